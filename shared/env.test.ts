@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { env, parseEnv, readEnv } from './env.ts';
+
+const SECRET = 'a'.repeat(32);
+
+describe('readEnv', () => {
+  test('needs nothing to be set for development', () => {
+    expect(readEnv({})).toMatchObject({
+      NODE_ENV: 'development',
+      QUEUE_PREFIX: 'soko',
+      DATABASE_PREFIX: '',
+      LOG_LEVEL: 'info',
+    });
+    expect(readEnv({}).INTERNAL_SECRET.length).toBeGreaterThanOrEqual(32);
+  });
+
+  test('treats empty text as not set', () => {
+    const values = readEnv({ MONGODB_URI: '', PORT: '' });
+
+    expect(values.MONGODB_URI).toMatch(/^mongodb:/);
+    expect(values.PORT).toBeUndefined();
+  });
+
+  test('reads numbers and keys with written line breaks', () => {
+    expect(readEnv({ PORT: '4001', ACCESS_TOKEN_PUBLIC_KEY: String.raw`-----BEGIN\nx` })).toMatchObject({
+      PORT: 4001,
+      ACCESS_TOKEN_PUBLIC_KEY: '-----BEGIN\nx',
+    });
+  });
+
+  test('wants a secret of its own in production', () => {
+    expect(() => readEnv({ NODE_ENV: 'production' })).toThrow(
+      'Environment: INTERNAL_SECRET: must be set in production',
+    );
+    expect(readEnv({ NODE_ENV: 'production', INTERNAL_SECRET: SECRET }).INTERNAL_SECRET).toBe(SECRET);
+  });
+
+  test('is quiet under test unless lines are asked for', () => {
+    expect(readEnv({ NODE_ENV: 'test' }).LOG_LEVEL).toBe('silent');
+    expect(readEnv({ NODE_ENV: 'test', LOG_LEVEL: 'debug' }).LOG_LEVEL).toBe('debug');
+  });
+
+  test.each([
+    ['PORT', '70000'],
+    ['PORT', 'x'],
+    ['MONGODB_URI', 'postgres://x'],
+    ['REDIS_URL', 'localhost'],
+    ['INTERNAL_SECRET', 'hunter2'],
+    ['LOG_LEVEL', 'loud'],
+    ['QUEUE_PREFIX', 'a:b'],
+  ])('names %s in one line when it is "%s"', (name, value) => {
+    expect(() => readEnv({ [name]: value })).toThrow(new RegExp(`^Environment: ${name}: [^\\n]+$`));
+  });
+
+  test('does not repeat a secret in its message', () => {
+    expect(() => readEnv({ INTERNAL_SECRET: 'hunter2' })).not.toThrow(/hunter2/);
+  });
+});
+
+test('parseEnv reads variables of one part of the system', () => {
+  const shape = z.object({ SMTP_URL: z.url() });
+
+  expect(parseEnv(shape, { SMTP_URL: 'smtp://localhost:2525', OTHER: 'x' })).toEqual({
+    SMTP_URL: 'smtp://localhost:2525',
+  });
+  expect(() => parseEnv(shape, {})).toThrow(/^Environment: SMTP_URL: /);
+});
+
+test('env gives the values of the process', () => {
+  expect(env.NODE_ENV).toBe('test');
+});

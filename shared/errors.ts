@@ -1,0 +1,170 @@
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+
+/** Where in the caller's input the trouble is: field names and list positions. */
+export type InputPath = readonly (string | number)[];
+
+export interface ProblemExtensions {
+  path?: InputPath;
+  /** True when the same request may succeed if it is sent again later. */
+  retryable?: boolean;
+  /** The GraphQL type, an implementation of UserError, whose fields carry the facts. */
+  typename?: string;
+  /** What led to this; logged, never sent. */
+  cause?: unknown;
+  [fact: string]: unknown;
+}
+
+export interface MaskOptions {
+  correlationId: string;
+  log: { error(facts: object, message: string): void };
+}
+
+/** What each common code means. Subgraphs add their own beside these. */
+export const COMMON_CODES = {
+  AMOUNT_TOO_LARGE: 'An amount is beyond what can be counted exactly.',
+  BAD_USER_INPUT: 'A variable or an argument does not fit its type.',
+  CURRENCY_MISMATCH: 'Amounts of different currencies were mixed.',
+  CURSOR_EXPIRED: 'A live cursor is older than what is kept; load the current state and subscribe without it.',
+  FORBIDDEN: 'The viewer may not do this.',
+  GRAPHQL_PARSE_FAILED: 'The operation is not GraphQL.',
+  GRAPHQL_VALIDATION_FAILED: 'The operation does not fit the schema.',
+  IDEMPOTENCY_IN_FLIGHT: 'The same request is still being worked on; ask again in a moment.',
+  IDEMPOTENCY_KEY_REUSED: 'The idempotency key was used before with other input.',
+  INTERNAL_SERVER_ERROR: 'Something is broken here; the correlation id finds it in the logs.',
+  INVALID: 'A value is not acceptable; `path` says which.',
+  INVALID_CURSOR: 'A cursor was not made by this list, or was altered.',
+  NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
+  OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
+  SLOW_CONSUMER: 'A live stream was read too slowly and was ended; resume it with the last cursor.',
+  STALE_VERSION: 'The thing was changed by someone else since it was read.',
+  UNAUTHENTICATED: 'The request needs a signed-in viewer.',
+  UNAVAILABLE: 'A part of the system does not answer at the moment.',
+} as const;
+
+const REQUEST_CODES = new Set([
+  'BAD_REQUEST',
+  'BAD_USER_INPUT',
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+]);
+
+/** A refusal the caller can understand and act on. Anything else that is thrown is a bug, and leaves masked. */
+export class Problem extends GraphQLError {
+  readonly code: string;
+  readonly typename: string;
+  readonly retryable: boolean;
+  readonly inputPath: InputPath | undefined;
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(code: string, message: string, extensions: ProblemExtensions = {}) {
+    const { path, retryable = false, typename = 'PlainUserError', cause, ...facts } = extensions;
+    super(message, { extensions: { ...facts, ...(path && { path }), code, retryable } });
+    this.name = 'Problem';
+    this.code = code;
+    this.typename = typename;
+    this.retryable = retryable;
+    this.inputPath = path;
+    this.facts = facts;
+    if (cause !== undefined) this.cause = cause;
+  }
+}
+
+export const notFound = (type: string, id: string): Problem =>
+  new Problem('NOT_FOUND', `There is no ${type} with this id.`, { type, id });
+
+export const forbidden = (): Problem => new Problem('FORBIDDEN', 'You may not do this.');
+
+export const unauthenticated = (): Problem => new Problem('UNAUTHENTICATED', 'Sign in to do this.');
+
+export const invalid = (path: InputPath, message: string): Problem => new Problem('INVALID', message, { path });
+
+/** `what` is a word for people ("search"), never an address. */
+export const unavailable = (what: string, cause?: unknown): Problem =>
+  new Problem('UNAVAILABLE', `The ${what} cannot be reached at the moment.`, {
+    retryable: true,
+    cause,
+  });
+
+/** True for a Problem itself; use `problemOf` for errors that come out of a GraphQL execution. */
+export const isProblem = (error: unknown): error is Problem => error instanceof Problem;
+
+/** The Problem that was thrown, also when graphql-js has wrapped it to add the place in the answer. */
+export function problemOf(error: unknown): Problem | undefined {
+  let current = error;
+  for (let depth = 0; depth < 10 && current instanceof GraphQLError; depth += 1) {
+    if (isProblem(current)) return current;
+    current = current.originalError;
+  }
+  return undefined;
+}
+
+/**
+ * What may leave the process of anything that was thrown: Problems and GraphQL's own refusals with their code, everything
+ * else logged with its cause and answered without a word about it. Never throws.
+ */
+export function maskError(error: unknown, options: MaskOptions): GraphQLFormattedError {
+  const { correlationId } = options;
+  try {
+    const problem = problemOf(error);
+    if (problem) {
+      return {
+        message: problem.message,
+        ...placeOf(error),
+        extensions: { ...problem.extensions, correlationId },
+      };
+    }
+    const code = requestCode(error);
+    if (code) {
+      const { message } = error as GraphQLError;
+      return { message, ...placeOf(error), extensions: { code, retryable: false, correlationId } };
+    }
+    logQuietly(error, options);
+    return internalError(correlationId, placeOf(error));
+  } catch {
+    return internalError(correlationId, {});
+  }
+}
+
+type Place = Pick<GraphQLFormattedError, 'path' | 'locations'>;
+
+const internalError = (correlationId: string, place: Place): GraphQLFormattedError => ({
+  message: 'Something went wrong on our side.',
+  ...place,
+  extensions: { code: 'INTERNAL_SERVER_ERROR', retryable: false, correlationId },
+});
+
+function placeOf(error: unknown): Place {
+  if (!(error instanceof GraphQLError)) return {};
+  const { path, locations } = error;
+  return { ...(locations && { locations }), ...(path && { path }) };
+}
+
+/** The code of a refusal that is the request's fault; undefined when it is ours. */
+function requestCode(error: unknown): string | undefined {
+  if (!(error instanceof GraphQLError)) return undefined;
+  const { code } = error.extensions;
+  if (typeof code === 'string') return REQUEST_CODES.has(code) ? code : undefined;
+  const { message, path, nodes, positions } = error;
+  if (/^(Must provide (an operation|operation name)|Unknown operation named)/.test(message))
+    return 'OPERATION_RESOLUTION_FAILURE';
+  if (message.startsWith('Too many errors processing variables')) return 'BAD_USER_INPUT';
+  // With a place in the answer it happened while executing: only a missing argument is then still the caller's doing.
+  if (path) return nodes && /^Argument "\w+" of /.test(message) ? 'BAD_USER_INPUT' : undefined;
+  if (nodes?.[0]?.kind === 'VariableDefinition' && message.startsWith('Variable "$')) return 'BAD_USER_INPUT';
+  if (nodes || message.startsWith('Too many validation errors')) return 'GRAPHQL_VALIDATION_FAILED';
+  return positions && message.startsWith('Syntax Error') ? 'GRAPHQL_PARSE_FAILED' : undefined;
+}
+
+/** The log takes part in whatever is broken, so it may fail as well. */
+function logQuietly(error: unknown, { correlationId, log }: MaskOptions): void {
+  try {
+    const err = error instanceof GraphQLError ? (error.originalError ?? error) : error;
+    const path = error instanceof GraphQLError ? error.path : undefined;
+    log.error({ err, path, correlationId }, 'unexpected error');
+  } catch {
+    // Nothing is left to tell it to.
+  }
+}
