@@ -1,0 +1,314 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ExecutionResult } from 'graphql';
+import { Problem } from './errors.ts';
+import { httpTransport, type HttpTransportOptions } from './http-transport.ts';
+import type { Identity } from './identity.ts';
+import { serve } from './serve.ts';
+import { plainSubgraph } from './testing/plain-subgraph.ts';
+import type { SubgraphRequest } from './transport.ts';
+
+const as = (id: string): Identity => ({ issuer: 'test', viewer: { id, roles: [], scopes: [] } });
+const request = (query: string, more: Partial<SubgraphRequest> = {}): SubgraphRequest => ({
+  query,
+  identity: as('usr_1'),
+  correlationId: 'test-correlation',
+  deadline: Date.now() + 10_000,
+  ...more,
+});
+const command = (name: string, more = {}) => ({ command: name, input: { a: 1 }, identity: as('usr_1'), correlationId: 'test-correlation', deadline: Date.now() + 10_000, ...more });
+
+const opened: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).toReversed()) await close();
+});
+
+function transportTo(url: string, options?: HttpTransportOptions) {
+  const transport = httpTransport('notes', url, options);
+  opened.push(() => transport.close());
+  return transport;
+}
+
+/** A subgraph that does as it likes, and how often it was asked. */
+async function rogue(listener: RequestListener) {
+  const asked: string[] = [];
+  const server = createServer((incoming, outgoing) => {
+    asked.push(incoming.url ?? '');
+    listener(incoming, outgoing);
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  opened.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+
+function notes() {
+  const live = { open: 0, released: Promise.withResolvers<void>() };
+  const subgraph = plainSubgraph({
+    name: 'notes',
+    typeDefs: `
+      type Query { reader: String  echo(text: String!): String }
+      type Mutation { write: Boolean }
+      type Subscription { ticks: String  refused: String  rights: String }
+    `,
+    resolvers: {
+      Query: {
+        reader: (_root: unknown, _args: unknown, { identity }: SubgraphRequest) => identity.viewer?.id,
+        echo: (_root: unknown, { text }: { text: string }) => text,
+      },
+      Mutation: { write: () => true },
+      Subscription: {
+        ticks: {
+          async *subscribe(_root: unknown, _args: unknown, { identity }: SubgraphRequest) {
+            live.open += 1;
+            try {
+              for (let tick = 1; ; tick += 1) {
+                yield { ticks: `${identity.viewer?.id} ${tick}` };
+                await new Promise(resolve => setImmediate(resolve));
+              }
+            } finally {
+              live.open -= 1;
+              live.released.resolve();
+            }
+          },
+        },
+        refused: {
+          subscribe: () => {
+            throw new Problem('FORBIDDEN', 'You may not hear this.');
+          },
+        },
+      },
+    },
+    commands: {
+      'notes.echo': ({ input, idempotencyKey, identity }) => ({ input, idempotencyKey, viewer: identity.viewer?.id }),
+      'notes.refuse': () => {
+        throw new Problem('NOTE_LOCKED', 'The note is locked.', { noteId: 'nte_1', typename: 'NoteLockedError', path: ['id'] });
+      },
+      'notes.break': () => {
+        throw new Error('secret');
+      },
+    },
+  });
+  return { subgraph, live };
+}
+
+async function served(port = 0) {
+  const { subgraph, live } = notes();
+  const running = await serve(subgraph, { port });
+  const stop = () => running.close();
+  opened.push(stop);
+  return { url: running.url, port: running.port, stop, live, subgraph };
+}
+
+/** What every caller may see of a subgraph that does not answer, and nothing else. */
+function expectUnavailable(error: unknown): void {
+  expect(error).toBeInstanceOf(Problem);
+  const { message, extensions } = error as Problem;
+  expect({ message, extensions }).toEqual({
+    message: 'The notes service cannot be reached at the moment.',
+    extensions: { code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'notes', retryable: true },
+  });
+}
+
+const failureOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined, (error: unknown) => error);
+
+describe('a request', () => {
+  test('brings back the answer, asked as the viewer', async () => {
+    const { url, subgraph } = await served();
+
+    const answer = await transportTo(url).execute(request('query Q($text: String!) { reader echo(text: $text) }', { variables: { text: 'é\u2028' }, operationName: 'Q' }));
+
+    expect(answer).toEqual({ data: { reader: 'usr_1', echo: 'é\u2028' } });
+    expect(subgraph.asked[0]).toMatchObject({ correlationId: 'test-correlation', deadline: expect.any(Number) });
+  });
+
+  test.each<[string, RequestListener]>([
+    ['a page', (_in, out) => out.end('<html>nginx</html>')],
+    ['nothing', (_in, out) => out.end()],
+    ['a list', (_in, out) => out.end('[{"data":{}}]')],
+    ['an empty object', (_in, out) => out.end('{}')],
+    ['data that is no object', (_in, out) => out.end('{"data":5}')],
+    ['errors that are no list', (_in, out) => out.end('{"data":null,"errors":"many"}')],
+    ['errors without a message', (_in, out) => out.end('{"errors":[{"code":1}]}')],
+    ['half an answer', (_in, out) => void (out.writeHead(200, { 'content-length': '100' }), out.write('{"data"'), out.destroy())],
+    ['a gateway error', (_in, out) => out.writeHead(502).end('Bad gateway at http://10.0.0.3:4001')],
+    ['that it does not know the key', (_in, out) => out.writeHead(401).end('{"errors":[{"message":"Sign in to do this."}]}')],
+    ['more than may be read', (_in, out) => out.end(JSON.stringify({ data: { text: 'x'.repeat(20_000) } }))],
+    ['with silence', () => undefined],
+    ['without an end', (_in, out) => void (out.writeHead(200), out.write('{"data":'))],
+  ])('answered with %s is an unavailable subgraph', async (_case, listener) => {
+    const { url } = await rogue(listener);
+
+    const error = await failureOf(transportTo(url, { timeoutMs: 150, maxAnswerBytes: 10_000 }).execute(request('mutation { write }')));
+
+    expectUnavailable(error);
+  });
+
+  test('to a subgraph that is not there is refused without its address', async () => {
+    const { url, stop } = await served();
+    await stop();
+
+    const error = await failureOf(transportTo(url, { resilience: { retry: { attempts: 0 } } }).execute(request('{ reader }')));
+
+    expectUnavailable(error);
+    expect(JSON.stringify(error)).not.toContain('127.0.0.1');
+  });
+
+  test('is not waited for beyond its deadline', async () => {
+    const { url } = await rogue(() => undefined);
+    const start = Date.now();
+
+    expectUnavailable(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() + 100 }))));
+
+    expect(Date.now() - start).toBeLessThan(1_500);
+  });
+
+  test('is not sent when its deadline has passed', async () => {
+    const { url, asked } = await rogue(() => undefined);
+
+    expectUnavailable(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() - 1 }))));
+
+    expect(asked).toEqual([]);
+  });
+
+  test('that only reads is tried again, one that writes never', async () => {
+    const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
+    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
+
+    await failureOf(transport.execute(request('{ reader }')));
+    expect(asked).toHaveLength(4);
+    await failureOf(transport.execute(request('mutation { write }')));
+    expect(asked).toHaveLength(5);
+  });
+
+  test('does not reach a subgraph that has failed five times in a row', async () => {
+    const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
+    const transport = transportTo(url);
+    for (let i = 0; i < 5; i += 1) await failureOf(transport.execute(request('mutation { write }')));
+
+    expectUnavailable(await failureOf(transport.execute(request('mutation { write }'))));
+
+    expect(asked).toHaveLength(5);
+  });
+
+  test('that was given too little time does not count against the subgraph', async () => {
+    const { url, asked } = await rogue(() => undefined);
+    const transport = transportTo(url);
+    for (let i = 0; i < 6; i += 1) await failureOf(transport.execute(request('mutation { write }', { deadline: Date.now() + 30 })));
+
+    expect(asked).toHaveLength(6);
+  });
+});
+
+describe('a command', () => {
+  test('brings back its result', async () => {
+    const { url } = await served();
+
+    await expect(transportTo(url).call(command('notes.echo', { idempotencyKey: 'k-1' }))).resolves.toEqual({ input: { a: 1 }, idempotencyKey: 'k-1', viewer: 'usr_1' });
+  });
+
+  test('rejects with the Problem of the callee, facts and all', async () => {
+    const { url } = await served();
+
+    const error = await failureOf(transportTo(url).call(command('notes.refuse')));
+
+    expect(error).toBeInstanceOf(Problem);
+    expect(error).toMatchObject({ code: 'NOTE_LOCKED', message: 'The note is locked.', typename: 'NoteLockedError', inputPath: ['id'], facts: { noteId: 'nte_1' }, retryable: false });
+  });
+
+  test('that breaks the callee rejects with a Problem that tells nothing', async () => {
+    const { url } = await served();
+
+    const error = await failureOf(transportTo(url).call(command('notes.break')));
+
+    expect(error).toMatchObject({ code: 'INTERNAL_SERVER_ERROR' });
+    expect(JSON.stringify(error)).not.toContain('secret');
+  });
+
+  test.each<[string, RequestListener]>([
+    ['a page', (_in, out) => out.end('<html>nginx</html>')],
+    ['an empty object', (_in, out) => out.end('{}')],
+    ['a GraphQL answer', (_in, out) => out.end('{"data":{}}')],
+    ['a refusal without a code', (_in, out) => out.writeHead(400).end('{"error":"no"}')],
+  ])('answered with %s is an unavailable subgraph', async (_case, listener) => {
+    const { url } = await rogue(listener);
+
+    expectUnavailable(await failureOf(transportTo(url).call(command('notes.echo'))));
+  });
+
+  test('is tried again only when it has an idempotency key', async () => {
+    const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
+    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
+
+    await failureOf(transport.call(command('notes.echo')));
+    expect(asked).toHaveLength(1);
+    await failureOf(transport.call(command('notes.echo', { idempotencyKey: 'k-1' })));
+    expect(asked).toHaveLength(5);
+  });
+});
+
+describe('a subscription', () => {
+  const stream = async (answer: Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>) => (await answer) as AsyncIterableIterator<ExecutionResult>;
+
+  test('brings events to each viewer over one socket', async () => {
+    const { url } = await served();
+    const transport = transportTo(url);
+
+    const first = await stream(transport.subscribe(request('subscription { ticks }', { identity: as('usr_1') })));
+    const second = await stream(transport.subscribe(request('subscription { ticks }', { identity: as('usr_2') })));
+
+    expect((await first.next()).value).toEqual({ data: { ticks: 'usr_1 1' } });
+    expect((await second.next()).value).toEqual({ data: { ticks: 'usr_2 1' } });
+    expect((await first.next()).value).toEqual({ data: { ticks: 'usr_1 2' } });
+  });
+
+  test('ends at the subgraph when it is returned', async () => {
+    const { url, live } = await served();
+    const events = await stream(transportTo(url).subscribe(request('subscription { ticks }')));
+    await events.next();
+    expect(live.open).toBe(1);
+
+    await events.return?.();
+
+    await live.released.promise;
+    expect(live.open).toBe(0);
+  });
+
+  test('that is refused says so and ends', async () => {
+    const { url } = await served();
+
+    const events = await stream(transportTo(url).subscribe(request('subscription { refused }')));
+
+    expect((await events.next()).value).toMatchObject({ errors: [{ message: 'You may not hear this.', extensions: { code: 'FORBIDDEN' } }] });
+    expect((await events.next()).done).toBe(true);
+  });
+
+  test('ends with a retryable error when the subgraph goes away, and can be begun again when it is back', async () => {
+    const first = await served();
+    const transport = transportTo(first.url);
+    const events = await stream(transport.subscribe(request('subscription { ticks }')));
+    await events.next();
+
+    await first.stop();
+    let last: ExecutionResult | undefined;
+    for await (const event of events) last = event;
+
+    expectUnavailable(last?.errors?.[0]);
+    await served(first.port);
+    const again = await stream(transport.subscribe(request('subscription { ticks }')));
+    expect((await again.next()).value).toEqual({ data: { ticks: 'usr_1 1' } });
+  });
+
+  test('to a subgraph that is not there is refused without its address', async () => {
+    const { url, stop } = await served();
+    await stop();
+
+    const events = await stream(transportTo(url).subscribe(request('subscription { ticks }')));
+
+    expectUnavailable((await events.next()).value.errors[0]);
+    expect((await events.next()).done).toBe(true);
+  });
+});

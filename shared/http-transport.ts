@@ -1,0 +1,196 @@
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import { createClient, type Client } from 'graphql-ws';
+import { LRUCache } from 'lru-cache';
+import { Pool } from 'undici';
+import { WebSocket } from 'ws';
+import { createChannel } from './channel.ts';
+import { Problem } from './errors.ts';
+import { IDENTITY_HEADER, signIdentity, type Identity } from './identity.ts';
+import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
+import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from './transport.ts';
+import { problemFromWire, subgraphUnavailable } from './wire.ts';
+
+export interface HttpTransportOptions {
+  /** Longest time one query or mutation may take, retries included; the deadline of the request may shorten it. Default 5,000. */
+  timeoutMs?: number;
+  /** The same for commands, whose own deadline is usually shorter. Default 60,000. */
+  commandTimeoutMs?: number;
+  /** Sockets kept open to the subgraph. Default 32. */
+  connections?: number;
+  /** Largest answer that is read. Default 16 MB. */
+  maxAnswerBytes?: number;
+  resilience?: Pick<ResilienceOptions, 'breaker' | 'retry'>;
+}
+
+export interface HttpTransport extends SubgraphTransport, CommandTransport {
+  close(): Promise<void>;
+}
+
+const KEY_REUSE_MS = 30_000;
+const REMEMBERED_IDENTITIES = 5_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A call that was given less time than this and ran out of it says nothing about the health of the other side. */
+const FAIR_TIME_MS = 1_000;
+const WAITING_EVENTS = 1_000;
+
+/** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
+export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
+  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, maxAnswerBytes = 16 * 1024 * 1024 } = options;
+  const base = new URL(baseUrl);
+  const prefix = base.pathname.replace(/\/$/, '');
+  const pool = new Pool(base.origin, {
+    connections: options.connections ?? 32,
+    pipelining: 1,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    maxResponseSize: maxAnswerBytes,
+  });
+  const keyFor = createKeyring(name);
+  const resilience = resilienceFor(name, options.resilience);
+  const sockets = createSocketClient(`${base.origin.replace(/^http/, 'ws')}${prefix}/graphql`, maxAnswerBytes);
+
+  const post = async (path: string, request: Envelope, body: object, extraHeaders: Record<string, string> = {}): Promise<Answer> => {
+    const patience = request.until - Date.now();
+    if (patience <= 0) throw impatient(name);
+    try {
+      const headers = { ...headersOf(request), [IDENTITY_HEADER]: await keyFor(request.identity), ...extraHeaders };
+      const answer = await pool.request({ method: 'POST', path: `${prefix}${path}`, headers, body: JSON.stringify(body), signal: AbortSignal.timeout(patience) });
+      return { status: answer.statusCode, value: JSON.parse(await answer.body.text()) };
+    } catch (error) {
+      throw isTimeout(error) && patience < FAIR_TIME_MS ? impatient(name, error) : subgraphUnavailable(name, error);
+    }
+  };
+
+  return {
+    execute({ query, operationName, variables, ...request }) {
+      const until = Math.min(request.deadline, Date.now() + timeoutMs);
+      const work = async (): Promise<ExecutionResult> => graphqlAnswer(name, await post('/graphql', { ...request, until }, { query, operationName, variables }));
+      return resilience.run(work, { repeatable: !isMutation(query), deadline: until });
+    },
+    call({ command, input, idempotencyKey, ...request }) {
+      const until = Math.min(request.deadline, Date.now() + commandTimeoutMs);
+      const headers = idempotencyKey ? { 'idempotency-key': idempotencyKey } : undefined;
+      const work = async (): Promise<unknown> => commandAnswer(name, await post(`/internal/${encodeURIComponent(command)}`, { ...request, until }, { input }, headers));
+      return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: until });
+    },
+    subscribe: async request => openSubscription(name, sockets, request, await keyFor(request.identity)),
+    async close() {
+      await sockets.dispose();
+      await pool.destroy();
+    },
+  };
+}
+
+interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline'> {
+  until: number;
+}
+
+interface Answer {
+  status: number;
+  value: unknown;
+}
+
+const headersOf = ({ correlationId, deadline }: Envelope): Record<string, string> => ({
+  'content-type': 'application/json',
+  accept: 'application/json',
+  'x-correlation-id': correlationId,
+  'x-deadline': String(deadline),
+});
+
+/** Queries of the planner begin with their kind, so no parser is needed to see that one changes something. */
+const isMutation = (query: string): boolean => /^\s*mutation\b/.test(query);
+
+const isTimeout = (error: unknown): boolean => (error as { name?: unknown } | null)?.name === 'TimeoutError';
+
+const impatientProblems = new WeakSet<Problem>();
+
+function impatient(name: string, cause?: unknown): Problem {
+  const problem = subgraphUnavailable(name, cause);
+  impatientProblems.add(problem);
+  return problem;
+}
+
+function resilienceFor(name: string, options: HttpTransportOptions['resilience']): Resilience {
+  return createResilience({
+    ...options,
+    isOutage: error => !(error instanceof Problem) || (error.code === 'SUBGRAPH_UNAVAILABLE' && !impatientProblems.has(error)),
+    isRetryable: error => error instanceof Problem && error.retryable,
+    refusal: () => subgraphUnavailable(name),
+  });
+}
+
+/** One signature serves an identity for half of its life. */
+function createKeyring(audience: string): (identity: Identity) => Promise<string> {
+  const keys = new LRUCache<string, Promise<string>>({ max: REMEMBERED_IDENTITIES, ttl: KEY_REUSE_MS });
+  return identity => {
+    const memo = JSON.stringify(identity);
+    let key = keys.get(memo);
+    if (!key) keys.set(memo, (key = signIdentity(identity, audience)));
+    return key;
+  };
+}
+
+function graphqlAnswer(name: string, { status, value }: Answer): ExecutionResult {
+  // 401 means that the two processes do not share a secret: nothing the caller could mend.
+  if (status === 401 || !isExecutionResult(value)) throw subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
+  return value;
+}
+
+function isExecutionResult(value: unknown): value is ExecutionResult {
+  if (!isObject(value)) return false;
+  const { data, errors } = value;
+  const dataFits = data === undefined || data === null || isObject(data);
+  const errorsFit = errors === undefined || (Array.isArray(errors) && errors.every(error => isObject(error) && typeof error['message'] === 'string'));
+  return dataFits && errorsFit && (data !== undefined || (Array.isArray(errors) && errors.length > 0));
+}
+
+function commandAnswer(name: string, { status, value }: Answer): unknown {
+  if (status === 200 && isObject(value) && 'result' in value) return value['result'];
+  const problem = status === 401 || !isObject(value) ? undefined : problemFromWire(value['error']);
+  throw problem ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no answer to a command`));
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function createSocketClient(url: string, maxPayload: number): Client {
+  let pongWait: NodeJS.Timeout | undefined;
+  class Socket extends WebSocket {
+    constructor(address: string, protocol: string) {
+      super(address, protocol, { handshakeTimeout: CONNECT_TIMEOUT_MS, maxPayload, perMessageDeflate: false });
+    }
+  }
+  const client = createClient({
+    url,
+    webSocketImpl: Socket,
+    // A lost socket ends its subscriptions with an error: to subscribe again in silence would hide the events between.
+    retryAttempts: 0,
+    connectionAckWaitTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: 10_000,
+    on: {
+      ping: received => {
+        if (!received) pongWait = setTimeout(() => client.terminate(), 5_000).unref();
+      },
+      pong: received => {
+        if (received) clearTimeout(pongWait);
+      },
+      closed: () => clearTimeout(pongWait),
+    },
+  });
+  return client;
+}
+
+/** The stream ends with a retryable error when the subgraph is lost; the client resumes it with its cursor. */
+function openSubscription(name: string, client: Client, request: SubgraphRequest, key: string): AsyncGenerator<ExecutionResult, void, void> {
+  const { query, operationName, variables, correlationId } = request;
+  const slow = (): ExecutionResult => ({ errors: [new Problem('SLOW_CONSUMER', 'The stream was read too slowly.', { retryable: true })] });
+  const channel = createChannel<ExecutionResult>({ limit: WAITING_EVENTS, tooSlow: slow, onDone: () => unsubscribe() });
+  const unsubscribe = client.subscribe(
+    { query, operationName: operationName ?? null, variables: variables ?? null, extensions: { key, correlationId } },
+    {
+      next: event => channel.push(isExecutionResult(event) ? event : { errors: [subgraphUnavailable(name)] }),
+      // Refusals come as a list of GraphQL errors, a lost socket as anything else.
+      error: reason => channel.end({ errors: Array.isArray(reason) ? (reason as GraphQLError[]) : [subgraphUnavailable(name, reason)] }),
+      complete: () => channel.end(),
+    },
+  );
+  return channel.values;
+}

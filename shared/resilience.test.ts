@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { createResilience, type ResilienceOptions } from './resilience.ts';
+
+class Down extends Error {}
+class Busy extends Error {}
+class Refused extends Error {}
+
+const NEVER = Number.MAX_SAFE_INTEGER;
+const once = { repeatable: false, deadline: NEVER };
+const again = { repeatable: true, deadline: NEVER };
+const fail = (error: Error) => () => Promise.reject(error);
+const succeed = () => Promise.resolve('fine');
+
+function resilience(options: Partial<ResilienceOptions> = {}) {
+  return createResilience({
+    isOutage: error => error instanceof Down,
+    isRetryable: error => error instanceof Down || error instanceof Busy,
+    refusal: () => new Refused(),
+    ...options,
+  });
+}
+
+/** Work that ends when the test says so. */
+function pending() {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  return { work: () => promise, resolve, reject };
+}
+
+describe('the breaker', () => {
+  let time = 0;
+  const create = () => resilience({ breaker: { now: () => time } });
+  const opened = async () => {
+    const policy = create();
+    for (let i = 0; i < 5; i += 1) await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+    return policy;
+  };
+
+  test('opens after five failures in a row and lets nothing through', async () => {
+    const policy = await opened();
+    const work = jest.fn(succeed);
+
+    await expect(policy.run(work, once)).rejects.toThrow(Refused);
+
+    expect(policy.state).toBe('open');
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  test('counts only failures in a row', async () => {
+    const policy = create();
+    for (let i = 0; i < 4; i += 1) await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+    await policy.run(succeed, once);
+    for (let i = 0; i < 4; i += 1) await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+
+    expect(policy.state).toBe('closed');
+  });
+
+  test('takes a refusal for an answer', async () => {
+    const policy = create();
+    for (let i = 0; i < 20; i += 1) await expect(policy.run(fail(new Busy()), once)).rejects.toThrow(Busy);
+
+    expect(policy.state).toBe('closed');
+  });
+
+  test('stays open for sixty seconds, then lets three probes through at a time', async () => {
+    const policy = await opened();
+    time += 59_999;
+    await expect(policy.run(succeed, once)).rejects.toThrow(Refused);
+    time += 1;
+    const probes = [pending(), pending(), pending()];
+
+    const running = probes.map(({ work }) => policy.run(work, once));
+
+    await expect(policy.run(succeed, once)).rejects.toThrow(Refused);
+    expect(policy.state).toBe('half-open');
+    for (const probe of probes) probe.resolve('fine');
+    await expect(Promise.all(running)).resolves.toEqual(['fine', 'fine', 'fine']);
+  });
+
+  test('closes after two successes', async () => {
+    const policy = await opened();
+    time += 60_000;
+
+    await policy.run(succeed, once);
+    expect(policy.state).toBe('half-open');
+    await policy.run(succeed, once);
+
+    expect(policy.state).toBe('closed');
+  });
+
+  test('opens again for another sixty seconds when a probe fails', async () => {
+    const policy = await opened();
+    time += 60_000;
+    await policy.run(succeed, once);
+
+    await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+
+    expect(policy.state).toBe('open');
+    time += 59_999;
+    await expect(policy.run(succeed, once)).rejects.toThrow(Refused);
+    time += 1;
+    await expect(policy.run(succeed, once)).resolves.toBe('fine');
+  });
+
+  test('does not let a call from before it opened decide over the probes', async () => {
+    const policy = create();
+    const late = pending();
+    const running = policy.run(late.work, once);
+    for (let i = 0; i < 5; i += 1) await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+    time += 60_000;
+    await policy.run(succeed, once);
+
+    late.reject(new Down());
+
+    await expect(running).rejects.toThrow(Down);
+    expect(policy.state).toBe('half-open');
+  });
+});
+
+describe('retrying', () => {
+  beforeEach(() => {
+    jest.useFakeTimers();
+    jest.spyOn(Math, 'random').mockReturnValue(0);
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+    jest.restoreAllMocks();
+  });
+
+  /** The times, from the start, at which the work was tried. */
+  async function attemptsOf(options: { deadline?: number; repeatable?: boolean; retry?: ResilienceOptions['retry']; error?: Error } = {}) {
+    const policy = resilience({ retry: options.retry ?? {}, breaker: { failureThreshold: 100 } });
+    const start = Date.now();
+    const times: number[] = [];
+    const work = () => {
+      times.push(Date.now() - start);
+      return Promise.reject(options.error ?? new Down());
+    };
+    const { deadline = NEVER, repeatable = true } = options;
+    const outcome = policy.run(work, { repeatable, deadline: deadline === NEVER ? NEVER : start + deadline }).catch((error: unknown) => error);
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(await outcome).toBeInstanceOf(Error);
+    return times;
+  }
+
+  test('tries three times more, after 100 ms and twice as long each time', async () => {
+    expect(await attemptsOf()).toEqual([0, 100, 300, 700]);
+  });
+
+  test('never waits longer than two seconds', async () => {
+    const times = await attemptsOf({ retry: { attempts: 7 } });
+
+    expect(times.slice(1).map((time, i) => time - times[i]!)).toEqual([100, 200, 400, 800, 1_600, 2_000, 2_000]);
+  });
+
+  test('does not repeat what must not be repeated', async () => {
+    expect(await attemptsOf({ repeatable: false })).toEqual([0]);
+  });
+
+  test('does not repeat after a failure that would only come again', async () => {
+    expect(await attemptsOf({ error: new Error('wrong input') })).toEqual([0]);
+  });
+
+  test('begins no attempt after the deadline', async () => {
+    expect(await attemptsOf({ deadline: 350 })).toEqual([0, 100, 300]);
+  });
+
+  test('stops when its own attempts have opened the breaker', async () => {
+    const policy = resilience({ breaker: { failureThreshold: 2 } });
+    const work = jest.fn(fail(new Down()));
+
+    const outcome = policy.run(work, again).catch((error: unknown) => error);
+    await jest.advanceTimersByTimeAsync(5_000);
+
+    expect(await outcome).toBeInstanceOf(Down);
+    expect(work).toHaveBeenCalledTimes(2);
+  });
+
+  test('gives the first answer that comes', async () => {
+    const policy = resilience();
+    const work = jest.fn<() => Promise<string>>().mockRejectedValueOnce(new Busy()).mockResolvedValueOnce('fine');
+
+    const outcome = policy.run(work, again);
+    await jest.advanceTimersByTimeAsync(100);
+
+    await expect(outcome).resolves.toBe('fine');
+  });
+});

@@ -1,0 +1,33 @@
+import type { ExecutionResult } from 'graphql';
+import type { Identity } from './identity.ts';
+
+export interface SubgraphRequest {
+  query: string;
+  operationName?: string | undefined;
+  variables?: Record<string, unknown> | undefined;
+  identity: Identity;
+  correlationId: string;
+  /** Epoch milliseconds after which nobody waits for the answer any more. */
+  deadline: number;
+}
+
+/** How a subgraph is asked, wherever it lives. */
+export interface SubgraphTransport {
+  execute(request: SubgraphRequest): Promise<ExecutionResult>;
+  subscribe(request: SubgraphRequest): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
+}
+
+/** A command as it crosses a process border: POST /internal/<command>. */
+export interface CommandRequest {
+  command: string;
+  input: unknown;
+  identity: Identity;
+  correlationId: string;
+  deadline: number;
+  idempotencyKey?: string | undefined;
+}
+
+/** Rejects with the callee's `Problem`. */
+export interface CommandTransport {
+  call(request: CommandRequest): Promise<unknown>;
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { Problem } from './errors.ts';
+
+/** A refusal as it crosses a process border in the answer to a command. */
+const WireProblem = z.object({
+  code: z.string().regex(/^[A-Z][A-Z0-9_]*$/),
+  message: z.string(),
+  typename: z.string().optional(),
+  extensions: z.record(z.string(), z.unknown()).default({}),
+});
+
+export const problemToWire = ({ code, message, typename, extensions }: Problem) => ({ code, message, typename, extensions });
+
+/** The callee's Problem again, facts and all; undefined when this is not one. */
+export function problemFromWire(value: unknown): Problem | undefined {
+  const parsed = WireProblem.safeParse(value);
+  if (!parsed.success) return undefined;
+  const { code, message, typename, extensions } = parsed.data;
+  return new Problem(code, message, { ...extensions, ...(typename && { typename }) });
+}
+
+/** A subgraph that does not answer, answers too late, or answers what is not an answer. Names it, never its address. */
+export const subgraphUnavailable = (subgraph: string, cause?: unknown): Problem =>
+  new Problem('SUBGRAPH_UNAVAILABLE', `The ${subgraph} service cannot be reached at the moment.`, { retryable: true, subgraph, cause });
