@@ -1,0 +1,127 @@
+import { Worker, type Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Connection } from 'mongoose';
+import type { Logger } from 'pino';
+import type { AnyContext } from './context.ts';
+import { isProblem, Problem } from './errors.ts';
+import type { Envelope, EventHandler } from './events.ts';
+import { ATTEMPTS, type Delivery } from './queues.ts';
+import { createIndexes, isDuplicateKey } from './store.ts';
+
+/** A delivery that was given up, kept for a person to see. */
+export interface DeadLetter {
+  _id: string;
+  queue: string;
+  from: string;
+  envelope: Envelope;
+  code: string;
+  message: string;
+  attempts: number;
+  at: Date;
+}
+
+interface InboxRow {
+  _id: string;
+  at: Date;
+}
+
+interface ConsumerOptions {
+  queue: string;
+  handlers: EventHandler[];
+  db: Connection;
+  redis: Redis;
+  workerConnection: Redis;
+  /** False: nothing is read from the queue by itself; a test delivers. */
+  autorun: boolean;
+  prefix: string;
+  log: Logger;
+  contextFor(envelope: Envelope): AnyContext;
+}
+
+const INBOX_KEPT_SECONDS = 30 * 24 * 3_600;
+const CONCURRENCY = 8;
+const LOCK_MS = 30_000;
+/** BullMQ gives up a job whose worker was killed twice; here the inbox makes repeating safe, so it never has to. */
+const STALLS_ALLOWED = 1_000_000;
+
+export const inboxOf = (db: Connection) => db.collection<InboxRow>('inbox');
+export const deadLettersOf = (db: Connection) => db.collection<DeadLetter>('deadLetters');
+
+export async function createInbox(db: Connection): Promise<void> {
+  await createIndexes(db, 'inbox', [{ key: { at: 1 }, name: 'at', expireAfterSeconds: INBOX_KEPT_SECONDS }]);
+  await createIndexes(db, 'deadLetters', [{ key: { at: -1 }, name: 'at' }]);
+}
+
+/** Reads one queue and gives each event its effect exactly once, however often it is delivered. */
+export function createConsumer(options: ConsumerOptions) {
+  const { queue, handlers, db, redis, prefix, log } = options;
+  const inbox = inboxOf(db);
+  const deadLetters = deadLettersOf(db);
+
+  async function apply(envelope: Envelope): Promise<void> {
+    const heard = handlers.filter(({ event }) => event.type === envelope.type && event.version === envelope.version);
+    if (heard.length === 0) throw new Problem('UNKNOWN_EVENT', `Nobody here hears ${envelope.type} version ${envelope.version}.`);
+    // A second queue of the same subgraph may carry the same event, so the key names both.
+    const _id = `${queue} ${envelope.id}`;
+    if (await inbox.findOne({ _id })) return;
+    await options.contextFor(envelope).transaction(async (ctx) => {
+      await inbox.insertOne({ _id, at: new Date() }, { session: ctx.session! });
+      for (const handler of heard) await handler.run(ctx, envelope.data, envelope);
+    });
+  }
+
+  async function keepAsDead({ envelope, from }: Delivery, error: unknown, attempts: number): Promise<void> {
+    const code = isProblem(error) ? error.code : 'INTERNAL_SERVER_ERROR';
+    log.error(
+      { err: error, queue, event: envelope.id, type: envelope.type, correlationId: envelope.correlationId },
+      'an event was given up',
+    );
+    const row = { queue, from, envelope, code, message: messageOf(error), attempts, at: new Date() };
+    await deadLetters.updateOne({ _id: `${queue} ${envelope.id}` }, { $set: row }, { upsert: true });
+  }
+
+  async function deliver(delivery: Delivery, attempt: number): Promise<void> {
+    try {
+      await apply(delivery.envelope);
+    } catch (error) {
+      const appliedMeanwhile = isDuplicateKey(error) && (await inbox.findOne({ _id: `${queue} ${delivery.envelope.id}` }));
+      if (!appliedMeanwhile) {
+        const isFinal = (isProblem(error) && !error.retryable) || isMalformed(error);
+        if (!isFinal && attempt < ATTEMPTS) throw error;
+        await keepAsDead(delivery, error, attempt);
+      }
+    }
+    await redis.sadd(`${prefix}:acks:${delivery.from}`, `${queue} ${delivery.envelope.id}`);
+  }
+
+  const worker = new Worker<Delivery>(queue, (job: Job<Delivery>) => deliver(job.data, job.attemptsMade + 1), {
+    connection: options.workerConnection,
+    prefix,
+    autorun: options.autorun,
+    concurrency: CONCURRENCY,
+    lockDuration: LOCK_MS,
+    maxStalledCount: STALLS_ALLOWED,
+    skipVersionCheck: true,
+  });
+  worker.on('error', (error) => log.warn({ err: error, queue }, 'the queue cannot be read; it will be tried again'));
+
+  return {
+    queue,
+    deliver,
+    /** Gives a dead letter its effect after all; it leaves the list when that succeeds. */
+    async retry(id: string): Promise<boolean> {
+      const letter = await deadLetters.findOne({ _id: id, queue });
+      if (!letter) return false;
+      await apply(letter.envelope);
+      await deadLetters.deleteOne({ _id: id });
+      return true;
+    },
+    close: (): Promise<void> => worker.close(),
+  };
+}
+
+export type Consumer = ReturnType<typeof createConsumer>;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+
+const isMalformed = (error: unknown): boolean => error instanceof Error && error.name === 'ZodError';

@@ -1,0 +1,123 @@
+import type { ClientSession, Connection } from 'mongoose';
+import type { Logger } from 'pino';
+import { createCache } from './cache.ts';
+import type { Command } from './commands.ts';
+import type { AnyContext } from './context.ts';
+import type { Said } from './events.ts';
+import type { Identity } from './identity.ts';
+import { writeOutbox } from './outbox.ts';
+import type { Relay } from './relay.ts';
+import type { SagaRunner } from './saga-runner.ts';
+import type { Surroundings } from './runtime.ts';
+import type { Subgraph } from './subgraph.ts';
+import { TRANSACTION } from './store.ts';
+
+interface ContextsOptions {
+  subgraph: Subgraph;
+  db: Connection;
+  models: unknown;
+  ports: unknown;
+  around: Surroundings;
+  log: Logger;
+  relay: Relay;
+  sagas: () => SagaRunner;
+}
+
+interface Origin {
+  identity: Identity;
+  correlationId: string;
+  deadline?: number;
+}
+
+/** Whole requests end after this long. */
+const REQUEST_MS = 30_000;
+
+/** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
+export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas }: ContextsOptions) {
+  const cache = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}` });
+
+  function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS }: Origin): AnyContext {
+    const ctx = {
+      subgraph: subgraph.name,
+      identity,
+      viewer: identity.viewer,
+      correlationId,
+      deadline,
+      log: log.child({ correlationId }),
+      db,
+      redis: around.redis,
+      cache,
+      live: around.live,
+      models,
+      ports,
+      session: undefined,
+      requestKey: undefined,
+      now: around.now,
+      publish(): void {
+        throw new Error('Events are said inside a transaction');
+      },
+      call(this: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string } = {}) {
+        return call(this, command, input, options);
+      },
+      transaction(this: AnyContext, work: (inner: AnyContext) => Promise<unknown>) {
+        return this.session ? work(this) : runTransaction(this, work);
+      },
+      startSaga(this: AnyContext, saga: never, start: never) {
+        return sagas().start(this, saga, start);
+      },
+      runSaga(this: AnyContext, id: string) {
+        return sagas().run(id, this.deadline - 1_000);
+      },
+      signalSaga(this: AnyContext, saga: never, key: string, signal: string, data?: unknown) {
+        return sagas().signal(saga, key, signal, data, this);
+      },
+      clearLoaders(this: AnyContext) {
+        withLoaders(this);
+      },
+    };
+    return withLoaders(ctx as unknown as AnyContext);
+  }
+
+  /** Loaders remember what they read, so each context and each transaction has its own; made when first asked for. */
+  function withLoaders(ctx: AnyContext): AnyContext {
+    let made: unknown;
+    Object.defineProperty(ctx, 'loaders', { configurable: true, get: () => (made ??= subgraph.loaders(models, ctx as never)) });
+    return ctx;
+  }
+
+  async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
+    let said: Said[] = [];
+    const answer = await db.transaction(async (session: ClientSession) => {
+      said = [];
+      const inner = withLoaders(
+        Object.create(outer, {
+          session: { value: session },
+          publish: { value: (...more: Said[]) => void said.push(...more) },
+        }) as AnyContext,
+      );
+      const result = await work(inner);
+      await writeOutbox(db, said, { session, correlationId: outer.correlationId, now: around.now(), consumersOf: around.consumersOf });
+      return result;
+    }, TRANSACTION);
+    if (said.length > 0) relay.kick();
+    outer.clearLoaders();
+    return answer;
+  }
+
+  async function call(ctx: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string }): Promise<unknown> {
+    const answer = await around.peer(command.owner).call({
+      command: command.name,
+      input,
+      identity: { ...ctx.identity, issuer: subgraph.name },
+      correlationId: ctx.correlationId,
+      deadline: Math.min(ctx.deadline, Date.now() + command.timeoutMs),
+      // A question may always be repeated; an order only under its caller's key.
+      idempotencyKey: options.idempotencyKey ?? (command.changes ? undefined : ctx.correlationId),
+    });
+    return command.output.parse(answer);
+  }
+
+  return { create };
+}
+
+export type Contexts = ReturnType<typeof createContexts>;

@@ -1,0 +1,80 @@
+import type { z } from 'zod';
+import type { AnyContext } from './context.ts';
+
+/*
+ * Glossary. Event: a fact of the past that others may hear. Work item: a piece of work put on a named queue.
+ * Both are written to the outbox in the transaction that causes them. Envelope: what travels. Topic: a live stream it also appears on.
+ */
+
+/** What travels: the same shape on every queue, whatever the event. */
+export interface Envelope<T = unknown> {
+  id: string;
+  type: string;
+  version: number;
+  occurredAt: string;
+  correlationId: string;
+  data: T;
+}
+
+/** Something said inside an action, not yet stored. */
+export interface Said<T = unknown> {
+  definition: EventDefinition<T>;
+  data: T;
+}
+
+export interface EventDefinition<T = unknown> {
+  (data: T): Said<T>;
+  type: string;
+  version: number;
+  schema: z.ZodType<T>;
+  /** Live topics the event also appears on, computed from its payload. */
+  topics: (data: T) => string[];
+  /** Set for work items: the one queue that does the work. */
+  queue: string | undefined;
+}
+
+interface EventOptions<T> {
+  version?: number;
+  topics?: (data: T) => string[];
+}
+
+/** A fact in the past tense, `Noun.PastParticiple`. Fields are only added; a breaking change is a new version beside the old one. */
+export function defineEvent<T>(type: string, schema: z.ZodType<T>, options: EventOptions<T> = {}): EventDefinition<T> {
+  return definition(type, schema, { version: options.version ?? 1, topics: options.topics ?? (() => []), queue: undefined });
+}
+
+/** Work for one named queue. It leaves through the outbox like an event, so it is done once for each time its cause was committed. */
+export function defineWork<T>(queue: string, schema: z.ZodType<T>): EventDefinition<T> {
+  return definition(queue, schema, { version: 1, topics: () => [], queue });
+}
+
+function definition<T>(
+  type: string,
+  schema: z.ZodType<T>,
+  rest: Pick<EventDefinition<T>, 'version' | 'topics' | 'queue'>,
+): EventDefinition<T> {
+  const create = (data: T): Said<T> => ({ definition: made, data });
+  const made: EventDefinition<T> = Object.assign(create, { type, schema, ...rest });
+  return made;
+}
+
+export interface EventHandler<C extends AnyContext = AnyContext> {
+  kind: 'event';
+  event: EventDefinition;
+  run(ctx: C, data: unknown, envelope: Envelope): Promise<unknown>;
+}
+
+/**
+ * Hears an event (or does a work item): the action runs in a transaction together with the inbox record, so its effect happens once.
+ * A `Problem` is final and kept as a dead letter; any other error is tried again.
+ */
+export function on<T, C extends AnyContext>(
+  event: EventDefinition<T>,
+  action: (ctx: C, data: T, envelope: Envelope<T>) => Promise<unknown>,
+): EventHandler<C> {
+  return {
+    kind: 'event',
+    event: event as unknown as EventDefinition,
+    run: (ctx, data, envelope) => action(ctx, event.schema.parse(data), envelope as Envelope<T>),
+  };
+}

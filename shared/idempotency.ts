@@ -1,0 +1,121 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { Connection } from 'mongoose';
+import type { AnyContext } from './context.ts';
+import { isProblem, Problem } from './errors.ts';
+import { createIndexes, isDuplicateKey } from './store.ts';
+
+/** The memory of one request: who holds it while it runs, and its answer afterwards. */
+interface IdempotencyRow {
+  _id: string;
+  inputHash: string;
+  state: 'IN_FLIGHT' | 'DONE';
+  owner: string;
+  lockedUntil: Date;
+  answer?: unknown;
+  refusal?: { code: string; message: string; extensions: Record<string, unknown> };
+  at: Date;
+}
+
+const KEPT_SECONDS = 24 * 3_600;
+/** A runner that has not finished by then has died: whole requests end after 30 s. */
+const LOCK_MS = 45_000;
+
+export const idempotencyOf = (db: Connection) => db.collection<IdempotencyRow>('idempotency');
+
+export async function createIdempotency(db: Connection): Promise<void> {
+  await createIndexes(db, 'idempotency', [{ key: { at: 1 }, name: 'at', expireAfterSeconds: KEPT_SECONDS }]);
+}
+
+interface Request<T> {
+  /** Principal and operation: the same key of another caller, or of another operation, is another request. */
+  scope: string;
+  key: string;
+  input: unknown;
+  /** True: `work` runs inside one transaction, together with the memory of its answer. False: it must be safe to repeat by `requestKey`. */
+  transaction: boolean;
+  work(ctx: AnyContext): Promise<T>;
+}
+
+/**
+ * Runs a request once for each key. The same key and input answer again what was answered before (refusals too, if they are final), for
+ * 24 hours; other input is IDEMPOTENCY_KEY_REUSED; a request that is still running is IDEMPOTENCY_IN_FLIGHT, which may be sent again.
+ */
+export async function once<T>(ctx: AnyContext, request: Request<T>): Promise<T> {
+  const rows = idempotencyOf(ctx.db);
+  const _id = createHash('sha256').update(`${request.scope}\n${request.key}`).digest('base64url');
+  const owner = randomUUID();
+  const known = await claim(ctx.db, { _id, owner, inputHash: hashOf(request.input) });
+  if (known) return replay<T>(known);
+
+  const finish = async (inner: AnyContext, result: Pick<IdempotencyRow, 'answer' | 'refusal'>): Promise<void> => {
+    const options = inner.session ? { session: inner.session } : {};
+    const { matchedCount } = await rows.updateOne({ _id, owner }, { $set: { ...result, state: 'DONE' } }, options);
+    // Somebody took over after the lock ran out: what this runner did must not be kept.
+    if (matchedCount === 0) throw inFlight();
+  };
+  const run = async (inner: AnyContext): Promise<T> => {
+    const answer = await request.work(inner);
+    await finish(inner, { answer });
+    return answer;
+  };
+
+  const keyed: AnyContext = withRequestKey(ctx, _id);
+  try {
+    return request.transaction ? await keyed.transaction(run) : await run(keyed);
+  } catch (error) {
+    if (isProblem(error) && !error.retryable) {
+      const { code, message, extensions } = error;
+      await finish(ctx, { refusal: { code, message, extensions: { ...extensions, typename: error.typename } } });
+    } else {
+      await rows.deleteOne({ _id, owner, state: 'IN_FLIGHT' }).catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+/** Marks the request as ours, or answers the row of somebody who had it before. */
+async function claim(db: Connection, mine: { _id: string; owner: string; inputHash: string }): Promise<IdempotencyRow | undefined> {
+  const rows = idempotencyOf(db);
+  const now = new Date();
+  const lockedUntil = new Date(now.getTime() + LOCK_MS);
+  try {
+    await rows.insertOne({ ...mine, state: 'IN_FLIGHT', lockedUntil, at: now });
+    return undefined;
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+  }
+  const row = await rows.findOne({ _id: mine._id });
+  if (row && row.inputHash !== mine.inputHash) {
+    throw new Problem('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with other input.', { path: ['input', 'idempotencyKey'] });
+  }
+  if (row?.state === 'DONE') return row;
+  const taken = await rows.updateOne(
+    { _id: mine._id, state: 'IN_FLIGHT', lockedUntil: { $lte: now } },
+    { $set: { owner: mine.owner, lockedUntil } },
+  );
+  if (taken.modifiedCount === 0) throw inFlight();
+  return undefined;
+}
+
+function replay<T>({ answer, refusal }: IdempotencyRow): T {
+  if (refusal) throw new Problem(refusal.code, refusal.message, refusal.extensions);
+  return answer as T;
+}
+
+const inFlight = (): Problem =>
+  new Problem('IDEMPOTENCY_IN_FLIGHT', 'The same request is still running.', { path: ['input', 'idempotencyKey'], retryable: true });
+
+const withRequestKey = (ctx: AnyContext, requestKey: string): AnyContext =>
+  Object.create(ctx, { requestKey: { value: requestKey } }) as AnyContext;
+
+/** Object keys in one order, so that the same input written differently is the same input. */
+function hashOf(input: unknown): string {
+  const stable = JSON.stringify(input, (_key, value: unknown) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+  return createHash('sha256')
+    .update(stable ?? '')
+    .digest('base64url');
+}

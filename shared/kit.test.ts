@@ -1,0 +1,298 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { deadLettersOf } from './consumers.ts';
+import { idempotencyOf } from './idempotency.ts';
+import { outboxOf } from './outbox.ts';
+import { addToTrail, subgraph, walk, type Ctx } from './testing/boards/subgraph.ts';
+import { open, viewer, type TestApp } from './testing/open.ts';
+
+const CREATE = `mutation ($input: CreateBoardInput!) { createBoard(input: $input) { board { id title count } userErrors { code message path } } }`;
+
+const ann = viewer('usr_ann');
+let app: TestApp;
+beforeAll(async () => {
+  app = await open(subgraph, { viewer: ann });
+});
+afterAll(() => app.close());
+
+const create = async (title: string, rest: object = {}) => (await app.ask(CREATE, { input: { title, ...rest } })).data.createBoard;
+const ctx = () => app.context() as Ctx;
+const trailOf = async (id: string) => (await ctx().models.Board.findById(id).lean())!.trail;
+
+describe('a mutation', () => {
+  test('answers its entity, and its event takes effect once', async () => {
+    const { board } = await create('first');
+
+    await app.settled();
+
+    expect(board).toMatchObject({ title: 'first', count: 0 });
+    const { data } = await app.ask('query ($id: ID!) { board(id: $id) { count } }', { id: board.id });
+    expect(data.board.count).toBe(1);
+  });
+
+  test.each([
+    ['an empty text', { title: '' }, 'INVALID', ['input', 'title']],
+    ['10,000 characters', { title: 'x'.repeat(10_000) }, 'INVALID', ['input', 'title']],
+    ['a NUL', { title: 'a\u0000b' }, 'INVALID', ['input', 'title']],
+    ['what the domain refuses', { title: 'full' }, 'BOARDS_FULL', ['input', 'title']],
+    ['a short idempotency key', { title: 'ok', idempotencyKey: 'x' }, 'INVALID', ['input', 'idempotencyKey']],
+  ])('refuses %s with code and path', async (_case, input, code, path) => {
+    const { data } = await app.ask(CREATE, { input });
+
+    expect(data.createBoard).toEqual({ board: null, userErrors: [{ code, path, message: expect.any(String) }] });
+  });
+
+  test('says nothing of what broke', async () => {
+    const { errors } = await app.ask(CREATE, { input: { title: 'broken' } });
+
+    expect(errors![0]!.extensions['code']).toBe('INTERNAL_SERVER_ERROR');
+    expect(JSON.stringify(errors)).not.toMatch(/secret|TypeError|10\.0/);
+  });
+
+  test('is closed to nobody in particular', async () => {
+    const { errors } = await app.ask(CREATE, { input: { title: 'x' } }, { as: null });
+
+    expect(errors![0]!.extensions['code']).toBe('UNAUTHENTICATED');
+  });
+
+  test('leaves no event behind when it is refused', async () => {
+    const before = await outboxOf(app.runtime().db).countDocuments();
+
+    await create('full');
+
+    expect(await outboxOf(app.runtime().db).countDocuments()).toBe(before);
+  });
+});
+
+describe('an idempotency key', () => {
+  test('makes one board of 20 requests at once, and replays its answer afterwards', async () => {
+    const requests = Array.from({ length: 20 }, () => create('once', { idempotencyKey: 'key-of-once' }));
+
+    const answers = await Promise.all(requests);
+
+    const made = answers.filter(({ board }) => board);
+    expect(new Set(made.map(({ board }) => board.id)).size).toBe(1);
+    for (const { userErrors } of answers.filter(({ board }) => !board)) expect(userErrors[0].code).toBe('IDEMPOTENCY_IN_FLIGHT');
+    expect(await ctx().models.Board.countDocuments({ title: 'once' })).toBe(1);
+    expect((await create('once', { idempotencyKey: 'key-of-once' })).board).toEqual(made[0]!.board);
+  });
+
+  test('is refused with other input', async () => {
+    await create('mine', { idempotencyKey: 'key-of-mine' });
+
+    const { userErrors } = await create('other', { idempotencyKey: 'key-of-mine' });
+
+    expect(userErrors[0]).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED', path: ['input', 'idempotencyKey'] });
+  });
+
+  test('belongs to its caller', async () => {
+    await create('shared', { idempotencyKey: 'key-of-both' });
+
+    const { data } = await app.ask(CREATE, { input: { title: 'bobs', idempotencyKey: 'key-of-both' } }, { as: viewer('usr_bob') });
+
+    expect(data.createBoard.board.title).toBe('bobs');
+  });
+
+  test('is free again when its runner died', async () => {
+    await create('dead', { idempotencyKey: 'key-of-dead' });
+    const rows = idempotencyOf(app.runtime().db);
+    const row = (await rows.find().sort({ at: -1 }).limit(1).toArray())[0]!;
+    await rows.updateOne({ _id: row._id }, { $set: { state: 'IN_FLIGHT', lockedUntil: new Date(0) }, $unset: { answer: 1 } });
+
+    expect((await create('dead', { idempotencyKey: 'key-of-dead' })).board.title).toBe('dead');
+  });
+});
+
+describe('an event', () => {
+  test('that is delivered again has no second effect', async () => {
+    const { board } = await create('again');
+    await app.settled();
+    const [envelope] = (await app.said('Board.Created')).slice(-1);
+
+    const [consumer] = app.runtime().consumers;
+    await Promise.all([1, 2, 3].map(() => consumer!.deliver({ envelope: envelope!, from: 'boards' }, 1)));
+
+    expect((await ctx().models.Board.findById(board.id).lean())!.count).toBe(1);
+  });
+
+  test('that is refused is kept as a dead letter, listed for admins, and can be tried again', async () => {
+    await create('poison');
+    await app.settled();
+
+    const admin = { as: viewer('usr_root', ['admin']) };
+    const listed = await app.ask('{ deadLetters(subgraph: "boards") { id code type queue attempts } }', {}, admin);
+    expect(listed.data.deadLetters).toEqual([
+      expect.objectContaining({ code: 'POISON', type: 'Board.Created', queue: 'boards', attempts: 1 }),
+    ]);
+    const stranger = await app.ask('{ deadLetters(subgraph: "boards") { id } }');
+    expect(stranger.errors![0]!.extensions['code']).toBe('FORBIDDEN');
+    const letters = deadLettersOf(app.runtime().db);
+    await letters.updateMany({}, { $set: { 'envelope.data.title': 'cured' } });
+    const retried = await app.ask(
+      'mutation ($input: RetryDeadLetterInput!) { retryDeadLetter(input: $input) { id userErrors { code } } }',
+      { input: { subgraph: 'boards', id: listed.data.deadLetters[0].id } },
+      admin,
+    );
+    expect(retried.data.retryDeadLetter).toEqual({ id: listed.data.deadLetters[0].id, userErrors: [] });
+    expect(await letters.countDocuments()).toBe(0);
+  });
+
+  test('takes effect although Redis is wiped again and again', async () => {
+    const ids: string[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      ids.push((await create(`wiped ${round}`)).board.id);
+      if (round % 2 === 0) await app.wipeRedis();
+    }
+
+    await app.settled();
+
+    const counts = await ctx()
+      .models.Board.find({ _id: { $in: ids } }, { count: 1 })
+      .lean();
+    expect(counts.map(({ count }) => count)).toEqual(ids.map(() => 1));
+  });
+
+  test('keeps its place in a live topic when Redis is wiped', async () => {
+    const SUBSCRIBE = 'subscription ($after: Cursor) { boardCreated(after: $after) { cursor title } }';
+    const before = await app.subscribe(SUBSCRIBE);
+    await create('before the wipe');
+    const { cursor } = (await before.next()).value.data.boardCreated;
+    await before.return!();
+    await create('missed');
+    await app.settled();
+
+    await app.wipeRedis();
+    await app.settled();
+
+    const after = await app.subscribe(SUBSCRIBE, { after: cursor });
+    expect((await after.next()).value.data.boardCreated.title).toBe('missed');
+    await after.return!();
+  });
+});
+
+describe('a command', () => {
+  test('takes effect once for each key', async () => {
+    const { board } = await create('trail');
+
+    const answers = [];
+    for (let i = 0; i < 3; i += 1)
+      answers.push(await app.call(addToTrail, { boardId: board.id, word: 'a' }, { idempotencyKey: 'trail-key-1' }));
+
+    expect(answers).toEqual([{ length: 1 }, { length: 1 }, { length: 1 }]);
+    expect(await trailOf(board.id)).toEqual(['a']);
+  });
+
+  test('refuses what does not fit its contract', async () => {
+    await expect(app.call(addToTrail, { boardId: 7 } as never)).rejects.toMatchObject({ code: 'INVALID' });
+  });
+});
+
+describe('a saga', () => {
+  const start = async (words: string[], waits = false): Promise<{ boardId: string; id: string }> => {
+    const { board } = await create('walked');
+    const id = await ctx().transaction((tx) => tx.startSaga(walk, { key: board.id, input: { boardId: board.id, words, waits } }));
+    return { boardId: board.id, id };
+  };
+
+  test('does its steps in order', async () => {
+    const { boardId, id } = await start(['a', 'b', 'c']);
+
+    const row = await ctx().runSaga(id);
+
+    expect(row.state).toBe('DONE');
+    expect(await trailOf(boardId)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('undoes what was done when a step refuses, the refusing step included', async () => {
+    const { boardId, id } = await start(['a', 'b', 'refused']);
+
+    const row = await ctx().runSaga(id);
+
+    expect(row).toMatchObject({ state: 'COMPENSATED', refusal: { code: 'WORD_REFUSED', step: 'third' } });
+    expect(await trailOf(boardId)).toEqual(['a', 'b', 'un-b', 'un-a']);
+  });
+
+  test('waits for its event, which may come early, late or twice', async () => {
+    const late = await start(['a', 'b', 'c'], true);
+    expect((await ctx().runSaga(late.id)).state).toBe('WAITING');
+    await ctx().signalSaga(walk, late.boardId, 'approval', { by: 'ann' });
+    await ctx().signalSaga(walk, late.boardId, 'approval', { by: 'bob' });
+    expect(await ctx().runSaga(late.id)).toMatchObject({ state: 'DONE', results: { approval: { by: 'ann' } } });
+
+    const early = await start(['a', 'b', 'c'], true);
+    await ctx().signalSaga(walk, early.boardId, 'approval', { by: 'eve' });
+    expect((await ctx().runSaga(early.id)).state).toBe('DONE');
+  });
+
+  test('turns back when its event does not come in time', async () => {
+    const { boardId, id } = await start(['a', 'b', 'c'], true);
+    await ctx().runSaga(id);
+
+    app.clock.advance(61_000);
+    const row = await ctx().runSaga(id);
+
+    expect(row).toMatchObject({ state: 'COMPENSATED', refusal: { code: 'TIMEOUT' } });
+    expect(await trailOf(boardId)).toEqual(['a', 'b', 'un-b', 'un-a']);
+  });
+
+  test('that nobody runs is picked up by the sweeper', async () => {
+    const { boardId } = await start(['x', 'y', 'z']);
+    await app
+      .runtime()
+      .db.collection('sagas')
+      .updateMany({}, { $set: { 'lease.until': new Date(0) } });
+
+    await app.settled();
+
+    expect(await trailOf(boardId)).toEqual(['x', 'y', 'z']);
+  });
+
+  test('is shown to admins with each step, and can be turned back', async () => {
+    const { boardId, id } = await start(['a', 'b', 'c'], true);
+    await ctx().runSaga(id);
+    const admin = { as: viewer('usr_root', ['admin']) };
+
+    const shown = await app.ask(
+      'query ($id: ID!) { saga(subgraph: "boards", id: $id) { state name key steps { name outcome } } }',
+      { id },
+      admin,
+    );
+    const turned = await app.ask(
+      'mutation ($input: CompensateSagaInput!) { compensateSaga(input: $input) { saga { state refusalCode } userErrors { code } } }',
+      { input: { subgraph: 'boards', id, reason: 'asked for' } },
+      admin,
+    );
+
+    expect(shown.data.saga).toMatchObject({
+      state: 'WAITING',
+      name: 'walk',
+      key: boardId,
+      steps: [
+        { name: 'first', outcome: 'DONE' },
+        { name: 'second', outcome: 'DONE' },
+        { name: 'approval', outcome: 'WAITS' },
+      ],
+    });
+    expect(turned.data.compensateSaga).toEqual({ saga: { state: 'COMPENSATED', refusalCode: 'COMPENSATED_BY_ADMIN' }, userErrors: [] });
+  });
+});
+
+describe('a live topic', () => {
+  test('gives a subscriber what it missed, in order, then what is new', async () => {
+    const SUBSCRIBE = 'subscription ($after: Cursor) { boardCreated(after: $after) { cursor title } }';
+    const first = await app.subscribe(SUBSCRIBE);
+    await create('one');
+    const one = (await first.next()).value.data.boardCreated;
+    await first.return!();
+    await create('two');
+    await create('three');
+    await app.settled();
+
+    const second = await app.subscribe(SUBSCRIBE, { after: one.cursor });
+    const titles = [(await second.next()).value.data.boardCreated.title, (await second.next()).value.data.boardCreated.title];
+    await create('four');
+    titles.push((await second.next()).value.data.boardCreated.title);
+    await second.return!();
+
+    expect([one.title, ...titles]).toEqual(['one', 'two', 'three', 'four']);
+  });
+});

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import type { AnyContext } from './context.ts';
+import { isProblem, Problem, type InputPath } from './errors.ts';
+import { once } from './idempotency.ts';
+
+/** Codes that concern the caller as such, not the input: they leave as top-level errors, as those of a query do. */
+const TOP_LEVEL = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE', 'SUBGRAPH_UNAVAILABLE', 'TIMEOUT']);
+
+export interface UserError {
+  __typename: string;
+  code: string;
+  message: string;
+  path: string[];
+}
+
+interface MutationOptions {
+  /** Default true: the action runs in one transaction. False for those that run a saga and manage their own. */
+  transaction?: boolean;
+}
+
+type Payload = Record<string, unknown> & { userErrors: UserError[] };
+type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<Payload>;
+
+/**
+ * Door one for changes: parses `input`, runs the action in a transaction, once for each `idempotencyKey` where the input has one, and turns
+ * refusals into `userErrors`. The action answers the payload's entities; anything that is no `Problem` is thrown on and masked.
+ */
+export function mutation<S extends z.ZodType, C extends AnyContext>(
+  schema: S,
+  action: (ctx: C, input: z.infer<S>) => Promise<Record<string, unknown>>,
+  options: MutationOptions = {},
+): Resolver {
+  const inTransaction = options.transaction ?? true;
+  return async (_root, args, ctx: AnyContext, info?: { fieldName: string }): Promise<Payload> => {
+    const parsed = schema.safeParse(args.input);
+    if (!parsed.success) return { userErrors: parsed.error.issues.flatMap((issue) => issueErrors(issue)) };
+    const input: unknown = parsed.data;
+    try {
+      const work = (inner: AnyContext) => action(inner as C, input as z.infer<S>);
+      const key = (input as { idempotencyKey?: unknown }).idempotencyKey;
+      const answer =
+        typeof key === 'string'
+          ? await once(ctx, {
+              scope: scopeOf(ctx, info?.fieldName ?? 'mutation', input),
+              key,
+              input: args.input,
+              transaction: inTransaction,
+              work,
+            })
+          : inTransaction
+            ? await ctx.transaction(work)
+            : await work(ctx);
+      return { ...answer, userErrors: [] };
+    } catch (error) {
+      if (!isProblem(error) || TOP_LEVEL.has(error.code)) throw error;
+      return { userErrors: [userError(error)] };
+    } finally {
+      ctx.clearLoaders();
+    }
+  };
+}
+
+/** A signed-in caller is its user; a guest is what it holds in hands (a secret token of its own), or nobody in particular. */
+function scopeOf(ctx: AnyContext, operation: string, input: unknown): string {
+  const guest = (input as { guestToken?: unknown }).guestToken;
+  const principal = ctx.viewer?.id ?? (typeof guest === 'string' ? `guest:${guest}` : 'anonymous');
+  return `${ctx.subgraph}.${operation} ${principal}`;
+}
+
+function issueErrors(issue: z.core.$ZodIssue): UserError[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => invalid(['input', ...path, key], 'This field is not known.'));
+  }
+  return [invalid(['input', ...path], `${issue.message}.`.replace(/\.\.$/, '.'))];
+}
+
+const invalid = (path: string[], message: string): UserError => ({ __typename: 'PlainUserError', code: 'INVALID', message, path });
+
+/** A refusal as the schema's `UserError`; the facts become fields of the type that carries them. */
+function userError(problem: Problem): UserError {
+  return {
+    ...problem.facts,
+    __typename: problem.typename,
+    code: problem.code,
+    message: problem.message,
+    path: textPath(problem.inputPath),
+  };
+}
+
+const textPath = (path: InputPath | undefined): string[] => (path ?? []).map(String);

@@ -1,0 +1,54 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Envelope } from './events.ts';
+
+/** What lies on a queue: the envelope, and who waits for the acknowledgement. */
+export interface Delivery {
+  envelope: Envelope;
+  from: string;
+}
+
+/** Tries before a delivery becomes a dead letter: 0.2 s doubling makes about 25 s, long enough for a store to come back. */
+export const ATTEMPTS = 8;
+const BACKOFF_MS = 200;
+
+/** The process's queues, opened when first used. Finished jobs leave at once, so that the same id can be put on again if it must. */
+export function createQueues(connection: Redis, prefix: string) {
+  const open = new Map<string, Queue>();
+
+  const queue = (name: string): Queue => {
+    let found = open.get(name);
+    if (!found) {
+      found = new Queue(name, { connection, prefix, skipVersionCheck: true });
+      found.on('error', () => undefined); // ioredis reports and reconnects; the outbox repeats what was lost
+      open.set(name, found);
+    }
+    return found;
+  };
+
+  return {
+    queue,
+    async add(name: string, envelope: Envelope, from: string): Promise<void> {
+      const delivery: Delivery = { envelope, from };
+      await queue(name).add(envelope.type, delivery, {
+        jobId: envelope.id,
+        attempts: ATTEMPTS,
+        backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
+        removeOnComplete: true,
+        removeOnFail: true,
+      });
+    },
+    /** Puts work on a schedule; the same id is replaced, so every process may say it at its start. */
+    async schedule(name: string, id: string, repeat: { every: number } | { pattern: string; tz: string }): Promise<void> {
+      await queue(name).upsertJobScheduler(id, repeat, { name: id, opts: { removeOnComplete: true, removeOnFail: true } });
+    },
+    async obliterate(): Promise<void> {
+      for (const each of open.values()) await each.obliterate({ force: true }).catch(() => undefined);
+    },
+    async close(): Promise<void> {
+      for (const each of open.values()) await each.close();
+    },
+  };
+}
+
+export type Queues = ReturnType<typeof createQueues>;

@@ -1,0 +1,169 @@
+import type { Redis } from 'ioredis';
+import type { Connection } from 'mongoose';
+import type { Logger } from 'pino';
+import type { Leases } from './leases.ts';
+import type { Live } from './live.ts';
+import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
+import type { Queues } from './queues.ts';
+
+interface RelayOptions {
+  subgraph: string;
+  owner: string;
+  db: Connection;
+  redis: Redis;
+  prefix: string;
+  queues: Queues;
+  live: Live;
+  leases: Leases;
+  log: Logger;
+}
+
+const POLL_MS = 1_000;
+const LEASE_MS = 5_000;
+const BATCH = 200;
+/** An unacknowledged event is put on its queue again after this long, doubling. Its job id keeps it single there, the inbox its effect. */
+const FIRST_CHECK_MS = 15_000;
+const LAST_CHECK_MS = 10 * 60_000;
+/** How much of the past a wiped Redis is filled with again. */
+const RESTORED_MS = 24 * 3_600_000;
+
+/**
+ * Carries a subgraph's outbox to the queues and live topics, in the order of the rows. One process at a time, by lease, so that the order
+ * on a topic is the order of the commits. The rows are the truth: whatever Redis loses is sent again until each consumer has acknowledged it.
+ */
+export function createRelay(options: RelayOptions) {
+  const { subgraph, owner, db, redis, prefix, queues, live, leases, log } = options;
+  const rows = outboxOf(db);
+  const acks = `${prefix}:acks:${subgraph}`;
+  const epoch = `${prefix}:epoch:${subgraph}`;
+  const kicks = `${prefix}:kick:${subgraph}`;
+  let leaseUntil = 0;
+  let running: Promise<void> | undefined;
+  let again = false;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  async function leads(): Promise<boolean> {
+    const now = Date.now();
+    if (now < leaseUntil - LEASE_MS / 2) return true;
+    const lease = await leases.acquire('relay', owner, LEASE_MS);
+    leaseUntil = lease ? now + LEASE_MS : 0;
+    return lease !== undefined;
+  }
+
+  async function send(row: OutboxRow): Promise<void> {
+    const envelope = envelopeOf(row);
+    const cursors: Record<string, string> = {};
+    for (const topic of row.topics) cursors[topic] = await live.publish(topic, { eventId: row._id, payload: envelope });
+    for (const queue of row.waiting) await queues.add(queue, envelope, subgraph);
+    const now = Date.now();
+    const sent =
+      row.waiting.length > 0
+        ? { state: 'SENT' as const, checkAt: new Date(now + FIRST_CHECK_MS) }
+        : { state: 'DONE' as const, doneAt: new Date(now) };
+    await rows.updateOne({ _id: row._id, state: 'NEW' }, { $set: { ...sent, cursors } });
+  }
+
+  async function sendNew(): Promise<void> {
+    for (;;) {
+      const fresh = await rows.find({ state: 'NEW' }).sort({ _id: 1 }).limit(BATCH).toArray();
+      for (const row of fresh) await send(row);
+      if (fresh.length < BATCH) return;
+    }
+  }
+
+  async function takeAcknowledgements(): Promise<void> {
+    const taken = await redis.spop(acks, BATCH);
+    if (taken.length === 0) return;
+    for (const [queue, ids] of groupByQueue(taken)) await rows.updateMany({ _id: { $in: ids } }, { $pull: { waiting: queue } });
+    await rows.updateMany({ state: 'SENT', waiting: { $size: 0 } }, { $set: { state: 'DONE', doneAt: new Date() } });
+    if (taken.length === BATCH) await takeAcknowledgements();
+  }
+
+  async function sendAgain(): Promise<void> {
+    const overdue = await rows
+      .find({ state: 'SENT', checkAt: { $lte: new Date() } })
+      .sort({ _id: 1 })
+      .limit(BATCH)
+      .toArray();
+    for (const row of overdue) {
+      for (const queue of row.waiting) await queues.add(queue, envelopeOf(row), subgraph);
+      const wait = Math.min(FIRST_CHECK_MS * 2 ** (row.checks + 1), LAST_CHECK_MS);
+      await rows.updateOne({ _id: row._id, state: 'SENT' }, { $set: { checkAt: new Date(Date.now() + wait) }, $inc: { checks: 1 } });
+    }
+  }
+
+  /** Redis carries a mark; when it is gone, so is everything else that was there. */
+  async function refillAfterWipe(): Promise<void> {
+    if ((await redis.set(epoch, owner, 'NX')) === null) return;
+    await rows.updateMany({ state: 'SENT' }, { $set: { checkAt: new Date(0) } });
+    const since = new Date(Date.now() - RESTORED_MS);
+    const past = rows.find({ state: { $ne: 'NEW' }, occurredAt: { $gte: since }, 'topics.0': { $exists: true } }).sort({ _id: 1 });
+    for await (const row of past) {
+      for (const [topic, cursor] of Object.entries(row.cursors)) {
+        await live.restore(topic, cursor, { eventId: row._id, payload: envelopeOf(row) });
+      }
+    }
+  }
+
+  async function round(): Promise<void> {
+    if (stopped || !(await leads())) return;
+    await refillAfterWipe();
+    await sendNew();
+    await takeAcknowledgements();
+    await sendAgain();
+  }
+
+  function run(): Promise<void> {
+    running ??= (async () => {
+      do {
+        again = false;
+        await round();
+      } while (again && !stopped);
+    })()
+      .catch((error) => log.warn({ err: error }, 'the outbox could not be carried on; it will be tried again'))
+      .finally(() => (running = undefined));
+    return running;
+  }
+
+  return {
+    kickChannel: kicks,
+    start(): void {
+      timer = setInterval(() => void run(), POLL_MS);
+      void run();
+    },
+    /** Called after each commit that said something. */
+    kick(): void {
+      again = true;
+      void run();
+      // Another process may be the one that carries.
+      if (leaseUntil < Date.now()) void redis.publish(kicks, owner).catch(() => undefined);
+    },
+    /** One full round now; for tests and an orderly stop. */
+    flush: (): Promise<void> => {
+      again = true;
+      return run();
+    },
+    /** How many events have not had all their effects yet. */
+    pending: (): Promise<number> => rows.countDocuments({ state: { $in: ['NEW', 'SENT'] } }),
+    async stop(): Promise<void> {
+      stopped = true;
+      clearInterval(timer);
+      await running;
+      if (leaseUntil > Date.now()) await leases.release('relay', owner).catch(() => undefined);
+    },
+  };
+}
+
+export type Relay = ReturnType<typeof createRelay>;
+
+/** An acknowledgement is `<queue> <event id>`. */
+function groupByQueue(taken: string[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const entry of taken) {
+    const space = entry.indexOf(' ');
+    const queue = entry.slice(0, space);
+    groups.set(queue, [...(groups.get(queue) ?? []), entry.slice(space + 1)]);
+  }
+  return groups;
+}

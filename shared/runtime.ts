@@ -1,0 +1,288 @@
+import { Worker } from 'bullmq';
+import { execute, GraphQLError, parse, subscribe, validate, type DocumentNode, type ExecutionResult } from 'graphql';
+import type { Redis } from 'ioredis';
+import { LRUCache } from 'lru-cache';
+import type { Connection, Model } from 'mongoose';
+import type { Logger } from 'pino';
+import { createCommands, type Commands } from './command-bus.ts';
+import { createConsumer, createInbox, type Consumer } from './consumers.ts';
+import type { AnyContext } from './context.ts';
+import { createContexts } from './contexts.ts';
+import { maskError } from './errors.ts';
+import { createIdempotency } from './idempotency.ts';
+import { newId } from './ids.ts';
+import type { Identity } from './identity.ts';
+import { createLeases } from './leases.ts';
+import type { Live } from './live.ts';
+import { createOutbox } from './outbox.ts';
+import type { Queues } from './queues.ts';
+import { createRelay, type Relay } from './relay.ts';
+import { createSagaRunner, createSagaStore, type SagaRunner } from './saga-runner.ts';
+import { buildSchema, completeTypeDefs } from './schema.ts';
+import type { Subgraph } from './subgraph.ts';
+import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from './transport.ts';
+
+/** What the process lends to each of its subgraphs. */
+export interface Surroundings {
+  client: Connection;
+  redis: Redis;
+  workerConnection: Redis;
+  queues: Queues;
+  live: Live;
+  owner: string;
+  log: Logger;
+  databasePrefix: string;
+  queuePrefix: string;
+  now(): Date;
+  consumersOf(type: string): string[];
+  peer(name: string): CommandTransport;
+  /** False: no workers, relay and sweeper; a test moves them by hand. */
+  background: boolean;
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A subgraph that is open in this process. */
+export interface OpenSubgraph extends SubgraphTransport, CommandTransport {
+  name: string;
+  /** Complete SDL: the kit's preamble and the subgraph's own. */
+  typeDefs: string;
+  health(): Promise<{ mongodb: 'up' | 'down'; redis: 'up' | 'down' }>;
+  close(): Promise<void>;
+}
+
+/** The inside of an open subgraph, for its host and for tests. */
+export interface Runtime extends OpenSubgraph {
+  db: Connection;
+  relay: Relay;
+  sagas: SagaRunner;
+  consumers: Consumer[];
+  commands: Commands;
+  /** A context of its own: for jobs, preparation and tests. */
+  context(identity: Identity): AnyContext;
+  runJob(name: string): Promise<unknown>;
+}
+
+const KEPT_DOCUMENTS = 2_000;
+const JOB_LOCK_MS = 60_000;
+const HEALTH_MS = 1_000;
+
+/** Connects models, creates indexes, starts workers, relay and sweeper, and answers requests and commands. */
+export async function openRuntime(subgraph: Subgraph, around: Surroundings, ports?: unknown): Promise<Runtime> {
+  const { name } = subgraph;
+  const log = around.log.child({ subgraph: name });
+  const db = around.client.useDb(around.databasePrefix + name, { useCache: false });
+  const models = subgraph.models(db) as Record<string, Model<unknown>>;
+  await Promise.all([
+    createOutbox(db),
+    createInbox(db),
+    createIdempotency(db),
+    createSagaStore(db),
+    ...Object.values(models).map((model) => model.createIndexes()),
+  ]);
+
+  const settings = subgraph.settings?.parse(definedOnly(around.environment));
+  const leases = createLeases(db);
+  const relay = createRelay({ ...around, subgraph: name, db, prefix: around.queuePrefix, leases, log });
+  const contexts = createContexts({
+    subgraph,
+    db,
+    models,
+    ports: ports ?? subgraph.ports(settings),
+    around,
+    log,
+    relay,
+    sagas: () => sagas,
+  });
+  const sagas = createSagaRunner({
+    db,
+    sagas: subgraph.sagas,
+    owner: around.owner,
+    log,
+    now: around.now,
+    contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
+  });
+  const commands = createCommands(subgraph, contexts, () => ({
+    retryDeadLetter: (id) => anySucceeds(consumers, (consumer) => consumer.retry(id)),
+    retrySaga: sagas.retry,
+    compensateSaga: sagas.compensate,
+  }));
+  const byQueue = Map.groupBy(
+    subgraph.handlers.filter((handler) => handler.kind === 'event'),
+    (handler) => handler.event.queue ?? name,
+  );
+  const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
+  const jobs = subgraph.handlers.filter((handler) => handler.kind === 'job');
+  const schema = buildSchema(subgraph);
+  const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+
+  function openConsumer(queue: string, handlers: Parameters<typeof createConsumer>[0]['handlers']): Consumer {
+    return createConsumer({
+      queue,
+      handlers,
+      db,
+      redis: around.redis,
+      workerConnection: around.workerConnection,
+      autorun: around.background,
+      prefix: around.queuePrefix,
+      log,
+      contextFor: (envelope) => contexts.create({ identity: own, correlationId: envelope.correlationId }),
+    });
+  }
+
+  const own: Identity = { issuer: name, viewer: null };
+
+  const runJob = (job: string): Promise<unknown> => {
+    const found = jobs.find((handler) => handler.name === job);
+    if (!found) throw new Error(`${name} has no job called ${job}`);
+    return found.run(contexts.create({ identity: own, correlationId: newId('job') }));
+  };
+
+  const jobWorker =
+    jobs.length > 0 && around.background
+      ? new Worker(`${name}-jobs`, ({ name: job }) => runJob(job), {
+          connection: around.workerConnection,
+          prefix: around.queuePrefix,
+          lockDuration: JOB_LOCK_MS,
+          maxStalledCount: 1_000_000,
+          skipVersionCheck: true,
+        })
+      : undefined;
+  jobWorker?.on('error', (error) => log.warn({ err: error }, 'the job queue cannot be read; it will be tried again'));
+  jobWorker?.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'a job failed'));
+
+  async function schedule(): Promise<void> {
+    for (const each of jobs) await around.queues.schedule(`${name}-jobs`, each.name, each.schedule);
+  }
+
+  /** The document, or why it cannot be run. Validated once for each text. */
+  function documentOf(query: string): DocumentNode | GraphQLError[] {
+    const known = documents.get(query);
+    if (known) return known;
+    let document: DocumentNode;
+    try {
+      document = parse(query, { noLocation: true, maxTokens: 50_000 });
+    } catch (error) {
+      return [error as GraphQLError];
+    }
+    const errors = validate(schema, document);
+    if (errors.length > 0) return [...errors];
+    documents.set(query, document);
+    return document;
+  }
+
+  const masked = (result: ExecutionResult, correlationId: string): ExecutionResult =>
+    result.errors ? { ...result, errors: result.errors.map((error) => asGraphQLError(error, correlationId)) } : result;
+
+  const asGraphQLError = (error: unknown, correlationId: string): GraphQLError => {
+    const { message, path, extensions } = maskError(error, { correlationId, log });
+    return new GraphQLError(message, { path, extensions });
+  };
+
+  function prepare(request: SubgraphRequest) {
+    const document = documentOf(request.query);
+    if (Array.isArray(document)) return { errors: document.map((error) => asGraphQLError(error, request.correlationId)) };
+    const contextValue = contexts.create(request);
+    return {
+      args: { schema, document, contextValue, variableValues: request.variables, operationName: request.operationName },
+    };
+  }
+
+  const runtime: Runtime = {
+    name,
+    typeDefs: completeTypeDefs(subgraph),
+    db,
+    relay,
+    sagas,
+    consumers,
+    commands,
+    context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
+    runJob,
+    async execute(request) {
+      const { args, errors } = prepare(request);
+      if (!args) return { errors };
+      return masked(await execute(args), request.correlationId);
+    },
+    async subscribe(request) {
+      const { args, errors } = prepare(request);
+      if (!args) return { errors };
+      const result = await subscribe(args);
+      if (!(Symbol.asyncIterator in result)) return masked(result, request.correlationId);
+      return mapIterator(
+        result,
+        (event) => masked(event, request.correlationId),
+        (error) => asGraphQLError(error, request.correlationId),
+      );
+    },
+    call: (request: CommandRequest) => commands.answer(request),
+    async health() {
+      const up = (check: Promise<unknown>): Promise<'up' | 'down'> =>
+        Promise.race([
+          check.then(
+            () => 'up' as const,
+            () => 'down' as const,
+          ),
+          new Promise<'down'>((resolve) => setTimeout(resolve, HEALTH_MS, 'down').unref()),
+        ]);
+      const [mongodb, redis] = await Promise.all([up(db.db!.command({ ping: 1 })), up(around.redis.ping())]);
+      return { mongodb, redis };
+    },
+    async close() {
+      clearInterval(rescheduling);
+      await Promise.all([jobWorker?.close(), ...consumers.map((consumer) => consumer.close())]);
+      await sagas.stop();
+      await relay.stop();
+    },
+  };
+
+  let rescheduling: NodeJS.Timeout | undefined;
+  if (subgraph.prepare) await subgraph.prepare(runtime.context(own) as never);
+  if (around.background) {
+    relay.start();
+    sagas.startSweeper();
+    if (jobs.length > 0) {
+      await schedule();
+      // A wiped Redis has forgotten the schedules.
+      rescheduling = setInterval(() => void schedule().catch(() => undefined), RESCHEDULE_MS);
+    }
+  }
+  return runtime;
+}
+
+const RESCHEDULE_MS = 20_000;
+
+async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>): Promise<boolean> {
+  for (const entry of list) if (await attempt(entry)) return true;
+  return false;
+}
+
+const definedOnly = (source: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(source).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+
+/** The same iterator with each result changed; an error that ends it leaves as a last result, so that it reaches the client masked. */
+function mapIterator(
+  source: AsyncGenerator<ExecutionResult, void, void>,
+  change: (result: ExecutionResult) => ExecutionResult,
+  last: (error: unknown) => GraphQLError,
+): AsyncIterableIterator<ExecutionResult> {
+  let ended = false;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      if (ended) return { done: true, value: undefined };
+      try {
+        const { done, value } = await source.next();
+        return done ? { done: true, value: undefined } : { done: false, value: change(value) };
+      } catch (error) {
+        ended = true;
+        return { done: false, value: { errors: [last(error)] } };
+      }
+    },
+    async return() {
+      ended = true;
+      await source.return();
+      return { done: true, value: undefined };
+    },
+  };
+}

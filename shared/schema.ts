@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSubgraphSchema } from '@apollo/subgraph';
+import { parse, type GraphQLSchema } from 'graphql';
+import { operationsResolvers, operationsPermissions, operationsTypeDefs } from './operations.ts';
+import { guard, type Permissions } from './permissions.ts';
+import { scalars } from './scalars.ts';
+import type { Resolvers, Subgraph } from './subgraph.ts';
+
+const PREAMBLE = readFileSync(join(import.meta.dirname, 'preamble.graphql'), 'utf8');
+
+/** What the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own SDL. */
+export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operations'>): string =>
+  [PREAMBLE, subgraph.operations ? operationsTypeDefs : '', subgraph.schema].filter(Boolean).join('\n');
+
+/** The guarded, executable schema of a subgraph. */
+export function buildSchema(subgraph: Subgraph): GraphQLSchema {
+  const resolvers = mergeResolvers([
+    { ...scalars, UserError: { __resolveType: (error: { __typename?: string }) => error.__typename ?? 'PlainUserError' } },
+    subgraph.operations ? operationsResolvers : {},
+    subgraph.resolvers,
+  ]);
+  const schema = buildSubgraphSchema([{ typeDefs: parse(completeTypeDefs(subgraph)), resolvers }]);
+  const permissions = subgraph.operations ? mergeResolvers([operationsPermissions, subgraph.permissions]) : subgraph.permissions;
+  return guard(schema, permissions as Permissions);
+}
+
+/** Type by type, field by field; the later one wins. */
+function mergeResolvers(parts: Resolvers[]): Resolvers {
+  const merged: Resolvers = {};
+  for (const part of parts) {
+    for (const [type, fields] of Object.entries(part)) {
+      const isPlain = typeof fields === 'object' && fields !== null && Object.getPrototypeOf(fields) === Object.prototype;
+      merged[type] = isPlain ? { ...merged[type], ...fields } : fields;
+    }
+  }
+  return merged;
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { defineCommand } from '../../shared/commands.ts';
+import { defineEvent, defineWork } from '../../shared/events.ts';
+
+const timestamp = z.iso.datetime();
+const userId = z.string();
+
+/** Somebody has an account now. */
+export const userRegistered = defineEvent('User.Registered', z.object({ userId, email: z.string(), role: z.string(), timestamp }));
+
+/** `changes` names the fields, never their values. */
+export const userProfileUpdated = defineEvent('User.ProfileUpdated', z.object({ userId, changes: z.array(z.string()), timestamp }));
+
+/** The account is gone and what it knew of the person with it; who keeps personal data of theirs removes it now. */
+export const userDeleted = defineEvent('User.Deleted', z.object({ userId, timestamp }));
+
+/** One mail to one person; `template` decides the words. */
+export const emailWork = defineWork('email', z.object({ to: z.email(), template: z.string(), params: z.record(z.string(), z.string()) }));
+
+const Account = z.object({
+  id: userId,
+  name: z.string(),
+  email: z.string(),
+  emailVerified: z.boolean(),
+  roles: z.array(z.string()),
+  isActive: z.boolean(),
+});
+
+/** The accounts that exist among these ids, in any order. At most 100. */
+export const findAccounts = defineCommand('accounts', 'findAccounts', {
+  input: z.object({ ids: z.array(userId).max(100) }),
+  output: z.object({ accounts: z.array(Account) }),
+});
+
+const AddressCopy = z.object({
+  recipient: z.string(),
+  phone: z.string(),
+  line1: z.string(),
+  line2: z.string().nullable(),
+  city: z.string(),
+  region: z.string().nullable(),
+  postalCode: z.string().nullable(),
+  country: z.string(),
+  location: z.object({ longitude: z.number(), latitude: z.number() }).nullable(),
+});
+
+/** One address of a user, to be copied where it must not change any more; null when the user has none with this id. Without id: the default one. */
+export const findAddress = defineCommand('accounts', 'findAddress', {
+  input: z.object({ userId, addressId: z.string().optional() }),
+  output: z.object({ address: AddressCopy.nullable() }),
+});

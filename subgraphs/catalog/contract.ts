@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { defineCommand } from '../../shared/commands.ts';
+import { defineEvent } from '../../shared/events.ts';
+
+const timestamp = z.iso.datetime();
+const productId = z.string();
+/** Whole minor units of the currency. */
+const amount = z.object({ amount: z.number().int(), currency: z.string() });
+
+/** `category` is the first of its categories, `price` the lowest of its variants. */
+export const productCreated = defineEvent(
+  'Product.Created',
+  z.object({ productId, vendorId: z.string(), category: z.string().nullable(), price: amount.nullable(), timestamp }),
+);
+
+/** `changes` names the fields that are different now; `variants` when any of them is. */
+export const productUpdated = defineEvent(
+  'Product.Updated',
+  z.object({ productId, vendorId: z.string(), changes: z.array(z.string()), timestamp }),
+);
+
+export const productDeleted = defineEvent(
+  'Product.Deleted',
+  z.object({ productId, vendorId: z.string(), variantIds: z.array(z.string()), timestamp }),
+);
+
+const VariantCopy = z.object({
+  variantId: z.string(),
+  productId,
+  vendorId: z.string(),
+  sku: z.string(),
+  productName: z.string(),
+  /** The values of the variant's axes, such as "500 g, red"; empty for a product with one variant. */
+  variantName: z.string(),
+  price: amount,
+  /** Published now, and neither product nor variant archived. Whether the vendor may sell is the vendor's to say. */
+  isForSale: z.boolean(),
+  categoryIds: z.array(z.string()),
+  imageUrl: z.string().nullable(),
+  productVersion: z.number().int(),
+});
+
+/** The variants that exist among these ids, in any order. At most 250. */
+export const findVariants = defineCommand('catalog', 'findVariants', {
+  input: z.object({ variantIds: z.array(z.string()).max(250) }),
+  output: z.object({ variants: z.array(VariantCopy) }),
+});

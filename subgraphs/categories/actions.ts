@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { notFound, Problem } from '../../shared/errors.ts';
+import { slug, text, webAddress } from '../../shared/input.ts';
+import { isDuplicateKey } from '../../shared/store.ts';
+import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
+import type { Ctx } from './loaders.ts';
+import type { Category } from './model.ts';
+
+const name = text({ min: 1, max: 100 });
+const description = text({ max: 1_000 }).nullish();
+const image = webAddress().nullish();
+const order = z.int().min(0).max(1_000_000).optional();
+
+export const CreateCategory = z.object({ name, slug: slug().optional(), description, image, parentId: z.string().nullish(), order });
+
+/** A new category under its parent, at the end of its siblings unless `order` says otherwise. */
+export async function createCategory(ctx: Ctx, input: z.infer<typeof CreateCategory>) {
+  const parent = input.parentId ? await requireCategory(ctx, input.parentId, 'parentId') : null;
+  await touchTree(ctx);
+  const parentId = parent?._id ?? null;
+  const wanted = {
+    ...input,
+    parentId,
+    slug: input.slug ?? slugOf(input.name),
+    order: input.order ?? (await endOf(ctx, parentId)),
+    ancestorIds: parent ? [...parent.ancestorIds, parent._id] : [],
+  };
+  const [category] = await refuseTakenSlug(ctx.models.Category.create([wanted]));
+  ctx.publish(categoryCreated({ categoryId: category!._id, parentId, timestamp: ctx.now().toISOString() }));
+  return { category: category!.toObject() };
+}
+
+export const UpdateCategory = z.object({
+  id: z.string(),
+  expectedVersion: z.int(),
+  name: name.optional(),
+  slug: slug().optional(),
+  description,
+  image,
+  order,
+});
+
+/** Changes what is given, if nobody changed the category since `expectedVersion`. */
+export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateCategory>) {
+  const changes = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  const category = await refuseTakenSlug(
+    ctx.models.Category.findOneAndUpdate(
+      { _id: id, version: expectedVersion },
+      { $set: changes, $inc: { version: 1 } },
+      { returnDocument: 'after' },
+    ).lean(),
+  );
+  if (category) {
+    ctx.publish(categoryUpdated({ categoryId: id, changes: Object.keys(changes), timestamp: ctx.now().toISOString() }));
+    return { category };
+  }
+  const { version } = await requireCategory(ctx, id, 'id');
+  throw new Problem('STALE_VERSION', 'Somebody changed this category meanwhile.', {
+    path: ['input', 'expectedVersion'],
+    typename: 'StaleVersionError',
+    currentVersion: version,
+  });
+}
+
+export const MoveCategory = z.object({ id: z.string(), newParentId: z.string().nullish(), order });
+
+/** Moves a category with everything below it. A place below itself is refused. */
+export async function moveCategory(ctx: Ctx, { id, newParentId, order: wanted }: z.infer<typeof MoveCategory>) {
+  await touchTree(ctx);
+  const category = await requireCategory(ctx, id, 'id');
+  const parent = newParentId ? await requireCategory(ctx, newParentId, 'newParentId') : null;
+  if (parent && (parent._id === id || parent.ancestorIds.includes(id))) {
+    throw new Problem('CATEGORY_CYCLE', 'A category cannot stand below itself.', { path: ['input', 'newParentId'] });
+  }
+  const parentId = parent?._id ?? null;
+  const ancestorIds = parent ? [...parent.ancestorIds, parent._id] : [];
+  const moved = await refuseTakenSlug(
+    ctx.models.Category.findOneAndUpdate(
+      { _id: id },
+      { $set: { parentId, ancestorIds, order: wanted ?? (await endOf(ctx, parentId)) }, $inc: { version: 1 } },
+      { returnDocument: 'after' },
+    ).lean(),
+  );
+  const below = await ctx.models.Category.find({ ancestorIds: id }, { ancestorIds: 1 }).lean();
+  const depth = category.ancestorIds.length;
+  if (below.length > 0) {
+    await ctx.models.Category.bulkWrite(
+      below.map(({ _id, ancestorIds: old }) => ({
+        updateOne: { filter: { _id }, update: { $set: { ancestorIds: [...ancestorIds, ...old.slice(depth)] } } },
+      })),
+    );
+  }
+  ctx.publish(categoryMoved({ categoryId: id, parentId, timestamp: ctx.now().toISOString() }));
+  return { category: moved };
+}
+
+export const DeleteCategory = z.object({ id: z.string() });
+
+/** Deleting twice is the same as deleting once. A category with children stays. */
+export async function deleteCategory(ctx: Ctx, { id }: z.infer<typeof DeleteCategory>) {
+  await touchTree(ctx);
+  if (await ctx.models.Category.exists({ parentId: id })) {
+    throw new Problem('CATEGORY_NOT_EMPTY', 'Move or delete the categories below it first.', { path: ['input', 'id'] });
+  }
+  const { deletedCount } = await ctx.models.Category.deleteOne({ _id: id });
+  if (deletedCount > 0) ctx.publish(categoryDeleted({ categoryId: id, timestamp: ctx.now().toISOString() }));
+  return { deletedId: id };
+}
+
+/** The category of a path of slugs from the top down, or null. */
+export async function findByPath(ctx: Ctx, path: string): Promise<Category | null> {
+  let found = null as Category | null;
+  for (const part of path.split('/').filter(Boolean).slice(0, MOST_LEVELS)) {
+    const parentId: string | null = found ? found._id : null;
+    found = await ctx.models.Category.findOne({ parentId, slug: part }).lean<Category>();
+    if (!found) return null;
+  }
+  return found;
+}
+
+export async function findCopies(ctx: Ctx, { ids }: { ids: string[] }) {
+  const found = await ctx.models.Category.find({ _id: { $in: ids } }).lean();
+  return {
+    categories: found.map(({ _id, name: called, slug: part, ancestorIds }) => ({ id: _id, name: called, slug: part, ancestorIds })),
+  };
+}
+
+export async function listSubtree(ctx: Ctx, { id }: { id: string }) {
+  const found = await ctx.models.Category.find({ $or: [{ _id: id }, { ancestorIds: id }] }, { _id: 1 }).lean();
+  return { ids: found.map(({ _id }) => _id) };
+}
+
+const MOST_LEVELS = 50;
+
+async function requireCategory(ctx: Ctx, id: string, field: string): Promise<Category> {
+  const found = await ctx.models.Category.findById(id).lean();
+  if (!found) throw notFound('Category', id, ['input', field]);
+  return found;
+}
+
+async function endOf(ctx: Ctx, parentId: string | null): Promise<number> {
+  const last = await ctx.models.Category.findOne({ parentId }, { order: 1 }).sort({ order: -1 }).lean();
+  return last ? last.order + 1 : 0;
+}
+
+const touchTree = (ctx: Ctx) => ctx.models.Tree.updateOne({ _id: 'tree' }, { $inc: { revision: 1 } }, { upsert: true });
+
+async function refuseTakenSlug<T>(write: PromiseLike<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    if (isDuplicateKey(error)) throw new Problem('SLUG_TAKEN', 'A sibling has this slug already.', { path: ['input', 'slug'] });
+    throw error;
+  }
+}
+
+const slugOf = (called: string): string =>
+  called
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 100) || 'category';

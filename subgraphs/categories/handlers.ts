@@ -1,0 +1,5 @@
+import { answer } from '../../shared/commands.ts';
+import { findCopies, listSubtree } from './actions.ts';
+import { findCategories, findSubtree } from './contract.ts';
+
+export const handlers = [answer(findCategories, findCopies), answer(findSubtree, listSubtree)];

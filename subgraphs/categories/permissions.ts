@@ -1,0 +1,9 @@
+import { allow, hasRole } from '../../shared/permissions.ts';
+
+const isAdmin = hasRole('admin');
+
+export const permissions = {
+  Query: { category: allow, categoryByPath: allow, categoryTree: allow },
+  Mutation: { createCategory: isAdmin, updateCategory: isAdmin, moveCategory: isAdmin, deleteCategory: isAdmin },
+  Category: { '*': allow },
+};

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { defineCommand } from '../../shared/commands.ts';
+import { defineEvent } from '../../shared/events.ts';
+
+const timestamp = z.iso.datetime();
+const variantId = z.string();
+
+/** `quantity` is what is available now in this warehouse. */
+export const inventoryUpdated = defineEvent(
+  'Inventory.Updated',
+  z.object({ productId: z.string(), variantId, vendorId: z.string(), quantity: z.number().int(), warehouse: z.string(), timestamp }),
+);
+
+/** Available stock fell to the threshold or below it. */
+export const lowStockReached = defineEvent(
+  'Inventory.LowStockReached',
+  z.object({ productId: z.string(), variantId, vendorId: z.string(), available: z.number().int(), threshold: z.number().int(), timestamp }),
+);
+
+/** Something that had run out can be bought again. */
+export const productBackInStock = defineEvent(
+  'Product.BackInStock',
+  z.object({ productId: z.string(), variantId, vendorId: z.string(), timestamp }),
+);
+
+/** Held goods went back on the shelf because nobody paid in time. `reference` is what they were held for. */
+export const reservationExpired = defineEvent(
+  'Reservation.Expired',
+  z.object({ reservationId: z.string(), reference: z.string(), timestamp }),
+);
+
+const quantity = z.number().int().min(1).max(10_000);
+const reference = z.string().min(1).max(100);
+
+/** How long goods are held when nothing else is said. */
+export const RESERVATION_SECONDS = 600;
+
+/**
+ * Holds all lines or none for `reference`, and answers the same when asked again. Problem INSUFFICIENT_STOCK (`typename` InsufficientStockError)
+ * with `variantId` and `available` for the first line that cannot be held.
+ */
+export const reserveStock = defineCommand('inventory', 'reserveStock', {
+  input: z.object({
+    reference,
+    lines: z.array(z.object({ variantId, quantity })).min(1).max(250),
+    ttlSeconds: z.number().int().min(1).max(86_400).default(RESERVATION_SECONDS),
+    /** Reserves for this buyer; at most 20 open reservations each. */
+    holder: z.string(),
+  }),
+  output: z.object({ reservationId: z.string(), expiresAt: z.iso.datetime() }),
+  changes: true,
+});
+
+/** Prolongs the hold. Problem RESERVATION_ENDED when it has expired, was released or committed. */
+export const extendReservation = defineCommand('inventory', 'extendReservation', {
+  input: z.object({ reference, ttlSeconds: z.number().int().min(1).max(86_400) }),
+  output: z.object({ expiresAt: z.iso.datetime() }),
+  changes: true,
+});
+
+/** The goods are sold: they leave the shelf. Again is the same. Problem RESERVATION_ENDED when the hold has expired or was released. */
+export const commitReservation = defineCommand('inventory', 'commitReservation', {
+  input: z.object({ reference }),
+  output: z.object({ committed: z.literal(true) }),
+  changes: true,
+});
+
+/**
+ * Undoes a reservation whatever became of it: what was held is free again, what was committed comes back on hand. Never refused: a hold
+ * that does not exist is remembered as released, so that a late `reserveStock` for the same reference cannot hold anything.
+ */
+export const releaseReservation = defineCommand('inventory', 'releaseReservation', {
+  input: z.object({ reference, reason: z.string().max(200).default('') }),
+  output: z.object({ released: z.literal(true) }),
+  changes: true,
+});
+
+/** Puts some of the goods of a committed reservation back on hand, once for each `returnId`. */
+export const restockReservation = defineCommand('inventory', 'restockReservation', {
+  input: z.object({
+    reference,
+    returnId: z.string(),
+    lines: z.array(z.object({ variantId, quantity })).min(1).max(250),
+    reason: z.string().max(200).default(''),
+  }),
+  output: z.object({ restocked: z.literal(true) }),
+  changes: true,
+});
+
+/** Available pieces over all warehouses; 0 for what was never stocked. At most 250. */
+export const findStock = defineCommand('inventory', 'findStock', {
+  input: z.object({ variantIds: z.array(variantId).max(250) }),
+  output: z.object({ stock: z.array(z.object({ variantId, available: z.number().int() })) }),
+});

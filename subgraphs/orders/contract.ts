@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { defineEvent } from '../../shared/events.ts';
+
+const timestamp = z.iso.datetime();
+const orderId = z.string();
+const amount = z.object({ amount: z.number().int(), currency: z.string() });
+
+/** The status of one vendor's part of an order. */
+export const VENDOR_ORDER_STATUSES = ['PENDING', 'CONFIRMED', 'PROCESSING', 'SHIPPED', 'DELIVERED', 'CANCELLED'] as const;
+export type VendorOrderStatus = (typeof VENDOR_ORDER_STATUSES)[number];
+
+const status = z.enum(VENDOR_ORDER_STATUSES);
+const item = z.object({
+  variantId: z.string(),
+  productId: z.string(),
+  vendorId: z.string(),
+  quantity: z.number().int(),
+  unitPrice: amount,
+});
+
+/** Live topic of one order's status. */
+export const orderTopic = (id: string): string => `order:${id}:status`;
+/** Live topic of everything that happens to the orders of one user. */
+export const userOrdersTopic = (id: string): string => `user:${id}:orders`;
+/** Live topic of the orders a vendor receives. */
+export const vendorOrdersTopic = (id: string): string => `vendor:${id}:orders`;
+
+/** An order exists; it is not confirmed yet. */
+export const orderCreated = defineEvent(
+  'Order.Created',
+  z.object({ orderId, userId: z.string(), items: z.array(item), total: amount, timestamp }),
+  { topics: ({ orderId: id, userId }) => [orderTopic(id), userOrdersTopic(userId)] },
+);
+
+/** One vendor's part (`vendorOrderId`) or, without it, the order as a whole has another status. */
+export const orderStatusChanged = defineEvent(
+  'Order.StatusChanged',
+  z.object({
+    orderId,
+    userId: z.string(),
+    vendorOrderId: z.string().nullable(),
+    vendorId: z.string().nullable(),
+    previousStatus: z.string(),
+    newStatus: z.string(),
+    reason: z.string().nullable(),
+    timestamp,
+  }),
+  { topics: ({ orderId: id, userId }) => [orderTopic(id), userOrdersTopic(userId)] },
+);
+
+/** Every part of the order was delivered, or cancelled with at least one delivered. */
+export const orderCompleted = defineEvent('Order.Completed', z.object({ orderId, userId: z.string(), timestamp }));
+
+/** Nothing of the order will be delivered. */
+export const orderCancelled = defineEvent(
+  'Order.Cancelled',
+  z.object({ orderId, userId: z.string(), reason: z.string().nullable(), timestamp }),
+  { topics: ({ orderId: id, userId }) => [orderTopic(id), userOrdersTopic(userId)] },
+);
+
+/** A confirmed order has goods of this vendor: the vendor may begin. */
+export const vendorOrderReceived = defineEvent(
+  'VendorOrder.Received',
+  z.object({ vendorOrderId: z.string(), orderId, vendorId: z.string(), items: z.array(item), subtotal: amount, timestamp }),
+  { topics: ({ vendorId }) => [vendorOrdersTopic(vendorId)] },
+);
+
+export const vendorOrderStatus = status;

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { defineCommand } from '../../shared/commands.ts';
+import type { AnyContext } from '../../shared/context.ts';
+import { forbidden, unauthenticated } from '../../shared/errors.ts';
+import { defineEvent } from '../../shared/events.ts';
+
+const timestamp = z.iso.datetime();
+const vendorId = z.string();
+
+/** The operator let a vendor in: its store is open from now on. */
+export const vendorApproved = defineEvent('Vendor.Approved', z.object({ vendorId, storeName: z.string(), ownerId: z.string(), timestamp }));
+
+/** A vendor may not sell any more, until it is reinstated. */
+export const vendorSuspended = defineEvent('Vendor.Suspended', z.object({ vendorId, reason: z.string(), timestamp }));
+
+export const vendorReinstated = defineEvent('Vendor.Reinstated', z.object({ vendorId, timestamp }));
+
+/** `changes` names the fields of the store that are different now. */
+export const vendorUpdated = defineEvent('Vendor.Updated', z.object({ vendorId, changes: z.array(z.string()), timestamp }));
+
+export const vendorMemberAdded = defineEvent('Vendor.MemberAdded', z.object({ vendorId, userId: z.string(), role: z.string(), timestamp }));
+
+export const vendorMemberRemoved = defineEvent('Vendor.MemberRemoved', z.object({ vendorId, userId: z.string(), timestamp }));
+
+export const VENDOR_STATES = ['ACTIVE', 'SUSPENDED'] as const;
+
+/** What a member may do. OWNER holds all of them. */
+export const VENDOR_PERMISSIONS = ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS', 'MONEY'] as const;
+export type VendorPermission = (typeof VENDOR_PERMISSIONS)[number];
+
+const Membership = z.object({ vendorId, role: z.string(), permissions: z.array(z.enum(VENDOR_PERMISSIONS)) });
+
+/** The stores a user belongs to and what the user may do in each, as of now. */
+export const findMemberships = defineCommand('vendors', 'findMemberships', {
+  input: z.object({ userId: z.string() }),
+  output: z.object({ memberships: z.array(Membership) }),
+});
+
+const VendorCopy = z.object({ id: vendorId, name: z.string(), slug: z.string(), state: z.enum(VENDOR_STATES), currency: z.string() });
+
+/** The vendors that exist among these ids, in any order. At most 100. */
+export const findVendors = defineCommand('vendors', 'findVendors', {
+  input: z.object({ ids: z.array(vendorId).max(100) }),
+  output: z.object({ vendors: z.array(VendorCopy) }),
+});
+
+/** What the viewer may do in which store: asked once a request, as of now, so that a member who was removed has no rights left. Put it into `loaders`. */
+export function createMemberships(ctx: Pick<AnyContext, 'viewer' | 'call'>) {
+  let asked: Promise<z.infer<typeof Membership>[]> | undefined;
+  const all = async (): Promise<z.infer<typeof Membership>[]> => {
+    if (!ctx.viewer) return [];
+    asked ??= ctx.call(findMemberships, { userId: ctx.viewer.id }).then(({ memberships }) => memberships);
+    return asked;
+  };
+  const can = async (vendor: string, permission: VendorPermission): Promise<boolean> =>
+    (await all()).some(({ vendorId: id, permissions }) => id === vendor && permissions.includes(permission));
+
+  return {
+    all,
+    can,
+    /** Member of any role. */
+    has: async (vendor: string): Promise<boolean> => (await all()).some(({ vendorId: id }) => id === vendor),
+    /** Throws UNAUTHENTICATED or FORBIDDEN. */
+    async require(vendor: string, permission: VendorPermission): Promise<void> {
+      if (!ctx.viewer) throw unauthenticated();
+      if (!(await can(vendor, permission))) throw forbidden();
+    },
+  };
+}
+
+export type Memberships = ReturnType<typeof createMemberships>;
