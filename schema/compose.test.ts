@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { buildSchema } from 'graphql';
+import { z } from 'zod';
+import { defineEvent, defineWork, on } from '../shared/events.ts';
+import { composeSupergraph, eventMap, runCompose } from './compose.ts';
+
+const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
+const notes = { name: 'notes', url: 'http://notes:4001/graphql', typeDefs: `${LINK}type Query { note(id: ID!): Note }\ntype Note @key(fields: "id") { id: ID!  text: String }` };
+const boards = { name: 'boards', url: 'http://boards:4002/graphql', typeDefs: `${LINK}type Query { board: Board }\ntype Board { id: ID!  pinned: Note }\ntype Note @key(fields: "id") { id: ID!  board: Board }` };
+
+describe('composeSupergraph', () => {
+  test('joins the types of several subgraphs', () => {
+    const sdl = composeSupergraph([notes, boards]);
+
+    const note = buildSchema(sdl, { assumeValidSDL: true }).getType('Note');
+    expect(Object.keys((note as { getFields?: () => object }).getFields?.() ?? {}).sort()).toEqual(['board', 'id', 'text']);
+    expect(sdl).toContain('NOTES @join__graph(name: "notes", url: "http://notes:4001/graphql")');
+  });
+
+  test('gives the same text for the same subgraphs', () => {
+    expect(composeSupergraph([notes, boards])).toBe(composeSupergraph([notes, boards]));
+  });
+
+  test.each([
+    ['a field of two types', boards.typeDefs.replace('id: ID!  board: Board', 'id: ID!  text: Int'), ['Note.text', 'notes:3', 'boards:4']],
+    ['a key that is no field', boards.typeDefs.replace('@key(fields: "id")', '@key(fields: "ident")'), ['ident', 'boards:4']],
+    ['an unknown type', `${boards.typeDefs}\ntype Pin { at: Place }`, ['Unknown type Place', 'boards:5']],
+    ['text that is no schema', `${boards.typeDefs}\ntype Pin {`, ['Syntax Error', 'boards:5']],
+  ])('names subgraph and line of %s', (_case, typeDefs, fragments) => {
+    const compose = () => composeSupergraph([notes, { ...boards, typeDefs }]);
+
+    for (const fragment of fragments) expect(compose).toThrow(fragment);
+  });
+
+  test('explains a field that cannot be reached', () => {
+    const typeDefs = `${LINK}type Query { board: Board }\ntype Board { id: ID! }\ntype Note @key(fields: "code") { code: ID!  board: Board }`;
+
+    expect(() => composeSupergraph([notes, { ...boards, typeDefs }])).toThrow(/cannot be satisfied[^]*Note\.board/);
+  });
+});
+
+test('the event map names each event with those who hear it, and no work items', () => {
+  const created = defineEvent('Note.Created', z.object({}));
+  const archived = defineEvent('Board.Archived', z.object({}));
+  const index = defineWork('indexing', z.object({}));
+  const nothing = () => Promise.resolve();
+
+  const map = eventMap([
+    { name: 'search', handlers: [on(created, nothing), on(index, nothing)] },
+    { name: 'boards', handlers: [on(created, nothing), on(archived, nothing)] },
+    { name: 'notes', handlers: [] },
+  ]);
+
+  expect(JSON.stringify(map)).toBe('{"Board.Archived":["boards"],"Note.Created":["boards","search"]}');
+});
+
+describe('compose', () => {
+  let root: string;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'compose-'));
+    await write('rover.yaml', 'subgraphs: { notes: { routing_url: "http://notes:4001/graphql", schema: { file: schema/subgraphs/notes.graphql } } }');
+    await write('subgraphs/notes/schema.graphql', 'type Query { "A note." note: String }');
+    const kit = pathToFileURL(join(import.meta.dirname, '../shared/subgraph.ts')).href;
+    await write(
+      'subgraphs/notes/subgraph.ts',
+      `import { defineSubgraph } from '${kit}';
+       const none = () => ({});
+       export const subgraph = defineSubgraph({ name: 'notes', folder: import.meta.dirname, models: none, loaders: none, resolvers: {}, permissions: {} });`,
+    );
+  });
+  afterAll(() => rm(root, { recursive: true }));
+
+  const write = async (file: string, text: string) => {
+    await mkdir(join(root, file, '..'), { recursive: true });
+    await writeFile(join(root, file), text);
+  };
+  const read = (file: string) => readFile(join(root, file), 'utf8');
+  const run = async (check: boolean) => {
+    const lines: string[] = [];
+    const code = await runCompose({ root, check, say: line => lines.push(line) });
+    return { code, text: lines.join('\n') };
+  };
+
+  test('names what is stale, writes it, and is content afterwards', async () => {
+    expect(await run(true)).toEqual({ code: 1, text: expect.stringMatching(/schema\/subgraphs\/notes\.graphql, schema\/supergraph\.graphql, schema\/events\.json$/) });
+    await expect(read('schema/supergraph.graphql')).rejects.toThrow('ENOENT');
+
+    expect(await run(false)).toMatchObject({ code: 0 });
+    expect(await run(true)).toEqual({ code: 0, text: 'The composed schema is up to date.' });
+    expect(await read('schema/subgraphs/notes.graphql')).toMatch(/scalar DateTime[^]*note: String/);
+
+    await write('schema/supergraph.graphql', 'edited by hand');
+    expect(await run(true)).toEqual({ code: 1, text: expect.stringMatching(/: schema\/supergraph\.graphql$/) });
+  });
+
+  test('says which folder is missing', async () => {
+    await write('rover.yaml', 'subgraphs: { ghosts: { routing_url: "http://ghosts:4001/graphql", schema: { file: schema/subgraphs/ghosts.graphql } } }');
+
+    expect(await run(false)).toEqual({ code: 1, text: 'rover.yaml lists ghosts, but subgraphs/ghosts/subgraph.ts is missing.' });
+  });
+});

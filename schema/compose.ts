@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { composeServices } from '@apollo/composition';
+import { GraphQLError, parse, Source } from 'graphql';
+import { readManifest, type ManifestEntry } from '../shared/manifest.ts';
+import { completeTypeDefs } from '../shared/schema.ts';
+import type { Subgraph } from '../shared/subgraph.ts';
+
+export interface SubgraphSource {
+  name: string;
+  url: string;
+  /** Complete SDL. */
+  typeDefs: string;
+  /** Named in errors, together with the line. Default: the name. */
+  file?: string;
+}
+
+const ROOT = join(import.meta.dirname, '..');
+const SUPERGRAPH_FILE = 'schema/supergraph.graphql';
+const EVENTS_FILE = 'schema/events.json';
+const BANNER = '# Written by `npm run compose`. Change the schemas of the subgraphs instead.\n';
+
+/** The supergraph SDL of these subgraphs; throws one error that lists what keeps them apart, each with file and line. */
+export function composeSupergraph(subgraphs: readonly SubgraphSource[]): string {
+  const services = subgraphs.map(({ name, url, typeDefs, file = name }) => ({ name, url, typeDefs: parseNamed(typeDefs, file) }));
+  const { supergraphSdl, errors } = composeServices(services);
+  if (errors && errors.length > 0) throw new Error(`The subgraphs do not compose:\n${errors.map(describe).join('\n')}`);
+  if (!supergraphSdl) throw new Error('Composition gave no supergraph.');
+  return supergraphSdl;
+}
+
+/** What `npm run compose` writes: file, from the root of the project, to text. Complete SDLs come first, so that errors can name their lines. */
+export async function composeProject(root: string = ROOT): Promise<{ schemas: Map<string, string>; composed: () => Map<string, string> }> {
+  // The committed supergraph does not depend on the environment of who composes it.
+  const entries = readManifest(root, {});
+  const subgraphs = await Promise.all(entries.map(async entry => ({ entry, subgraph: await loadSubgraph(root, entry) })));
+  const sources = subgraphs.map(({ entry, subgraph }) => ({ name: entry.name, url: entry.routingUrl, file: entry.schemaFile, typeDefs: BANNER + completeTypeDefs(subgraph) }));
+  return {
+    schemas: new Map(sources.map(({ file, typeDefs }) => [file, typeDefs])),
+    composed: () =>
+      new Map([
+        [SUPERGRAPH_FILE, `${BANNER}${composeSupergraph(sources)}\n`],
+        [EVENTS_FILE, `${JSON.stringify(eventMap(subgraphs.map(({ subgraph }) => subgraph)), null, 2)}\n`],
+      ]),
+  };
+}
+
+/** Each event that is heard, and by whom. Work items are not in it: they have one queue, wherever they are said. */
+export function eventMap(subgraphs: readonly Pick<Subgraph, 'name' | 'handlers'>[]): Record<string, string[]> {
+  const consumers = new Map<string, Set<string>>();
+  for (const { name, handlers } of subgraphs) {
+    for (const handler of handlers) {
+      if (handler.kind !== 'event' || handler.event.queue) continue;
+      consumers.set(handler.event.type, (consumers.get(handler.event.type) ?? new Set()).add(name));
+    }
+  }
+  return Object.fromEntries([...consumers].sort(([a], [b]) => compare(a, b)).map(([type, names]) => [type, [...names].sort(compare)]));
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+async function loadSubgraph(root: string, { name }: ManifestEntry): Promise<Subgraph> {
+  const file = join(root, 'subgraphs', name, 'subgraph.ts');
+  if (!existsSync(file)) throw new Error(`rover.yaml lists ${name}, but subgraphs/${name}/subgraph.ts is missing.`);
+  const { subgraph } = (await import(pathToFileURL(file).href)) as { subgraph?: Subgraph };
+  if (subgraph?.name !== name) throw new Error(`subgraphs/${name}/subgraph.ts must export a \`subgraph\` named ${name}.`);
+  return subgraph;
+}
+
+function parseNamed(typeDefs: string, file: string) {
+  try {
+    return parse(new Source(typeDefs, file));
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    throw new Error(`The subgraphs do not compose:\n${describe(error)}`, { cause: error });
+  }
+}
+
+function describe({ message, nodes, source, locations }: GraphQLError): string {
+  const places = (nodes ?? []).flatMap(({ loc }) => (loc ? [`${loc.source.name}:${loc.startToken.line}`] : []));
+  if (places.length === 0 && source && locations?.[0]) places.push(`${source.name}:${locations[0].line}`);
+  return [`- ${message.replaceAll('\n', '\n  ')}`, ...new Set(places)].join('\n    at ');
+}
+
+async function write(root: string, files: Map<string, string>): Promise<void> {
+  for (const [file, text] of files) {
+    await mkdir(dirname(join(root, file)), { recursive: true });
+    await writeFile(join(root, file), text);
+  }
+}
+
+async function stale(root: string, files: Map<string, string>): Promise<string[]> {
+  const different = await Promise.all([...files].map(async ([file, text]) => ((await readFile(join(root, file), 'utf8').catch(() => '')) === text ? [] : [file])));
+  return different.flat();
+}
+
+/** Writes everything, or with `check` says what would change; answers the exit code. */
+export async function runCompose({ root = ROOT, check, say }: { root?: string; check: boolean; say: (line: string) => void }): Promise<number> {
+  try {
+    const { schemas, composed } = await composeProject(root);
+    if (!check) await write(root, schemas);
+    const rest = composed();
+    if (!check) {
+      await write(root, rest);
+      say(`Composed ${schemas.size} subgraphs into ${SUPERGRAPH_FILE}.`);
+      return 0;
+    }
+    const old = await stale(root, new Map([...schemas, ...rest]));
+    say(old.length === 0 ? 'The composed schema is up to date.' : `Out of date, run \`npm run compose\`: ${old.join(', ')}`);
+    return old.length === 0 ? 0 : 1;
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+if (import.meta.main) {
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  process.exitCode = await runCompose({ check: process.argv.includes('--check'), say });
+}
