@@ -103,6 +103,7 @@ export function createLive(connect: () => Redis, { prefix, maxLength = MAX_LENGT
     position,
     subscribe,
     async close() {
+      if (closed) return;
       closed = true;
       await Promise.all([...open].map((subscription) => subscription.return()));
       channels.close();
