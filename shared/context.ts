@@ -22,6 +22,8 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly log: Logger;
   readonly db: Connection;
   readonly redis: Redis;
+  /** Goes before every key in Redis. */
+  readonly redisPrefix: string;
   readonly cache: Cache;
   readonly live: Live;
   readonly models: M;

@@ -46,6 +46,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       log: log.child({ correlationId }),
       db,
       redis: around.redis,
+      redisPrefix: around.queuePrefix,
       cache,
       live: around.live,
       models,

@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
 import type { Connection } from 'mongoose';
 import type { AnyContext } from './context.ts';
+import { env } from './env.ts';
 import { isProblem, Problem } from './errors.ts';
 import { createIndexes, isDuplicateKey } from './store.ts';
 
@@ -108,7 +109,10 @@ const inFlight = (): Problem =>
 const withRequestKey = (ctx: AnyContext, requestKey: string): AnyContext =>
   Object.create(ctx, { requestKey: { value: requestKey } }) as AnyContext;
 
-/** Object keys in one order, so that the same input written differently is the same input. */
+/**
+ * Object keys in one order, so that the same input written differently is the same input. Keyed: an input may hold a password, and a plain
+ * fast hash of it, kept for a day, would undo all the care its owner takes.
+ */
 function hashOf(input: unknown): string {
   const stable = JSON.stringify(input, (_key, value: unknown) =>
     value !== null && typeof value === 'object' && !Array.isArray(value)
