@@ -326,8 +326,10 @@ describe('a broken connection', () => {
     );
     const run = async (total: number, steps: { kind: 'take' | 'cut' | 'kill'; count: number }[]) => {
       const topic = `board-${randomUUID()}`;
-      const reader = open().live;
-      const writer = open().live;
+      const here = open();
+      const there = open();
+      const { live: reader } = here;
+      const { live: writer } = there;
       let cursor = await reader.position(topic);
       let heard = reader.subscribe<number>(topic, { after: cursor });
       const taken: number[] = [];
@@ -356,6 +358,8 @@ describe('a broken connection', () => {
       await takeOne();
 
       expect(taken).toEqual([...Array(total).keys(), -1]);
+      // A connection that is being made again would outlive the test until its time limit.
+      await Promise.all([...here.connections, ...there.connections].map((connection) => connection.ping()));
       await Promise.all([reader.close(), writer.close()]);
     };
     const steps = fc.array(step, { minLength: 5, maxLength: 30 });
