@@ -1,0 +1,93 @@
+import { AwsV4Signer } from 'aws4fetch';
+import { unavailable } from '../errors.ts';
+import type { FileStore, UploadSettings } from '../uploads.ts';
+import { SNIFFED_BYTES } from './file-types.ts';
+
+const TIMEOUT_MS = 10_000;
+/** Enough for a file of a few hundred megabytes made here. */
+const WRITE_TIMEOUT_MS = 60_000;
+
+interface Call {
+  method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
+  key: string;
+  headers?: Record<string, string>;
+  body?: Buffer;
+}
+
+/** Files in a bucket, by the S3 API. Clients put and get them there directly, by addresses this process signs (SigV4). */
+export function openBucket(settings: UploadSettings): FileStore {
+  const { S3_ENDPOINT, S3_BUCKET, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_PUBLIC_URL } = settings;
+  const base = `${S3_ENDPOINT!.replace(/\/+$/, '')}/${S3_BUCKET!}`;
+  const credentials = { accessKeyId: S3_ACCESS_KEY_ID!, secretAccessKey: S3_SECRET_ACCESS_KEY!, service: 's3', region: S3_REGION };
+
+  async function presigned(
+    method: 'GET' | 'PUT',
+    key: string,
+    given: { headers?: Record<string, string>; query?: Record<string, string>; expiresAt: Date; now: Date },
+  ) {
+    const url = new URL(`${base}/${key}`);
+    const seconds = Math.ceil((given.expiresAt.getTime() - given.now.getTime()) / 1_000);
+    for (const [name, value] of Object.entries({ ...given.query, 'X-Amz-Expires': String(seconds) })) url.searchParams.set(name, value);
+    const datetime = given.now.toISOString().replaceAll(/[:-]|\.\d{3}/g, '');
+    // With all headers signed, the store itself refuses another type and another size than were announced.
+    const signer = new AwsV4Signer({
+      ...credentials,
+      method,
+      url: url.href,
+      headers: given.headers ?? {},
+      datetime,
+      signQuery: true,
+      allHeaders: true,
+    });
+    return (await signer.sign()).url.href;
+  }
+
+  async function send({ method, key, headers = {}, body }: Call): Promise<Response> {
+    const signer = new AwsV4Signer({ ...credentials, method, url: `${base}/${key}`, headers, ...(body && { body: bytesOf(body) }) });
+    const signed = await signer.sign();
+    const patience = AbortSignal.timeout(body ? WRITE_TIMEOUT_MS : TIMEOUT_MS);
+    const answer = await fetch(signed.url, {
+      method,
+      headers: signed.headers,
+      ...(body && { body: bytesOf(body) }),
+      signal: patience,
+    }).catch((error: unknown) => {
+      throw unavailable('file store', error);
+    });
+    if (!answer.ok && answer.status !== 404) throw unavailable('file store', new Error(`${method} was answered with ${answer.status}`));
+    return answer;
+  }
+
+  return {
+    async ticket(key, { contentType, size, expiresAt, now }) {
+      // The last one lets nobody replace a file that was looked at already, as long as the address is good.
+      const headers = { 'content-type': contentType, 'content-length': String(size), 'if-none-match': '*' };
+      const url = await presigned('PUT', key, { headers, expiresAt, now });
+      return { url, headers: Object.entries(headers).map(([name, value]) => ({ name, value })) };
+    },
+    async head(key) {
+      const answer = await send({ method: 'HEAD', key });
+      if (answer.status === 404) return undefined;
+      const size = Number(answer.headers.get('content-length'));
+      const contentType = answer.headers.get('content-type') ?? '';
+      const start = size > 0 ? await send({ method: 'GET', key, headers: { range: `bytes=0-${SNIFFED_BYTES - 1}` } }) : undefined;
+      return { contentType, size, start: start ? Buffer.from(await start.arrayBuffer()).subarray(0, SNIFFED_BYTES) : Buffer.alloc(0) };
+    },
+    async read(key) {
+      const answer = await send({ method: 'GET', key });
+      return answer.status === 404 ? undefined : Buffer.from(await answer.arrayBuffer());
+    },
+    async write(key, contentType, body) {
+      await send({ method: 'PUT', key, headers: { 'content-type': contentType }, body });
+    },
+    publicUrl: (key) => `${S3_PUBLIC_URL?.replace(/\/+$/, '') ?? base}/${key}`,
+    privateUrl: (key, { expiresAt, now, fileName }) =>
+      presigned('GET', key, { query: { 'response-content-disposition': `attachment; filename="${fileName}"` }, expiresAt, now }),
+    async remove(key) {
+      await send({ method: 'DELETE', key });
+    },
+  };
+}
+
+/** A view that fetch and the signer both type as a body. */
+const bytesOf = (body: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(body);

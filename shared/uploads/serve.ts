@@ -1,0 +1,150 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { extname } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { UploadSettings } from '../uploads.ts';
+import { diskSettings, isSigned, partBeside, pathOf, publish, putFacts, sizeOf, type DiskSettings } from './disk.ts';
+import { FILE_TYPES, SNIFFED_BYTES, typeOfExtension, type FileType } from './file-types.ts';
+
+type Request = FastifyRequest<{
+  Params: { '*': string };
+  Querystring: { expires?: string; signature?: string; size?: string; name?: string };
+}>;
+
+/** Why bytes were not taken, with the status it is answered by. */
+class Refused extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+interface ServeUploadsOptions {
+  now?: () => Date;
+}
+
+/**
+ * Takes and gives the files of a folder over HTTP, at the path of `UPLOADS_URL`: PUT with a signed address, GET of public files by anybody
+ * and of private ones with a signed address. Nothing that is served can run as script in a page of this origin. Adds nothing when the files
+ * are in a bucket.
+ */
+export async function serveUploads(
+  app: FastifyInstance,
+  settings: UploadSettings,
+  { now = () => new Date() }: ServeUploadsOptions = {},
+): Promise<void> {
+  if (settings.S3_BUCKET) return;
+  const disk = diskSettings(settings);
+  const path = new URL(disk.baseUrl).pathname.replace(/\/$/, '');
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    // The body stays a stream: a file is never held in memory.
+    scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    scope.setErrorHandler((error, _request, reply) => {
+      const status = error instanceof Refused ? error.status : ((error as { statusCode?: number }).statusCode ?? 500);
+      return reply.status(status).send({ error: status < 500 ? (error as Error).message : 'Something went wrong on our side.' });
+    });
+    scope.put(`${path}/*`, { bodyLimit: LARGEST }, async (request: Request, reply) => {
+      await take(request, disk, now());
+      return reply.status(201).send();
+    });
+    scope.options(`${path}/*`, (_request, reply) =>
+      reply
+        .headers({ ...CROSS_ORIGIN, 'access-control-allow-methods': 'GET, PUT', 'access-control-allow-headers': 'content-type' })
+        .status(204)
+        .send(),
+    );
+    scope.get(`${path}/*`, (request: Request, reply) => give(request, reply, disk, now()));
+    scope.addHook('onSend', async (_request, reply) => void reply.headers(CROSS_ORIGIN));
+  });
+}
+
+/** A signature names the exact size; this only bounds what Fastify itself lets pass. */
+const LARGEST = 1024 * 1024 * 1024;
+/** Addresses carry their right with them, so any page may use them; no cookie is ever read. */
+const CROSS_ORIGIN = { 'access-control-allow-origin': '*' };
+
+async function take(request: Request, { directory, secret }: DiskSettings, now: Date): Promise<void> {
+  const { expires, signature, size } = request.query;
+  const contentType = request.headers['content-type'] ?? '';
+  const announced = Number(size);
+  const grant = { method: 'PUT' as const, key: request.params['*'], expiresAt: Number(expires), facts: putFacts(contentType, announced) };
+  if (!isSigned(secret, grant, String(signature))) throw new Refused(403, 'This address was not given out for this file.');
+  if (now.getTime() > grant.expiresAt) throw new Refused(403, 'This address is too old.');
+  const length = request.headers['content-length'];
+  if (length !== undefined && Number(length) !== announced) throw new Refused(413, `The file must have exactly ${announced} bytes.`);
+  const type = FILE_TYPES.get(contentType);
+  if (!type) throw new Refused(415, 'Files of this type are not taken.');
+  await keep(request.body as Readable, pathOf(directory, grant.key), { type, announced });
+}
+
+async function keep(body: Readable, path: string, expected: { type: FileType; announced: number }): Promise<void> {
+  if ((await sizeOf(path)) !== undefined) throw new Refused(409, 'A file was handed in here already.');
+  const part = await partBeside(path);
+  try {
+    await pipeline(body, (source) => checked(source, expected), createWriteStream(part, { flush: true }));
+    if (!(await publish(part, path))) throw new Refused(409, 'A file was handed in here already.');
+  } finally {
+    await rm(part, { force: true });
+  }
+}
+
+/** Lets through exactly the announced bytes, once the first of them are seen to be of the announced type. */
+async function* checked(source: AsyncIterable<Buffer>, { type, announced }: { type: FileType; announced: number }): AsyncGenerator<Buffer> {
+  let seen = 0;
+  let start: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of source) {
+    seen += chunk.length;
+    if (seen > announced) throw new Refused(413, `The file must have exactly ${announced} bytes.`);
+    if (!start) {
+      yield chunk;
+      continue;
+    }
+    start = Buffer.concat([start, chunk]);
+    if (start.length < SNIFFED_BYTES && seen < announced) continue;
+    if (!type.fits(start.subarray(0, SNIFFED_BYTES))) throw new Refused(415, 'The content is not of the type it was announced as.');
+    yield start;
+    start = undefined;
+  }
+  if (seen < announced) throw new Refused(400, `The file must have exactly ${announced} bytes.`);
+}
+
+async function give(request: Request, reply: FastifyReply, { directory, secret }: DiskSettings, now: Date): Promise<FastifyReply> {
+  const key = request.params['*'];
+  const path = readablePath(directory, key);
+  const found = path && typeOfExtension(extname(path).slice(1));
+  if (!path || !found) throw new Refused(404, 'There is no such file.');
+  const { expires, signature, name = '' } = request.query;
+  const isPublic = key.startsWith('public/');
+  if (!isPublic) {
+    const grant = { method: 'GET' as const, key, expiresAt: Number(expires), facts: name };
+    // The same answer as for a file that is not there: an address that was not given out says nothing.
+    if (!isSigned(secret, grant, String(signature)) || now.getTime() > grant.expiresAt) throw new Refused(404, 'There is no such file.');
+  }
+  const size = await sizeOf(path);
+  if (size === undefined) throw new Refused(404, 'There is no such file.');
+  const [contentType, type] = found;
+  const disposition = type.inline && isPublic ? 'inline' : `attachment${name && !isPublic ? `; filename="${name}"` : ''}`;
+  reply.headers({
+    'content-type': contentType === 'text/csv' ? 'text/csv; charset=utf-8' : contentType,
+    'content-length': size,
+    'content-disposition': disposition,
+    'cache-control': isPublic ? 'public, max-age=31536000, immutable' : 'private, no-store',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; sandbox",
+    'cross-origin-resource-policy': 'cross-origin',
+  });
+  return reply.send(createReadStream(path));
+}
+
+function readablePath(directory: string, key: string): string | undefined {
+  try {
+    return pathOf(directory, key);
+  } catch {
+    return undefined;
+  }
+}
