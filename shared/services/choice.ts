@@ -1,14 +1,14 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { readJson, writeJson } from "./files.ts";
-import type { Venv } from "./venv.ts";
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readJson, writeJson } from './files.ts';
+import type { Venv } from './venv.ts';
 
 /** A server program that is on this machine and can be started. */
 export interface Program {
   /** Name and version, for people. */
   engine: string;
   /** Which command line and which address it understands. */
-  kind: "mongod" | "secantusdb" | "redis";
+  kind: 'mongod' | 'secantusdb' | 'redis';
   /** The file to run and what must come before any other argument. */
   command: string[];
 }
@@ -37,7 +37,7 @@ export interface Choice extends Program {
   link: string;
 }
 
-const fileOf = (folder: string) => join(folder, "choice.json");
+const fileOf = (folder: string) => join(folder, 'choice.json');
 
 export function readChoice(folder: string): Choice | undefined {
   return readJson(fileOf(folder));
@@ -48,16 +48,12 @@ export function rememberChoice(folder: string, choice: Choice): void {
 }
 
 /** The program that was chosen before: at once when it is still in its place, otherwise from the same link again. */
-export async function findAgain(
-  links: Link[],
-  choice: Choice,
-  around: Surroundings,
-): Promise<Choice | { refused: string }> {
-  if (existsSync(choice.command[0] ?? "")) return choice;
+export async function findAgain(links: Link[], choice: Choice, around: Surroundings): Promise<Choice | { refused: string }> {
+  if (existsSync(choice.command[0] ?? '')) return choice;
   const link = links.find(({ name }) => name === choice.link);
   const offer = await link?.find(around);
-  if (offer && "command" in offer) return { ...offer, link: choice.link };
-  return { refused: offer && "refused" in offer ? offer.refused : "this way no longer exists" };
+  if (offer && 'command' in offer) return { ...offer, link: choice.link };
+  return { refused: offer && 'refused' in offer ? offer.refused : 'this way no longer exists' };
 }
 
 export interface Refusal {
@@ -67,8 +63,6 @@ export interface Refusal {
 
 /** Nothing was found: says every way there is, and why each did not work here. */
 export function nothingFound(service: string, refusals: Refusal[]): Error {
-  const ways = refusals.map(
-    ({ link, reason }) => `  - ${link.remedy}\n    (${link.name}: ${reason})`,
-  );
-  return new Error([`No ${service} was found. Any one of these provides it:`, ...ways].join("\n"));
+  const ways = refusals.map(({ link, reason }) => `  - ${link.remedy}\n    (${link.name}: ${reason})`);
+  return new Error([`No ${service} was found. Any one of these provides it:`, ...ways].join('\n'));
 }

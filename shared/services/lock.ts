@@ -1,8 +1,8 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { isAlive, stampOf } from "./processes.ts";
-import type { Running } from "./processes.ts";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive, stampOf } from './processes.ts';
+import type { Running } from './processes.ts';
 
 export interface Lock {
   release(): void;
@@ -11,13 +11,13 @@ export interface Lock {
 /** Takes the lock, or gives the id of the living process that holds it. The lock of a dead process is taken over. */
 export function tryLock(file: string): Lock | { holder: number } {
   mkdirSync(dirname(file), { recursive: true });
-  const mine = JSON.stringify({ pid: process.pid, stamp: stampOf(process.pid) ?? "" });
+  const mine = JSON.stringify({ pid: process.pid, stamp: stampOf(process.pid) ?? '' });
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, mine);
   try {
     for (;;) {
       if (linked(draft, file)) return { release: () => releaseIf(file, mine) };
-      const theirs = readOr(file, "");
+      const theirs = readOr(file, '');
       const holder = parse(theirs);
       if (holder && isAlive(holder)) return { holder: holder.pid };
       takeAway(file, theirs);
@@ -31,7 +31,7 @@ export function tryLock(file: string): Lock | { holder: number } {
 export async function waitForLock(file: string, onWait: (holder: number) => void): Promise<Lock> {
   for (let waited = false; ; waited = true) {
     const lock = tryLock(file);
-    if ("release" in lock) return lock;
+    if ('release' in lock) return lock;
     if (!waited) onWait(lock.holder);
     await delay(100);
   }
@@ -43,7 +43,7 @@ function linked(draft: string, file: string): boolean {
     linkSync(draft, file);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
 }
@@ -56,12 +56,12 @@ function takeAway(file: string, expected: string): void {
   } catch {
     return;
   }
-  if (readOr(aside, "") !== expected) linked(aside, file);
+  if (readOr(aside, '') !== expected) linked(aside, file);
   rmSync(aside, { force: true });
 }
 
 function releaseIf(file: string, mine: string): void {
-  if (readOr(file, "") === mine) rmSync(file, { force: true });
+  if (readOr(file, '') === mine) rmSync(file, { force: true });
 }
 
 function parse(text: string): Running | undefined {
@@ -74,7 +74,7 @@ function parse(text: string): Running | undefined {
 
 function readOr(file: string, fallback: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file, 'utf8');
   } catch {
     return fallback;
   }

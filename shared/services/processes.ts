@@ -1,7 +1,9 @@
-import { execFile, execFileSync } from "node:child_process";
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { execFile, execFileSync } from 'node:child_process';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const KILL_PATIENCE_MS = 5_000;
 
 /** A process that may be found again later: the stamp tells it from another one that got the same id. */
 export interface Running {
@@ -9,7 +11,7 @@ export interface Running {
   stamp: string;
 }
 
-export interface Finished {
+interface Finished {
   ok: boolean;
   stdout: string;
   /** The last line the program said, or why it did not start. */
@@ -18,16 +20,16 @@ export interface Finished {
 
 /** The process under this id as it can be recognised later, or null when there is none (a zombie counts as none). */
 export function stampOf(pid: number): string | null {
-  return process.platform === "linux" ? stampFromProc(pid) : stampFromPs(pid);
+  return process.platform === 'linux' ? stampFromProc(pid) : stampFromPs(pid);
 }
 
 function stampFromProc(pid: number): string | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name may hold spaces and brackets, so the fields are counted from its closing bracket.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state, startedAt] = [fields[0], fields[19]];
-    return state === "Z" || state === "X" || startedAt === undefined ? null : startedAt;
+    return state === 'Z' || state === 'X' || startedAt === undefined ? null : startedAt;
   } catch {
     return null;
   }
@@ -35,11 +37,11 @@ function stampFromProc(pid: number): string | null {
 
 function stampFromPs(pid: number): string | null {
   try {
-    const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
-      encoding: "utf8",
+    const line = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
     }).trim();
-    const [state = "", ...startedAt] = line.split(/\s+/);
-    return line === "" || state.startsWith("Z") ? null : startedAt.join(" ");
+    const [state = '', ...startedAt] = line.split(/\s+/);
+    return line === '' || state.startsWith('Z') ? null : startedAt.join(' ');
   } catch {
     return null;
   }
@@ -52,14 +54,19 @@ export function isAlive({ pid, stamp }: Running): boolean {
 /** Asks the process to end, and ends it when it has not done so in time. Another process that got its id is left alone. */
 export async function endProcess(running: Running, patienceMs: number): Promise<void> {
   if (!isAlive(running)) return;
-  signal(running.pid, "SIGTERM");
-  const deadline = Date.now() + patienceMs;
+  signal(running.pid, 'SIGTERM');
+  if (await isGoneWithin(running, patienceMs)) return;
+  signal(running.pid, 'SIGKILL');
+  await isGoneWithin(running, KILL_PATIENCE_MS);
+}
+
+async function isGoneWithin(running: Running, ms: number): Promise<boolean> {
+  const deadline = Date.now() + ms;
   while (Date.now() < deadline) {
     await delay(20);
-    if (!isAlive(running)) return;
+    if (!isAlive(running)) return true;
   }
-  signal(running.pid, "SIGKILL");
-  while (isAlive(running)) await delay(10);
+  return false;
 }
 
 export function signal(pid: number, name: NodeJS.Signals): void {
@@ -72,9 +79,9 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 
 /** Where the shell would find this program, without asking a shell. */
 export function findOnPath(program: string, env: NodeJS.ProcessEnv): string | undefined {
-  return (env.PATH ?? "")
+  return (env.PATH ?? '')
     .split(delimiter)
-    .filter((folder) => folder !== "")
+    .filter((folder) => folder !== '')
     .map((folder) => join(folder, program))
     .find(isExecutable);
 }
@@ -89,26 +96,15 @@ export function isExecutable(file: string): boolean {
 }
 
 /** Runs a program to its end. Never rejects: a failure is an answer like any other. */
-export function run(
-  file: string,
-  args: string[],
-  env: NodeJS.ProcessEnv,
-  timeout = 0,
-): Promise<Finished> {
+export function run(file: string, args: string[], env: NodeJS.ProcessEnv, timeout = 0): Promise<Finished> {
   return new Promise((resolve) => {
-    execFile(
-      file,
-      args,
-      { env, timeout, killSignal: "SIGKILL", maxBuffer: 2 ** 24 },
-      (error, stdout, stderr) => {
-        const lastWord =
-          lastLine(stderr) || lastLine(stdout) || error?.message.split("\n")[0] || "";
-        resolve({ ok: error === null, stdout, lastWord });
-      },
-    );
+    execFile(file, args, { env, timeout, killSignal: 'SIGKILL', maxBuffer: 2 ** 24 }, (error, stdout, stderr) => {
+      const lastWord = lastLine(stderr) || lastLine(stdout) || error?.message.split('\n')[0] || '';
+      resolve({ ok: error === null, stdout, lastWord });
+    });
   });
 }
 
 export function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1)?.trim() ?? "";
+  return text.trim().split('\n').at(-1)?.trim() ?? '';
 }

@@ -1,6 +1,6 @@
-import { relative } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { accepts } from "./ping.ts";
+import { relative } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { accepts } from './ping.ts';
 
 /** Long enough for services that are started together with this process, by docker compose for example. */
 const PATIENCE_MS = 30_000;
@@ -21,21 +21,21 @@ export async function untilReachable(variable: string, uri: string): Promise<voi
 
 /** Read by hand: a MongoDB address may name several hosts, which URL refuses. */
 function addressesIn(uri: string): { host: string; port: number }[] {
-  const [, scheme = "", hosts = ""] = /^(\w+):\/\/(?:[^@/]*@)?([^/?]+)/.exec(uri) ?? [];
+  const [, scheme = '', hosts = ''] = /^(\w+):\/\/(?:[^@/]*@)?([^/?]+)/.exec(uri) ?? [];
   const usual = DEFAULT_PORTS[scheme];
   if (usual === undefined) return [];
-  return hosts.split(",").map((entry) => {
+  return hosts.split(',').map((entry) => {
     const [, host = entry, port] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(entry) ?? [];
     return { host, port: port === undefined ? usual : Number(port) };
   });
 }
 
 export function withoutPassword(uri: string): string {
-  return uri.replace(/:\/\/[^@/]*@/, "://***@");
+  return uri.replace(/:\/\/[^@/]*@/, '://***@');
 }
 
 /** A path as a person would type it from here. */
 export function readable(path: string): string {
   const short = relative(process.cwd(), path);
-  return short.startsWith("..") ? path : short;
+  return short.startsWith('..') ? path : short;
 }

@@ -1,4 +1,4 @@
-import type { Document } from "bson";
+import type { Document } from 'bson';
 
 const ALREADY_INITIALIZED = 23;
 
@@ -8,22 +8,19 @@ const ALREADY_INITIALIZED = 23;
  */
 export async function ensureReplicaSet(name: string, port: number): Promise<void> {
   // Loaded here, since only the very first start of a mongod needs a driver.
-  const { mongo } = await import("mongoose");
+  const { mongo } = await import('mongoose');
   const client = new mongo.MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`);
   const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
   try {
-    const admin = client.db("admin");
-    await admin
-      .command({ replSetInitiate: { _id: name, members } })
-      .catch(async (error: unknown) => {
-        if (!(error instanceof mongo.MongoServerError) || error.code !== ALREADY_INITIALIZED)
-          throw error;
-        const config = await client.db("local").collection("system.replset").findOne<Document>({});
-        await admin.command({
-          replSetReconfig: { ...config, version: (config?.version ?? 1) + 1, members },
-          force: true,
-        });
+    const admin = client.db('admin');
+    await admin.command({ replSetInitiate: { _id: name, members } }).catch(async (error: unknown) => {
+      if (!(error instanceof mongo.MongoServerError) || error.code !== ALREADY_INITIALIZED) throw error;
+      const config = await client.db('local').collection('system.replset').findOne<Document>({});
+      await admin.command({
+        replSetReconfig: { ...config, version: (config?.version ?? 1) + 1, members },
+        force: true,
       });
+    });
   } finally {
     await client.close();
   }

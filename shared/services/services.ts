@@ -1,21 +1,21 @@
-import { rmSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { openEmbedded } from "./embedded.ts";
-import type { Embedded, Place } from "./embedded.ts";
-import { tryLock } from "./lock.ts";
-import type { Lock } from "./lock.ts";
-import { mongodb } from "./mongodb.ts";
-import { endProcess } from "./processes.ts";
-import { readable, untilReachable, withoutPassword } from "./provided.ts";
-import { redis } from "./redis.ts";
-import type { Service } from "./service.ts";
-import { openState } from "./state.ts";
-import { openVenv } from "./venv.ts";
+import { rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { openEmbedded } from './embedded.ts';
+import type { Embedded, Place } from './embedded.ts';
+import { tryLock } from './lock.ts';
+import type { Lock } from './lock.ts';
+import { mongodb } from './mongodb.ts';
+import { endProcess } from './processes.ts';
+import { readable, untilReachable, withoutPassword } from './provided.ts';
+import { redis } from './redis.ts';
+import type { Service } from './service.ts';
+import { openState } from './state.ts';
+import { openVenv } from './venv.ts';
 
-const TOOLS = resolve(import.meta.dirname, "../../.data/tools");
+const TOOLS = resolve(import.meta.dirname, '../../.data/tools');
 const ORPHAN_PATIENCE_MS = 15_000;
 
-export interface ServiceInfo {
+interface ServiceInfo {
   uri: string;
   /** Name and version; 'provided' when somebody else runs it. */
   engine: string;
@@ -35,7 +35,7 @@ export interface Services {
   close(): Promise<void>;
 }
 
-export interface ServicesOptions {
+interface ServicesOptions {
   dataDir: string;
   /** Deletes the data of earlier starts first. */
   fresh?: boolean;
@@ -48,10 +48,8 @@ export interface ServicesOptions {
 /** Another living process has its services on this data folder. */
 export class DataDirInUse extends Error {
   constructor(dataDir: string, holder: number) {
-    super(
-      `${dataDir} is in use by process ${holder}. Stop that one first, or start this one with another data folder.`,
-    );
-    this.name = "DataDirInUse";
+    super(`${dataDir} is in use by process ${holder}. Stop that one first, or start this one with another data folder.`);
+    this.name = 'DataDirInUse';
   }
 }
 
@@ -89,8 +87,8 @@ export async function openServices({
 }
 
 function takeDataDir(dataDir: string): Lock {
-  const lock = tryLock(join(dataDir, "services.lock"));
-  if ("release" in lock) return lock;
+  const lock = tryLock(join(dataDir, 'services.lock'));
+  if ('release' in lock) return lock;
   throw new DataDirInUse(dataDir, lock.holder);
 }
 
@@ -111,31 +109,23 @@ interface Both {
 
 /** Both at once; when one is not to be had, the other is closed again and one error tells everything. */
 async function openBoth(place: Place): Promise<Both> {
-  const [first, second] = await Promise.allSettled([
-    openOne(mongodb, place),
-    openOne(redis, place),
-  ]);
-  if (first.status === "fulfilled" && second.status === "fulfilled")
-    return { mongodb: first.value, redis: second.value };
+  const [first, second] = await Promise.allSettled([openOne(mongodb, place), openOne(redis, place)]);
+  if (first.status === 'fulfilled' && second.status === 'fulfilled') return { mongodb: first.value, redis: second.value };
   const reasons: Error[] = [];
   for (const outcome of [first, second]) {
-    if (outcome.status === "rejected") reasons.push(outcome.reason as Error);
-    else if ("process" in outcome.value) await outcome.value.process.close();
+    if (outcome.status === 'rejected') reasons.push(outcome.reason as Error);
+    else if ('process' in outcome.value) await outcome.value.process.close();
   }
-  throw new Error(reasons.map(({ message }) => message).join("\n"), { cause: reasons[0] });
+  throw new Error(reasons.map(({ message }) => message).join('\n'), { cause: reasons[0] });
 }
 
 async function openOne(service: Service, place: Place): Promise<Opened> {
   const opened = await openEmbedded(service, place);
-  if ("process" in opened) {
-    place.around.log(
-      `${service.name}: ${opened.engine} at ${opened.uri}, data in ${readable(opened.folder)}`,
-    );
+  if ('process' in opened) {
+    place.around.log(`${service.name}: ${opened.engine} at ${opened.uri}, data in ${readable(opened.folder)}`);
   } else {
     await untilReachable(service.variable, opened.uri);
-    place.around.log(
-      `${service.name}: as ${service.variable} says, at ${withoutPassword(opened.uri)}`,
-    );
+    place.around.log(`${service.name}: as ${service.variable} says, at ${withoutPassword(opened.uri)}`);
   }
   return opened;
 }
@@ -143,7 +133,7 @@ async function openOne(service: Service, place: Place): Promise<Opened> {
 async function close({ mongodb: one, redis: other }: Both, { state }: Place): Promise<void> {
   await Promise.all([stop(mongodb, one), stop(redis, other)]);
   async function stop({ name }: Service, opened: Opened) {
-    if (!("process" in opened)) return;
+    if (!('process' in opened)) return;
     await opened.process.close();
     state.set(name, { port: opened.port });
   }
@@ -156,7 +146,7 @@ function present(opened: Both, stop: () => Promise<void>): Services {
     redis: info(opened.redis),
     get processes() {
       return Object.entries(opened).flatMap(([name, service]: [string, Opened]) =>
-        "process" in service ? [{ name, pid: service.process.pid, port: service.port }] : [],
+        'process' in service ? [{ name, pid: service.process.pid, port: service.port }] : [],
       );
     },
     close: () => (closing ??= stop()),
@@ -164,7 +154,7 @@ function present(opened: Both, stop: () => Promise<void>): Services {
 }
 
 function info(opened: Opened): ServiceInfo {
-  if (!("process" in opened)) return { uri: opened.uri, engine: "provided", provided: true };
+  if (!('process' in opened)) return { uri: opened.uri, engine: 'provided', provided: true };
   const { uri, engine, port, folder, process } = opened;
   return {
     uri,

@@ -1,6 +1,6 @@
-import { join } from "node:path";
-import { readJson, writeJson } from "./files.ts";
-import type { Running } from "./processes.ts";
+import { join } from 'node:path';
+import { readJson, writeJson } from './files.ts';
+import type { Running } from './processes.ts';
 
 /** Where a service was served last, and by which process when it was not closed in an orderly way. */
 export interface Record {
@@ -18,7 +18,7 @@ export interface State {
 }
 
 export function openState(dataDir: string): State {
-  const file = join(dataDir, "services.json");
+  const file = join(dataDir, 'services.json');
   let records: Records = readJson(file) ?? {};
   const change = (next: Records) => {
     records = next;
