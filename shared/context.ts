@@ -48,6 +48,8 @@ export interface Context<M, L, P = Record<never, never>> {
   startSaga<I>(saga: Saga<I, any>, start: { key: string; input: I }): Promise<string>;
   /** Moves a saga on here and now, until it is final, waits for an event, or the deadline is near; answers its row. */
   runSaga(id: string): Promise<SagaRow>;
+  /** The saga of this kind and key, if one was started. */
+  findSaga<I>(saga: Saga<I, any>, key: string): Promise<SagaRow<I> | null>;
   /** Tells a saga that an event it waits for (or will wait for) has come. */
   signalSaga(saga: Saga<any, any>, key: string, signal: string, data?: unknown): Promise<void>;
   /** Forgets what the loaders hold, after something was changed. */

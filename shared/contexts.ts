@@ -10,7 +10,7 @@ import type { Relay } from './relay.ts';
 import type { SagaRunner } from './saga-runner.ts';
 import type { Surroundings } from './runtime.ts';
 import type { Subgraph } from './subgraph.ts';
-import { TRANSACTION } from './store.ts';
+import { outsideTransactions, TRANSACTION } from './store.ts';
 
 interface ContextsOptions {
   subgraph: Subgraph;
@@ -69,6 +69,9 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       runSaga(this: AnyContext, id: string) {
         return sagas().run(id, this.deadline - 1_000);
       },
+      findSaga(saga: never, key: string) {
+        return sagas().byKey(saga, key);
+      },
       signalSaga(this: AnyContext, saga: never, key: string, signal: string, data?: unknown) {
         return sagas().signal(saga, key, signal, data, this);
       },
@@ -106,7 +109,8 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
   }
 
   async function call(ctx: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string }): Promise<unknown> {
-    const answer = await around.peer(command.owner).call({
+    const transport = around.peer(command.owner);
+    const request = {
       command: command.name,
       input,
       identity: { ...ctx.identity, issuer: subgraph.name },
@@ -114,7 +118,9 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       deadline: Math.min(ctx.deadline, Date.now() + command.timeoutMs),
       // A question may always be repeated; an order only under its caller's key.
       idempotencyKey: options.idempotencyKey ?? (command.changes ? undefined : ctx.correlationId),
-    });
+    };
+    // A subgraph of the same process must not find itself in the caller's transaction.
+    const answer = await outsideTransactions(() => transport.call(request));
     return command.output.parse(answer);
   }
 

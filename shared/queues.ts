@@ -8,8 +8,8 @@ export interface Delivery {
   from: string;
 }
 
-/** Tries before a delivery becomes a dead letter: 0.2 s doubling makes about 25 s, long enough for a store to come back. */
-export const ATTEMPTS = 8;
+/** Tries before a delivery becomes a dead letter: 0.2 s doubling makes about 50 minutes, long enough for another service to come back. */
+export const ATTEMPTS = 14;
 const BACKOFF_MS = 200;
 
 /** The process's queues, opened when first used. Finished jobs leave at once, so that the same id can be put on again if it must. */

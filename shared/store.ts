@@ -1,3 +1,4 @@
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import { Mongoose, type Connection, type mongo } from 'mongoose';
 
 export type Collection<T extends mongo.Document> = mongo.Collection<T>;
@@ -8,8 +9,14 @@ export type Collection<T extends mongo.Document> = mongo.Collection<T>;
  */
 export const mongoose = new Mongoose({ transactionAsyncLocalStorage: true, strictQuery: 'throw', autoIndex: false, autoCreate: false });
 
+/** Runs `work` as if no transaction were running around it. */
+export const outsideTransactions = <T>(work: () => T): T => storage.exit(work);
+
 /** What every transaction here runs with; weaker settings lose acknowledged writes or show half of somebody else's work. */
 export const TRANSACTION = { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' }, readPreference: 'primary' } as const;
+
+// mongoose keeps it under this name, without a type of its own.
+const storage = (mongoose as unknown as { transactionAsyncLocalStorage: AsyncLocalStorage<unknown> }).transactionAsyncLocalStorage;
 
 const SERVER_SELECTION_MS = 5_000;
 const POOL_SIZE = 50;

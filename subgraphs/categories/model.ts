@@ -1,4 +1,4 @@
-import { Schema, type Connection, type InferSchemaType } from 'mongoose';
+import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
 
 const categorySchema = new Schema(
@@ -24,7 +24,7 @@ categorySchema.index({ ancestorIds: 1 }); // findSubtree, moveCategory
 /** One row that every change of the tree's shape writes, so that two moves cannot pass each other and close a circle. */
 const treeSchema = new Schema({ _id: { type: String }, revision: { type: Number, required: true, default: 0 } }, { versionKey: false });
 
-export type Category = InferSchemaType<typeof categorySchema>;
+export type Category = InferRawDocTypeFromSchema<typeof categorySchema>;
 
 export const models = (db: Connection) => ({ Category: db.model('Category', categorySchema), Tree: db.model('Tree', treeSchema) });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineEvent } from '../../shared/events.ts';
+import { defineEvent, defineWork } from '../../shared/events.ts';
 
 const timestamp = z.iso.datetime();
 const orderId = z.string();
@@ -9,7 +9,6 @@ const amount = z.object({ amount: z.number().int(), currency: z.string() });
 export const VENDOR_ORDER_STATUSES = ['PENDING', 'CONFIRMED', 'PROCESSING', 'SHIPPED', 'DELIVERED', 'CANCELLED'] as const;
 export type VendorOrderStatus = (typeof VENDOR_ORDER_STATUSES)[number];
 
-const status = z.enum(VENDOR_ORDER_STATUSES);
 const item = z.object({
   variantId: z.string(),
   productId: z.string(),
@@ -29,7 +28,7 @@ export const vendorOrdersTopic = (id: string): string => `vendor:${id}:orders`;
 export const orderCreated = defineEvent(
   'Order.Created',
   z.object({ orderId, userId: z.string(), items: z.array(item), total: amount, timestamp }),
-  { topics: ({ orderId: id, userId }) => [orderTopic(id), userOrdersTopic(userId)] },
+  { topics: ({ userId }) => [userOrdersTopic(userId)] },
 );
 
 /** One vendor's part (`vendorOrderId`) or, without it, the order as a whole has another status. */
@@ -45,7 +44,11 @@ export const orderStatusChanged = defineEvent(
     reason: z.string().nullable(),
     timestamp,
   }),
-  { topics: ({ orderId: id, userId }) => [orderTopic(id), userOrdersTopic(userId)] },
+  {
+    // That the whole order is cancelled has an event of its own for the user.
+    topics: ({ orderId: id, userId, vendorOrderId, newStatus }) =>
+      vendorOrderId === null && newStatus === 'CANCELLED' ? [orderTopic(id)] : [orderTopic(id), userOrdersTopic(userId)],
+  },
 );
 
 /** Every part of the order was delivered, or cancelled with at least one delivered. */
@@ -55,7 +58,7 @@ export const orderCompleted = defineEvent('Order.Completed', z.object({ orderId,
 export const orderCancelled = defineEvent(
   'Order.Cancelled',
   z.object({ orderId, userId: z.string(), reason: z.string().nullable(), timestamp }),
-  { topics: ({ orderId: id, userId }) => [orderTopic(id), userOrdersTopic(userId)] },
+  { topics: ({ userId }) => [userOrdersTopic(userId)] },
 );
 
 /** A confirmed order has goods of this vendor: the vendor may begin. */
@@ -65,4 +68,13 @@ export const vendorOrderReceived = defineEvent(
   { topics: ({ vendorId }) => [vendorOrdersTopic(vendorId)] },
 );
 
-export const vendorOrderStatus = status;
+/** Goods of a cancelled part that must go back on the shelf. */
+export const stockReturnWork = defineWork(
+  'stock-returns',
+  z.object({
+    orderId,
+    vendorOrderId: z.string(),
+    lines: z.array(z.object({ variantId: z.string(), quantity: z.number().int() })),
+    reason: z.string(),
+  }),
+);

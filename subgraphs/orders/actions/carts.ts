@@ -1,0 +1,150 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { notFound, Problem } from '../../../shared/errors.ts';
+import { newId } from '../../../shared/ids.ts';
+import { idempotencyKey, quantity } from '../../../shared/input.ts';
+import { isDuplicateKey } from '../../../shared/store.ts';
+import { askVariants } from '../cart-view.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Cart, CartLine } from '../model.ts';
+
+const MOST_LINES = 100;
+const MOST_PIECES = 10_000;
+
+const id = z.string().min(1).max(100);
+const guestToken = z.string().min(1).max(100).nullish();
+
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url');
+
+type Owner = { userId: string } | { guestHash: string };
+
+/** Whose cart is meant: a token always means the guest's, so that a signed-in viewer can still look at it before merging. */
+function ownerOf(ctx: Ctx, token: string | null | undefined): Owner | undefined {
+  if (token) return { guestHash: hashOf(token) };
+  return ctx.viewer ? { userId: ctx.viewer.id } : undefined;
+}
+
+/** The cart of the viewer, or of the guest whose token it is; null when there is none. */
+export async function findCart(ctx: Ctx, token: string | null | undefined): Promise<Cart | null> {
+  const owner = ownerOf(ctx, token);
+  return owner ? ctx.models.Cart.findOne(owner).lean<Cart>() : null;
+}
+
+async function requireCart(ctx: Ctx, token: string | null | undefined): Promise<Cart> {
+  const cart = await findCart(ctx, token);
+  if (!cart) throw notFound('Cart', '', ['input', 'guestToken']);
+  return cart;
+}
+
+export const AddToCart = z.object({ variantId: id, quantity: quantity(), guestToken, idempotencyKey: idempotencyKey().nullish() });
+
+/** Adds pieces of a variant. A guest without a token gets a cart and its secret, which is told once. */
+export async function addToCart(ctx: Ctx, input: z.infer<typeof AddToCart>) {
+  const variant = (await askVariants(ctx, [input.variantId])).get(input.variantId);
+  if (!variant) throw notFound('ProductVariant', input.variantId, ['input', 'variantId']);
+  if (!variant.isForSale) throw new Problem('NOT_FOR_SALE', 'This is not sold any more.', { path: ['input', 'variantId'] });
+  const { cart, token } = await openCart(ctx, input.guestToken);
+  const line = cart.lines.find(({ variantId }) => variantId === input.variantId);
+  const lines = line
+    ? cart.lines.map((each) =>
+        each === line ? { ...each, quantity: addedUp(each.quantity, input.quantity), priceSeen: variant.price } : each,
+      )
+    : [...cart.lines, newLine(input.variantId, variant.vendorId, input.quantity, variant.price)];
+  return { cart: await saveLines(ctx, cart, lines), guestToken: token };
+}
+
+export const UpdateCartLine = z.object({ lineId: id, quantity: quantity(), guestToken });
+
+/** Sets the pieces of a line. */
+export async function updateCartLine(ctx: Ctx, input: z.infer<typeof UpdateCartLine>) {
+  const cart = await requireCart(ctx, input.guestToken);
+  if (!cart.lines.some(({ _id }) => _id === input.lineId)) throw notFound('CartLine', input.lineId, ['input', 'lineId']);
+  const lines = cart.lines.map((line) => (line._id === input.lineId ? { ...line, quantity: input.quantity } : line));
+  return { cart: await saveLines(ctx, cart, lines) };
+}
+
+export const RemoveCartLine = z.object({ lineId: id, guestToken });
+
+/** A line that is gone already is no mistake. */
+export async function removeCartLine(ctx: Ctx, input: z.infer<typeof RemoveCartLine>) {
+  const cart = await requireCart(ctx, input.guestToken);
+  const lines = cart.lines.filter(({ _id }) => _id !== input.lineId);
+  return { cart: lines.length === cart.lines.length ? cart : await saveLines(ctx, cart, lines) };
+}
+
+export const ClearCart = z.object({ guestToken });
+
+export async function clearCart(ctx: Ctx, input: z.infer<typeof ClearCart>) {
+  const cart = await requireCart(ctx, input.guestToken);
+  return { cart: cart.lines.length === 0 ? cart : await saveLines(ctx, cart, []) };
+}
+
+export const MergeCarts = z.object({ guestToken: z.string().min(1).max(100), strategy: z.enum(['KEEP_MINE', 'KEEP_GUEST', 'MERGE']) });
+
+/** The guest's cart is gone afterwards; its secret opens nothing any more. Again is the same: the viewer's cart. */
+export async function mergeCarts(ctx: Ctx, input: z.infer<typeof MergeCarts>) {
+  const guest = await ctx.models.Cart.findOneAndDelete({ guestHash: hashOf(input.guestToken) }).lean<Cart>();
+  const merged = await ctx.models.Cart.findOne({ userId: ctx.viewer!.id }).lean<Cart>();
+  if (!guest) {
+    if (merged) return { cart: merged };
+    throw notFound('Cart', '', ['input', 'guestToken']);
+  }
+  const { cart: mine } = await openCart(ctx, null);
+  if (input.strategy === 'KEEP_MINE') return { cart: mine };
+  return { cart: await saveLines(ctx, mine, input.strategy === 'KEEP_GUEST' ? guest.lines : bothLines(mine.lines, guest.lines)) };
+}
+
+function bothLines(mine: CartLine[], guests: CartLine[]): CartLine[] {
+  const lines = new Map(mine.map((line) => [line.variantId, line]));
+  for (const line of guests) {
+    const same = lines.get(line.variantId);
+    lines.set(line.variantId, same ? { ...same, quantity: Math.min(same.quantity + line.quantity, MOST_PIECES) } : line);
+  }
+  return [...lines.values()];
+}
+
+/** The cart that exists, or a new one: the viewer's, or a guest's with its secret. */
+async function openCart(ctx: Ctx, token: string | null | undefined): Promise<{ cart: Cart; token?: string }> {
+  if (token) return { cart: await requireCart(ctx, token) };
+  if (!ctx.viewer) {
+    const secret = randomBytes(24).toString('base64url');
+    const [made] = await ctx.models.Cart.create([{ guestHash: hashOf(secret) }]);
+    return { cart: made!.toObject<Cart>(), token: secret };
+  }
+  const userId = ctx.viewer.id;
+  const cart = await ctx.models.Cart.findOneAndUpdate(
+    { userId },
+    { $setOnInsert: { _id: newId('crt') } },
+    { upsert: true, returnDocument: 'after' },
+  )
+    .lean<Cart>()
+    .catch((error: unknown) => {
+      if (isDuplicateKey(error)) return null;
+      throw error;
+    });
+  return { cart: cart ?? (await requireCart(ctx, null)) };
+}
+
+async function saveLines(ctx: Ctx, cart: Cart, lines: CartLine[]): Promise<Cart> {
+  if (lines.length > MOST_LINES) throw new Problem('CART_FULL', `A cart holds at most ${MOST_LINES} lines.`, { path: ['input'] });
+  const saved = await ctx.models.Cart.findOneAndUpdate(
+    { _id: cart._id },
+    { $set: { lines }, $inc: { version: 1 } },
+    { returnDocument: 'after' },
+  ).lean<Cart>();
+  return saved!;
+}
+
+function addedUp(before: number, more: number): number {
+  if (before + more > MOST_PIECES)
+    throw new Problem('INVALID', `A line holds at most ${MOST_PIECES} pieces.`, { path: ['input', 'quantity'] });
+  return before + more;
+}
+
+const newLine = (variantId: string, vendorId: string, pieces: number, priceSeen: CartLine['priceSeen']): CartLine => ({
+  _id: newId('lin'),
+  variantId,
+  vendorId,
+  quantity: pieces,
+  priceSeen,
+});

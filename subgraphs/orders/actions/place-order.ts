@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { Problem } from '../../../shared/errors.ts';
+import { newId } from '../../../shared/ids.ts';
+import { idempotencyKey, longText, phone, text } from '../../../shared/input.ts';
+import { MoneyInput } from '../../../shared/money.ts';
+import type { SagaRow } from '../../../shared/sagas.ts';
+import { checkout } from '../checkout.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Cart, Order, OrderAddress } from '../model.ts';
+
+const optional = (max: number) =>
+  text({ max })
+    .nullish()
+    .transform((value) => value || null);
+
+const Address = z.object({
+  recipient: text({ min: 1, max: 100 }),
+  phone: phone(),
+  line1: text({ min: 1, max: 200 }),
+  line2: optional(200),
+  city: text({ min: 1, max: 100 }),
+  region: optional(100),
+  postalCode: optional(20),
+  country: z.string().regex(/^[A-Z]{2}$/, 'must be a country of ISO 3166 in two capital letters, such as ZM'),
+  location: z
+    .object({ longitude: z.number().min(-180).max(180), latitude: z.number().min(-90).max(90) })
+    .nullish()
+    .transform((place) => place ?? null),
+});
+
+export const PlaceOrder = z
+  .object({
+    addressId: z.string().max(100).nullish(),
+    address: Address.nullish(),
+    paymentMethod: z.enum(['CASH_ON_DELIVERY']),
+    expectedTotal: MoneyInput.nullish(),
+    note: longText({ max: 1_000 }).nullish(),
+    idempotencyKey: idempotencyKey(),
+  })
+  .refine(({ addressId, address }) => !(addressId && address), { path: ['address'], error: 'must be left out when addressId is given' });
+
+/**
+ * Orders the viewer's whole cart. The saga is started in the transaction that locks the cart, under the request's key: whoever repeats a
+ * request whose runner died goes on with the same order.
+ */
+export async function placeOrder(ctx: Ctx, input: z.infer<typeof PlaceOrder>) {
+  const key = ctx.requestKey!;
+  const id = (await ctx.findSaga(checkout, key))?._id ?? (await begin(ctx, key, input));
+  const row = (await ctx.runSaga(id)) as SagaRow<{ orderId: string }>;
+  if (row.state === 'COMPENSATED' && row.refusal) {
+    const { code, message, extensions } = row.refusal;
+    throw new Problem(code, message, { ...extensions, retryable: false });
+  }
+  const order = await ctx.models.Order.findById(row.input.orderId).lean<Order>();
+  if (!order || order.status === 'CANCELLED') throw stillRunning(true);
+  return { order };
+}
+
+function begin(ctx: Ctx, key: string, input: z.infer<typeof PlaceOrder>): Promise<string> {
+  return ctx.transaction(async (tx) => {
+    const orderId = newId('ord');
+    const buyerId = tx.viewer!.id;
+    const cart = await lockCart(tx, buyerId, orderId);
+    const lines = cart.lines.map(({ _id: lineId, variantId, quantity, priceSeen }) => ({ lineId, variantId, quantity, priceSeen }));
+    const { addressId = null, address = null, paymentMethod, expectedTotal = null, note } = input;
+    return tx.startSaga(checkout, {
+      key,
+      input: {
+        orderId,
+        buyerId,
+        cartId: cart._id,
+        lines,
+        addressId,
+        address: address as OrderAddress | null,
+        paymentMethod,
+        expectedTotal,
+        note: note || null,
+      },
+    });
+  });
+}
+
+/** One checkout of a cart at a time, or its goods would be ordered twice. */
+async function lockCart(ctx: Ctx, userId: string, orderId: string): Promise<Cart> {
+  const cart = await ctx.models.Cart.findOneAndUpdate(
+    { userId, checkout: null, 'lines.0': { $exists: true } },
+    { $set: { checkout: orderId } },
+    { returnDocument: 'after' },
+  ).lean<Cart>();
+  if (cart) {
+    const currencies = new Set(cart.lines.map(({ priceSeen }) => priceSeen.currency));
+    if (currencies.size > 1)
+      throw new Problem('CURRENCY_MISMATCH', 'An order has one currency: buy the rest separately.', { path: ['cart'] });
+    return cart;
+  }
+  if (await ctx.models.Cart.exists({ userId, checkout: { $ne: null } })) throw stillRunning(false);
+  throw new Problem('CART_EMPTY', 'There is nothing in the cart.', { path: ['cart'] });
+}
+
+const stillRunning = (retryable: boolean): Problem =>
+  new Problem('CHECKOUT_IN_PROGRESS', 'This cart is being ordered already.', { path: ['cart'], retryable });

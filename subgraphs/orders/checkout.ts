@@ -1,0 +1,241 @@
+import { z } from 'zod';
+import { invalid, notFound, Problem } from '../../shared/errors.ts';
+import { newId } from '../../shared/ids.ts';
+import { multiply, sum, type Money } from '../../shared/money.ts';
+import { defineSaga, type StepArgs } from '../../shared/sagas.ts';
+import { findAddress } from '../accounts/contract.ts';
+import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStock } from '../inventory/contract.ts';
+import { findVendors } from '../vendors/contract.ts';
+import { askVariants } from './cart-view.ts';
+import { orderCancelled, orderCreated, orderStatusChanged, vendorOrderReceived } from './contract.ts';
+import type { Ctx } from './loaders.ts';
+import type { OrderAddress, OrderLine } from './model.ts';
+
+const Money = z.object({ amount: z.number().int(), currency: z.string() });
+const Address = z.custom<OrderAddress>();
+
+const Input = z.object({
+  orderId: z.string(),
+  buyerId: z.string(),
+  cartId: z.string(),
+  lines: z.array(z.object({ lineId: z.string(), variantId: z.string(), quantity: z.number().int(), priceSeen: Money })),
+  addressId: z.string().nullable(),
+  address: Address.nullable(),
+  paymentMethod: z.string(),
+  expectedTotal: Money.nullable(),
+  note: z.string().nullable(),
+});
+
+type Checkout = z.infer<typeof Input>;
+
+interface Part {
+  vendorOrderId: string;
+  vendorId: string;
+  lines: OrderLine[];
+  subtotal: Money;
+}
+
+interface Results {
+  validate: { address: OrderAddress };
+  price: { parts: Part[]; total: Money };
+  reserve: { expiresAt: string };
+  create: null;
+  pay: { state: 'DUE_ON_DELIVERY' };
+  commitStock: null;
+  confirm: null;
+}
+
+type Args = StepArgs<Checkout, Results>;
+
+/** From a cart to a confirmed order, or back: the cart is then as it was, and nothing is held or sold. */
+export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({ step }) => [
+  step('validate', { run: validate, undo: (ctx, { input }) => freeCart(ctx, input) }),
+  step('price', { run: priceLines }),
+  step('reserve', {
+    run: (ctx, { input, stepKey }) => {
+      const lines = input.lines.map(({ variantId, quantity }) => ({ variantId, quantity }));
+      const hold = { reference: input.orderId, lines, holder: input.buyerId, ttlSeconds: RESERVATION_SECONDS };
+      return ctx.call(reserveStock, hold, { idempotencyKey: stepKey });
+    },
+    undo: (ctx, { input, stepKey, refusal }) =>
+      ctx.call(releaseReservation, { reference: input.orderId, reason: refusal?.code ?? '' }, { idempotencyKey: stepKey }),
+  }),
+  step('create', { local: true, run: createOrder, undo: abandonOrder }),
+  // Nothing to collect before delivery; other methods bring their own work here.
+  step('pay', { run: async () => ({ state: 'DUE_ON_DELIVERY' }) }),
+  step('commitStock', {
+    run: (ctx, { input, stepKey }) =>
+      ctx.call(commitReservation, { reference: input.orderId }, { idempotencyKey: stepKey }).then(() => null),
+  }),
+  step('confirm', { local: true, run: confirmOrder }),
+]);
+
+/** Everything is still sold, by somebody who may, to a place that exists. */
+async function validate(ctx: Ctx, { input }: Args): Promise<Results['validate']> {
+  const variants = await askVariants(
+    ctx,
+    input.lines.map(({ variantId }) => variantId),
+  );
+  for (const [index, { variantId }] of input.lines.entries()) {
+    if (!variants.get(variantId)?.isForSale) {
+      throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['cart', 'lines', index], variantId });
+    }
+  }
+  const vendorIds = [...new Set([...variants.values()].map(({ vendorId }) => vendorId))];
+  const { vendors } = await ctx.call(findVendors, { ids: vendorIds });
+  if (vendors.filter(({ state }) => state === 'ACTIVE').length < vendorIds.length) {
+    throw new Problem('NOT_FOR_SALE', 'A vendor in the cart may not sell at the moment.', { path: ['cart', 'lines'] });
+  }
+  return { address: input.address ?? (await addressOf(ctx, input)) };
+}
+
+async function addressOf(ctx: Ctx, { buyerId, addressId }: Checkout): Promise<OrderAddress> {
+  const { address } = await ctx.call(findAddress, { userId: buyerId, ...(addressId && { addressId }) });
+  if (address) return address as OrderAddress;
+  if (addressId) throw notFound('Address', addressId, ['input', 'addressId']);
+  throw invalid(['input', 'address'], 'You have no default address, so the order must name one.');
+}
+
+/** Today's prices, in one currency, and what the buyer was shown. */
+async function priceLines(ctx: Ctx, { input }: Args): Promise<Results['price']> {
+  const variants = await askVariants(
+    ctx,
+    input.lines.map(({ variantId }) => variantId),
+  );
+  const byVendor = new Map<string, OrderLine[]>();
+  let changed = false;
+  for (const { variantId, quantity, priceSeen } of input.lines) {
+    const variant = variants.get(variantId);
+    if (!variant) throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['cart', 'lines'] });
+    const { productId, productName, variantName, sku, imageUrl, price: unitPrice, vendorId } = variant;
+    changed ||= priceSeen.amount !== unitPrice.amount || priceSeen.currency !== unitPrice.currency;
+    const total = multiply(unitPrice, quantity);
+    const line = { _id: newId('lin'), variantId, productId, productName, variantName, sku, imageUrl, quantity, unitPrice, total };
+    byVendor.set(vendorId, [...(byVendor.get(vendorId) ?? []), line]);
+  }
+  const parts = [...byVendor].map(([vendorId, lines]): Part => {
+    const subtotal = sum(
+      lines[0]!.unitPrice.currency,
+      lines.map(({ total }) => total),
+    );
+    return { vendorOrderId: newId('vor'), vendorId, lines, subtotal };
+  });
+  const total = sum(
+    parts[0]!.subtotal.currency,
+    parts.map(({ subtotal }) => subtotal),
+  );
+  refuseOtherTotal(input.expectedTotal, total, changed);
+  return { parts, total };
+}
+
+function refuseOtherTotal(expected: Money | null, total: Money, changed: boolean): void {
+  const isExpected = expected?.amount === total.amount && expected.currency === total.currency;
+  if (isExpected || (!expected && !changed)) return;
+  throw new Problem('PRICE_CHANGED', 'The total is another one now: look at the cart again.', {
+    path: expected ? ['input', 'expectedTotal'] : ['cart'],
+    total,
+  });
+}
+
+const byBuyer = (ctx: Ctx, { buyerId }: Checkout) => ({
+  previousStatus: null,
+  newStatus: 'PENDING' as const,
+  actor: 'BUYER' as const,
+  actorId: buyerId,
+  reason: null,
+  at: ctx.now(),
+});
+
+async function createOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
+  const { parts, total } = results.price!;
+  const { orderId, buyerId, note, paymentMethod } = input;
+  const common = {
+    buyerId,
+    status: 'PENDING' as const,
+    shippingAddress: results.validate!.address,
+    note,
+    timeline: [byBuyer(ctx, input)],
+    placedAt: ctx.now(),
+    version: 1,
+  };
+  await ctx.models.Order.insertMany([{ ...common, _id: orderId, paymentMethod, subtotal: total, total }], { lean: true });
+  await ctx.models.VendorOrder.insertMany(
+    parts.map(({ vendorOrderId, ...part }) => ({ ...common, ...part, _id: vendorOrderId, orderId })),
+    { lean: true },
+  );
+  const items = parts.flatMap(({ vendorId, lines }) => lines.map((line) => itemOf(vendorId, line)));
+  ctx.publish(orderCreated({ orderId, userId: buyerId, items, total, timestamp: ctx.now().toISOString() }));
+  return null;
+}
+
+const itemOf = (vendorId: string, { variantId, productId, quantity, unitPrice }: OrderLine) => ({
+  variantId,
+  productId,
+  vendorId,
+  quantity,
+  unitPrice,
+});
+
+/** Undoes `create`: the order stays for the record, as cancelled. */
+async function abandonOrder(ctx: Ctx, { input, refusal }: Args): Promise<void> {
+  const { orderId, buyerId } = input;
+  const reason = refusal?.code ?? null;
+  const change = {
+    newStatus: 'CANCELLED' as const,
+    previousStatus: 'PENDING' as const,
+    actor: 'SYSTEM' as const,
+    actorId: null,
+    reason,
+    at: ctx.now(),
+  };
+  const update = { $set: { status: 'CANCELLED' as const }, $push: { timeline: change }, $inc: { version: 1 } };
+  const { modifiedCount } = await ctx.models.Order.updateOne({ _id: orderId, status: 'PENDING' }, update);
+  if (modifiedCount === 0) return;
+  await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, update);
+  const timestamp = ctx.now().toISOString();
+  const whole = {
+    orderId,
+    userId: buyerId,
+    vendorOrderId: null,
+    vendorId: null,
+    previousStatus: 'PENDING',
+    newStatus: 'CANCELLED',
+    reason,
+    timestamp,
+  };
+  ctx.publish(orderStatusChanged(whole), orderCancelled({ orderId, userId: buyerId, reason, timestamp }));
+}
+
+/** The order stands: the vendors hear of it and the cart holds no more what was ordered. */
+async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
+  const { orderId, buyerId, cartId } = input;
+  const change = {
+    newStatus: 'CONFIRMED' as const,
+    previousStatus: 'PENDING' as const,
+    actor: 'SYSTEM' as const,
+    actorId: null,
+    reason: null,
+    at: ctx.now(),
+  };
+  const update = { $set: { status: 'CONFIRMED' as const }, $push: { timeline: change }, $inc: { version: 1 } };
+  await ctx.models.Order.updateOne({ _id: orderId, status: 'PENDING' }, update);
+  await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, update);
+  await ctx.models.Cart.updateOne(
+    { _id: cartId },
+    { $pull: { lines: { _id: { $in: input.lines.map(({ lineId }) => lineId) } } }, $set: { checkout: null }, $inc: { version: 1 } },
+  );
+  const timestamp = ctx.now().toISOString();
+  const changed = { orderId, userId: buyerId, previousStatus: 'PENDING', newStatus: 'CONFIRMED', reason: null, timestamp };
+  for (const { vendorOrderId, vendorId, lines, subtotal } of results.price!.parts) {
+    ctx.publish(
+      orderStatusChanged({ ...changed, vendorOrderId, vendorId }),
+      vendorOrderReceived({ vendorOrderId, orderId, vendorId, items: lines.map((line) => itemOf(vendorId, line)), subtotal, timestamp }),
+    );
+  }
+  ctx.publish(orderStatusChanged({ ...changed, vendorOrderId: null, vendorId: null }));
+  return null;
+}
+
+/** Only the checkout that holds the cart lets it go. */
+const freeCart = (ctx: Ctx, { cartId, orderId }: Checkout) =>
+  ctx.models.Cart.updateOne({ _id: cartId, checkout: orderId }, { $set: { checkout: null } });

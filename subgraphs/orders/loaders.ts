@@ -1,0 +1,17 @@
+import type { Context } from '../../shared/context.ts';
+import { byId, manyBy } from '../../shared/loaders.ts';
+import { createMemberships } from '../vendors/contract.ts';
+import { createCartViews } from './cart-view.ts';
+import type { Cart, Models, Order, VendorOrder } from './model.ts';
+
+export const loaders = ({ Cart, Order, VendorOrder }: Models, ctx: Context<Models, unknown>) => ({
+  cart: byId<Cart>(Cart),
+  order: byId<Order>(Order),
+  vendorOrder: byId<VendorOrder>(VendorOrder),
+  partsOf: manyBy<VendorOrder>(VendorOrder, 'orderId', { sort: { _id: 1 } }),
+  memberships: createMemberships(ctx),
+  /** Carts with what the other subgraphs say of their lines today. */
+  cartView: createCartViews(ctx),
+});
+
+export type Ctx = Context<Models, ReturnType<typeof loaders>>;

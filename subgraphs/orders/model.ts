@@ -1,0 +1,138 @@
+import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
+import { newId } from '../../shared/ids.ts';
+import { moneySchema } from '../../shared/money.ts';
+import { VENDOR_ORDER_STATUSES } from './contract.ts';
+
+const cartLineSchema = new Schema(
+  {
+    _id: { type: String, default: () => newId('lin') },
+    variantId: { type: String, required: true },
+    vendorId: { type: String, required: true },
+    quantity: { type: Number, required: true, min: 1 },
+    /** What the buyer was shown when it was put in. */
+    priceSeen: { type: moneySchema, required: true },
+  },
+  { versionKey: false },
+);
+
+const cartSchema = new Schema(
+  {
+    _id: { type: String, default: () => newId('crt') },
+    userId: { type: String, default: null },
+    /** SHA-256 of the guest's secret. */
+    guestHash: { type: String, default: null },
+    lines: { type: [cartLineSchema], required: true, default: [] },
+    /** The order that is being made of it; one at a time. */
+    checkout: { type: String, default: null },
+    version: { type: Number, required: true, default: 1 },
+  },
+  { timestamps: true, versionKey: false },
+);
+
+cartSchema.index({ userId: 1 }, { unique: true, partialFilterExpression: { userId: { $type: 'string' } } }); // Query.cart, User.cart
+cartSchema.index({ guestHash: 1 }, { unique: true, partialFilterExpression: { guestHash: { $type: 'string' } } }); // Query.cart(guestToken:)
+// A guest who does not come back leaves nothing behind.
+cartSchema.index({ updatedAt: 1 }, { expireAfterSeconds: 30 * 24 * 3_600, partialFilterExpression: { guestHash: { $type: 'string' } } });
+
+const statusChangeSchema = new Schema(
+  {
+    previousStatus: { type: String, enum: [...VENDOR_ORDER_STATUSES, null], default: null },
+    newStatus: { type: String, enum: VENDOR_ORDER_STATUSES, required: true },
+    actor: { type: String, enum: ['BUYER', 'VENDOR', 'ADMIN', 'SYSTEM'], required: true },
+    actorId: { type: String, default: null },
+    reason: { type: String, default: null },
+    at: { type: Date, required: true },
+  },
+  { _id: false, versionKey: false },
+);
+
+const addressSchema = new Schema(
+  {
+    recipient: { type: String, required: true },
+    phone: { type: String, required: true },
+    line1: { type: String, required: true },
+    line2: { type: String, default: null },
+    city: { type: String, required: true },
+    region: { type: String, default: null },
+    postalCode: { type: String, default: null },
+    country: { type: String, required: true },
+    location: { type: new Schema({ longitude: Number, latitude: Number }, { _id: false }), default: null },
+  },
+  { _id: false, versionKey: false },
+);
+
+const orderSchema = new Schema(
+  {
+    _id: { type: String, required: true },
+    buyerId: { type: String, required: true },
+    status: { type: String, enum: VENDOR_ORDER_STATUSES, required: true },
+    paymentMethod: { type: String, required: true },
+    subtotal: { type: moneySchema, required: true },
+    total: { type: moneySchema, required: true },
+    /** Null once the buyer's account is deleted. */
+    shippingAddress: { type: addressSchema, default: null },
+    note: { type: String, default: null },
+    timeline: { type: [statusChangeSchema], required: true },
+    placedAt: { type: Date, required: true },
+    version: { type: Number, required: true, default: 1 },
+  },
+  { versionKey: false },
+);
+
+orderSchema.index({ buyerId: 1, placedAt: -1, _id: -1 }); // Query.orders, User.orders
+orderSchema.index({ placedAt: -1, _id: -1 }); // Query.orders of admins
+
+const orderLineSchema = new Schema(
+  {
+    _id: { type: String, required: true },
+    variantId: { type: String, required: true },
+    productId: { type: String, required: true },
+    productName: { type: String, required: true },
+    // A product with one variant has no name for it, which `required` would refuse.
+    variantName: { type: String, default: '' },
+    sku: { type: String, required: true },
+    imageUrl: { type: String, default: null },
+    quantity: { type: Number, required: true, min: 1 },
+    unitPrice: { type: moneySchema, required: true },
+    total: { type: moneySchema, required: true },
+  },
+  { versionKey: false },
+);
+
+const vendorOrderSchema = new Schema(
+  {
+    _id: { type: String, required: true },
+    orderId: { type: String, required: true },
+    vendorId: { type: String, required: true },
+    buyerId: { type: String, required: true },
+    status: { type: String, enum: VENDOR_ORDER_STATUSES, required: true },
+    lines: { type: [orderLineSchema], required: true },
+    subtotal: { type: moneySchema, required: true },
+    shippingAddress: { type: addressSchema, default: null },
+    note: { type: String, default: null },
+    timeline: { type: [statusChangeSchema], required: true },
+    placedAt: { type: Date, required: true },
+    version: { type: Number, required: true, default: 1 },
+  },
+  { versionKey: false },
+);
+
+vendorOrderSchema.index({ orderId: 1, _id: 1 }); // Order.vendorOrders
+vendorOrderSchema.index({ vendorId: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders, Vendor.orders
+vendorOrderSchema.index({ buyerId: 1 }); // User.Deleted
+
+export type Cart = InferRawDocTypeFromSchema<typeof cartSchema> & { updatedAt: Date };
+export type CartLine = Cart['lines'][number];
+export type Order = InferRawDocTypeFromSchema<typeof orderSchema>;
+export type VendorOrder = InferRawDocTypeFromSchema<typeof vendorOrderSchema>;
+export type OrderLine = VendorOrder['lines'][number];
+export type StatusChange = VendorOrder['timeline'][number];
+export type OrderAddress = NonNullable<Order['shippingAddress']>;
+
+export const models = (db: Connection) => ({
+  Cart: db.model('Cart', cartSchema),
+  Order: db.model('Order', orderSchema),
+  VendorOrder: db.model('VendorOrder', vendorOrderSchema),
+});
+
+export type Models = ReturnType<typeof models>;

@@ -1,0 +1,156 @@
+import type { ConnectionArgs } from '../../shared/connections.ts';
+import { formatMoney, multiply, sum, type Money } from '../../shared/money.ts';
+import { mutation } from '../../shared/mutation.ts';
+import {
+  AddToCart,
+  addToCart,
+  ClearCart,
+  clearCart,
+  findCart,
+  MergeCarts,
+  mergeCarts,
+  RemoveCartLine,
+  removeCartLine,
+  UpdateCartLine,
+  updateCartLine,
+} from './actions/carts.ts';
+import { listOrders, listVendorOrders, listViewersOrders } from './actions/lists.ts';
+import { PlaceOrder, placeOrder } from './actions/place-order.ts';
+import {
+  availableActions,
+  CancelOrder,
+  cancelOrder,
+  CancelVendorOrder,
+  cancelVendorOrder,
+  moverOf,
+  UpdateVendorOrderStatus,
+  updateVendorOrderStatus,
+} from './actions/statuses.ts';
+import { subscriptions } from './actions/subscriptions.ts';
+import type { CartProblem, LineView } from './cart-view.ts';
+import type { Ctx } from './loaders.ts';
+import { nextStatuses } from './machine.ts';
+import type { Cart, Order, OrderLine, VendorOrder } from './model.ts';
+
+type Args = ConnectionArgs;
+
+const shown = (money: Money | undefined | null) => money && formatMoney(money);
+const isVisibleTo = ({ viewer }: Ctx, { buyerId }: Order): boolean => buyerId === viewer?.id || (viewer?.roles.includes('admin') ?? false);
+
+/** An order for those who may see it; for others it does not exist. */
+const findOrder = async (ctx: Ctx, id: string): Promise<Order | null> => {
+  const order = await ctx.loaders.order.load(id);
+  return order && isVisibleTo(ctx, order) ? order : null;
+};
+
+const findPart = async (ctx: Ctx, id: string): Promise<VendorOrder | null> => {
+  const part = await ctx.loaders.vendorOrder.load(id);
+  return part && (await moverOf(ctx, part)) ? part : null;
+};
+
+const byVendor = (lines: LineView[]) =>
+  [...Map.groupBy(lines, ({ line }) => line.vendorId)].map(([vendorId, group]) => ({ vendorId, group }));
+
+const totalOf = (lines: LineView[]): Money | undefined => {
+  const totals = lines.flatMap(({ total }) => total ?? []);
+  return totals[0] && new Set(totals.map(({ currency }) => currency)).size === 1 ? sum(totals[0].currency, totals) : undefined;
+};
+
+export const resolvers = {
+  Query: {
+    cart: (_root: unknown, { guestToken }: { guestToken?: string }, ctx: Ctx) => findCart(ctx, guestToken),
+    order: (_root: unknown, { id }: { id: string }, ctx: Ctx) => findOrder(ctx, id),
+    orders: (_root: unknown, args: Args & { buyerId?: string }, ctx: Ctx) => listViewersOrders(ctx, args),
+    vendorOrder: (_root: unknown, { id }: { id: string }, ctx: Ctx) => findPart(ctx, id),
+    vendorOrders: (_root: unknown, { vendorId, ...args }: Args & { vendorId: string }, ctx: Ctx) => listVendorOrders(ctx, vendorId, args),
+  },
+  Mutation: {
+    addToCart: mutation(AddToCart, addToCart),
+    updateCartLine: mutation(UpdateCartLine, updateCartLine),
+    removeCartLine: mutation(RemoveCartLine, removeCartLine),
+    clearCart: mutation(ClearCart, clearCart),
+    mergeCarts: mutation(MergeCarts, mergeCarts),
+    placeOrder: mutation(PlaceOrder, placeOrder, { transaction: false }),
+    cancelOrder: mutation(CancelOrder, cancelOrder),
+    cancelVendorOrder: mutation(CancelVendorOrder, cancelVendorOrder),
+    updateVendorOrderStatus: mutation(UpdateVendorOrderStatus, updateVendorOrderStatus),
+  },
+  Subscription: subscriptions,
+  User: {
+    __resolveReference: ({ id }: { id: string }) => ({ id }),
+    cart: ({ id }: { id: string }, _args: unknown, ctx: Ctx) => ctx.models.Cart.findOne({ userId: id }).lean(),
+    orders: ({ id }: { id: string }, args: Args, ctx: Ctx) => listOrders(ctx, id, args),
+  },
+  Vendor: {
+    __resolveReference: ({ id }: { id: string }) => ({ id }),
+    orders: ({ id }: { id: string }, args: Args, ctx: Ctx) => listVendorOrders(ctx, id, args),
+  },
+  Cart: {
+    // A guest's cart is opened by its secret, never by its id.
+    __resolveReference: async ({ id }: { id: string }, { loaders }: Ctx) => {
+      const cart = await loaders.cart.load(id);
+      return cart?.userId ? cart : null;
+    },
+    id: (cart: Cart) => cart._id,
+    user: ({ userId }: Cart) => userId && { id: userId },
+    lines: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).lines,
+    groups: async (cart: Cart, _args: unknown, { loaders }: Ctx) => byVendor((await loaders.cartView(cart)).lines),
+    problems: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).problems,
+    subtotal: async (cart: Cart, _args: unknown, { loaders }: Ctx) => shown((await loaders.cartView(cart)).subtotal),
+    totalQuantity: ({ lines }: Cart) => lines.reduce((total, { quantity }) => total + quantity, 0),
+  },
+  CartLine: {
+    id: ({ line }: LineView) => line._id,
+    variant: ({ line }: LineView) => ({ id: line.variantId }),
+    vendor: ({ line }: LineView) => ({ id: line.vendorId }),
+    quantity: ({ line }: LineView) => line.quantity,
+    unitPrice: ({ variant }: LineView) => shown(variant?.price),
+    total: ({ line, variant }: LineView) => shown(variant && multiply(variant.price, line.quantity)),
+  },
+  CartGroup: {
+    vendor: ({ vendorId }: { vendorId: string }) => ({ id: vendorId }),
+    lines: ({ group }: { group: LineView[] }) => group,
+    subtotal: ({ group }: { group: LineView[] }) => shown(totalOf(group)),
+  },
+  CartProblem: {
+    previousPrice: ({ previousPrice }: CartProblem) => shown(previousPrice),
+  },
+  Order: {
+    __resolveReference: ({ id }: { id: string }, { loaders }: Ctx) => loaders.order.load(id),
+    id: (order: Order) => order._id,
+    buyer: ({ buyerId }: Order) => ({ id: buyerId }),
+    availableActions: (order: Order, _args: unknown, ctx: Ctx) => availableActions(ctx, order),
+    vendorOrders: ({ _id }: Order, _args: unknown, { loaders }: Ctx) => loaders.partsOf.load(_id),
+    subtotal: ({ subtotal }: Order) => shown(subtotal),
+    total: ({ total }: Order) => shown(total),
+  },
+  VendorOrder: {
+    __resolveReference: ({ id }: { id: string }, { loaders }: Ctx) => loaders.vendorOrder.load(id),
+    id: (part: VendorOrder) => part._id,
+    order: ({ orderId }: VendorOrder, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
+    vendor: ({ vendorId }: VendorOrder) => ({ id: vendorId }),
+    nextStatuses: async (part: VendorOrder, _args: unknown, ctx: Ctx) => {
+      const mover = await moverOf(ctx, part);
+      return mover ? nextStatuses(part.status, mover) : [];
+    },
+    subtotal: ({ subtotal }: VendorOrder) => shown(subtotal),
+  },
+  OrderLine: {
+    id: (line: OrderLine) => line._id,
+    variant: ({ variantId }: OrderLine) => ({ id: variantId }),
+    product: ({ productId }: OrderLine) => ({ id: productId }),
+    unitPrice: ({ unitPrice }: OrderLine) => shown(unitPrice),
+    total: ({ total }: OrderLine) => shown(total),
+  },
+  OrderStatusEvent: {
+    order: ({ orderId }: { orderId: string }, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
+    vendorOrder: ({ vendorOrderId }: { vendorOrderId: string | null }, _args: unknown, ctx: Ctx) =>
+      vendorOrderId && findPart(ctx, vendorOrderId),
+  },
+  OrderEvent: {
+    order: ({ orderId }: { orderId: string }, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
+  },
+  VendorOrderEvent: {
+    vendorOrder: ({ vendorOrderId }: { vendorOrderId: string }, _args: unknown, ctx: Ctx) => findPart(ctx, vendorOrderId),
+  },
+};
