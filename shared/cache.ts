@@ -94,7 +94,8 @@ export function createCache(redis: Redis, { prefix, patienceMs = PATIENCE_MS }: 
     if (under) return under.value;
     const begun = { ...flight, value: start() };
     flights.set(name, begun);
-    const land = () => void (flights.get(name) === begun && flights.delete(name));
+    // In a turn of its own, after all answers of Redis that came together with the last one.
+    const land = () => void setImmediate(() => flights.get(name) === begun && flights.delete(name));
     // Held until the value lies in Redis: who asked there before must join, not load again.
     begun.value.then(store).then(land, land);
     return begun.value;
