@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { unavailable } from './errors.ts';
 
@@ -83,6 +84,8 @@ export function createCache(redis: Redis, { prefix, patienceMs = PATIENCE_MS }: 
     if (redis.status !== 'ready' || Date.now() < restUntil) return;
     try {
       await redis.set(valueKey(key), `${stamps}\n${encode(value)}`, 'EX', ttlSeconds);
+      // Answers of Redis that came in one piece with this one have their turn first.
+      await turn();
     } catch {
       // Redis is gone, or JSON cannot hold it: it is not kept, and whoever asked has it all the same.
     }
@@ -94,8 +97,7 @@ export function createCache(redis: Redis, { prefix, patienceMs = PATIENCE_MS }: 
     if (under) return under.value;
     const begun = { ...flight, value: start() };
     flights.set(name, begun);
-    // In a turn of its own, after all answers of Redis that came together with the last one.
-    const land = () => void setImmediate(() => flights.get(name) === begun && flights.delete(name));
+    const land = () => void (flights.get(name) === begun && flights.delete(name));
     // Held until the value lies in Redis: who asked there before must join, not load again.
     begun.value.then(store).then(land, land);
     return begun.value;
