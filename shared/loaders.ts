@@ -1,29 +1,63 @@
 import DataLoader from 'dataloader';
-import type { Model } from 'mongoose';
+import { trusted, type Model } from 'mongoose';
 
-interface Many {
+/** More keys than this are read in several queries. */
+const BATCH = 1_000;
+
+/** A model of documents `T`, whatever its schema adds to them. */
+// oxlint-disable-next-line typescript/no-explicit-any -- mongoose's seven parameters are invariant; only the first matters here
+export type AnyModel<T> = Model<T, any, any, any, any, any>;
+
+interface ManyOptions {
+  /** Order within each key; by `_id`, which is by age, when not given. */
   sort?: Record<string, 1 | -1>;
-  /** Of each key, at most this many. */
+  /** At most so many for each key, in that order. */
   limit?: number;
 }
 
-/** One document for each id, in the order of the ids; null where there is none. One query for all ids of a tick. */
-export const byId = <T>(model: Model<any>): DataLoader<string, T | null> =>
-  new DataLoader(async (ids) => {
-    const found = await model.find({ _id: { $in: [...ids] } } as object).lean<(T & { _id: string })[]>();
-    const byKey = new Map(found.map((document) => [document._id, document]));
-    return ids.map((id) => byKey.get(id) ?? null);
-  });
+/** Lean documents by id, in the order of the keys, null where there is none; one query for all keys of a tick. */
+export function byId<T>(model: AnyModel<T>): DataLoader<string, T | null> {
+  return new DataLoader(
+    async (keys: readonly string[]) => {
+      const found = (await model.find({ _id: trusted({ $in: idsOf(keys) }) }).lean()) as (T & { _id: unknown })[];
+      const documents = new Map(found.map((document) => [String(document._id), document]));
+      return keys.map((key) => documents.get(key) ?? null);
+    },
+    { maxBatchSize: BATCH },
+  );
+}
 
-/** The documents whose `field` is the key, or holds it, in the order of `sort`. One query for all keys of a tick. */
-export const manyBy = <T>(model: Model<any>, field: keyof T & string, { sort = { _id: 1 }, limit }: Many = {}): DataLoader<string, T[]> =>
-  new DataLoader(async (keys) => {
-    const found = await model
-      .find({ [field]: { $in: [...keys] } } as object)
+/** The lean documents whose `field` is the key, an empty list where there are none; one query for all keys of a tick. */
+export function manyBy<T>(
+  model: AnyModel<T>,
+  field: string & keyof T,
+  { sort = { _id: 1 }, limit }: ManyOptions = {},
+): DataLoader<string, T[]> {
+  const all = async (keys: string[]) => {
+    const found = (await model
+      .find({ [field]: trusted({ $in: keys }) })
       .sort(sort)
-      .lean<T[]>();
-    return keys.map((key) => {
-      const own = found.filter((document) => [document[field]].flat().includes(key as never));
-      return limit === undefined ? own : own.slice(0, limit);
-    });
-  });
+      .lean()) as T[];
+    return Object.entries(Object.groupBy(found, (document) => String(document[field])));
+  };
+  // Cut in the store: one key with a million documents must not come over the wire for its first ten.
+  const first = async (keys: string[], most: number) => {
+    const group = { _id: `$${field}`, documents: { $firstN: { input: '$$ROOT', n: most } } };
+    const rows = await model.aggregate<{ _id: unknown; documents: T[] }>([
+      { $match: { [field]: { $in: keys } } },
+      { $sort: sort },
+      { $group: group },
+    ]);
+    return rows.map(({ _id, documents }) => [String(_id), documents] as const);
+  };
+  return new DataLoader(
+    async (keys: readonly string[]) => {
+      const groups = new Map<string, T[] | undefined>(await (limit === undefined ? all(idsOf(keys)) : first(idsOf(keys), limit)));
+      return keys.map((key) => groups.get(key) ?? []);
+    },
+    { maxBatchSize: BATCH },
+  );
+}
+
+/** A key of another kind (an entity reference may carry anything) finds nothing, and never becomes part of a query. */
+const idsOf = (keys: readonly unknown[]): string[] => keys.filter((key) => typeof key === 'string');
