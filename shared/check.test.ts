@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { check, readParts, type Part } from './check.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'check-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function run(parts: Part[], atOnce = 2) {
+  let said = '';
+  const passed = await check(parts, { folder, atOnce, say: (text) => (said += text) });
+  return {
+    passed,
+    lines: said
+      .replaceAll(/\d+\.\d s/g, '0.0 s')
+      .split('\n')
+      .slice(0, -1),
+  };
+}
+
+const node = (code: string): string => `node -e "${code}"`;
+
+test('says one line for each part and nothing of what a passing part printed', async () => {
+  const { passed, lines } = await run([
+    { name: 'one', command: node(`console.log('all is well')`) },
+    { name: 'second', command: node('0') },
+  ]);
+
+  expect(passed).toBe(true);
+  expect(lines.sort()).toEqual(['one     ok      0.0 s', 'second  ok      0.0 s']);
+});
+
+test('shows what a failing part printed, and still runs the others', async () => {
+  const parts = [
+    { name: 'bad', command: node(`console.log('a fault');console.error('in line 3');process.exitCode=2`) },
+    { name: 'good', command: node('0') },
+  ];
+
+  const { passed, lines } = await run(parts, 1);
+
+  expect(passed).toBe(false);
+  expect(lines).toEqual(['bad   FAILED  0.0 s', '  a fault', '  in line 3', 'good  ok      0.0 s']);
+});
+
+test('takes a tool that is not there for a failure', async () => {
+  const { passed, lines } = await run([{ name: 'lint', command: 'no-such-tool --at-all' }]);
+
+  expect(passed).toBe(false);
+  expect(lines.join('\n')).toContain('no-such-tool');
+});
+
+test('finds the tools of the project without npm', async () => {
+  expect((await run([{ name: 'tool', command: 'oxfmt --version' }])).passed).toBe(true);
+});
+
+test.each([1, 2])('runs no more than %i at once', async (atOnce) => {
+  // Each part notes its start and its end in one file; the end of the others comes before the start of the one too many.
+  const note = `const fs=require('fs');fs.appendFileSync('log','+');setTimeout(()=>fs.appendFileSync('log','-'),200)`;
+  await writeFile(join(folder, 'log'), '');
+
+  await run(
+    [1, 2, 3, 4].map((nth) => ({ name: String(nth), command: node(note) })),
+    atOnce,
+  );
+
+  let running = 0;
+  let most = 0;
+  for (const sign of await readFile(join(folder, 'log'), 'utf8')) {
+    running += sign === '+' ? 1 : -1;
+    most = Math.max(most, running);
+  }
+  expect(most).toBe(atOnce);
+});
+
+describe('the parts', () => {
+  test('are those the project promises', () => {
+    expect(
+      readParts()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(['architecture', 'composition', 'format', 'lint', 'types', 'unused']);
+  });
+
+  test('must all be scripts of package.json', async () => {
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: { types: 'tsc' } }));
+
+    expect(() => readParts(folder)).toThrow('package.json has no script lint');
+  });
+});
