@@ -5,7 +5,7 @@ import type { AnyContext } from './context.ts';
 import { notFound, Problem } from './errors.ts';
 import { hasRole } from './permissions.ts';
 import { mutation } from './mutation.ts';
-import { sagasOf } from './saga-runner.ts';
+import { sagasOf } from './saga-store.ts';
 import type { SagaRow } from './sagas.ts';
 
 /*

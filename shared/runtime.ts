@@ -17,7 +17,8 @@ import type { Live } from './live.ts';
 import { createOutbox } from './outbox.ts';
 import type { Queues } from './queues.ts';
 import { createRelay, type Relay } from './relay.ts';
-import { createSagaRunner, createSagaStore, type SagaRunner } from './saga-runner.ts';
+import { createSagaRunner, type SagaRunner } from './saga-runner.ts';
+import { createSagaIndexes } from './saga-store.ts';
 import { buildSchema, completeTypeDefs } from './schema.ts';
 import type { Subgraph } from './subgraph.ts';
 import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from './transport.ts';
@@ -76,7 +77,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     createOutbox(db),
     createInbox(db),
     createIdempotency(db),
-    createSagaStore(db),
+    createSagaIndexes(db),
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Connection, Model } from 'mongoose';
+import type { Connection } from 'mongoose';
 import type { z } from 'zod';
 import type { CommandHandler } from './commands.ts';
 import type { AnyContext, Context } from './context.ts';
@@ -52,7 +52,7 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
 }
 
 /** Declares a subgraph. Nothing is opened yet. */
-export function defineSubgraph<M extends Record<string, Model<any>>, L, P, S extends z.ZodType>(
+export function defineSubgraph<M, L, P, S extends z.ZodType>(
   options: SubgraphOptions<M, L, P, S>,
 ): Subgraph<M, L, P> {
   const { name, folder, models, loaders, resolvers, permissions } = options;

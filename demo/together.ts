@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openGateway } from '../gateway/gateway.ts';
+import { useRevocations } from '../gateway/plugins/use-revocations.ts';
+import { readEventMap } from '../shared/alone.ts';
+import { env } from '../shared/env.ts';
+import { openHost, type Host } from '../shared/host.ts';
+import { createLog } from '../shared/log.ts';
+import { readManifest } from '../shared/manifest.ts';
+import type { Subgraph } from '../shared/subgraph.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+export interface Running {
+  http: string;
+  ws: string;
+  processes: { name: string; pid: number; port: number }[];
+  close(): Promise<void>;
+}
+
+/** Every subgraph of `rover.yaml`, in its order. */
+export function loadSubgraphs(): Promise<Subgraph[]> {
+  return Promise.all(
+    readManifest(ROOT).map(async ({ name }) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
+  );
+}
+
+export const openWholeHost = async (background = true): Promise<Host> =>
+  openHost(await loadSubgraphs(), {
+    mongodbUri: env.MONGODB_URI,
+    redisUrl: env.REDIS_URL,
+    databasePrefix: env.DATABASE_PREFIX,
+    queuePrefix: env.QUEUE_PREFIX,
+    consumersOf: readEventMap(),
+    background,
+  });
+
+/** Gateway and subgraphs in this one process. */
+export async function runTogether(host: Host, port: number): Promise<Running> {
+  const log = createLog('gateway');
+  const gateway = await openGateway({
+    supergraphSdl: readFileSync(join(ROOT, 'schema/supergraph.graphql'), 'utf8'),
+    transports: Object.fromEntries(host.runtimes),
+    accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,
+    isRevoked: useRevocations({ redis: host.redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
+    port,
+    host: env.HOST,
+    production: env.NODE_ENV === 'production',
+    log,
+  });
+  return {
+    http: gateway.url,
+    ws: gateway.wsUrl,
+    processes: [{ name: 'soko', pid: process.pid, port: gateway.port }],
+    async close() {
+      await gateway.close();
+      await host.close();
+    },
+  };
+}

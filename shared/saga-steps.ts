@@ -1,0 +1,174 @@
+import type { Logger } from 'pino';
+import type { AnyContext } from './context.ts';
+import { crashPoint } from './crash.ts';
+import { isProblem, Problem } from './errors.ts';
+import { LostLease, type SagaStore } from './saga-store.ts';
+import type { Saga, SagaRow, Step, StepArgs, Wait } from './sagas.ts';
+
+/** 8 tries, 100 ms doubling to 5 s: about 17 s, then the saga turns back. */
+const ATTEMPTS = 8;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5_000;
+/** What must be undone is tried until it succeeds. */
+const LAST_UNDO_RETRY_MS = 30_000;
+const NOW = new Date(0);
+
+interface StepsOptions {
+  store: SagaStore;
+  definitionOf(name: string): Saga<any, any>;
+  contextFor(row: SagaRow): AnyContext;
+  now(): Date;
+  log: Logger;
+}
+
+/** The step at which the saga turned is undone too: what it did before it failed is not known. */
+export const turnBack = (step: string, problem: Problem): Partial<SagaRow> => ({
+  state: 'COMPENSATING',
+  attempts: 0,
+  wakeAt: NOW,
+  waitsUntil: null,
+  refusal: { code: problem.code, message: problem.message, step, extensions: { ...problem.extensions, typename: problem.typename } },
+});
+
+/** Moves a saga on by one step: forward, at a wait, or back. */
+export function createSteps({ store, definitionOf, contextFor, now, log }: StepsOptions) {
+  const { save } = store;
+
+  const argsOf = (row: SagaRow, name: string, suffix = ''): StepArgs<any, any> => ({
+    id: row._id,
+    key: row.key,
+    input: row.input,
+    results: row.results,
+    signals: row.signals,
+    stepKey: `${row._id}:${name}${suffix}`,
+    refusal: row.refusal,
+  });
+
+  const forward = (row: SagaRow, name: string, result: unknown): Partial<SagaRow> => ({
+    at: row.at + 1,
+    attempts: 0,
+    wakeAt: NOW,
+    results: { ...row.results, [name]: result ?? null },
+    state: row.at + 1 === definitionOf(row.saga).steps.length ? 'DONE' : 'RUNNING',
+    waitsUntil: null,
+  });
+
+  async function run(row: SagaRow, step: Step<any, any>): Promise<SagaRow> {
+    const place = `${row.saga}.${step.name}`;
+    crashPoint(`${place}:before`);
+    try {
+      const saved = await effect(row, step.local, (ctx) => step.run(ctx, argsOf(row, step.name)), {
+        place: `${place}:after`,
+        progress: (result) => forward(row, step.name, result),
+        entry: { step: step.name, outcome: 'DONE' },
+      });
+      return saved;
+    } catch (error) {
+      if (error instanceof LostLease) throw error;
+      return failed(row, step.name, error);
+    }
+  }
+
+  async function undo(row: SagaRow): Promise<SagaRow> {
+    const step = definitionOf(row.saga).steps[row.at];
+    const back: Partial<SagaRow> = row.at === 0 ? { state: 'COMPENSATED' } : { at: row.at - 1, attempts: 0, wakeAt: NOW };
+    if (step?.kind !== 'step' || !step.undo) return save(row, back);
+    const { undo: work, name } = step;
+    const place = `${row.saga}.${name}`;
+    crashPoint(`${place}:undo-before`);
+    try {
+      return await effect(row, step.local, (ctx) => work(ctx, argsOf(row, name, ':undo')), {
+        place: `${place}:undo-after`,
+        progress: () => back,
+        entry: { step: name, outcome: 'UNDONE' },
+      });
+    } catch (error) {
+      if (error instanceof LostLease) throw error;
+      return notUndone(row, name, error);
+    }
+  }
+
+  interface Effect {
+    place: string;
+    progress(result: unknown): Partial<SagaRow>;
+    entry: { step: string; outcome: 'DONE' | 'UNDONE' };
+  }
+
+  /** A local effect and its progress are one transaction; a remote one is done first, and repeated when the progress was lost. */
+  async function effect(
+    row: SagaRow,
+    local: boolean,
+    work: (ctx: AnyContext) => Promise<unknown>,
+    { place, progress, entry }: Effect,
+  ): Promise<SagaRow> {
+    const ctx = contextFor(row);
+    if (!local) {
+      const result = await work(ctx);
+      crashPoint(place);
+      return save(row, progress(result), entry);
+    }
+    const saved = await ctx.transaction(async (inner) => save(row, progress(await work(inner)), entry, inner));
+    crashPoint(place);
+    return saved;
+  }
+
+  async function failed(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
+    if (isProblem(error) && !error.retryable) {
+      return save(row, turnBack(step, error), { step, outcome: 'REFUSED', message: error.code });
+    }
+    const attempts = row.attempts + 1;
+    log.warn({ err: error, saga: row._id, step, attempts, correlationId: row.correlationId }, 'a saga step failed');
+    if (attempts >= ATTEMPTS) {
+      const problem = isProblem(error) ? error : new Problem('UNAVAILABLE', 'A part of the system did not answer in time.');
+      return save(row, turnBack(step, problem), { step, outcome: 'REFUSED', message: `gave up after ${attempts} attempts` });
+    }
+    return save(row, { attempts, wakeAt: retryAt(attempts, LAST_RETRY_MS) }, { step, outcome: 'RETRIED', message: messageOf(error) });
+  }
+
+  async function notUndone(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
+    log.error({ err: error, saga: row._id, step, correlationId: row.correlationId }, 'a saga step could not be undone');
+    if (isProblem(error) && !error.retryable) return save(row, { state: 'STUCK' }, { step, outcome: 'REFUSED', message: error.code });
+    const attempts = row.attempts + 1;
+    return save(row, { attempts, wakeAt: retryAt(attempts, LAST_UNDO_RETRY_MS) }, { step, outcome: 'RETRIED', message: messageOf(error) });
+  }
+
+  async function stand(row: SagaRow, wait: Wait<any, any>): Promise<SagaRow> {
+    const { name } = wait;
+    if (!wait.when(argsOf(row, name))) return save(row, forward(row, name, null));
+    if (name in row.signals) return accept(row, wait);
+    if (!row.waitsUntil) {
+      const waitsUntil = new Date(now().getTime() + wait.withinMs);
+      return save(row, { state: 'WAITING', waitsUntil }, { step: name, outcome: 'WAITS' });
+    }
+    if (now() < row.waitsUntil) return row;
+    return save(row, turnBack(name, new Problem('TIMEOUT', `${name} did not come in time.`)), { step: name, outcome: 'TIMED_OUT' });
+  }
+
+  async function accept(row: SagaRow, { name, accept: read }: Wait<any, any>): Promise<SagaRow> {
+    try {
+      return await save(row, forward(row, name, read(row.signals[name])), { step: name, outcome: 'DONE' });
+    } catch (error) {
+      if (!isProblem(error)) throw error;
+      return save(row, turnBack(name, error), { step: name, outcome: 'REFUSED', message: error.code });
+    }
+  }
+
+  return {
+    async advance(row: SagaRow): Promise<SagaRow> {
+      if (row.state === 'COMPENSATING') return undo(row);
+      const step = definitionOf(row.saga).steps[row.at];
+      if (!step) throw new Error(`Saga ${row._id} stands at no step`);
+      return step.kind === 'wait' ? stand(row, step) : run(row, step);
+    },
+    /** A signal that came while the row was being put to sleep is on it already. */
+    isAsleep: (row: SagaRow): boolean => row.state === 'WAITING' && !((definitionOf(row.saga).steps[row.at]?.name ?? '') in row.signals),
+  };
+}
+
+/** Half of the full pause is left to chance, so that those who failed together do not come back together. */
+function retryAt(attempt: number, longest: number): Date {
+  const full = Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), longest);
+  return new Date(Date.now() + full / 2 + Math.random() * (full / 2));
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);
