@@ -82,7 +82,7 @@ test.each<[Name, unknown]>([
   ['EmailAddress', 'a@b'],
   ['URL', 'javascript:alert(1)'],
   ['Cursor', 'a b'],
-  ['Cursor', 'x'.repeat(1001)],
+  ['Cursor', 'x'.repeat(8001)],
   ['Cursor', { $ne: null }],
 ])('%s refuses %j', (name, value) => {
   expect(() => input(name, value)).toThrow(GraphQLError);
@@ -94,10 +94,7 @@ test.each(Object.keys(scalars) as Name[])('%s refuses literals that are not text
   expect(() => scalars[name].parseLiteral(literal)).toThrow(`${name} must be text.`);
 });
 
-test.each(['Decimal', 'CurrencyCode', 'PhoneNumber', 'EmailAddress', 'URL', 'Cursor'] as Name[])(
-  '%s shows text only',
-  (name) => {
-    expect(output(name, 'as stored')).toBe('as stored');
-    expect(() => output(name, 12.5)).toThrow(GraphQLError);
-  },
-);
+test.each(['Decimal', 'CurrencyCode', 'PhoneNumber', 'EmailAddress', 'URL', 'Cursor'] as Name[])('%s shows text only', (name) => {
+  expect(output(name, 'as stored')).toBe('as stored');
+  expect(() => output(name, 12.5)).toThrow(GraphQLError);
+});

@@ -10,7 +10,7 @@ const isoTime = z.iso.datetime({
 
 const currencyCode = z.string().refine(isCurrency, 'must be a currency code of ISO 4217, such as ZMW');
 
-const cursor = z.string().regex(/^[\x21-\x7E]{1,1000}$/, 'must be a cursor that an answer gave');
+const cursor = z.string().regex(/^[\x21-\x7E]{1,8000}$/, 'must be a cursor that an answer gave');
 
 /** A time inside is a Date; outside it is ISO 8601 in UTC. */
 const DateTime = new GraphQLScalarType<Date, string>({
