@@ -71,7 +71,7 @@ async function clearRemains(service: Service, folder: string, { state }: Place):
   if (existsSync(join(folder, 'data')))
     throw new Error(`${service.title}: ${folder} holds data, but not which engine wrote them. Begin anew with --fresh.`);
   const running = state.get(service.name)?.running;
-  if (running) await endProcess(running, ORPHAN_PATIENCE_MS);
+  if (running) await endProcess(running, 0);
 }
 
 async function reopen(service: Service, chosen: Choice, folder: string, place: Place): Promise<Embedded> {

@@ -7,10 +7,10 @@ const PATIENCE_MS = 30_000;
 const DEFAULT_PORTS: { [scheme: string]: number } = { mongodb: 27017, redis: 6379, rediss: 6379 };
 
 /** Waits until one of the addresses takes connections. Addresses that only a driver can resolve are believed. */
-export async function untilReachable(variable: string, uri: string): Promise<void> {
+export async function untilReachable(variable: string, uri: string, patienceMs = PATIENCE_MS): Promise<void> {
   const addresses = addressesIn(uri);
   if (addresses.length === 0) return;
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + patienceMs;
   while (Date.now() < deadline) {
     const answers = await Promise.all(addresses.map(({ host, port }) => accepts(host, port)));
     if (answers.includes(true)) return;

@@ -13,7 +13,6 @@ import { openState } from './state.ts';
 import { openVenv } from './venv.ts';
 
 const TOOLS = resolve(import.meta.dirname, '../../.data/tools');
-const ORPHAN_PATIENCE_MS = 15_000;
 
 interface ServiceInfo {
   uri: string;
@@ -95,7 +94,7 @@ function takeDataDir(dataDir: string): Lock {
 async function clear({ dataDir, state }: Place): Promise<void> {
   for (const { name } of [mongodb, redis]) {
     const running = state.get(name)?.running;
-    if (running) await endProcess(running, ORPHAN_PATIENCE_MS);
+    if (running) await endProcess(running, 0);
     rmSync(join(dataDir, name), { recursive: true, force: true });
   }
   state.clear();

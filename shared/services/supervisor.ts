@@ -35,6 +35,10 @@ export interface Supervised {
 /** Before the first process exists. */
 const NOBODY: Running = { pid: 0, stamp: '' };
 
+/** What still runs when this process exits without having closed it. One listener for all, since Node warns of many. */
+const atExit = new Set<() => void>();
+process.on('exit', () => atExit.forEach((endNow) => endNow()));
+
 interface Served {
   ended: Promise<void>;
 }
@@ -47,10 +51,10 @@ export async function supervise(task: Task, orphan?: Running): Promise<Supervise
     running = spawned;
     task.onSpawn(spawned);
   };
-  const onExit = () => {
+  const endNow = () => {
     if (running !== NOBODY) signal(running.pid, 'SIGTERM');
   };
-  process.on('exit', onExit);
+  atExit.add(endNow);
 
   async function keepUp(first: Served): Promise<void> {
     const closed = once(stop.signal, 'abort');
@@ -76,7 +80,7 @@ export async function supervise(task: Task, orphan?: Running): Promise<Supervise
     // A server that waits for its next connection may only then notice that it was asked to stop.
     const nudge = setInterval(() => void accepts('127.0.0.1', task.port), NUDGE_MS);
     await endProcess(running, STOP_PATIENCE_MS).finally(() => clearInterval(nudge));
-    process.off('exit', onExit);
+    atExit.delete(endNow);
   }
 
   try {
@@ -89,7 +93,7 @@ export async function supervise(task: Task, orphan?: Running): Promise<Supervise
       close: () => (closing ??= close(keeping)),
     };
   } catch (error) {
-    process.off('exit', onExit);
+    atExit.delete(endNow);
     throw error;
   }
 }

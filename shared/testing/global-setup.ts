@@ -1,8 +1,8 @@
-import { resolve } from "node:path";
-import { DataDirInUse, openServices } from "../services/services.ts";
-import type { Services } from "../services/services.ts";
+import { resolve } from 'node:path';
+import { DataDirInUse, openServices } from '../services/services.ts';
+import type { Services } from '../services/services.ts';
 
-const DATA = resolve(import.meta.dirname, "../../.data/test");
+const DATA = resolve(import.meta.dirname, '../../.data/test');
 /** So many test runs can go on in this folder at the same time. */
 const RUNS = 20;
 
@@ -21,8 +21,7 @@ export default async function globalSetup(): Promise<void> {
   process.env.MONGODB_URI = services.mongodb.uri;
   process.env.REDIS_URL = services.redis.uri;
   // Ending through exit() takes the services along; the default way of ending on a signal would leave them behind.
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(name, () => process.exit(1));
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => process.exit(1));
 }
 
 async function openInFreeFolder(): Promise<Services> {
