@@ -277,6 +277,12 @@ describe('a saga', () => {
 });
 
 describe('a live topic', () => {
+  test('is not opened for those who may not hear it', async () => {
+    const refused = app.subscribe('subscription { boardCreated { title } }', {}, { as: null });
+
+    await expect(refused).rejects.toMatchObject({ facts: { code: 'UNAUTHENTICATED' } });
+  });
+
   test('gives a subscriber what it missed, in order, then what is new', async () => {
     const SUBSCRIBE = 'subscription ($after: Cursor) { boardCreated(after: $after) { cursor title } }';
     const first = await app.subscribe(SUBSCRIBE);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
-import type { GraphQLSchema } from 'graphql';
+import type { GraphQLFieldResolver, GraphQLSchema } from 'graphql';
 import type { AnyContext } from './context.ts';
 import { forbidden, isProblem, problemOf, unauthenticated } from './errors.ts';
 
@@ -54,10 +54,33 @@ export function guard(schema: GraphQLSchema, permissions: Permissions): GraphQLS
     const open: Record<string, Rule> = root === 'Query' ? { _service: allow, _entities: allow } : {};
     rules[root] = { '*': deny, ...open, ...(permissions[root] as Record<string, Rule> | undefined) };
   }
-  const shield = shieldModule.shield(rules as Rules, {
-    allowExternalErrors: true,
-    // A rule that broke is a bug and leaves masked; a rule that said no without a reason is a refusal.
-    fallbackError: (error: unknown) => (error instanceof Error && !isProblem(error) ? error : (problemOf(error) ?? forbidden())),
-  });
-  return middlewareModule.applyMiddleware(schema, shield) as GraphQLSchema;
+  const guarded = middlewareModule.applyMiddleware(schema, shieldModule.shield(rules as Rules, OPTIONS)) as GraphQLSchema;
+  guardSubscriptions(guarded, rules['Subscription'] as Record<string, Rule> | undefined);
+  return guarded;
+}
+
+const OPTIONS = {
+  allowExternalErrors: true,
+  // A rule that broke is a bug and leaves masked; a rule that said no without a reason is a refusal.
+  fallbackError: (error: unknown) => (error instanceof Error && !isProblem(error) ? error : (problemOf(error) ?? forbidden())),
+};
+
+/** graphql-shield looks at each event of a stream, but not at its beginning: without this anyone could open one. */
+function guardSubscriptions(schema: GraphQLSchema, rules: Record<string, Rule> | undefined): void {
+  for (const [name, field] of Object.entries(schema.getSubscriptionType()?.getFields() ?? {})) {
+    const rule = rules?.[name] ?? shieldModule.deny;
+    const open = field.subscribe;
+    if (!open) continue;
+    const guarded: GraphQLFieldResolver<unknown, AnyContext & { _shield?: unknown }> = async (root, args, ctx, info) => {
+      ctx._shield ??= { cache: {} };
+      const verdict: unknown = await rule.resolve(root as object, args, ctx as never, info, {
+        ...OPTIONS,
+        debug: false,
+        hashFunction: String,
+      } as never);
+      if (verdict !== true) throw verdict instanceof Error ? verdict : forbidden();
+      return open(root, args, ctx, info) as unknown;
+    };
+    field.subscribe = guarded;
+  }
 }

@@ -204,7 +204,8 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
       return masked(await execute(args), request.correlationId);
     },
     async subscribe(request) {
-      const { args, errors } = prepare(request);
+      // A stream outlives the request that opened it: each of its events has time of its own.
+      const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
       if (!args) return { errors };
       const result = await subscribe(args);
       if (!(Symbol.asyncIterator in result)) return masked(result, request.correlationId);

@@ -5,10 +5,10 @@ import { isProblem, Problem } from './errors.ts';
 import { LostLease, type SagaStore } from './saga-store.ts';
 import type { Saga, SagaRow, Step, StepArgs, Wait } from './sagas.ts';
 
-/** 8 tries, 100 ms doubling to 5 s: about 17 s, then the saga turns back. */
+/** 8 tries, 100 ms doubling to 2 s: about 5 s, then the saga turns back. */
 const ATTEMPTS = 8;
 const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 5_000;
+const LAST_RETRY_MS = 2_000;
 /** What must be undone is tried until it succeeds. */
 const LAST_UNDO_RETRY_MS = 30_000;
 const NOW = new Date(0);

@@ -51,6 +51,7 @@ test('a subscriber that is cut off at random points sees every change once, in o
   let state = seed;
   const random = (below: number): number => (state = (state * 48_271 + 1) % 2_147_483_647) % below;
   const order = await placed(app);
+  await app.settled();
   const first = await app.subscribe(STATUS, { orderId: order.id });
   const steps: [string, Viewer, string][] = ['PROCESSING', 'SHIPPED', 'DELIVERED'].flatMap((status): [string, Viewer, string][] => [
     [partOf(order, 'vnd_grocer'), grocer, status],
@@ -82,6 +83,7 @@ test('a subscriber that is cut off at random points sees every change once, in o
 
 test('a vendor hears of its own part and of the whole, not of others’ parts', async () => {
   const order = await placed(app);
+  await app.settled();
   const heard = await app.subscribe(STATUS, { orderId: order.id }, { as: tailor });
 
   await move(partOf(order, 'vnd_grocer'), 'PROCESSING', grocer);

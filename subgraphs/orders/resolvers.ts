@@ -1,4 +1,4 @@
-import type { ConnectionArgs } from '../../shared/connections.ts';
+import type { ListArguments } from '../../shared/connections.ts';
 import { formatMoney, multiply, sum, type Money } from '../../shared/money.ts';
 import { mutation } from '../../shared/mutation.ts';
 import {
@@ -32,7 +32,7 @@ import type { Ctx } from './loaders.ts';
 import { nextStatuses } from './machine.ts';
 import type { Cart, Order, OrderLine, VendorOrder } from './model.ts';
 
-type Args = ConnectionArgs;
+type Args = ListArguments;
 
 const shown = (money: Money | undefined | null) => money && formatMoney(money);
 const isVisibleTo = ({ viewer }: Ctx, { buyerId }: Order): boolean => buyerId === viewer?.id || (viewer?.roles.includes('admin') ?? false);

@@ -191,10 +191,10 @@ describe('placeOrder', () => {
     await fill(who, { var_meal: 1 });
     const stock = market.goods.get('var_meal')!.stock;
     market.outages.set('commitReservation', 100);
-    const { userErrors } = await place({}, who);
+    const { errors } = await place({}, who);
     market.outages.clear();
 
-    expect(userErrors[0].code).toBe('UNAVAILABLE');
+    expect(errors[0].extensions.code).toBe('UNAVAILABLE');
     expect(market.goods.get('var_meal')!.stock).toBe(stock);
     const { nodes } = (await app.ask('{ orders { nodes { status } } }', {}, { as: who })).data.orders;
     expect(nodes).toEqual([{ status: 'CANCELLED' }, { status: 'CONFIRMED' }]);
@@ -366,7 +366,7 @@ describe('who sees what', () => {
     expect(names(first)).toEqual(ids.slice(0, 2));
     expect(first).toMatchObject({ totalCount: 3, pageInfo: { hasNextPage: true } });
     expect(names(await list({ first: 2, after: first.pageInfo.endCursor }))).toEqual(ids.slice(2));
-    expect(names(await list({ sort: { field: 'TOTAL', direction: 'ASC' } }))).toEqual([...ids].reverse());
+    expect(names(await list({ sort: { by: 'TOTAL', direction: 'ASC' } }))).toEqual([...ids].reverse());
     expect(names(await list({ where: { status: { in: ['CANCELLED'] } } }))).toEqual([]);
     expect(names(await list({ where: { OR: [{ total: { currency: 'ZMW', gt: '500.00' } }, { status: { eq: 'PENDING' } }] } }))).toEqual([
       ids[0],

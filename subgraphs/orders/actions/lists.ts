@@ -1,41 +1,33 @@
-import { connection, type ConnectionArgs } from '../../../shared/connections.ts';
+import { connection, type ListArguments } from '../../../shared/connections.ts';
 import { forbidden } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Order, VendorOrder } from '../model.ts';
 
-const ORDER_FIELDS = { status: { kind: 'enum' }, placedAt: { kind: 'date' }, total: { kind: 'money' } } as const;
-const ORDER_SORTS = { PLACED_AT: 'placedAt', TOTAL: 'total.amount' } as const;
-const PART_FIELDS = { status: { kind: 'enum' }, placedAt: { kind: 'date' } } as const;
-const PART_SORTS = { PLACED_AT: 'placedAt' } as const;
-const NEWEST_FIRST = { field: 'PLACED_AT', direction: 'DESC' } as const;
+const NEWEST_FIRST = { by: 'PLACED_AT', direction: 'DESC' } as const;
+
+const ORDERS = {
+  fields: { status: 'enum', placedAt: 'date', total: 'money' },
+  sorts: { PLACED_AT: 'placedAt', TOTAL: 'total.amount' },
+  defaultSort: NEWEST_FIRST,
+} as const;
+
+const PARTS = { fields: { status: 'enum', placedAt: 'date' }, sorts: { PLACED_AT: 'placedAt' }, defaultSort: NEWEST_FIRST } as const;
 
 const isAdmin = (ctx: Ctx): boolean => ctx.viewer?.roles.includes('admin') ?? false;
 
 /** The orders of one buyer; of all for an admin who names none. */
-export function listOrders(ctx: Ctx, buyerId: string | undefined, args: ConnectionArgs) {
-  return connection<Order>(ctx.models.Order, {
-    ...args,
-    filter: buyerId ? { buyerId } : {},
-    fields: ORDER_FIELDS,
-    sorts: ORDER_SORTS,
-    sort: args.sort ?? NEWEST_FIRST,
-  });
+export function listOrders(ctx: Ctx, buyerId: string | undefined, args: ListArguments) {
+  return connection<Order>(ctx.models.Order, { ...args, ...ORDERS, filter: buyerId ? { buyerId } : {} });
 }
 
 /** The viewer's orders, or those an admin asks for. */
-export function listViewersOrders(ctx: Ctx, { buyerId, ...args }: ConnectionArgs & { buyerId?: string | null }) {
+export function listViewersOrders(ctx: Ctx, { buyerId, ...args }: ListArguments & { buyerId?: string | null }) {
   if (buyerId && buyerId !== ctx.viewer!.id && !isAdmin(ctx)) throw forbidden();
   return listOrders(ctx, buyerId ?? (isAdmin(ctx) ? undefined : ctx.viewer!.id), args);
 }
 
 /** A vendor's parts, for its members with the permission ORDERS and for admins. */
-export async function listVendorOrders(ctx: Ctx, vendorId: string, args: ConnectionArgs) {
+export async function listVendorOrders(ctx: Ctx, vendorId: string, args: ListArguments) {
   if (!isAdmin(ctx)) await ctx.loaders.memberships.require(vendorId, 'ORDERS');
-  return connection<VendorOrder>(ctx.models.VendorOrder, {
-    ...args,
-    filter: { vendorId },
-    fields: PART_FIELDS,
-    sorts: PART_SORTS,
-    sort: args.sort ?? NEWEST_FIRST,
-  });
+  return connection<VendorOrder>(ctx.models.VendorOrder, { ...args, ...PARTS, filter: { vendorId } });
 }
