@@ -189,6 +189,33 @@ describe('sort', () => {
     expect(ids(await list({ sort: { by: 'TITLE' }, after: first.pageInfo.endCursor }))).toBe('c e d');
   });
 
+  test('by several fields, each its own way, goes on where it was', async () => {
+    const sort = [
+      { field: 'RANK', direction: 'DESC' as const },
+      { field: 'TITLE', direction: 'ASC' as const },
+    ];
+    await Note.insertMany([note('f', { rank: 3, title: 'Note a' })]);
+    const seen: string[] = [];
+    let after: string | null = null;
+    do {
+      const page: Connection<Note> = await list({ sort, first: 1, after });
+      seen.push(ids(page));
+      after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
+    } while (after);
+
+    expect(seen.join(' ')).toBe('a f c e b d');
+    expect(ids(await list({ sort, last: 4 }))).toBe('c e b d');
+    expect(ids(await list({ sort: [], last: 2 }))).toBe('b a');
+    expect(ids(await list({ sort: [...sort, { field: 'RANK', direction: 'ASC' as const }] }))).toBe('a f c e b d');
+  });
+
+  test('takes at most three fields, and says which is unknown', async () => {
+    const rank = { field: 'RANK' };
+
+    await expect(list({ sort: [rank, rank, rank, rank] })).rejects.toEqual(refused('INVALID', 'sort'));
+    await expect(list({ sort: [rank, { field: 'NOPE' }] })).rejects.toEqual(refused('INVALID', 'sort', 1, 'field'));
+  });
+
   test.each([['NOPE'], ['__proto__'], ['constructor'], [''], ['rank']])('refuses to sort by %j', async (by) => {
     await expect(list({ sort: { by } })).rejects.toEqual(refused('INVALID', 'sort', 'by'));
   });

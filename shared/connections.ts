@@ -8,11 +8,8 @@ export type { FieldKind, Fields } from './connections/where.ts';
 
 type Filter = Record<string, unknown>;
 
-interface Sort {
-  /** One of the names in `sorts`. */
-  by: string;
-  direction?: 'ASC' | 'DESC' | null;
-}
+/** One of the names in `sorts`, and which way; ascending when not said. Schemas call the name `field` or `by`. */
+type Sort = { direction?: 'ASC' | 'DESC' | null } & ({ field: string } | { by: string });
 
 /** The arguments of a list as a client gives them. */
 export interface ListArguments {
@@ -21,7 +18,7 @@ export interface ListArguments {
   last?: number | null;
   before?: string | null;
   where?: unknown;
-  sort?: Sort | null;
+  sort?: Sort | readonly Sort[] | null;
 }
 
 interface ConnectionOptions extends ListArguments {
@@ -53,12 +50,12 @@ export interface Connection<T> {
 const USUAL_PAGE = 20;
 const LARGEST_PAGE = 100;
 const LARGEST_COUNT = 10_000;
+const MOST_SORTS = 3;
 
-/** The order of a list: by one field and, within the same value, by `_id`, both in one direction so that one index serves either way. */
+/** The order of a list. `_id` stands last, so that no two entries are equal, in the direction before it, so that one index serves both ways. */
 interface Order {
   list: string;
-  path: string;
-  direction: 1 | -1;
+  keys: { path: string; direction: 1 | -1 }[];
 }
 
 /**
@@ -70,10 +67,9 @@ export async function connection<T>(model: AnyModel<T>, options: ConnectionOptio
   const order = orderOf(model.modelName, options);
   const conditions = [options.filter ?? {}, translateWhere(options.where, options.fields ?? {})];
   const borders = bordersOf(order, options);
-  const direction = backward ? -order.direction : order.direction;
   const found = (await model
     .find(trusted({ $and: [...conditions, ...borders] }))
-    .sort(sortOf(order.path, direction as 1 | -1))
+    .sort(sortOf(backward ? reversed(order.keys) : order.keys))
     .limit(size + 1)
     .lean()) as (T & { _id: unknown })[];
   const more = found.length > size;
@@ -107,39 +103,63 @@ function pageOf({ first, last }: ListArguments): { size: number; backward: boole
 }
 
 function orderOf(modelName: string, { sort, defaultSort, sorts = {} }: ConnectionOptions): Order {
-  const { by, direction } = sort ?? defaultSort ?? { by: '', direction: 'DESC' };
-  const path = by === '' && !sort ? '_id' : Object.hasOwn(sorts, by) ? sorts[by] : undefined;
-  if (path === undefined) throw invalid(['sort', 'by'], 'This list cannot be sorted by this field.');
-  return { list: `${modelName} ${by} ${direction ?? 'ASC'}`, path, direction: direction === 'DESC' ? -1 : 1 };
+  const given = [sort ?? []].flat();
+  const wanted = given.length > 0 ? given : defaultSort ? [defaultSort] : [];
+  if (wanted.length > MOST_SORTS) throw invalid(['sort'], `A list is sorted by at most ${MOST_SORTS} fields.`);
+  const named = wanted.map((one, index) => {
+    const [argument, name] = 'field' in one ? (['field', one.field] as const) : (['by', one.by] as const);
+    const path = Object.hasOwn(sorts, name) ? sorts[name] : undefined;
+    const place = Array.isArray(sort) ? ['sort', index, argument] : ['sort', argument];
+    if (path === undefined) throw invalid(place, 'This list cannot be sorted by this field.');
+    return { path, direction: one.direction === 'DESC' ? (-1 as const) : (1 as const) };
+  });
+  // A field that is named again changes nothing any more.
+  const keys = named.filter(({ path }, index) => named.findIndex((key) => key.path === path) === index);
+  // Nothing said: newest first, as ids sort by age.
+  const last = keys.at(-1)?.direction ?? -1;
+  if (!keys.some(({ path }) => path === '_id')) keys.push({ path: '_id', direction: last });
+  return { list: `${modelName} ${JSON.stringify(keys)}`, keys };
 }
 
-function bordersOf(order: Order, { after, before }: ListArguments): Filter[] {
+function bordersOf({ list, keys }: Order, { after, before }: ListArguments): Filter[] {
   const borders: Filter[] = [];
-  if (isGiven(after)) borders.push(beyond(order.path, order.direction, positionOf(order.list, after, 'after')));
-  if (isGiven(before)) borders.push(beyond(order.path, order.direction === 1 ? -1 : 1, positionOf(order.list, before, 'before')));
+  if (isGiven(after)) borders.push(beyond(keys, positionOf(list, after, 'after')));
+  if (isGiven(before)) borders.push(beyond(reversed(keys), positionOf(list, before, 'before')));
   return borders;
 }
 
-/** What comes after a position. Null sorts below everything, but `$gt` and `$lt` compare within one type and would never cross over to it. */
-function beyond(path: string, direction: 1 | -1, { id, value }: Position): Filter {
-  const operator = direction === 1 ? '$gt' : '$lt';
-  const next = { _id: trusted({ [operator]: id }) };
-  if (path === '_id') return next;
-  const ways: Filter[] = [{ [path]: trusted({ $eq: value }), ...next }];
-  if (value !== null) ways.push({ [path]: trusted({ [operator]: value }) });
-  if (value !== null && direction === -1) ways.push({ [path]: trusted({ $eq: null }) });
-  if (value === null && direction === 1) ways.push({ [path]: trusted({ $ne: null }) });
+/** What comes after a position: beyond it by one key, and equal to it by all keys before. */
+function beyond(keys: Order['keys'], position: Position): Filter {
+  const equal: Filter[] = [];
+  const ways: Filter[] = [];
+  keys.forEach(({ path, direction }, index) => {
+    const value = position[index] ?? null;
+    for (const further of furtherThan(path, direction, value)) ways.push({ $and: [...equal, further] });
+    equal.push({ [path]: trusted({ $eq: value }) });
+  });
   return { $or: ways };
 }
 
-const sortOf = (path: string, direction: 1 | -1): Record<string, 1 | -1> => ({ [path]: direction, _id: direction });
+/** Null sorts below everything, but `$gt` and `$lt` compare within one type and would never cross over to it. */
+function furtherThan(path: string, direction: 1 | -1, value: unknown): Filter[] {
+  if (value === null) return direction === 1 ? [{ [path]: trusted({ $ne: null }) }] : [];
+  const compared = { [path]: trusted({ [direction === 1 ? '$gt' : '$lt']: value }) };
+  return direction === 1 || path === '_id' ? [compared] : [compared, { [path]: trusted({ $eq: null }) }];
+}
+
+const reversed = (keys: Order['keys']): Order['keys'] => keys.map(({ path, direction }) => ({ path, direction: direction === 1 ? -1 : 1 }));
+
+const sortOf = (keys: Order['keys']): Record<string, 1 | -1> => Object.fromEntries(keys.map(({ path, direction }) => [path, direction]));
 
 /** The cursor is made when it is asked for: most pages are read for their nodes. */
-function edgeOf<T extends { _id: unknown }>({ list, path }: Order, node: T): Edge<T> {
+function edgeOf<T extends object>({ list, keys }: Order, node: T): Edge<T> {
   return {
     node,
     get cursor() {
-      return cursorOf(list, { id: String(node._id), value: path === '_id' ? null : valueAt(node, path) });
+      return cursorOf(
+        list,
+        keys.map(({ path }) => valueAt(node, path)),
+      );
     },
   };
 }

@@ -2,17 +2,14 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { env } from '../env.ts';
 import { Problem } from '../errors.ts';
 
-/** Where an entry stands in its list: the value it is sorted by, and its id for entries of the same value. */
-export interface Position {
-  id: string;
-  value: unknown;
-}
+/** Where an entry stands in its list: the values it is sorted by, one for each key of the order. */
+export type Position = readonly unknown[];
 
 const MARK_LENGTH = 12;
 
 /** Opaque text. `list` names the list and its order: a cursor is good there and nowhere else. Signed, so that nobody can make one up. */
-export function cursorOf(list: string, { id, value }: Position): string {
-  const body = JSON.stringify([id, value instanceof Date ? { date: value.toISOString() } : (value ?? null)]);
+export function cursorOf(list: string, position: Position): string {
+  const body = JSON.stringify(position.map((value) => (value instanceof Date ? { date: value.toISOString() } : value)));
   const mark = createHmac('sha256', env.INTERNAL_SECRET).update(`cursor\n${list}\n${body}`).digest('base64url').slice(0, MARK_LENGTH);
   return Buffer.from(mark + body).toString('base64url');
 }
@@ -28,13 +25,14 @@ export function positionOf(list: string, cursor: string, argument: string): Posi
 function read(cursor: string): Position | undefined {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString().slice(MARK_LENGTH));
-    if (!Array.isArray(parsed) || typeof parsed[0] !== 'string') return undefined;
-    const [id, value] = parsed as [string, unknown];
-    const date = typeof value === 'object' && value !== null && 'date' in value ? value.date : undefined;
-    return { id, value: date === undefined ? value : new Date(date as string) };
+    return Array.isArray(parsed) ? parsed.map(revive) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function revive(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'date' in value ? new Date(value.date as string) : value;
 }
 
 function equal(a: string, b: string): boolean {
