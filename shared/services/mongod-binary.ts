@@ -7,6 +7,6 @@ import { MongoBinary } from 'mongodb-memory-server';
 try {
   process.stdout.write(`\n${await MongoBinary.getPath()}\n`);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message.split('\n')[0] : String(error)}\n`);
+  process.stderr.write(`${(error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ')}\n`);
   process.exitCode = 1;
 }

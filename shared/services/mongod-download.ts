@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Surroundings } from './choice.ts';
 import { readJson, writeJson } from './files.ts';
 import { lastLine } from './processes.ts';
@@ -29,7 +30,7 @@ export async function locateMongod({ env, toolsDir, log }: Surroundings): Promis
 
 function askMemoryServer(env: NodeJS.ProcessEnv, onDownload: () => void): Promise<Found> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'mongod-binary.ts')], {
+    const child = spawn(process.execPath, [fileURLToPath(new URL('./mongod-binary.ts', import.meta.url))], {
       cwd: import.meta.dirname,
       env: { MONGOMS_MAX_RETRIES: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,3 @@
-import type { Document } from 'bson';
-
 const ALREADY_INITIALIZED = 23;
 
 /**
@@ -15,7 +13,7 @@ export async function ensureReplicaSet(name: string, port: number): Promise<void
     const admin = client.db('admin');
     await admin.command({ replSetInitiate: { _id: name, members } }).catch(async (error: unknown) => {
       if (!(error instanceof mongo.MongoServerError) || error.code !== ALREADY_INITIALIZED) throw error;
-      const config = await client.db('local').collection('system.replset').findOne<Document>({});
+      const config = await client.db('local').collection('system.replset').findOne<{ version: number }>({});
       await admin.command({
         replSetReconfig: { ...config, version: (config?.version ?? 1) + 1, members },
         force: true,

@@ -35,7 +35,10 @@ export interface Supervised {
 /** Before the first process exists. */
 const NOBODY: Running = { pid: 0, stamp: '' };
 
-/** What still runs when this process exits without having closed it. One listener for all, since Node warns of many. */
+/**
+ * What still runs when this process exits without having closed it. Killed outright: nobody is left to wait for an orderly
+ * end, and what was acknowledged is on the disk. One listener for all, since Node warns of many.
+ */
 const atExit = new Set<() => void>();
 process.on('exit', () => atExit.forEach((endNow) => endNow()));
 
@@ -52,7 +55,7 @@ export async function supervise(task: Task, orphan?: Running): Promise<Supervise
     task.onSpawn(spawned);
   };
   const endNow = () => {
-    if (running !== NOBODY) signal(running.pid, 'SIGTERM');
+    if (running !== NOBODY) signal(running.pid, 'SIGKILL');
   };
   atExit.add(endNow);
 

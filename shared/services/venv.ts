@@ -64,16 +64,17 @@ export function openVenv(toolsDir: string, env: NodeJS.ProcessEnv, log: (line: s
     return folder === undefined ? { refused: `no site-packages in ${home}` } : { folder };
   }
 
-  return { python: join(home, 'bin', 'python'), provide };
+  return { python: pythonOf(home), provide };
 }
 
+const pythonOf = (home: string) => join(home, 'bin', 'python');
 /** What was installed to the end. Written last, so an interrupted installation is not taken for one. */
 const listOf = (home: string) => join(home, 'installed.json');
-
-const installed = (home: string): string[] => readJson(listOf(home)) ?? [];
+/** Nothing, when the Python it was made from is gone. */
+const installed = (home: string): string[] => (existsSync(pythonOf(home)) ? (readJson(listOf(home)) ?? []) : []);
 
 async function ensureVenv(home: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  if (existsSync(listOf(home))) return undefined;
+  if (existsSync(listOf(home)) && existsSync(pythonOf(home))) return undefined;
   const python = await findPython(env);
   if (python === undefined) return 'no Python >= 3.10 with venv on PATH';
   rmSync(home, { recursive: true, force: true });
@@ -94,7 +95,7 @@ async function findPython(env: NodeJS.ProcessEnv): Promise<string | undefined> {
 /** All in one go; when that fails, one by one, so that one package that is not to be had does not cost the others. */
 async function pipInstall(home: string, wanted: string[], env: NodeJS.ProcessEnv): Promise<Refusals> {
   const options = ['--quiet', '--no-input', '--disable-pip-version-check', '--retries', '2', '--only-binary', ':all:'];
-  const outcome = await run(join(home, 'bin', 'python'), ['-m', 'pip', 'install', ...options, ...wanted], env);
+  const outcome = await run(pythonOf(home), ['-m', 'pip', 'install', ...options, ...wanted], env);
   if (outcome.ok) {
     writeJson(listOf(home), [...new Set([...installed(home), ...wanted])]);
     return new Map();

@@ -16,12 +16,12 @@ declare global {
  * on an empty data folder.
  */
 export default async function globalSetup(): Promise<void> {
+  // Ending through exit() takes the services along; the default way of ending on a signal would leave them behind.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => process.exit(1));
   const services = await openInFreeFolder();
   globalThis.testServices = services;
   process.env.MONGODB_URI = services.mongodb.uri;
   process.env.REDIS_URL = services.redis.uri;
-  // Ending through exit() takes the services along; the default way of ending on a signal would leave them behind.
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => process.exit(1));
 }
 
 async function openInFreeFolder(): Promise<Services> {
