@@ -53,7 +53,7 @@ const LARGEST_COUNT = 10_000;
 const MOST_SORTS = 3;
 
 /** The order of a list. `_id` stands last, so that no two entries are equal, in the direction before it, so that one index serves both ways. */
-interface Order {
+interface Sequence {
   list: string;
   keys: { path: string; direction: 1 | -1 }[];
 }
@@ -64,18 +64,18 @@ interface Order {
  */
 export async function connection<T>(model: AnyModel<T>, options: ConnectionOptions): Promise<Connection<T>> {
   const { size, backward } = pageOf(options);
-  const order = orderOf(model.modelName, options);
+  const sequence = sequenceOf(model.modelName, options);
   const conditions = [options.filter ?? {}, translateWhere(options.where, options.fields ?? {})];
-  const borders = bordersOf(order, options);
+  const borders = bordersOf(sequence, options);
   const found = (await model
     .find(trusted({ $and: [...conditions, ...borders] }))
-    .sort(sortOf(backward ? reversed(order.keys) : order.keys))
+    .sort(sortOf(backward ? reversed(sequence.keys) : sequence.keys))
     .limit(size + 1)
     .lean()) as (T & { _id: unknown })[];
   const more = found.length > size;
   const nodes = found.slice(0, size);
   if (backward) nodes.reverse();
-  const edges = nodes.map((node) => edgeOf(order, node));
+  const edges = nodes.map((node) => edgeOf(sequence, node));
   return {
     edges,
     nodes,
@@ -102,7 +102,7 @@ function pageOf({ first, last }: ListArguments): { size: number; backward: boole
   return { size, backward: argument === 'last' };
 }
 
-function orderOf(modelName: string, { sort, defaultSort, sorts = {} }: ConnectionOptions): Order {
+function sequenceOf(modelName: string, { sort, defaultSort, sorts = {} }: ConnectionOptions): Sequence {
   const given = [sort ?? []].flat();
   const wanted = given.length > 0 ? given : defaultSort ? [defaultSort] : [];
   if (wanted.length > MOST_SORTS) throw invalid(['sort'], `A list is sorted by at most ${MOST_SORTS} fields.`);
@@ -121,7 +121,7 @@ function orderOf(modelName: string, { sort, defaultSort, sorts = {} }: Connectio
   return { list: `${modelName} ${JSON.stringify(keys)}`, keys };
 }
 
-function bordersOf({ list, keys }: Order, { after, before }: ListArguments): Filter[] {
+function bordersOf({ list, keys }: Sequence, { after, before }: ListArguments): Filter[] {
   const borders: Filter[] = [];
   if (isGiven(after)) borders.push(beyond(keys, positionOf(list, after, 'after')));
   if (isGiven(before)) borders.push(beyond(reversed(keys), positionOf(list, before, 'before')));
@@ -129,7 +129,7 @@ function bordersOf({ list, keys }: Order, { after, before }: ListArguments): Fil
 }
 
 /** What comes after a position: beyond it by one key, and equal to it by all keys before. */
-function beyond(keys: Order['keys'], position: Position): Filter {
+function beyond(keys: Sequence['keys'], position: Position): Filter {
   const equal: Filter[] = [];
   const ways: Filter[] = [];
   keys.forEach(({ path, direction }, index) => {
@@ -147,12 +147,13 @@ function furtherThan(path: string, direction: 1 | -1, value: unknown): Filter[] 
   return direction === 1 || path === '_id' ? [compared] : [compared, { [path]: trusted({ $eq: null }) }];
 }
 
-const reversed = (keys: Order['keys']): Order['keys'] => keys.map(({ path, direction }) => ({ path, direction: direction === 1 ? -1 : 1 }));
+const reversed = (keys: Sequence['keys']): Sequence['keys'] =>
+  keys.map(({ path, direction }) => ({ path, direction: direction === 1 ? -1 : 1 }));
 
-const sortOf = (keys: Order['keys']): Record<string, 1 | -1> => Object.fromEntries(keys.map(({ path, direction }) => [path, direction]));
+const sortOf = (keys: Sequence['keys']): Record<string, 1 | -1> => Object.fromEntries(keys.map(({ path, direction }) => [path, direction]));
 
 /** The cursor is made when it is asked for: most pages are read for their nodes. */
-function edgeOf<T extends object>({ list, keys }: Order, node: T): Edge<T> {
+function edgeOf<T extends object>({ list, keys }: Sequence, node: T): Edge<T> {
   return {
     node,
     get cursor() {

@@ -30,9 +30,7 @@ describe('readEnv', () => {
   });
 
   test('wants a secret of its own in production', () => {
-    expect(() => readEnv({ NODE_ENV: 'production' })).toThrow(
-      'Environment: INTERNAL_SECRET: must be set in production',
-    );
+    expect(() => readEnv({ NODE_ENV: 'production' })).toThrow('Environment: INTERNAL_SECRET: must be set in production');
     expect(readEnv({ NODE_ENV: 'production', INTERNAL_SECRET: SECRET }).INTERNAL_SECRET).toBe(SECRET);
   });
 

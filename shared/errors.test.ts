@@ -1,16 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, GraphQLError, graphql, parse, validate, type GraphQLFormattedError } from 'graphql';
-import {
-  forbidden,
-  invalid,
-  isProblem,
-  maskError,
-  notFound,
-  Problem,
-  problemOf,
-  unauthenticated,
-  unavailable,
-} from './errors.ts';
+import { forbidden, invalid, isProblem, maskError, notFound, Problem, problemOf, unauthenticated, unavailable } from './errors.ts';
 
 const schema = buildSchema(`
   type Query { note(id: ID, length: Int): Note }
@@ -72,6 +62,7 @@ describe('Problem', () => {
 
   test.each([
     [notFound('Note', 'nte_1'), { code: 'NOT_FOUND', type: 'Note', id: 'nte_1', retryable: false }],
+    [notFound('Note', 'nte_1', ['input', 'id']), { code: 'NOT_FOUND', type: 'Note', id: 'nte_1', path: ['input', 'id'], retryable: false }],
     [forbidden(), { code: 'FORBIDDEN', retryable: false }],
     [unauthenticated(), { code: 'UNAUTHENTICATED', retryable: false }],
     [invalid(['lines', 0], 'No.'), { code: 'INVALID', path: ['lines', 0], retryable: false }],
@@ -104,18 +95,8 @@ describe('maskError', () => {
     ['a literal of the wrong type', '{ note(length: "a") { text } }', 'GRAPHQL_VALIDATION_FAILED', {}],
     ['a variable of the wrong type', 'query ($n: Int) { note(length: $n) { text } }', 'BAD_USER_INPUT', { n: 'a' }],
     ['a variable that is missing', 'query ($n: Int!) { note(length: $n) { text } }', 'BAD_USER_INPUT', {}],
-    [
-      'null for an argument that needs a value',
-      'query ($n: String) { note { tag(name: $n) } }',
-      'BAD_USER_INPUT',
-      { n: null },
-    ],
-    [
-      'two operations and no name',
-      'query A { note { text } } query B { note { text } }',
-      'OPERATION_RESOLUTION_FAILURE',
-      {},
-    ],
+    ['null for an argument that needs a value', 'query ($n: String) { note { tag(name: $n) } }', 'BAD_USER_INPUT', { n: null }],
+    ['two operations and no name', 'query A { note { text } } query B { note { text } }', 'OPERATION_RESOLUTION_FAILURE', {}],
   ])('blames the request for %s', async (_case, source, code, variables) => {
     const { answers, lines } = await ask(source, () => ({ text: 'a' }), variables);
 
@@ -191,27 +172,21 @@ describe('maskError', () => {
     },
   );
 
-  test.each([
-    [undefined],
-    [null],
-    [7],
-    ['text'],
-    [Symbol('s')],
-    [hostile],
-    [Object.create(null)],
-    [new AggregateError([])],
-  ])('answers whatever it is given, case %#', (thrown) => {
-    const log = {
-      error: () => {
-        throw new Error('the log is broken too');
-      },
-    };
+  test.each([[undefined], [null], [7], ['text'], [Symbol('s')], [hostile], [Object.create(null)], [new AggregateError([])]])(
+    'answers whatever it is given, case %#',
+    (thrown) => {
+      const log = {
+        error: () => {
+          throw new Error('the log is broken too');
+        },
+      };
 
-    expect(maskError(thrown, { correlationId: 'c-1', log })).toEqual({
-      message: 'Something went wrong on our side.',
-      extensions: { code: 'INTERNAL_SERVER_ERROR', retryable: false, correlationId: 'c-1' },
-    });
-  });
+      expect(maskError(thrown, { correlationId: 'c-1', log })).toEqual({
+        message: 'Something went wrong on our side.',
+        extensions: { code: 'INTERNAL_SERVER_ERROR', retryable: false, correlationId: 'c-1' },
+      });
+    },
+  );
 
   test('finds the Problem that graphql-js has wrapped', () => {
     const problem = forbidden();

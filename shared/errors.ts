@@ -72,8 +72,9 @@ export class Problem extends GraphQLError {
   }
 }
 
-export const notFound = (type: string, id: string): Problem =>
-  new Problem('NOT_FOUND', `There is no ${type} with this id.`, { type, id });
+/** `path` is the field of the input that names it, such as `['input', 'id']`. */
+export const notFound = (type: string, id: string, path?: InputPath): Problem =>
+  new Problem('NOT_FOUND', `There is no ${type} with this id.`, { type, id, ...(path && { path }) });
 
 export const forbidden = (): Problem => new Problem('FORBIDDEN', 'You may not do this.');
 
@@ -148,8 +149,7 @@ function requestCode(error: unknown): string | undefined {
   const { code } = error.extensions;
   if (typeof code === 'string') return REQUEST_CODES.has(code) ? code : undefined;
   const { message, path, nodes, positions } = error;
-  if (/^(Must provide (an operation|operation name)|Unknown operation named)/.test(message))
-    return 'OPERATION_RESOLUTION_FAILURE';
+  if (/^(Must provide (an operation|operation name)|Unknown operation named)/.test(message)) return 'OPERATION_RESOLUTION_FAILURE';
   if (message.startsWith('Too many errors processing variables')) return 'BAD_USER_INPUT';
   // With a place in the answer it happened while executing: only a missing argument is then still the caller's doing.
   if (path) return nodes && /^Argument "\w+" of /.test(message) ? 'BAD_USER_INPUT' : undefined;

@@ -49,11 +49,7 @@ describe('text', () => {
   test('names the place of what it refuses', () => {
     const schema = z.object({ notes: list(z.object({ title: text() })) });
 
-    expect(schema.safeParse({ notes: [{ title: 'a' }, { title: 'a\0' }] }).error?.issues[0]?.path).toEqual([
-      'notes',
-      1,
-      'title',
-    ]);
+    expect(schema.safeParse({ notes: [{ title: 'a' }, { title: 'a\0' }] }).error?.issues[0]?.path).toEqual(['notes', 1, 'title']);
   });
 });
 
@@ -130,11 +126,7 @@ test.each([
 
 test.each([
   [slug(), ['red-clay-pots', 'a', '2024'], ['', 'Red', 'a--b', '-a', 'a-', 'a_b', 'ä', `${'x'.repeat(101)}`]],
-  [
-    idempotencyKey(),
-    ['12345678', '~'.repeat(128)],
-    ['1234567', 'x'.repeat(129), '1234 5678', 'schlüssel', '12345678\n'],
-  ],
+  [idempotencyKey(), ['12345678', '~'.repeat(128)], ['1234567', 'x'.repeat(129), '1234 5678', 'schlüssel', '12345678\n']],
   [
     webAddress(),
     ['https://example.com/a?b=c', 'http://localhost:4000'],

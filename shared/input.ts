@@ -65,14 +65,11 @@ export const slug = () =>
     .regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'must be small letters, digits and single dashes');
 
 /** Chosen by the caller, once for each thing that must happen once. */
-export const idempotencyKey = () =>
-  z.string().regex(/^[\x21-\x7E]{8,128}$/, 'must be 8 to 128 printable ASCII characters without spaces');
+export const idempotencyKey = () => z.string().regex(/^[\x21-\x7E]{8,128}$/, 'must be 8 to 128 printable ASCII characters without spaces');
 
 /** An address on the web; others (`javascript:`, `file:`) are refused. */
 export const webAddress = () =>
-  clean(CONTROL, 2_000).pipe(
-    z.url({ protocol: /^https?$/, error: 'must be an address that begins with https:// or http://' }),
-  );
+  clean(CONTROL, 2_000).pipe(z.url({ protocol: /^https?$/, error: 'must be an address that begins with https:// or http://' }));
 
 /** A decimal number as text, without an exponent: what the scalar Decimal accepts. */
 export const decimal = () => z.string().regex(/^-?\d{1,20}(?:\.\d{1,18})?$/, 'must be a decimal number such as 12.50');

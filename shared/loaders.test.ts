@@ -39,8 +39,8 @@ const names = (notes: Note[]) => notes.map(({ _id }) => _id);
 test('the documents are typed by their model', async () => {
   const models = { Memo: db.model('Memo', noteSchema, 'notes') };
 
-  const note: Note | null = await byId(models.Memo).load('n1');
-  const notes: Note[] = await manyBy(models.Memo, 'boardId').load('b2');
+  const note: Note | null = await byId<Note>(models.Memo).load('n1');
+  const notes: Note[] = await manyBy<Note>(models.Memo, 'boardId').load('b2');
 
   expect([note?.rank, notes[0]?.rank]).toEqual([3, 2]);
 });

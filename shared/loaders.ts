@@ -4,9 +4,9 @@ import { trusted, type Model } from 'mongoose';
 /** More keys than this are read in several queries. */
 const BATCH = 1_000;
 
-/** A model of documents `T`, whatever its schema adds to them. */
-// oxlint-disable-next-line typescript/no-explicit-any -- mongoose's seven parameters are invariant; only the first matters here
-export type AnyModel<T> = Model<T, any, any, any, any, any>;
+/** A model whose lean documents are `T`: named by the caller, since what mongoose infers of a model is its hydrated form. */
+// oxlint-disable-next-line typescript/no-explicit-any -- mongoose's parameters are invariant
+export type AnyModel<_T> = Model<any, any, any, any, any, any>;
 
 interface ManyOptions {
   /** Order within each key; by `_id`, which is by age, when not given. */
@@ -16,7 +16,7 @@ interface ManyOptions {
 }
 
 /** Lean documents by id, in the order of the keys, null where there is none; one query for all keys of a tick. */
-export function byId<T>(model: AnyModel<T>): DataLoader<string, T | null> {
+export function byId<T = any>(model: AnyModel<T>): DataLoader<string, T | null> {
   return new DataLoader(
     async (keys: readonly string[]) => {
       const found = (await model.find({ _id: trusted({ $in: idsOf(keys) }) }).lean()) as (T & { _id: unknown })[];
@@ -28,7 +28,7 @@ export function byId<T>(model: AnyModel<T>): DataLoader<string, T | null> {
 }
 
 /** The lean documents whose `field` is the key, an empty list where there are none; one query for all keys of a tick. */
-export function manyBy<T>(
+export function manyBy<T = any>(
   model: AnyModel<T>,
   field: string & keyof T,
   { sort = { _id: 1 }, limit }: ManyOptions = {},

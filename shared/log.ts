@@ -39,19 +39,15 @@ export function createLog(name: string, options: LogOptions = {}): Log {
   return log;
 }
 
-const hideError = (error: unknown): unknown =>
-  error instanceof Error ? hide(pino.stdSerializers.err(error), 0) : error;
+const hideError = (error: unknown): unknown => (error instanceof Error ? hide(pino.stdSerializers.err(error), 0) : error);
 
-const hideRecord = (record: Record<string, unknown>): Record<string, unknown> =>
-  hide(record, 0) as Record<string, unknown>;
+const hideRecord = (record: Record<string, unknown>): Record<string, unknown> => hide(record, 0) as Record<string, unknown>;
 
 function hide(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Date || value instanceof Error) return value;
   if (depth === DEEPEST) return '[deeper]';
   if (Array.isArray(value)) return value.map((entry) => hide(entry, depth + 1));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, entry]) => [key, isSecret(key) ? HIDDEN : hide(entry, depth + 1)]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, isSecret(key) ? HIDDEN : hide(entry, depth + 1)]));
 }
 
 function isSecret(key: string): boolean {

@@ -69,12 +69,7 @@ describe('amounts', () => {
 
   test('know their digits', () => {
     expect(['ZMW', 'JPY', 'KWD'].map(currencyDigits)).toEqual([2, 0, 3]);
-    expect([isCurrency('ZMW'), isCurrency('zmw'), isCurrency('__proto__'), isCurrency('MGA')]).toEqual([
-      true,
-      false,
-      false,
-      false,
-    ]);
+    expect([isCurrency('ZMW'), isCurrency('zmw'), isCurrency('__proto__'), isCurrency('MGA')]).toEqual([true, false, false, false]);
   });
 
   test.each([
@@ -109,8 +104,7 @@ describe('percentage', () => {
   test('is never more than half a minor unit from the exact part', () => {
     fc.assert(
       fc.property(anyMoney, fc.integer({ min: -10_000, max: 10_000 }), (value, basisPoints) => {
-        const off =
-          BigInt(percentage(value, basisPoints).amount) * 10_000n - BigInt(value.amount) * BigInt(basisPoints);
+        const off = BigInt(percentage(value, basisPoints).amount) * 10_000n - BigInt(value.amount) * BigInt(basisPoints);
         return off >= -5_000n && off <= 5_000n;
       }),
     );
@@ -175,12 +169,7 @@ describe('MoneyInput', () => {
     ['more digits than the currency has', { amount: '12.505', currency: 'ZMW' }, 'amount', 'INVALID'],
     ['a fraction of a yen', { amount: '1.0', currency: 'JPY' }, 'amount', 'INVALID'],
     ['a negative amount', { amount: '-0.01', currency: 'ZMW' }, 'amount', 'INVALID'],
-    [
-      'an amount that is not exact any more',
-      { amount: '90071992547409.92', currency: 'ZMW' },
-      'amount',
-      'AMOUNT_TOO_LARGE',
-    ],
+    ['an amount that is not exact any more', { amount: '90071992547409.92', currency: 'ZMW' }, 'amount', 'AMOUNT_TOO_LARGE'],
     ['an exponent', { amount: '1e3', currency: 'ZMW' }, 'amount', 'INVALID'],
     ['digits of another script', { amount: '١٢', currency: 'ZMW' }, 'amount', 'INVALID'],
     ['spaces', { amount: ' 1', currency: 'ZMW' }, 'amount', 'INVALID'],

@@ -108,7 +108,7 @@ export const PositiveMoneyInput = MoneyInput.refine(({ amount }) => amount > 0, 
   message: 'must be more than 0',
 });
 
-/** For mongoose: `price: { type: moneySchema, required: true }`. Only whole amounts of known currencies are stored. */
+/** For mongoose: `fee: { type: moneySchema, required: true }`. Only whole amounts of known currencies are stored. */
 export const moneySchema = new Schema(
   {
     amount: {

@@ -1,15 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { composeServices } from '@apollo/composition';
 import { describe, expect, test } from '@jest/globals';
-import {
-  isEnumType,
-  isInputObjectType,
-  isInterfaceType,
-  isIntrospectionType,
-  isObjectType,
-  parse,
-  type GraphQLEnumType,
-} from 'graphql';
+import { isEnumType, isInputObjectType, isInterfaceType, isIntrospectionType, isObjectType, parse, type GraphQLEnumType } from 'graphql';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { COMMON_CODES } from './errors.ts';
 
@@ -37,9 +29,7 @@ const PLACES = `
 `;
 
 const compose = (parts: Record<string, string>) =>
-  composeServices(
-    Object.entries(parts).map(([name, sdl]) => ({ name, url: `http://${name}`, typeDefs: parse(preamble + sdl) })),
-  );
+  composeServices(Object.entries(parts).map(([name, sdl]) => ({ name, url: `http://${name}`, typeDefs: parse(preamble + sdl) })));
 
 describe('the preamble', () => {
   test('composes when it is repeated in each subgraph', () => {
@@ -49,9 +39,7 @@ describe('the preamble', () => {
     if (!schema) throw new Error('nothing was composed');
     const api = schema.toAPISchema().toGraphQLJSSchema();
     const values = (name: string) => (api.getType(name) as GraphQLEnumType).getValues().map(({ name: value }) => value);
-    expect(values('UserErrorCode')).toEqual(
-      expect.arrayContaining(['INVALID', 'STALE_VERSION', 'NOTE_TOO_LONG', 'BOARD_FULL']),
-    );
+    expect(values('UserErrorCode')).toEqual(expect.arrayContaining(['INVALID', 'STALE_VERSION', 'NOTE_TOO_LONG', 'BOARD_FULL']));
     expect(values('SortDirection')).toEqual(['ASC', 'DESC']);
     expect(Object.keys((api.getType('StringFilter') as never as { getFields(): object }).getFields())).toEqual([
       'eq',
@@ -70,9 +58,9 @@ describe('the preamble', () => {
   test('gives no hint of trouble but that codes differ from subgraph to subgraph', () => {
     const { hints = [] } = compose({ notes: NOTES, boards: BOARDS, places: PLACES });
 
-    expect(
-      new Set(hints.map(({ definition, message }) => `${definition.code} ${/UserErrorCode/.test(message)}`)),
-    ).toEqual(new Set(['INCONSISTENT_ENUM_VALUE_FOR_OUTPUT_ENUM true']));
+    expect(new Set(hints.map(({ definition, message }) => `${definition.code} ${/UserErrorCode/.test(message)}`))).toEqual(
+      new Set(['INCONSISTENT_ENUM_VALUE_FOR_OUTPUT_ENUM true']),
+    );
   });
 
   test('says what everything in it means', () => {
