@@ -58,7 +58,7 @@ export function forbiddenImports(sources: readonly Source[]): string[] {
 
 /** Tests, and what stands beside them for several of them. */
 const isTest = (file: string): boolean => /\.test\.ts$|\/(fixtures|testing|test-[a-z-]+)\.ts$/.test(file);
-const isForTests = (file: string): boolean => isTest(file) || file.includes('/testing/');
+export const isForTests = (file: string): boolean => isTest(file) || file.includes('/testing/');
 
 function faultOf(file: string, imported: Import): string | undefined {
   const { specifier } = imported;

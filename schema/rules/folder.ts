@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOMS = ['contract', 'model', 'loaders', 'actions', 'resolvers', 'handlers', 'permissions'];
+const FILES = ['README.md', 'subgraph.ts', 'subgraph.test.ts'];
+const MOST_LINES = 10;
+
+export interface Spoken {
+  says: readonly string[];
+  hears: readonly string[];
+  answers: readonly string[];
+}
+
+/** Names that every subgraph has and this folder lacks. A room may be a folder of the same name. */
+export function missingNames(folder: string): string[] {
+  const has = (name: string): boolean => existsSync(join(folder, name));
+  const missing = FILES.filter((name) => !has(name));
+  if (!has('schema.graphql') && !has('schema')) missing.push('schema.graphql');
+  return [...missing, ...ROOMS.filter((room) => !has(`${room}.ts`) && !has(room)).map((room) => `${room}.ts`)];
+}
+
+/** What a README forgets to say of what the subgraph says, hears and answers, and whether it is too long to be read. */
+export function readmeFaults(readme: string, name: string, { says, hears, answers }: Spoken): string[] {
+  const lines = readme.split('\n').filter((line) => line.trim());
+  const silent = (verb: string, names: readonly string[]): string[] =>
+    names.filter((each) => !mentions(readme, each)).map((each) => `does not say that it ${verb} ${each}`);
+  return [
+    ...(lines[0] === `# ${name}` ? [] : [`does not begin with "# ${name}"`]),
+    ...(lines.length <= MOST_LINES ? [] : [`has ${lines.length} lines, at most ${MOST_LINES} are read`]),
+    ...['Owns ', 'Not here: ']
+      .filter((start) => !lines.some((line) => line.startsWith(start)))
+      .map((start) => `has no line "${start.trim()} ..."`),
+    ...silent('says', says),
+    ...silent('hears', hears),
+    ...silent('answers', answers),
+  ];
+}
+
+const mentions = (text: string, name: string): boolean =>
+  new RegExp(`(?<![\\w.-])${name.replaceAll('.', String.raw`\.`)}(?![\\w-]|\\.\\w)`).test(text);
+
+/** The types a README says the subgraph owns, or those it extends: the words with a capital letter in that sentence, remarks in brackets apart. */
+export function typesNamed(readme: string, verb: 'Owns' | 'Extends'): Set<string> {
+  const sentences = readme.matchAll(new RegExp(`(?<![\\w])${verb} ([^.\\n]*)`, 'g'));
+  return new Set([...sentences].flatMap(([, list = '']) => list.replaceAll(/\([^)]*\)/g, '').match(/\b[A-Z]\w*/g) ?? []));
+}
