@@ -1,0 +1,28 @@
+import type { Envelope } from '../../../shared/events.ts';
+import type { Ctx } from '../loaders.ts';
+import type { KeptMail } from '../model.ts';
+import { compose } from '../mails.ts';
+
+interface Work {
+  to: string;
+  template: string;
+  params: Record<string, string>;
+}
+
+/** Sends by SMTP where that is configured; a server that is away is tried again. Otherwise the mail is kept. */
+export async function sendMail(ctx: Ctx, { to, template, params }: Work, { id }: Envelope<Work>): Promise<void> {
+  const { sealedToken, ...rest } = params;
+  const shown = sealedToken === undefined ? rest : { ...rest, token: ctx.ports.vault.open(sealedToken) };
+  const mail = { to, ...compose(template, shown, ctx.ports.rules.publicUrl) };
+  if (ctx.ports.mailer) await ctx.ports.mailer.send({ ...mail, id });
+  else await ctx.models.KeptMail.create([{ _id: id, ...mail, sentAt: ctx.now() }]);
+}
+
+/** What would have been sent, oldest first: all of it, or what went to one address. */
+export const listKeptMails = (ctx: Ctx, { to }: { to?: string } = {}): Promise<KeptMail[]> =>
+  ctx.models.KeptMail.find(to ? { to } : {})
+    .sort({ sentAt: 1, _id: 1 })
+    .lean();
+
+/** The token in a mail's link; undefined when it has none. */
+export const tokenIn = ({ text }: Pick<KeptMail, 'text'>): string | undefined => /[?&]token=([\w-]+)/.exec(text)?.[1];

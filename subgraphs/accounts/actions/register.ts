@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { email, idempotencyKey, phone, text } from '../../../shared/input.ts';
+import { isDuplicateKey } from '../../../shared/store.ts';
+import { accountMailAsked, emailWork, userProfileUpdated, userRegistered } from '../contract.ts';
+import { countRegistration, guess, mayMail } from '../limits.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Role, User } from '../model.ts';
+import { hashPassword, newPassword, refuseWeak } from '../passwords.ts';
+import { addressFields, embedded } from './addresses.ts';
+import { locale } from './profile.ts';
+import { badToken, issueToken, takeToken, tokenInput } from './tokens.ts';
+
+const name = text({ min: 1, max: 100 });
+
+export const Register = z.object({
+  email: email(),
+  password: newPassword(),
+  name,
+  phone: phone().nullish(),
+  locale: locale().nullish(),
+  idempotencyKey: idempotencyKey().optional(),
+});
+
+/**
+ * Makes an account and mails the link that confirms the address. Where the address has an account already, the answer is the same and its
+ * owner gets a mail that says so.
+ */
+export async function register(ctx: Ctx, input: z.infer<typeof Register>) {
+  await countRegistration(ctx);
+  refuseWeak(input.password, input.email);
+  const passwordHash = await hashPassword(input.password);
+  const mayWrite = await mayMail(ctx, input.email);
+  const person = { email: input.email, name: input.name, phone: input.phone ?? null, locale: input.locale ?? null, passwordHash };
+  await ctx
+    .transaction(async (inner) => {
+      const known = await inner.models.User.exists({ email: input.email });
+      await (known ? tellOwner(inner, input.email, mayWrite) : admit(inner, person, mayWrite));
+    })
+    .catch(async (error: unknown) => {
+      // Two at the same time: the other one made it.
+      if (!isDuplicateKey(error)) throw error;
+      await ctx.transaction((inner) => tellOwner(inner, input.email, mayWrite));
+    });
+  return { accepted: true };
+}
+
+async function admit(ctx: Ctx, person: Partial<User> & { email: string; name: string }, mayWrite: boolean): Promise<void> {
+  const user = await createUser(ctx, { ...person, roles: ['customer'] });
+  if (mayWrite) await mailVerification(ctx, user);
+}
+
+async function tellOwner(ctx: Ctx, to: string, mayWrite: boolean): Promise<void> {
+  if (mayWrite) ctx.publish(emailWork({ to, template: 'already-registered', params: {} }));
+}
+
+/** Writes the row and tells the world, in the running transaction. */
+export async function createUser(ctx: Ctx, person: Partial<User> & { email: string; name: string; roles: Role[] }): Promise<User> {
+  const [user] = await ctx.models.User.create([person]);
+  const { _id: userId, email: address, roles } = user!;
+  ctx.publish(userRegistered({ userId, email: address, role: roles[0]!, timestamp: ctx.now().toISOString() }));
+  return user!.toObject();
+}
+
+async function mailVerification(ctx: Ctx, { _id: userId, email: to }: User): Promise<void> {
+  const { secret } = await issueToken(ctx, { userId, purpose: 'VERIFY_EMAIL', email: to });
+  ctx.publish(emailWork({ to, template: 'verify-email', params: { sealedToken: ctx.ports.vault.seal(secret) } }));
+}
+
+export const RequestEmailVerification = z.object({ email: email() });
+
+/** Whether there is somebody to confirm is found out later, so that nothing in the answer depends on it. */
+export async function requestEmailVerification(ctx: Ctx, input: z.infer<typeof RequestEmailVerification>) {
+  ctx.publish(accountMailAsked({ email: input.email, about: 'VERIFY_EMAIL', timestamp: ctx.now().toISOString() }));
+  return { accepted: true };
+}
+
+/** The slow half of `requestEmailVerification` and `forgotPassword`. */
+export async function answerMailAsked(ctx: Ctx, { email: address, about }: { email: string; about: string }): Promise<void> {
+  const user = await ctx.models.User.findOne({ email: address, isActive: true }).lean();
+  if (!user || (about === 'VERIFY_EMAIL' && user.verified)) return;
+  if (!(await mayMail(ctx, address))) return;
+  if (about === 'VERIFY_EMAIL') return mailVerification(ctx, user);
+  const { secret } = await issueToken(ctx, { userId: user._id, purpose: 'RESET_PASSWORD' });
+  ctx.publish(emailWork({ to: address, template: 'reset-password', params: { sealedToken: ctx.ports.vault.seal(secret) } }));
+}
+
+export const VerifyEmail = z.object({ token: tokenInput() });
+
+/** Confirms the address the token was mailed to, unless it was changed since. */
+export async function verifyEmail(ctx: Ctx, { token: secret }: z.infer<typeof VerifyEmail>) {
+  const user = await guess(ctx, ctx.viewer?.id, () =>
+    ctx.transaction(async (inner) => {
+      const token = await takeToken(inner, 'VERIFY_EMAIL', secret);
+      if (!token) return null;
+      const now = ctx.now();
+      const found = await inner.models.User.findOneAndUpdate(
+        { _id: token.userId, email: token.email! },
+        { verified: true },
+        { returnDocument: 'after' },
+      ).lean();
+      if (found) inner.publish(userProfileUpdated({ userId: found._id, changes: ['verified'], timestamp: now.toISOString() }));
+      return found;
+    }),
+  );
+  if (!user) throw badToken();
+  return { verified: true };
+}
+
+export const SeedAccount = z.object({
+  email: email(),
+  password: newPassword(),
+  name,
+  phone: phone().nullish(),
+  locale: locale().nullish(),
+  roles: z
+    .array(z.enum(['customer', 'vendor', 'agent', 'admin']))
+    .min(1)
+    .default(['customer']),
+  scopes: z.array(z.string()).default([]),
+  addresses: z.array(addressFields).default([]),
+});
+
+/**
+ * An account that is confirmed and has roles from the start; an address that is taken answers its account unchanged. No door of the graph
+ * leads here: it is for who runs the process (the first admin, the demo).
+ */
+export async function seedAccount(ctx: Ctx, wanted: z.input<typeof SeedAccount>): Promise<{ user: User; isNew: boolean }> {
+  const { password, addresses, ...person } = SeedAccount.parse(wanted);
+  const known = await ctx.models.User.findOne({ email: person.email }).lean();
+  if (known) return { user: known, isNew: false };
+  const passwordHash = await hashPassword(password);
+  const rows = addresses.map((address) => embedded(address, ctx.now()));
+  const defaultAddressId = rows[0]?._id ?? null;
+  const user = await ctx.transaction((inner) =>
+    createUser(inner, { ...person, passwordHash, addresses: rows as never, defaultAddressId, verified: true }),
+  );
+  return { user, isNew: true };
+}

@@ -1,0 +1,120 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { isProblem, Problem, unavailable } from '../../shared/errors.ts';
+import type { Ctx } from './loaders.ts';
+import { hashSecret } from './secrets.ts';
+
+/** Wrong guesses an account bears in the window, whatever they were made at: password, code, token. */
+const GUESSES_PER_ACCOUNT = 10;
+const GUESS_WINDOW_SECONDS = 15 * 60;
+const MAILS_PER_ADDRESS = 5;
+const HOUR_SECONDS = 3_600;
+/** Without Redis each process counts for itself, so it allows less. */
+const INSURED_SHARE = 0.5;
+/** Right guesses under way take places too: whoever finds none waits a little for one. */
+const WAITS = 5;
+const WAIT_MS = 100;
+
+interface Limits {
+  account: RateLimiterRedis;
+  ip: RateLimiterRedis;
+  registrations: RateLimiterRedis;
+  mails: RateLimiterRedis;
+}
+
+const opened = new WeakMap<Redis, Limits>();
+
+/** Once for each connection of the process: what the insurance counts must outlive a request. */
+function limitsOf({ redis, redisPrefix, ports }: Ctx): Limits {
+  const limiter = (name: string, points: number, duration: number) =>
+    new RateLimiterRedis({
+      storeClient: redis,
+      keyPrefix: `${redisPrefix}:accounts:${name}`,
+      points,
+      duration,
+      rejectIfRedisNotReady: true,
+      insuranceLimiter: new RateLimiterMemory({ points: Math.ceil(points * INSURED_SHARE), duration }),
+    });
+  let limits = opened.get(redis);
+  if (!limits) {
+    limits = {
+      account: limiter('guesses', GUESSES_PER_ACCOUNT, GUESS_WINDOW_SECONDS),
+      ip: limiter('guesses-ip', ports.rules.guessesPerIp, GUESS_WINDOW_SECONDS),
+      registrations: limiter('registrations-ip', ports.rules.registrationsPerIp, HOUR_SECONDS),
+      mails: limiter('mails', MAILS_PER_ADDRESS, HOUR_SECONDS),
+    };
+    opened.set(redis, limits);
+  }
+  return limits;
+}
+
+/** Whose guesses are counted together: an account, or an address that has none (it is locked just the same). */
+export const guessedAt = (user: { _id: string } | null, email = ''): string => (user ? user._id : hashSecret(email));
+
+/**
+ * Evaluates one guess (null = wrong) if the account and the network address have one left; RATE_LIMITED otherwise, without looking at it.
+ * Only wrong ones stay counted, so nobody is locked out by being right often, and a right one does not wipe out wrong ones.
+ */
+export async function guess<T>(ctx: Ctx, account: string | undefined, evaluate: () => Promise<T | null>): Promise<T | null> {
+  const { account: perAccount, ip: perIp } = limitsOf(ctx);
+  const ip = ctx.identity.client?.ip;
+  if (ip) await take(perIp, ip, 0);
+  try {
+    if (account) await take(perAccount, account, WAITS);
+  } catch (error) {
+    if (ip) await perIp.reward(ip);
+    throw error;
+  }
+  const giveBack = async (): Promise<void> => {
+    if (ip) await perIp.reward(ip);
+    if (account) await perAccount.reward(account);
+  };
+  try {
+    const result = await evaluate();
+    if (result !== null) await giveBack();
+    return result;
+  } catch (error) {
+    // Right, but refused for another reason.
+    if (isProblem(error)) await giveBack();
+    throw error;
+  }
+}
+
+/** RATE_LIMITED when too many accounts were made from one network address. */
+export async function countRegistration(ctx: Ctx): Promise<void> {
+  const ip = ctx.identity.client?.ip;
+  if (ip) await take(limitsOf(ctx).registrations, ip, 0);
+}
+
+/** False when an address got enough mails for now. The asker is not told: that would say whether anybody reads them. */
+export async function mayMail(ctx: Ctx, email: string): Promise<boolean> {
+  try {
+    await limitsOf(ctx).mails.consume(hashSecret(email));
+    return true;
+  } catch (error) {
+    if (error instanceof RateLimiterRes) return false;
+    throw error;
+  }
+}
+
+async function take(limiter: RateLimiterRedis, key: string, waits: number): Promise<void> {
+  for (let wait = 0; ; wait += 1) {
+    try {
+      await limiter.consume(key);
+      return;
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) throw unavailable('limit of guesses', error);
+      // Nothing was evaluated, so nothing is counted.
+      await limiter.reward(key);
+      if (wait === waits) throw tooMany(error.msBeforeNext);
+      await delay(WAIT_MS * (1 + Math.random()));
+    }
+  }
+}
+
+const tooMany = (ms: number): Problem =>
+  new Problem('RATE_LIMITED', 'Too many attempts. Try again later.', {
+    retryable: true,
+    retryAfterSeconds: Math.max(1, Math.ceil(ms / 1_000)),
+  });
