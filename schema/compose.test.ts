@@ -9,8 +9,16 @@ import { defineEvent, defineWork, on } from '../shared/events.ts';
 import { composeSupergraph, eventMap, runCompose } from './compose.ts';
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
-const notes = { name: 'notes', url: 'http://notes:4001/graphql', typeDefs: `${LINK}type Query { note(id: ID!): Note }\ntype Note @key(fields: "id") { id: ID!  text: String }` };
-const boards = { name: 'boards', url: 'http://boards:4002/graphql', typeDefs: `${LINK}type Query { board: Board }\ntype Board { id: ID!  pinned: Note }\ntype Note @key(fields: "id") { id: ID!  board: Board }` };
+const notes = {
+  name: 'notes',
+  url: 'http://notes:4001/graphql',
+  typeDefs: `${LINK}type Query { note(id: ID!): Note }\ntype Note @key(fields: "id") { id: ID!  text: String }`,
+};
+const boards = {
+  name: 'boards',
+  url: 'http://boards:4002/graphql',
+  typeDefs: `${LINK}type Query { board: Board }\ntype Board { id: ID!  pinned: Note }\ntype Note @key(fields: "id") { id: ID!  board: Board }`,
+};
 
 describe('composeSupergraph', () => {
   test('joins the types of several subgraphs', () => {
@@ -62,7 +70,10 @@ describe('compose', () => {
   let root: string;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'compose-'));
-    await write('rover.yaml', 'subgraphs: { notes: { routing_url: "http://notes:4001/graphql", schema: { file: schema/subgraphs/notes.graphql } } }');
+    await write(
+      'rover.yaml',
+      'subgraphs: { notes: { routing_url: "http://notes:4001/graphql", schema: { file: schema/subgraphs/notes.graphql } } }',
+    );
     await write('subgraphs/notes/schema.graphql', 'type Query { "A note." note: String }');
     const kit = pathToFileURL(join(import.meta.dirname, '../shared/subgraph.ts')).href;
     await write(
@@ -81,12 +92,15 @@ describe('compose', () => {
   const read = (file: string) => readFile(join(root, file), 'utf8');
   const run = async (check: boolean) => {
     const lines: string[] = [];
-    const code = await runCompose({ root, check, say: line => lines.push(line) });
+    const code = await runCompose({ root, check, say: (line) => lines.push(line) });
     return { code, text: lines.join('\n') };
   };
 
   test('names what is stale, writes it, and is content afterwards', async () => {
-    expect(await run(true)).toEqual({ code: 1, text: expect.stringMatching(/schema\/subgraphs\/notes\.graphql, schema\/supergraph\.graphql, schema\/events\.json$/) });
+    expect(await run(true)).toEqual({
+      code: 1,
+      text: expect.stringMatching(/schema\/subgraphs\/notes\.graphql, schema\/supergraph\.graphql, schema\/events\.json$/),
+    });
     await expect(read('schema/supergraph.graphql')).rejects.toThrow('ENOENT');
 
     expect(await run(false)).toMatchObject({ code: 0 });
@@ -98,7 +112,10 @@ describe('compose', () => {
   });
 
   test('says which folder is missing', async () => {
-    await write('rover.yaml', 'subgraphs: { ghosts: { routing_url: "http://ghosts:4001/graphql", schema: { file: schema/subgraphs/ghosts.graphql } } }');
+    await write(
+      'rover.yaml',
+      'subgraphs: { ghosts: { routing_url: "http://ghosts:4001/graphql", schema: { file: schema/subgraphs/ghosts.graphql } } }',
+    );
 
     expect(await run(false)).toEqual({ code: 1, text: 'rover.yaml lists ghosts, but subgraphs/ghosts/subgraph.ts is missing.' });
   });

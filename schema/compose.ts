@@ -35,8 +35,13 @@ export function composeSupergraph(subgraphs: readonly SubgraphSource[]): string 
 export async function composeProject(root: string = ROOT): Promise<{ schemas: Map<string, string>; composed: () => Map<string, string> }> {
   // The committed supergraph does not depend on the environment of who composes it.
   const entries = readManifest(root, {});
-  const subgraphs = await Promise.all(entries.map(async entry => ({ entry, subgraph: await loadSubgraph(root, entry) })));
-  const sources = subgraphs.map(({ entry, subgraph }) => ({ name: entry.name, url: entry.routingUrl, file: entry.schemaFile, typeDefs: BANNER + completeTypeDefs(subgraph) }));
+  const subgraphs = await Promise.all(entries.map(async (entry) => ({ entry, subgraph: await loadSubgraph(root, entry) })));
+  const sources = subgraphs.map(({ entry, subgraph }) => ({
+    name: entry.name,
+    url: entry.routingUrl,
+    file: entry.schemaFile,
+    typeDefs: BANNER + completeTypeDefs(subgraph),
+  }));
   return {
     schemas: new Map(sources.map(({ file, typeDefs }) => [file, typeDefs])),
     composed: () =>
@@ -92,12 +97,22 @@ async function write(root: string, files: Map<string, string>): Promise<void> {
 }
 
 async function stale(root: string, files: Map<string, string>): Promise<string[]> {
-  const different = await Promise.all([...files].map(async ([file, text]) => ((await readFile(join(root, file), 'utf8').catch(() => '')) === text ? [] : [file])));
+  const different = await Promise.all(
+    [...files].map(async ([file, text]) => ((await readFile(join(root, file), 'utf8').catch(() => '')) === text ? [] : [file])),
+  );
   return different.flat();
 }
 
 /** Writes everything, or with `check` says what would change; answers the exit code. */
-export async function runCompose({ root = ROOT, check, say }: { root?: string; check: boolean; say: (line: string) => void }): Promise<number> {
+export async function runCompose({
+  root = ROOT,
+  check,
+  say,
+}: {
+  root?: string;
+  check: boolean;
+  say: (line: string) => void;
+}): Promise<number> {
   try {
     const { schemas, composed } = await composeProject(root);
     if (!check) await write(root, schemas);

@@ -45,7 +45,7 @@ export function createChannel<T>({ limit, tooSlow, onDone }: ChannelOptions<T>):
     next() {
       if (queue.length > 0) return Promise.resolve({ done: false, value: queue.shift() as T });
       if (ended) return Promise.resolve({ done: true, value: undefined });
-      return new Promise(resolve => waiting.push(resolve));
+      return new Promise((resolve) => waiting.push(resolve));
     },
     return: leave,
     throw: async (error: unknown) => {

@@ -12,20 +12,29 @@ export interface HealthReport {
 /** A dependency that has not answered by then counts as down: who asks wants an answer, not a wait. */
 const PATIENCE_MS = 2_000;
 
-/** The body of /health and /ready. `names` are reported as down when `check` fails or hangs. Never throws. */
-export async function healthReport(service: string, names: readonly string[], check: () => Promise<Record<string, Check>>): Promise<HealthReport> {
-  const allDown = Object.fromEntries(names.map((name): [string, Check] => [name, 'down']));
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<Record<string, Check>>(resolve => {
-    timer = setTimeout(resolve, PATIENCE_MS, allDown);
-  });
-  const checks = await Promise.race([check().catch(() => allDown), patience]);
-  clearTimeout(timer);
+/** The body of /health and /ready. A check that fails or hangs says down. Never throws. */
+export async function healthReport(service: string, checks: Readonly<Record<string, () => Promise<Check>>>): Promise<HealthReport> {
+  const asked = Object.entries(checks).map(async ([name, check]): Promise<[string, Check]> => [name, await patiently(check)]);
+  const answers = Object.fromEntries(await Promise.all(asked));
   return {
-    status: Object.values(checks).includes('down') ? 'degraded' : 'ok',
+    status: Object.values(answers).includes('down') ? 'degraded' : 'ok',
     service,
     uptime: Math.round(process.uptime()),
     timestamp: new Date().toISOString(),
-    checks,
+    checks: answers,
   };
+}
+
+async function patiently(check: () => Promise<Check>): Promise<Check> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<Check>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, 'down');
+  });
+  try {
+    return await Promise.race([check(), patience]);
+  } catch {
+    return 'down';
+  } finally {
+    clearTimeout(timer);
+  }
 }

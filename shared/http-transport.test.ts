@@ -17,7 +17,14 @@ const request = (query: string, more: Partial<SubgraphRequest> = {}): SubgraphRe
   deadline: Date.now() + 10_000,
   ...more,
 });
-const command = (name: string, more = {}) => ({ command: name, input: { a: 1 }, identity: as('usr_1'), correlationId: 'test-correlation', deadline: Date.now() + 10_000, ...more });
+const command = (name: string, more = {}) => ({
+  command: name,
+  input: { a: 1 },
+  identity: as('usr_1'),
+  correlationId: 'test-correlation',
+  deadline: Date.now() + 10_000,
+  ...more,
+});
 
 const opened: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -37,7 +44,7 @@ async function rogue(listener: RequestListener) {
     asked.push(incoming.url ?? '');
     listener(incoming, outgoing);
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   opened.push(async () => {
     server.closeAllConnections();
     server.close();
@@ -67,7 +74,7 @@ function notes() {
             try {
               for (let tick = 1; ; tick += 1) {
                 yield { ticks: `${identity.viewer?.id} ${tick}` };
-                await new Promise(resolve => setImmediate(resolve));
+                await new Promise((resolve) => setImmediate(resolve));
               }
             } finally {
               live.open -= 1;
@@ -113,13 +120,19 @@ function expectUnavailable(error: unknown): void {
   });
 }
 
-const failureOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined, (error: unknown) => error);
+const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 describe('a request', () => {
   test('brings back the answer, asked as the viewer', async () => {
     const { url, subgraph } = await served();
 
-    const answer = await transportTo(url).execute(request('query Q($text: String!) { reader echo(text: $text) }', { variables: { text: 'é\u2028' }, operationName: 'Q' }));
+    const answer = await transportTo(url).execute(
+      request('query Q($text: String!) { reader echo(text: $text) }', { variables: { text: 'é\u2028' }, operationName: 'Q' }),
+    );
 
     expect(answer).toEqual({ data: { reader: 'usr_1', echo: 'é\u2028' } });
     expect(subgraph.asked[0]).toMatchObject({ correlationId: 'test-correlation', deadline: expect.any(Number) });
@@ -131,6 +144,7 @@ describe('a request', () => {
     ['a list', (_in, out) => out.end('[{"data":{}}]')],
     ['an empty object', (_in, out) => out.end('{}')],
     ['data that is no object', (_in, out) => out.end('{"data":5}')],
+    ['text where an object was asked for', (_in, out) => out.end('{"data":{"board":"b1"}}')],
     ['errors that are no list', (_in, out) => out.end('{"data":null,"errors":"many"}')],
     ['errors without a message', (_in, out) => out.end('{"errors":[{"code":1}]}')],
     ['half an answer', (_in, out) => void (out.writeHead(200, { 'content-length': '100' }), out.write('{"data"'), out.destroy())],
@@ -142,7 +156,9 @@ describe('a request', () => {
   ])('answered with %s is an unavailable subgraph', async (_case, listener) => {
     const { url } = await rogue(listener);
 
-    const error = await failureOf(transportTo(url, { timeoutMs: 150, maxAnswerBytes: 10_000 }).execute(request('mutation { write }')));
+    const error = await failureOf(
+      transportTo(url, { timeoutMs: 150, maxAnswerBytes: 10_000 }).execute(request('mutation { board: write { id } }')),
+    );
 
     expectUnavailable(error);
   });
@@ -207,7 +223,11 @@ describe('a command', () => {
   test('brings back its result', async () => {
     const { url } = await served();
 
-    await expect(transportTo(url).call(command('notes.echo', { idempotencyKey: 'k-1' }))).resolves.toEqual({ input: { a: 1 }, idempotencyKey: 'k-1', viewer: 'usr_1' });
+    await expect(transportTo(url).call(command('notes.echo', { idempotencyKey: 'k-1' }))).resolves.toEqual({
+      input: { a: 1 },
+      idempotencyKey: 'k-1',
+      viewer: 'usr_1',
+    });
   });
 
   test('rejects with the Problem of the callee, facts and all', async () => {
@@ -216,7 +236,14 @@ describe('a command', () => {
     const error = await failureOf(transportTo(url).call(command('notes.refuse')));
 
     expect(error).toBeInstanceOf(Problem);
-    expect(error).toMatchObject({ code: 'NOTE_LOCKED', message: 'The note is locked.', typename: 'NoteLockedError', inputPath: ['id'], facts: { noteId: 'nte_1' }, retryable: false });
+    expect(error).toMatchObject({
+      code: 'NOTE_LOCKED',
+      message: 'The note is locked.',
+      typename: 'NoteLockedError',
+      inputPath: ['id'],
+      facts: { noteId: 'nte_1' },
+      retryable: false,
+    });
   });
 
   test('that breaks the callee rejects with a Problem that tells nothing', async () => {
@@ -251,7 +278,8 @@ describe('a command', () => {
 });
 
 describe('a subscription', () => {
-  const stream = async (answer: Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>) => (await answer) as AsyncIterableIterator<ExecutionResult>;
+  const stream = async (answer: Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>) =>
+    (await answer) as AsyncIterableIterator<ExecutionResult>;
 
   test('brings events to each viewer over one socket', async () => {
     const { url } = await served();
@@ -282,7 +310,9 @@ describe('a subscription', () => {
 
     const events = await stream(transportTo(url).subscribe(request('subscription { refused }')));
 
-    expect((await events.next()).value).toMatchObject({ errors: [{ message: 'You may not hear this.', extensions: { code: 'FORBIDDEN' } }] });
+    expect((await events.next()).value).toMatchObject({
+      errors: [{ message: 'You may not hear this.', extensions: { code: 'FORBIDDEN' } }],
+    });
     expect((await events.next()).done).toBe(true);
   });
 

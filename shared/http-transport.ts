@@ -3,6 +3,7 @@ import { createClient, type Client } from 'graphql-ws';
 import { LRUCache } from 'lru-cache';
 import { Pool } from 'undici';
 import { WebSocket } from 'ws';
+import { answersShape } from './answer-shape.ts';
 import { createChannel } from './channel.ts';
 import { Problem } from './errors.ts';
 import { IDENTITY_HEADER, signIdentity, type Identity } from './identity.ts';
@@ -53,7 +54,13 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
     if (patience <= 0) throw impatient(name);
     try {
       const headers = { ...headersOf(request), [IDENTITY_HEADER]: await keyFor(request.identity), ...extraHeaders };
-      const answer = await pool.request({ method: 'POST', path: `${prefix}${path}`, headers, body: JSON.stringify(body), signal: AbortSignal.timeout(patience) });
+      const answer = await pool.request({
+        method: 'POST',
+        path: `${prefix}${path}`,
+        headers,
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(patience),
+      });
       return { status: answer.statusCode, value: JSON.parse(await answer.body.text()) };
     } catch (error) {
       throw isTimeout(error) && patience < FAIR_TIME_MS ? impatient(name, error) : subgraphUnavailable(name, error);
@@ -63,16 +70,18 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
   return {
     execute({ query, operationName, variables, ...request }) {
       const until = Math.min(request.deadline, Date.now() + timeoutMs);
-      const work = async (): Promise<ExecutionResult> => graphqlAnswer(name, await post('/graphql', { ...request, until }, { query, operationName, variables }));
+      const work = async (): Promise<ExecutionResult> =>
+        graphqlAnswer(name, query, await post('/graphql', { ...request, until }, { query, operationName, variables }));
       return resilience.run(work, { repeatable: !isMutation(query), deadline: until });
     },
     call({ command, input, idempotencyKey, ...request }) {
       const until = Math.min(request.deadline, Date.now() + commandTimeoutMs);
       const headers = idempotencyKey ? { 'idempotency-key': idempotencyKey } : undefined;
-      const work = async (): Promise<unknown> => commandAnswer(name, await post(`/internal/${encodeURIComponent(command)}`, { ...request, until }, { input }, headers));
+      const work = async (): Promise<unknown> =>
+        commandAnswer(name, await post(`/internal/${encodeURIComponent(command)}`, { ...request, until }, { input }, headers));
       return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: until });
     },
-    subscribe: async request => openSubscription(name, sockets, request, await keyFor(request.identity)),
+    subscribe: async (request) => openSubscription(name, sockets, request, await keyFor(request.identity)),
     async close() {
       await sockets.dispose();
       await pool.destroy();
@@ -112,8 +121,8 @@ function impatient(name: string, cause?: unknown): Problem {
 function resilienceFor(name: string, options: HttpTransportOptions['resilience']): Resilience {
   return createResilience({
     ...options,
-    isOutage: error => !(error instanceof Problem) || (error.code === 'SUBGRAPH_UNAVAILABLE' && !impatientProblems.has(error)),
-    isRetryable: error => error instanceof Problem && error.retryable,
+    isOutage: (error) => !(error instanceof Problem) || (error.code === 'SUBGRAPH_UNAVAILABLE' && !impatientProblems.has(error)),
+    isRetryable: (error) => error instanceof Problem && error.retryable,
     refusal: () => subgraphUnavailable(name),
   });
 }
@@ -121,7 +130,7 @@ function resilienceFor(name: string, options: HttpTransportOptions['resilience']
 /** One signature serves an identity for half of its life. */
 function createKeyring(audience: string): (identity: Identity) => Promise<string> {
   const keys = new LRUCache<string, Promise<string>>({ max: REMEMBERED_IDENTITIES, ttl: KEY_REUSE_MS });
-  return identity => {
+  return (identity) => {
     const memo = JSON.stringify(identity);
     let key = keys.get(memo);
     if (!key) keys.set(memo, (key = signIdentity(identity, audience)));
@@ -129,9 +138,10 @@ function createKeyring(audience: string): (identity: Identity) => Promise<string
   };
 }
 
-function graphqlAnswer(name: string, { status, value }: Answer): ExecutionResult {
+function graphqlAnswer(name: string, query: string, { status, value }: Answer): ExecutionResult {
   // 401 means that the two processes do not share a secret: nothing the caller could mend.
-  if (status === 401 || !isExecutionResult(value)) throw subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
+  if (status === 401 || !isExecutionResult(value) || !answersShape(query, value.data))
+    throw subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
   return value;
 }
 
@@ -139,7 +149,8 @@ function isExecutionResult(value: unknown): value is ExecutionResult {
   if (!isObject(value)) return false;
   const { data, errors } = value;
   const dataFits = data === undefined || data === null || isObject(data);
-  const errorsFit = errors === undefined || (Array.isArray(errors) && errors.every(error => isObject(error) && typeof error['message'] === 'string'));
+  const errorsFit =
+    errors === undefined || (Array.isArray(errors) && errors.every((error) => isObject(error) && typeof error['message'] === 'string'));
   return dataFits && errorsFit && (data !== undefined || (Array.isArray(errors) && errors.length > 0));
 }
 
@@ -166,10 +177,10 @@ function createSocketClient(url: string, maxPayload: number): Client {
     connectionAckWaitTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     on: {
-      ping: received => {
+      ping: (received) => {
         if (!received) pongWait = setTimeout(() => client.terminate(), 5_000).unref();
       },
-      pong: received => {
+      pong: (received) => {
         if (received) clearTimeout(pongWait);
       },
       closed: () => clearTimeout(pongWait),
@@ -179,16 +190,22 @@ function createSocketClient(url: string, maxPayload: number): Client {
 }
 
 /** The stream ends with a retryable error when the subgraph is lost; the client resumes it with its cursor. */
-function openSubscription(name: string, client: Client, request: SubgraphRequest, key: string): AsyncGenerator<ExecutionResult, void, void> {
+function openSubscription(
+  name: string,
+  client: Client,
+  request: SubgraphRequest,
+  key: string,
+): AsyncGenerator<ExecutionResult, void, void> {
   const { query, operationName, variables, correlationId } = request;
   const slow = (): ExecutionResult => ({ errors: [new Problem('SLOW_CONSUMER', 'The stream was read too slowly.', { retryable: true })] });
   const channel = createChannel<ExecutionResult>({ limit: WAITING_EVENTS, tooSlow: slow, onDone: () => unsubscribe() });
   const unsubscribe = client.subscribe(
     { query, operationName: operationName ?? null, variables: variables ?? null, extensions: { key, correlationId } },
     {
-      next: event => channel.push(isExecutionResult(event) ? event : { errors: [subgraphUnavailable(name)] }),
+      next: (event) =>
+        channel.push(isExecutionResult(event) && answersShape(query, event.data) ? event : { errors: [subgraphUnavailable(name)] }),
       // Refusals come as a list of GraphQL errors, a lost socket as anything else.
-      error: reason => channel.end({ errors: Array.isArray(reason) ? (reason as GraphQLError[]) : [subgraphUnavailable(name, reason)] }),
+      error: (reason) => channel.end({ errors: Array.isArray(reason) ? (reason as GraphQLError[]) : [subgraphUnavailable(name, reason)] }),
       complete: () => channel.end(),
     },
   );

@@ -11,7 +11,12 @@ const identity: Identity = {
 };
 const secret = createSecretKey(Buffer.from(env.INTERNAL_SECRET));
 const claims = (alg = 'HS256') =>
-  new SignJWT({ viewer: null }).setProtectedHeader({ alg }).setIssuer('gateway').setAudience('notes').setIssuedAt().setExpirationTime('60s');
+  new SignJWT({ viewer: null })
+    .setProtectedHeader({ alg })
+    .setIssuer('gateway')
+    .setAudience('notes')
+    .setIssuedAt()
+    .setExpirationTime('60s');
 const ago = (seconds: number): Date => new Date(Date.now() - seconds * 1000);
 
 test('brings the viewer and the client to the subgraph it was signed for', async () => {
@@ -40,14 +45,43 @@ test('gives the same answer when a token is shown again', async () => {
 describe('refuses', () => {
   test.each<[string, () => Promise<string> | string]>([
     ['a token for another subgraph', () => signIdentity(identity, 'boards')],
-    ['a token without a signature', () => new UnsecuredJWT({ viewer: null }).setAudience('notes').setIssuer('gateway').setIssuedAt().setExpirationTime('60s').encode()],
+    [
+      'a token without a signature',
+      () => new UnsecuredJWT({ viewer: null }).setAudience('notes').setIssuer('gateway').setIssuedAt().setExpirationTime('60s').encode(),
+    ],
     ['a token signed with another secret', () => claims().sign(createSecretKey(Buffer.from('another secret that is long enough')))],
     ['a token of another algorithm', () => claims('HS512').sign(secret)],
     ['a token that has expired', () => claims().setIssuedAt(ago(120)).setExpirationTime(ago(60)).sign(secret)],
     ['a token that would live for a day', () => claims().setIssuedAt(ago(3_600)).setExpirationTime('1d').sign(secret)],
-    ['a token that never expires', () => new SignJWT({ viewer: null }).setProtectedHeader({ alg: 'HS256' }).setIssuer('gateway').setAudience('notes').setIssuedAt().sign(secret)],
-    ['a token that says nothing of a viewer', () => new SignJWT({}).setProtectedHeader({ alg: 'HS256' }).setIssuer('g').setAudience('notes').setIssuedAt().setExpirationTime('60s').sign(secret)],
-    ['an altered token', async () => (await signIdentity(identity, 'notes')).replace(/\.[^.]+\./, `.${Buffer.from('{"viewer":{"id":"usr_2","roles":["admin"],"scopes":[]},"aud":"notes"}').toString('base64url')}.`)],
+    [
+      'a token that never expires',
+      () =>
+        new SignJWT({ viewer: null })
+          .setProtectedHeader({ alg: 'HS256' })
+          .setIssuer('gateway')
+          .setAudience('notes')
+          .setIssuedAt()
+          .sign(secret),
+    ],
+    [
+      'a token that says nothing of a viewer',
+      () =>
+        new SignJWT({})
+          .setProtectedHeader({ alg: 'HS256' })
+          .setIssuer('g')
+          .setAudience('notes')
+          .setIssuedAt()
+          .setExpirationTime('60s')
+          .sign(secret),
+    ],
+    [
+      'an altered token',
+      async () =>
+        (await signIdentity(identity, 'notes')).replace(
+          /\.[^.]+\./,
+          `.${Buffer.from('{"viewer":{"id":"usr_2","roles":["admin"],"scopes":[]},"aud":"notes"}').toString('base64url')}.`,
+        ),
+    ],
     ['text that is no token', () => 'internal'],
     ['nothing', () => ''],
   ])('%s', async (_case, make) => {

@@ -22,8 +22,20 @@ test('lists the subgraphs in their order, with ports from 4001', async () => {
   await write(ROVER);
 
   expect(readManifest(root, {})).toEqual([
-    { name: 'notes', routingUrl: 'http://notes:4001/graphql', schemaFile: 'schema/subgraphs/notes.graphql', baseUrl: 'http://notes:4001', port: 4001 },
-    { name: 'boards', routingUrl: 'http://boards:4002/graphql', schemaFile: 'schema/subgraphs/boards.graphql', baseUrl: 'http://boards:4002', port: 4002 },
+    {
+      name: 'notes',
+      routingUrl: 'http://notes:4001/graphql',
+      schemaFile: 'schema/subgraphs/notes.graphql',
+      baseUrl: 'http://notes:4001',
+      port: 4001,
+    },
+    {
+      name: 'boards',
+      routingUrl: 'http://boards:4002/graphql',
+      schemaFile: 'schema/subgraphs/boards.graphql',
+      baseUrl: 'http://boards:4002',
+      port: 4002,
+    },
   ]);
 });
 

@@ -48,7 +48,7 @@ export function readManifest(root: string, environment: EnvSource = process.env)
   const parsed = Manifest.safeParse(parse(readFileSync(join(root, FILE), 'utf8')));
   if (!parsed.success) throw new Error(`${FILE}: ${z.prettifyError(parsed.error)}`);
   const { SUBGRAPH_URLS: overrides } = parseEnv(Overrides, environment);
-  const unknown = Object.keys(overrides).filter(name => !(name in parsed.data.subgraphs));
+  const unknown = Object.keys(overrides).filter((name) => !(name in parsed.data.subgraphs));
   if (unknown.length > 0) throw new Error(`SUBGRAPH_URLS names ${unknown.join(', ')}, which ${FILE} does not know`);
 
   return Object.entries(parsed.data.subgraphs).map(([name, { routing_url: routingUrl, schema }], index) => {

@@ -13,8 +13,8 @@ const succeed = () => Promise.resolve('fine');
 
 function resilience(options: Partial<ResilienceOptions> = {}) {
   return createResilience({
-    isOutage: error => error instanceof Down,
-    isRetryable: error => error instanceof Down || error instanceof Busy,
+    isOutage: (error) => error instanceof Down,
+    isRetryable: (error) => error instanceof Down || error instanceof Busy,
     refusal: () => new Refused(),
     ...options,
   });
@@ -136,7 +136,9 @@ describe('retrying', () => {
       return Promise.reject(options.error ?? new Down());
     };
     const { deadline = NEVER, repeatable = true } = options;
-    const outcome = policy.run(work, { repeatable, deadline: deadline === NEVER ? NEVER : start + deadline }).catch((error: unknown) => error);
+    const outcome = policy
+      .run(work, { repeatable, deadline: deadline === NEVER ? NEVER : start + deadline })
+      .catch((error: unknown) => error);
     await jest.advanceTimersByTimeAsync(60_000);
     expect(await outcome).toBeInstanceOf(Error);
     return times;

@@ -117,7 +117,7 @@ function createBreaker({ isOutage, refusal }: Pick<ResilienceOptions, 'isOutage'
 }
 
 /** Up to a tenth more than the plain doubling, so that callers who failed together do not come back together. */
-const jitter = (attempt = 0, { initialDelay, maxDelay, exponent }: { initialDelay: number; maxDelay: number; exponent: number }): [number, number] => [
-  Math.min(initialDelay * exponent ** attempt, maxDelay) * (1 + Math.random() / 10),
-  attempt + 1,
-];
+const jitter = (
+  attempt = 0,
+  { initialDelay, maxDelay, exponent }: { initialDelay: number; maxDelay: number; exponent: number },
+): [number, number] => [Math.min(initialDelay * exponent ** attempt, maxDelay) * (1 + Math.random() / 10), attempt + 1];

@@ -126,7 +126,9 @@ describe('without a valid identity', () => {
     };
 
     await expect(take()).rejects.toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }]);
-    await expect(take({ key: await signIdentity(identity, 'boards') })).rejects.toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }]);
+    await expect(take({ key: await signIdentity(identity, 'boards') })).rejects.toMatchObject([
+      { extensions: { code: 'UNAUTHENTICATED' } },
+    ]);
 
     expect(await take({ key })).toEqual([{ counted: 1 }, { counted: 2 }, { counted: 3 }]);
     await client.dispose();
@@ -175,7 +177,11 @@ describe('a command', () => {
     const { status, body } = await post('/internal/notes.refuse', { input: null });
 
     expect(status).toBe(400);
-    expect(body['error']).toMatchObject({ code: 'NOTE_LOCKED', message: 'The note is locked.', extensions: { noteId: 'nte_1', retryable: false } });
+    expect(body['error']).toMatchObject({
+      code: 'NOTE_LOCKED',
+      message: 'The note is locked.',
+      extensions: { noteId: 'nte_1', retryable: false },
+    });
   });
 
   test('that nobody answers is refused', async () => {
@@ -216,7 +222,13 @@ describe('health', () => {
     const response = await fetch(served.url + path);
     return { status: response.status, body: (await response.json()) as unknown };
   };
-  const body = (status: string, checks: object) => ({ status, service: 'notes', uptime: expect.any(Number), timestamp: expect.stringMatching(/^\d{4}-.*Z$/), checks });
+  const body = (status: string, checks: object) => ({
+    status,
+    service: 'notes',
+    uptime: expect.any(Number),
+    timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
+    checks,
+  });
 
   test('is told to anyone, with what it depends on', async () => {
     expect(await get('/health')).toEqual({ status: 200, body: body('ok', { mongodb: 'up', redis: 'up' }) });
@@ -245,7 +257,7 @@ test('finishes what is under way when it stops, and takes nothing new', async ()
 
   await second.close();
 
-  await expect(started.then(response => response.json())).resolves.toEqual({ result: 'done' });
+  await expect(started.then((response) => response.json())).resolves.toEqual({ result: 'done' });
   const refused = new Promise((resolve, reject) => connect(second.port, '127.0.0.1').once('error', resolve).once('connect', reject));
   await expect(refused).resolves.toMatchObject({ code: 'ECONNREFUSED' });
 });

@@ -40,7 +40,6 @@ const COMMAND_BODY = 1024 * 1024;
 const SOCKET_MESSAGE = 1024 * 1024;
 /** Nobody may keep a subgraph busy for longer, whatever deadline the header names. */
 const LONGEST_MS = 60_000;
-const DEPENDENCIES = ['mongodb', 'redis'];
 
 const GraphqlBody = z.object({
   query: z.string().min(1),
@@ -100,7 +99,10 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
 }
 
 function addHealth(app: FastifyInstance, open: OpenSubgraph): void {
-  const report = () => healthReport(open.name, DEPENDENCIES, async () => ({ ...(await open.health()) }));
+  const report = () => {
+    const health = open.health();
+    return healthReport(open.name, { mongodb: async () => (await health).mongodb, redis: async () => (await health).redis });
+  };
   app.get('/health', report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();
@@ -159,14 +161,19 @@ function socketProtocol(open: OpenSubgraph, log: Log): Server<SocketExtra> {
       const correlationId = correlationIdFrom(payload.extensions?.['correlationId']);
       try {
         const contextValue = await socketRequest(payload, open.name, correlationId);
-        return { schema: NO_SCHEMA, document: parse(payload.query, { noLocation: true }), operationName: payload.operationName, contextValue };
+        return {
+          schema: NO_SCHEMA,
+          document: parse(payload.query, { noLocation: true }),
+          operationName: payload.operationName,
+          contextValue,
+        };
       } catch (error) {
         const { message, extensions } = maskError(error, { correlationId, log });
         return [new GraphQLError(message, { extensions })];
       }
     },
-    subscribe: args => open.subscribe(args.contextValue as SubgraphRequest),
-    execute: args => open.execute(args.contextValue as SubgraphRequest),
+    subscribe: (args) => open.subscribe(args.contextValue as SubgraphRequest),
+    execute: (args) => open.execute(args.contextValue as SubgraphRequest),
     // As it is: graphql-ws itself would ask each error for its JSON, and an error may be a plain object.
     onNext: (_ctx, _id, _payload, _args, result) => result,
   });
@@ -175,7 +182,11 @@ function socketProtocol(open: OpenSubgraph, log: Log): Server<SocketExtra> {
 /** graphql-ws hands it on without looking: the subgraph validates by itself. */
 const NO_SCHEMA = undefined as unknown as GraphQLSchema;
 
-async function socketRequest({ query, operationName, variables, extensions }: SubscribePayload, audience: string, correlationId: string): Promise<SubgraphRequest> {
+async function socketRequest(
+  { query, operationName, variables, extensions }: SubscribePayload,
+  audience: string,
+  correlationId: string,
+): Promise<SubgraphRequest> {
   return {
     query,
     operationName: operationName ?? undefined,

@@ -38,17 +38,17 @@ export function serveSockets({ server, path, protocol, maxPayload, accepts = () 
   const alive = new WeakSet<WebSocket>();
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
-    stream.on('error', error => log.debug({ err: error }, 'socket failed'));
+    stream.on('error', (error) => log.debug({ err: error }, 'socket failed'));
     if (pathOf(request) !== path) return refuse(stream, '404 Not Found');
     if (!accepts(request)) return refuse(stream, '403 Forbidden');
-    sockets.handleUpgrade(request, stream, head, socket => bind(socket, request));
+    sockets.handleUpgrade(request, stream, head, (socket) => bind(socket, request));
   };
 
   const bind = (socket: WebSocket, request: IncomingMessage): void => {
     alive.add(socket);
     socket.on('pong', () => alive.add(socket));
     // A message over the limit or a broken frame: ws closes the socket with the fitting code by itself.
-    socket.on('error', error => log.debug({ err: error }, 'socket failed'));
+    socket.on('error', (error) => log.debug({ err: error }, 'socket failed'));
     const fail = (error: unknown): void => {
       log.error({ err: error }, 'a socket message was not handled');
       socket.close(CloseCode.InternalServerError, 'Internal server error');
@@ -56,9 +56,9 @@ export function serveSockets({ server, path, protocol, maxPayload, accepts = () 
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: text => send(socket, text),
+        send: (text) => send(socket, text),
         close: (code, reason) => socket.close(code, reason),
-        onMessage: handle => socket.on('message', data => void handle((data as Buffer).toString()).catch(fail)),
+        onMessage: (handle) => socket.on('message', (data) => void handle((data as Buffer).toString()).catch(fail)),
       },
       { socket, request },
     );
@@ -89,7 +89,7 @@ export function serveSockets({ server, path, protocol, maxPayload, accepts = () 
 }
 
 const gone = (socket: WebSocket): Promise<void> =>
-  new Promise(resolve => (socket.readyState === socket.CLOSED ? resolve() : socket.once('close', () => resolve())));
+  new Promise((resolve) => (socket.readyState === socket.CLOSED ? resolve() : socket.once('close', () => resolve())));
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] ?? '/';
 
@@ -103,5 +103,5 @@ function send(socket: WebSocket, text: string): Promise<void> {
     socket.terminate();
     return Promise.resolve();
   }
-  return new Promise(resolve => socket.send(text, () => resolve()));
+  return new Promise((resolve) => socket.send(text, () => resolve()));
 }

@@ -32,14 +32,14 @@ export function plainSubgraph({ name, typeDefs, resolvers, commands = {}, health
   const mask = (result: ExecutionResult, { correlationId }: SubgraphRequest): ExecutionResult => {
     if (!result.errors) return result;
     const silent = { error: () => undefined };
-    const errors = result.errors.map(error => maskError(error, { correlationId, log: silent }));
+    const errors = result.errors.map((error) => maskError(error, { correlationId, log: silent }));
     return { ...result, errors: errors.map(({ message, path, extensions }) => new GraphQLError(message, { path, extensions })) };
   };
   return {
     name,
     typeDefs,
     asked,
-    execute: async request => mask(await execute(argsOf(request)), request),
+    execute: async (request) => mask(await execute(argsOf(request)), request),
     async subscribe(request) {
       const result = await subscribe(argsOf(request));
       if (!(Symbol.asyncIterator in result)) return mask(result, request);

@@ -1,0 +1,193 @@
+import { buildOperationContext, executeQueryPlan, type GraphQLDataSource, type ServiceMap } from '@apollo/gateway';
+import { operationFromDocument, ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph } from '@apollo/federation-internals';
+import { QueryPlanner, type FetchNode, type QueryPlan } from '@apollo/query-planner';
+import { getVariableValues, GraphQLError, type ExecutionResult, type GraphQLSchema } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import type { Log } from '../shared/log.ts';
+import { scalars } from '../shared/scalars.ts';
+import type { SubgraphRequest, SubgraphTransport } from '../shared/transport.ts';
+import { askSubgraph, openStream, withProblems } from './ask-subgraph.ts';
+import type { Engine, Operation } from './engine.ts';
+
+export interface EngineOptions {
+  supergraphSdl: string;
+  transports: Readonly<Record<string, SubgraphTransport>>;
+  log: Log;
+}
+
+interface Prepared {
+  /** Of a subscription: what runs for each event. */
+  plan: QueryPlan;
+  /** Of a subscription: what opens the stream. */
+  primary: FetchNode | undefined;
+  context: ReturnType<typeof buildOperationContext>;
+}
+
+const KEPT_PLANS = 2_000;
+/** A service that no subgraph can be called: it answers with the event at hand. */
+const EVENT = '#event';
+
+/**
+ * The engine on @apollo/gateway's own executor. Its `ApolloGateway` class stays out: it can neither subscribe nor load a supergraph with
+ * authorization directives, and would keep a second planner beside this one.
+ */
+export function openApolloEngine({ supergraphSdl, transports, log }: EngineOptions): Engine {
+  const supergraph = Supergraph.build(supergraphSdl, {
+    supportedFeatures: ROUTER_SUPPORTED_SUPERGRAPH_FEATURES,
+    validateSupergraph: false,
+  });
+  const api = supergraph.apiSchema();
+  const schema = checkScalars(api.toGraphQLJSSchema());
+  const supergraphSchema = supergraph.schema.toGraphQLJSSchema();
+  const planner = new QueryPlanner(supergraph);
+  const prepared = new LRUCache<string, Prepared>({ max: KEPT_PLANS });
+  const services: ServiceMap = Object.create(null);
+  for (const { name } of supergraph.subgraphsMetadata()) services[name] = sourceOf(name, transports[name], log);
+
+  const prepare = ({ source, document, operationName }: Operation): Prepared => {
+    const memo = `${operationName ?? ''}\n${source}`;
+    const known = prepared.get(memo);
+    if (known) return known;
+    const named = operationName ? { operationName } : {};
+    const { node } = planner.buildQueryPlan(operationFromDocument(api, document, named));
+    const context = buildOperationContext({ schema, operationDocument: document, ...named });
+    const isSubscription = node?.kind === 'Subscription';
+    const made: Prepared = {
+      plan: { kind: 'QueryPlan', ...(isSubscription ? { node: eventNode(node) } : node && { node }) },
+      primary: isSubscription ? node.primary : undefined,
+      context,
+    };
+    prepared.set(memo, made);
+    return made;
+  };
+
+  const run = async ({ plan, context }: Prepared, operation: Operation, event?: ExecutionResult): Promise<ExecutionResult> => {
+    const serviceMap: ServiceMap = event ? { ...services, [EVENT]: { process: async () => event as never } } : services;
+    const { source, document, operationName, variables } = operation;
+    const request = { query: source, operationName, variables };
+    const requestContext = { logger: log, request, context: operation, metrics: {}, schema, source, document, queryHash: '' };
+    const { data, errors } = await executeQueryPlan(plan, serviceMap, requestContext as never, context, supergraphSchema, api);
+    // What it could not put together is null, not missing: the request itself was in order.
+    return { data: (data as ExecutionResult['data']) ?? null, ...(errors && { errors }) };
+  };
+
+  return {
+    schema,
+    async execute(operation) {
+      return guarded(async () => {
+        const ready = prepare(operation);
+        return refuseVariables(schema, ready, operation) ?? run(ready, operation);
+      });
+    },
+    async subscribe(operation) {
+      const patience = operation.deadline - Date.now();
+      return guarded(async () => {
+        const ready = prepare(operation);
+        const refused = refuseVariables(schema, ready, operation);
+        if (refused || !ready.primary) return refused ?? run(ready, operation);
+        const { serviceName } = ready.primary;
+        const request = primaryRequest(ready.primary, operation);
+        const answer = (event: ExecutionResult): Promise<ExecutionResult> =>
+          guarded(() => run(ready, { ...operation, deadline: Date.now() + patience }, withProblems(event, request)));
+        const events = await openStream(serviceName, transports[serviceName], request, log);
+        return Symbol.asyncIterator in events ? mapEvents(events, answer) : answer(events);
+      });
+    },
+    close: async () => undefined,
+  };
+}
+
+/** Custom scalars check literals and variables here already, as they do in the subgraphs. */
+function checkScalars(schema: GraphQLSchema): GraphQLSchema {
+  for (const scalar of Object.values(scalars)) {
+    const type = schema.getType(scalar.name);
+    if (type) Object.assign(type, { parseValue: scalar.parseValue, parseLiteral: scalar.parseLiteral });
+  }
+  return schema;
+}
+
+const sourceOf = (
+  name: string,
+  transport: SubgraphTransport | undefined,
+  log: Log,
+): GraphQLDataSource<Operation & Record<string, unknown>> => ({
+  process: async ({ request, context }) =>
+    (await askSubgraph(name, transport, requestOf(request as FetchRequest, context as Operation), log)) as never,
+});
+
+interface FetchRequest {
+  query: string;
+  operationName?: string | undefined;
+  variables?: Record<string, unknown> | undefined;
+}
+
+const requestOf = (
+  { query, operationName, variables }: FetchRequest,
+  { identity, correlationId, deadline }: Operation,
+): SubgraphRequest => ({
+  query,
+  operationName,
+  variables,
+  identity,
+  correlationId,
+  deadline,
+});
+
+/** The planner plans a subscription, the executor refuses to run one: so the event plays the part of the first fetch of a query. */
+const eventNode = ({ primary, rest }: Extract<QueryPlan['node'], { kind: 'Subscription' }>) => ({
+  kind: 'Sequence' as const,
+  nodes: [{ ...primary, serviceName: EVENT }, ...(rest ? [rest] : [])],
+});
+
+function refuseVariables(schema: GraphQLSchema, { context }: Prepared, { variables }: Operation): ExecutionResult | undefined {
+  const { errors } = getVariableValues(schema, context.operation.variableDefinitions ?? [], variables ?? {}, { maxErrors: 50 });
+  return errors && { errors };
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
+  try {
+    return await work();
+  } catch (error) {
+    return { errors: [asGraphQLError(error)] };
+  }
+}
+
+const asGraphQLError = (error: unknown): GraphQLError =>
+  error instanceof GraphQLError ? error : new GraphQLError('The operation could not be run.', { originalError: error as Error });
+
+function primaryRequest({ operation: query, operationName, variableUsages = [] }: FetchNode, operation: Operation): SubgraphRequest {
+  const used = Object.entries(operation.variables ?? {}).filter(([name]) => variableUsages.includes(name));
+  return requestOf({ query, operationName, variables: Object.fromEntries(used) }, operation);
+}
+
+/** Not a generator function: its `return` would wait for the event that never comes. */
+function mapEvents(
+  source: AsyncIterableIterator<ExecutionResult>,
+  change: (event: ExecutionResult) => Promise<ExecutionResult>,
+): AsyncGenerator<ExecutionResult, void, void> {
+  let failed = false;
+  const leave = async (): Promise<IteratorResult<ExecutionResult, void>> => {
+    await source.return?.();
+    return { done: true, value: undefined };
+  };
+  const mapped: AsyncGenerator<ExecutionResult, void, void> = {
+    [Symbol.asyncIterator]: () => mapped,
+    [Symbol.asyncDispose]: async () => void (await leave()),
+    async next() {
+      if (failed) return { done: true, value: undefined };
+      try {
+        const { done, value } = await source.next();
+        return done ? { done: true, value: undefined } : { done: false, value: await change(value) };
+      } catch (error) {
+        failed = true;
+        return { done: false, value: await change({ errors: [asGraphQLError(error)] }) };
+      }
+    },
+    return: leave,
+    throw: async (error: unknown) => {
+      await leave();
+      throw error;
+    },
+  };
+  return mapped;
+}

@@ -1,0 +1,126 @@
+import { GraphQLError, Kind, parse, type ExecutionResult, type FieldNode, type OperationDefinitionNode, type SelectionNode } from 'graphql';
+import { isProblem, Problem, problemOf } from '../shared/errors.ts';
+import type { Log } from '../shared/log.ts';
+import type { SubgraphRequest, SubgraphTransport } from '../shared/transport.ts';
+import { subgraphUnavailable } from '../shared/wire.ts';
+
+/** Errors that tell of one failed fetch; a long list of entities does not become a long list of errors. */
+const MAX_ERRORS = 20;
+const CODE = /^[A-Z][A-Z0-9_]*$/;
+/** Codes that speak of a request the gateway itself wrote, or of a bug: nothing the client could act on. */
+const OURS = new Set([
+  'INTERNAL_SERVER_ERROR',
+  'BAD_REQUEST',
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+]);
+/** What servers add for their own developers. */
+const PRIVATE_EXTENSIONS = ['stacktrace', 'exception', 'serviceName', 'http'];
+
+/** Asks one subgraph. Never rejects; every error is a Problem with the field it is about, or left to be masked. */
+export async function askSubgraph(
+  name: string,
+  transport: SubgraphTransport | undefined,
+  request: SubgraphRequest,
+  log: Log,
+): Promise<ExecutionResult> {
+  return reachSubgraph(name, request, log, async () => withProblems(await orMissing(transport).execute(request), request));
+}
+
+/** Opens a stream on one subgraph, or answers why there is none. */
+export async function openStream(
+  name: string,
+  transport: SubgraphTransport | undefined,
+  request: SubgraphRequest,
+  log: Log,
+): Promise<Events | ExecutionResult> {
+  const opening = (async () => orMissing(transport).subscribe(request))();
+  const answer = await reachSubgraph(name, request, log, () => opening);
+  if (Symbol.asyncIterator in answer) return answer;
+  // A stream that opens after its time would stay open for nobody.
+  opening
+    .then(async (late) => {
+      if (Symbol.asyncIterator in late) await late.return?.();
+    })
+    .catch(() => undefined);
+  return withProblems(answer, request);
+}
+
+type Events = AsyncIterableIterator<ExecutionResult>;
+
+/** The work's result if it comes before the deadline, otherwise an answer in which each field of the request is missing. */
+async function reachSubgraph<T>(name: string, request: SubgraphRequest, log: Log, work: () => Promise<T>): Promise<T | ExecutionResult> {
+  try {
+    return await within(request.deadline, work());
+  } catch (error) {
+    const problem = isProblem(error) ? error : subgraphUnavailable(name, error);
+    log.warn({ err: problem.cause ?? problem, subgraph: name, correlationId: request.correlationId }, 'a subgraph did not answer');
+    return { data: null, errors: pathsOf(request).map((path) => at(path, problem)) };
+  }
+}
+
+function orMissing(transport: SubgraphTransport | undefined): SubgraphTransport {
+  if (!transport) throw new Error('this gateway was given no way to reach the subgraph');
+  return transport;
+}
+
+/**
+ * The answer with its errors as Problems: a code says that the subgraph meant it for the caller, anything else is left to be masked. An
+ * error that names no field is about the first one.
+ */
+export function withProblems({ errors, ...rest }: ExecutionResult, request: Pick<SubgraphRequest, 'query' | 'variables'>): ExecutionResult {
+  if (!errors) return rest;
+  return { ...rest, errors: errors.map((error) => asProblem(error, error.path ?? pathsOf(request)[0])) };
+}
+
+function asProblem(error: GraphQLError, path: GraphQLError['path']): GraphQLError {
+  const problem = problemOf(error);
+  if (problem) return at(path, problem);
+  const { message } = error;
+  const { code, ...extensions } = error.extensions ?? {};
+  // Gateway and subgraph check scalars alike, but a foreign subgraph may know more of them than the gateway.
+  if (code === 'GRAPHQL_VALIDATION_FAILED' && message.startsWith('Expected value of type ')) {
+    return at(path, new Problem('BAD_USER_INPUT', message));
+  }
+  if (typeof code !== 'string' || !CODE.test(code) || OURS.has(code)) return new GraphQLError(message, { path });
+  for (const key of PRIVATE_EXTENSIONS) delete extensions[key];
+  return at(path, new Problem(code, message, extensions));
+}
+
+const at = (path: readonly (string | number)[] | undefined, problem: Problem): GraphQLError =>
+  new GraphQLError(problem.message, { path, originalError: problem, extensions: problem.extensions });
+
+/** Every field the fetch was to fill in, as the subgraph itself would name it. */
+function pathsOf({ query, variables }: Pick<SubgraphRequest, 'query' | 'variables'>): (string | number)[][] {
+  const operation = parse(query, { noLocation: true }).definitions.find(
+    (definition) => definition.kind === Kind.OPERATION_DEFINITION,
+  ) as OperationDefinitionNode;
+  const roots = fieldsOf(operation.selectionSet.selections);
+  const representations = variables?.['representations'];
+  if (roots[0]?.name.value !== '_entities' || !Array.isArray(representations))
+    return roots.slice(0, MAX_ERRORS).map((field) => [responseName(field)]);
+  const names = new Set(fieldsOf(roots[0].selectionSet?.selections ?? []).map(responseName));
+  const paths = representations.flatMap((_entity, index) => [...names].map((field) => ['_entities', index, field]));
+  return paths.slice(0, MAX_ERRORS);
+}
+
+const responseName = ({ alias, name }: FieldNode): string => alias?.value ?? name.value;
+
+const fieldsOf = (selections: readonly SelectionNode[]): FieldNode[] =>
+  selections.flatMap((node) => {
+    if (node.kind === Kind.FIELD) return node.name.value === '__typename' ? [] : [node];
+    return node.kind === Kind.INLINE_FRAGMENT ? fieldsOf(node.selectionSet.selections) : [];
+  });
+
+async function within<T>(deadline: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer before the deadline')), Math.max(0, deadline - Date.now()));
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,110 @@
+import type { ApolloServer } from '@apollo/server';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { CORRELATION_HEADER } from '../shared/correlation.ts';
+import { isProblem, Problem } from '../shared/errors.ts';
+import { healthReport, type Check } from '../shared/health.ts';
+import type { RequestContext } from './http.ts';
+import type { UseErrors } from './plugins/use-errors.ts';
+import { usePlayground } from './plugins/use-playground.ts';
+
+export const PATH = '/graphql';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    graphql: RequestContext | null;
+  }
+}
+
+interface EdgeOptions {
+  errors: UseErrors;
+  isWelcome: (headers: FastifyRequest['headers']) => boolean;
+  isClosing: () => boolean;
+}
+
+/** What every answer carries, whoever gives it. */
+export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosing }: EdgeOptions): Promise<void> {
+  app.decorateRequest('graphql', null);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header(CORRELATION_HEADER, request.id);
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    // Otherwise a connection that is kept alive would hold up the stop long after its last answer.
+    if (isClosing()) reply.header('connection', 'close');
+  });
+  // Nothing the API answers is a page, so nothing of it may act as one; the playground brings its own policy.
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
+  });
+  await app.register(cors, {
+    delegator: (request, done) =>
+      done(null, {
+        origin: request.headers.origin !== undefined && isWelcome(request.headers),
+        credentials: true,
+        methods: ['GET', 'POST'],
+        exposedHeaders: [CORRELATION_HEADER],
+        maxAge: 86_400,
+      }),
+  });
+  app.setNotFoundHandler(() => {
+    throw new Problem('NOT_FOUND', 'There is nothing here. The endpoint is /graphql.');
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { problem, status } = asProblem(error);
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    return reply.status(status).send({ errors: [errors.format(problem ?? error, request.id)] });
+  });
+}
+
+interface GraphqlOptions {
+  apollo: ApolloServer<RequestContext>;
+  contextOf: (request: FastifyRequest) => Promise<RequestContext>;
+  errors: UseErrors;
+  playground: boolean;
+}
+
+/** Queries and mutations; for browsers that want a page, GraphiQL. */
+export function addGraphql(app: FastifyInstance, { apollo, contextOf, errors, playground }: GraphqlOptions): void {
+  const page = playground ? usePlayground({ path: PATH }) : undefined;
+  const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
+  app.route({
+    method: ['GET', 'POST'],
+    url: PATH,
+    async handler(request, reply) {
+      if (page?.wants(request)) return page.send(request, reply);
+      request.graphql = await contextOf(request);
+      return errors.within(request.id, () => answer.call(app, request, reply));
+    },
+  });
+}
+
+interface HealthOptions {
+  connectedClients: () => number;
+  checks: Readonly<Record<string, () => Promise<Check>>>;
+}
+
+/** Alive, and ready: the gateway is useful as long as it runs, since a lost subgraph costs its own fields only. */
+export function addHealth(app: FastifyInstance, { connectedClients, checks }: HealthOptions): void {
+  const report = async () => ({ ...(await healthReport('gateway', checks)), websocket: { connectedClients: connectedClients() } });
+  app.get('/health', report);
+  app.get('/ready', async (_request, reply) => {
+    const body = await report();
+    return reply.status(body.status === 'ok' ? 200 : 503).send(body);
+  });
+}
+
+const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404 };
+
+/** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */
+function asProblem(error: unknown): { problem?: Problem; status: number } {
+  if (isProblem(error)) return { problem: error, status: STATUS[error.code] ?? 400 };
+  const { statusCode: status = 500 } = error as { statusCode?: number };
+  if (status >= 500) return { status };
+  const tooLarge = status === 413;
+  return {
+    status,
+    problem: tooLarge ? new Problem('PAYLOAD_TOO_LARGE', 'The body is too large.') : new Problem('BAD_REQUEST', 'The body must be JSON.'),
+  };
+}

@@ -1,0 +1,113 @@
+import type { IncomingMessage } from 'node:http';
+import { fastify, type FastifyRequest } from 'fastify';
+import { CORRELATION_HEADER, correlationIdFrom } from '../shared/correlation.ts';
+import { Problem } from '../shared/errors.ts';
+import type { Check } from '../shared/health.ts';
+import { createLog, type Log } from '../shared/log.ts';
+import { serveSockets } from '../shared/sockets.ts';
+import type { SubgraphTransport } from '../shared/transport.ts';
+import { openApolloEngine, type EngineOptions } from './apollo-engine.ts';
+import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
+import type { Engine } from './engine.ts';
+import { startApolloServer, type RequestContext } from './http.ts';
+import { createOperations } from './operations.ts';
+import { useClient } from './plugins/use-client.ts';
+import { useErrors } from './plugins/use-errors.ts';
+import { LIMITS } from './plugins/use-limits.ts';
+import { useOrigins } from './plugins/use-origins.ts';
+import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
+import { useViewer } from './plugins/use-viewer.ts';
+import { createSockets } from './sockets.ts';
+
+export interface GatewayOptions {
+  supergraphSdl: string;
+  /** By the name of the subgraph; one that is missing costs its fields only. */
+  transports: Readonly<Record<string, SubgraphTransport>>;
+  /** PEM (SPKI) of the key that access tokens are signed with. */
+  accessTokenPublicKey: string;
+  /** 0 takes a free one. */
+  port: number;
+  /** Default 127.0.0.1. */
+  host?: string;
+  isRevoked?: IsRevoked;
+  /** Web pages of other origins that may call. Default none. */
+  corsOrigins?: readonly string[];
+  /** Proxies in front whose `x-forwarded-for` is believed. Default 0. */
+  trustedProxies?: number;
+  /** Hides the schema from anonymous callers. Default false. */
+  production?: boolean;
+  /** GraphiQL for browsers. Default: not in production. */
+  playground?: boolean;
+  /** What else /health and /ready report on. */
+  checks?: Readonly<Record<string, () => Promise<Check>>>;
+  /** Longest time for a whole request. Default 30,000. */
+  timeoutMs?: number;
+  /** Default: @apollo/gateway's executor. */
+  openEngine?: (options: EngineOptions) => Engine;
+  log?: Log;
+}
+
+export interface Gateway {
+  /** Ends in /graphql. */
+  url: string;
+  wsUrl: string;
+  port: number;
+  /** Takes nothing new, lets requests under way end, says goodbye to sockets. The transports stay open. */
+  close(): Promise<void>;
+}
+
+const TIMEOUT_MS = 30_000;
+/** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/** The one public endpoint. */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const { supergraphSdl, transports, isRevoked, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
+  const log = options.log ?? createLog('gateway');
+  const engine = (options.openEngine ?? openApolloEngine)({ supergraphSdl, transports, log });
+  const errors = useErrors({ production, log });
+  const operations = createOperations(engine.schema, { production });
+  const viewers = useViewer({ publicKey: options.accessTokenPublicKey });
+  const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
+  const isWelcome = useOrigins(options.corsOrigins ?? []);
+
+  const contextOf = async ({ raw, id }: FastifyRequest): Promise<RequestContext> => {
+    const { viewer } = await viewers.fromHeaders(raw.rawHeaders);
+    if (await isEnded(viewer, isRevoked)) throw new Problem('UNAUTHENTICATED', 'The session has ended. Sign in again.');
+    return { identity: { issuer: 'gateway', viewer, client: clientOf(raw) }, correlationId: id, deadline: Date.now() + timeoutMs };
+  };
+
+  let closing = false;
+  const app = fastify({
+    bodyLimit: LIMITS.bodyBytes,
+    requestTimeout: timeoutMs,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    forceCloseConnections: 'idle',
+    genReqId: ({ headers }) => correlationIdFrom(headers[CORRELATION_HEADER]),
+  });
+  await addEdge(app, { errors, isWelcome, isClosing: () => closing });
+  const apollo = await startApolloServer({ engine, operations, errors, log });
+  addGraphql(app, { apollo, contextOf, errors, playground: options.playground ?? !production });
+
+  const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
+  const { protocol, stop } = createSockets({ engine, operations, errors, viewers, isRevoked, clientOf, timeoutMs, log });
+  const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: LIMITS.socketMessageBytes, accepts, log });
+  addHealth(app, { connectedClients: () => sockets.open.size, checks: options.checks ?? {} });
+
+  await app.listen({ port: options.port, host });
+  const { port } = app.server.address() as { port: number };
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}${PATH}`;
+  return {
+    url: `http://${authority}`,
+    wsUrl: `ws://${authority}`,
+    port,
+    async close() {
+      closing = true;
+      stop();
+      await sockets.close();
+      await app.close();
+      await apollo.stop();
+      await engine.close();
+    },
+  };
+}

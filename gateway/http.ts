@@ -1,0 +1,75 @@
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
+import { ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
+import { Problem } from '../shared/errors.ts';
+import type { Identity } from '../shared/identity.ts';
+import type { Log } from '../shared/log.ts';
+import type { Engine } from './engine.ts';
+import type { Operations } from './operations.ts';
+import type { UseErrors } from './plugins/use-errors.ts';
+import { LIMITS } from './plugins/use-limits.ts';
+
+export interface RequestContext {
+  identity: Identity;
+  correlationId: string;
+  deadline: number;
+}
+
+interface HttpOptions {
+  engine: Engine;
+  operations: Operations;
+  errors: UseErrors;
+  log: Log;
+}
+
+/**
+ * Apollo Server reads, parses, validates and answers; the engine runs. Given the schema and a plugin with `responseForOperation` instead of
+ * its `gateway` option, because that one can only ever give single results, and knows @apollo/gateway's life cycle alone.
+ */
+export async function startApolloServer({ engine, operations, errors, log }: HttpOptions): Promise<ApolloServer<RequestContext>> {
+  const server = new ApolloServer<RequestContext>({
+    schema: engine.schema,
+    introspection: true, // refused per viewer, see use-introspection
+    csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    parseOptions: { maxTokens: LIMITS.tokens },
+    formatError: (_formatted, error) => errors.format(error),
+    logger: log,
+    plugins: [
+      runOn(engine, operations, errors),
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      ApolloServerPluginInlineTraceDisabled(),
+      ApolloServerPluginCacheControlDisabled(),
+    ],
+  });
+  await server.start();
+  return server;
+}
+
+const BAD_REQUEST = 400;
+
+function runOn(engine: Engine, operations: Operations, errors: UseErrors): ApolloServerPlugin<RequestContext> {
+  return {
+    requestDidStart: async () => ({
+      didResolveOperation: async ({ document, request, contextValue, response }) => {
+        response.http.status = BAD_REQUEST; // of whatever is thrown here
+        const { viewer } = contextValue.identity;
+        const { operation } = operations.admit({ document, operationName: request.operationName, viewer });
+        if (operation === 'subscription')
+          throw new Problem('SUBSCRIPTION_OVER_HTTP', 'Subscriptions are served over WebSocket at the same address.');
+        delete response.http.status;
+      },
+      responseForOperation: async ({ document, source, request, contextValue, response }) => {
+        const { operationName, variables } = request;
+        const result = await engine.execute({ source, document, operationName, variables, ...contextValue });
+        // Without data nothing was run: the request itself was at fault.
+        if (result.data === undefined) response.http.status = BAD_REQUEST;
+        return { http: response.http, body: { kind: 'single', singleResult: errors.formatResult(result, contextValue.correlationId) } };
+      },
+    }),
+  };
+}

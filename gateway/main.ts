@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import closeWithGrace from 'close-with-grace';
+import { Redis } from 'ioredis';
+import { env } from '../shared/env.ts';
+import { httpTransport } from '../shared/http-transport.ts';
+import { createLog } from '../shared/log.ts';
+import { readManifest } from '../shared/manifest.ts';
+import { openGateway } from './gateway.ts';
+import { useRevocations } from './plugins/use-revocations.ts';
+import { gatewaySettings } from './settings.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const DEFAULT_PORT = 4000;
+/** How long requests under way may take to end when the process is told to stop. */
+const DRAIN_MS = 10_000;
+const REDIS_PATIENCE_MS = 1_000;
+
+/** The gateway as a process of its own: reaches every subgraph of rover.yaml over HTTP. */
+async function main(): Promise<void> {
+  const log = createLog('gateway');
+  if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new Error('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
+  const transports = Object.fromEntries(readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl)]));
+  const redis = new Redis(env.REDIS_URL, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
+  redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
+
+  const gateway = await openGateway({
+    ...gatewaySettings(process.env),
+    supergraphSdl: readFileSync(join(ROOT, 'schema/supergraph.graphql'), 'utf8'),
+    transports,
+    accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,
+    port: env.PORT ?? DEFAULT_PORT,
+    host: env.HOST,
+    isRevoked: useRevocations({ redis, log }),
+    checks: { redis: async () => ((await redis.ping()) === 'PONG' ? 'up' : 'down') },
+    log,
+  });
+  closeWithGrace({ delay: DRAIN_MS }, async ({ err }) => {
+    if (err) log.fatal({ err }, 'stopping because of an error');
+    await gateway.close();
+    await Promise.all(Object.values(transports).map((transport) => transport.close()));
+    redis.disconnect();
+  });
+  log.info({ url: gateway.url }, 'listening');
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,66 @@
+import {
+  getOperationAST,
+  parse,
+  validate,
+  type DocumentNode,
+  type GraphQLError,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { Problem } from '../shared/errors.ts';
+import type { Viewer } from '../shared/identity.ts';
+import { useIntrospection } from './plugins/use-introspection.ts';
+import { LIMITS, useLimits } from './plugins/use-limits.ts';
+
+const KEPT_DOCUMENTS = 2_000;
+
+export interface Admission {
+  document: DocumentNode;
+  operationName?: string | null | undefined;
+  viewer: Viewer | null;
+}
+
+/** What stands between a text and the engine, on every way in. */
+export interface Operations {
+  /** The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. */
+  read: (source: string) => { document: DocumentNode; errors?: never } | { document?: never; errors: readonly GraphQLError[] };
+  /** The operation that is meant. Throws a Problem when it may not run. */
+  admit: (admission: Admission) => OperationDefinitionNode;
+}
+
+export function createOperations(schema: GraphQLSchema, { production }: { production: boolean }): Operations {
+  const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+  const limits = useLimits(schema);
+  const introspection = useIntrospection({ production });
+
+  return {
+    read(source) {
+      const known = documents.get(source);
+      if (known) return { document: known };
+      let document: DocumentNode;
+      try {
+        document = parse(source, { maxTokens: LIMITS.tokens });
+      } catch (error) {
+        return { errors: [error as GraphQLError] };
+      }
+      const errors = validate(schema, document);
+      if (errors.length > 0) return { errors };
+      documents.set(source, document);
+      return { document };
+    },
+    admit({ document, operationName, viewer }) {
+      const operation = getOperationAST(document, operationName);
+      if (!operation) throw unresolved(operationName);
+      const refused = limits.check(document) ?? introspection(document, viewer);
+      if (refused) throw refused;
+      return operation;
+    },
+  };
+}
+
+const unresolved = (operationName: string | null | undefined): Problem =>
+  new Problem(
+    'OPERATION_RESOLUTION_FAILURE',
+    operationName ? 'The document has no operation of this name.' : 'The document has several operations: say which by operationName.',
+  );

@@ -1,0 +1,245 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ExecutionResult } from 'graphql';
+import { httpTransport } from '../shared/http-transport.ts';
+import type { SubgraphTransport } from '../shared/transport.ts';
+import { openGatewayForTest, type Answer } from './testing.ts';
+import { testSubgraphs } from './test-subgraphs.ts';
+
+const opened: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each.close();
+});
+
+/** The gateway with one subgraph replaced by something that does not work. */
+async function gatewayWith(name: 'people' | 'boards' | 'notes', transport: SubgraphTransport | undefined, timeoutMs = 30_000) {
+  const { all } = testSubgraphs();
+  const { [name]: _lost, ...others } = Object.fromEntries(all.map((each): [string, SubgraphTransport] => [each.name, each]));
+  const gateway = await openGatewayForTest({
+    subgraphs: all,
+    transports: { ...others, ...(transport && { [name]: transport }) },
+    timeoutMs,
+  });
+  opened.push(gateway);
+  return gateway;
+}
+
+const answering = (answer: () => Promise<unknown>): SubgraphTransport => ({
+  execute: answer as () => Promise<ExecutionResult>,
+  subscribe: answer as () => Promise<ExecutionResult>,
+});
+
+/** A port at which nobody listens any more. */
+async function deadUrl(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${port}`;
+}
+
+const QUERY = '{ boards { nodes { title owner { name } notes { text author { name } } } } person(id: "p1") { name } }';
+
+function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer): void {
+  const note = (text: string) => ({ text, author: { name: null } });
+  expect(status).toBe(200);
+  expect(data).toEqual({
+    boards: {
+      nodes: [
+        { title: 'Ideas', owner: { name: null }, notes: [note('one'), note('two')] },
+        { title: 'Plans', owner: { name: null }, notes: [note('three')] },
+      ],
+    },
+    person: null,
+  });
+  const correlationId = headers.get('x-correlation-id');
+  for (const error of errors ?? []) {
+    expect(error.message).toBe('The people service cannot be reached at the moment.');
+    expect(error.extensions).toEqual({ code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'people', retryable: true, correlationId });
+  }
+  const paths = errors?.map(({ path }) => path?.join('.')).sort();
+  expect(paths).toEqual([
+    'boards.nodes.0.notes.0.author.name',
+    'boards.nodes.0.notes.1.author.name',
+    'boards.nodes.0.owner.name',
+    'boards.nodes.1.notes.0.author.name',
+    'boards.nodes.1.owner.name',
+    'person',
+  ]);
+}
+
+describe('a lost subgraph costs its own fields only, when it', () => {
+  test('is not there', async () => {
+    const transport = httpTransport('people', await deadUrl(), { resilience: { retry: { initialDelayMs: 1 } } });
+    opened.push(transport);
+    const gateway = await gatewayWith('people', transport);
+
+    expectOnlyPeopleMissing(await gateway.ask(QUERY));
+    // The second time the breaker refuses at once.
+    expectOnlyPeopleMissing(await gateway.ask(QUERY));
+  });
+
+  test('was never configured', async () => {
+    const gateway = await gatewayWith('people', undefined);
+
+    expectOnlyPeopleMissing(await gateway.ask(QUERY));
+  });
+
+  test('breaks', async () => {
+    const gateway = await gatewayWith(
+      'people',
+      answering(() => Promise.reject(new Error('read ECONNRESET 10.0.0.3:4001'))),
+    );
+
+    expectOnlyPeopleMissing(await gateway.ask(QUERY));
+  });
+
+  test('never answers', async () => {
+    const gateway = await gatewayWith(
+      'people',
+      answering(() => new Promise(() => undefined)),
+      200,
+    );
+    const start = Date.now();
+
+    expectOnlyPeopleMissing(await gateway.ask(QUERY));
+
+    expect(Date.now() - start).toBeLessThan(2_000);
+  });
+});
+
+test('a mutation of a lost subgraph fails, and is not repeated', async () => {
+  let asked = 0;
+  const gateway = await gatewayWith(
+    'people',
+    answering(() => (asked++, Promise.reject(new Error('gone')))),
+  );
+
+  const { data, errors } = await gateway.ask(
+    'mutation { rename(id: "p1", name: "Eve") { name } writeNote(boardId: "b1", text: "t") { text } }',
+  );
+
+  expect(data).toEqual({ rename: null, writeNote: { text: 't' } });
+  expect(errors).toMatchObject([{ path: ['rename'], extensions: { code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'people' } }]);
+  expect(asked).toBe(1);
+});
+
+test('a field that must not be null takes its parents with it, and the error says where it began', async () => {
+  const gateway = await gatewayWith('boards', undefined);
+
+  const { data, errors } = await gateway.ask('{ note(id: "n1") { text board { id title } } }');
+
+  expect(data).toEqual({ note: { text: 'one', board: null } });
+  expect(errors).toMatchObject([{ path: ['note', 'board', 'title'], extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
+});
+
+test('a thousand lost entities do not become a thousand errors', async () => {
+  const { all } = testSubgraphs();
+  const many = Array.from({ length: 1_000 }, (_each, i) => ({ __typename: 'Note', id: `n${i}` }));
+  const boards = answering(async () => ({ data: { board: { __typename: 'Board', id: 'b1' } } }));
+  const notes = answering(async () => ({
+    data: { _entities: [{ __typename: 'Board', notes: many.map((note) => ({ ...note, author: { __typename: 'Person', id: note.id } })) }] },
+  }));
+  const gateway = await openGatewayForTest({ subgraphs: all, transports: { boards, notes } });
+  opened.push(gateway);
+
+  const { data, errors } = await gateway.ask('{ board(id: "b1") { notes { author { name } } } }');
+
+  expect(data.board.notes).toHaveLength(1_000);
+  expect(errors?.length).toBeLessThanOrEqual(20);
+});
+
+describe('a subgraph that answers', () => {
+  const polluted = JSON.parse(
+    '{"__proto__":{"polluted":true},"person":{"__proto__":{"polluted":true},"name":"Ada","extra":1},"constructor":{"prototype":{"polluted":true}}}',
+  ) as object;
+
+  test('with names that JavaScript has plans for changes nothing here', async () => {
+    const gateway = await gatewayWith(
+      'people',
+      answering(async () => ({ data: polluted })),
+    );
+
+    const { data } = await gateway.ask('{ person(id: "p1") { name } }');
+
+    expect(data).toEqual({ person: { name: 'Ada' } });
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+
+  test.each([
+    ['text for an object', '{"data":{"person":"Ada"}}'],
+    ['a number in a list of objects', '{"data":{"person":{"friends":[7]}}}'],
+    ['a list', '[]'],
+    ['a page', '<html>'],
+    ['errors that are none', '{"data":null,"errors":[null]}'],
+  ])('%s spoils its own field only', async (_case, body) => {
+    const server = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const transport = httpTransport('people', `http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+      resilience: { retry: { attempts: 0 } },
+    });
+    opened.push({ close: async () => server.close() }, transport);
+    const gateway = await gatewayWith('people', transport);
+
+    const { status, data, errors } = await gateway.ask('{ person(id: "p1") { name friends { name } } note(id: "n1") { text } }');
+
+    expect(status).toBe(200);
+    expect(data).toEqual({ note: { text: 'one' }, person: null });
+    expect(errors).toMatchObject([{ path: ['person'], extensions: { code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'people' } }]);
+  });
+
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['what no GraphQL ever gives', { data: { person: 'Ada' } }],
+  ])('%s in this process still gets an answer', async (_case, answer) => {
+    const gateway = await gatewayWith(
+      'people',
+      answering(async () => answer),
+    );
+
+    const { status, data } = await gateway.ask('{ person(id: "p1") { name } }');
+
+    expect(status).toBe(200);
+    expect(data?.person ?? null).toBeNull();
+  });
+
+  test('with a stack trace and its own address is masked', async () => {
+    const error = {
+      message: 'E11000 duplicate key http://10.0.0.3:4001',
+      path: ['person'],
+      extensions: { code: 'INTERNAL_SERVER_ERROR', stacktrace: ['at /srv/people.ts:1'], serviceName: 'people' },
+    };
+    const gateway = await gatewayWith(
+      'people',
+      answering(async () => ({ data: { person: null }, errors: [error] })),
+    );
+
+    const answer = await gateway.ask('{ person(id: "p1") { name } }');
+
+    expect(answer.errors).toMatchObject([
+      { message: 'Something went wrong on our side.', path: ['person'], extensions: { code: 'INTERNAL_SERVER_ERROR' } },
+    ]);
+    expect(JSON.stringify(answer)).not.toMatch(/E11000|10\.0\.0\.3|srv|stacktrace/);
+  });
+
+  test('with a refusal and a stack trace keeps the refusal only', async () => {
+    const error = {
+      message: 'No.',
+      path: ['person'],
+      extensions: { code: 'PERSON_HIDDEN', since: 2020, stacktrace: ['at /srv/people.ts:1'], exception: {} },
+    };
+    const gateway = await gatewayWith(
+      'people',
+      answering(async () => ({ data: { person: null }, errors: [error] })),
+    );
+
+    const { errors } = await gateway.ask('{ person(id: "p1") { name } }');
+
+    expect(errors?.[0]).toEqual({
+      message: 'No.',
+      path: ['person'],
+      extensions: { code: 'PERSON_HIDDEN', since: 2020, retryable: false, correlationId: expect.any(String) },
+    });
+  });
+});

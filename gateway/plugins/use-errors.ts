@@ -1,0 +1,29 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
+import { correlationIdFrom } from '../../shared/correlation.ts';
+import { maskError } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+
+export interface UseErrors {
+  /** What a client may see of anything that was thrown. */
+  format: (error: unknown, correlationId?: string) => GraphQLFormattedError;
+  formatResult: (result: ExecutionResult, correlationId: string) => ExecutionResult & { errors?: never };
+  /** Work whose errors carry this correlation id, also those that Apollo Server formats by itself. */
+  within: <T>(correlationId: string, work: () => T) => T;
+}
+
+/** One formatter for every way out: HTTP, WebSocket, and what never reached GraphQL. */
+export function useErrors({ production, log }: { production: boolean; log: Log }): UseErrors {
+  const current = new AsyncLocalStorage<string>();
+  const format: UseErrors['format'] = (error, correlationId = correlationIdFrom(current.getStore())) => {
+    const formatted = maskError(error, { correlationId, log });
+    // Suggestions read the schema out to those who may not introspect it.
+    return production ? { ...formatted, message: formatted.message.replace(/ ?Did you mean .*$/s, '') } : formatted;
+  };
+  return {
+    format,
+    formatResult: ({ errors, ...rest }, correlationId) =>
+      (errors ? { ...rest, errors: errors.map((error) => format(error, correlationId)) } : rest) as ReturnType<UseErrors['formatResult']>,
+    within: (correlationId, work) => current.run(correlationId, work),
+  };
+}

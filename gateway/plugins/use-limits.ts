@@ -1,0 +1,59 @@
+import { ApolloArmor } from '@escape.tech/graphql-armor';
+import { validate, type DocumentNode, type GraphQLError, type GraphQLSchema, type ValidationContext, type ValidationRule } from 'graphql';
+import { Problem } from '../../shared/errors.ts';
+
+/** What one operation, one message and one socket may be at most; the same over HTTP and WebSocket. */
+export const LIMITS = {
+  /** Counted while parsing, so a longer document costs next to nothing. */
+  tokens: 1_000,
+  aliases: 15,
+  directives: 8,
+  /** Levels of fields, fragments not counted. The deepest page of the storefront has 11. */
+  depth: 14,
+  /** Fields, times every literal `first`, growing by a tenth a level. A page of 50 entries, 11 levels deep, costs 8,300. */
+  cost: 10_000,
+  bodyBytes: 256 * 1024,
+  socketMessageBytes: 64 * 1024,
+  operationsPerSocket: 50,
+} as const;
+
+const DEPTH_COST_FACTOR = 1.1;
+
+export interface UseLimits {
+  /** Why an operation is too large; undefined when it is not. Ask after validation: it relies on fragments without cycles. */
+  check: (document: DocumentNode) => Problem | undefined;
+}
+
+/** Limits that stand before planning: the planner is what a small hostile document would keep busy for seconds. */
+export function useLimits(schema: GraphQLSchema): UseLimits {
+  const rules = limitRules();
+  const accepted = new WeakSet<DocumentNode>();
+  return {
+    check(document) {
+      if (accepted.has(document)) return undefined;
+      const [error] = validate(schema, document, rules);
+      if (error) return new Problem('OPERATION_TOO_COMPLEX', error.message.replace(/^Syntax Error: /, ''));
+      accepted.add(document);
+      return undefined;
+    },
+  };
+}
+
+/** graphql-armor's rules. Its token limiter stays off: it turns parse errors into server errors. */
+function limitRules(): readonly ValidationRule[] {
+  const report = {
+    onReject: [(context: ValidationContext | null, error: GraphQLError): void => context?.reportError(error)],
+    propagateOnRejection: false,
+    flattenFragments: true,
+  };
+  const armor = new ApolloArmor({
+    maxTokens: { enabled: false },
+    blockFieldSuggestion: { enabled: false },
+    // The default would let any number of `a: __typename` through.
+    maxAliases: { ...report, n: LIMITS.aliases, allowList: [] },
+    maxDirectives: { ...report, n: LIMITS.directives },
+    maxDepth: { ...report, n: LIMITS.depth },
+    costLimit: { ...report, maxCost: LIMITS.cost, depthCostFactor: DEPTH_COST_FACTOR },
+  });
+  return armor.protect().validationRules;
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { brotliCompress, brotliDecompress, constants, gzip } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** Compression strong enough for a page that is made once, quick enough for the first visitor. */
+const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
+const POLICY = [
+  "default-src 'self'",
+  "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+  'worker-src blob:',
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "connect-src 'self' ws: wss:",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const WELCOME =
+  '# Write an operation and press the arrow. Subscriptions work as well.\n# Sign in by a header below: { "authorization": "Bearer <access token>" }\n';
+
+interface Page {
+  br: Buffer;
+  gzip: Buffer;
+  etag: string;
+}
+
+export interface UsePlayground {
+  wants: (request: FastifyRequest) => boolean;
+  send: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+}
+
+/** GraphiQL for browsers at the endpoint itself: one page that loads nothing from elsewhere. Made when it is first asked for. */
+export function usePlayground({ path }: { path: string }): UsePlayground {
+  let page: Promise<Page> | undefined;
+  return {
+    wants: ({ method, headers }) => method === 'GET' && (headers.accept ?? '').includes('text/html'),
+    async send({ headers }, reply) {
+      const { br, gzip: zipped, etag } = await (page ??= render(path));
+      reply.header('etag', etag).header('cache-control', 'public, max-age=3600').header('vary', 'accept, accept-encoding');
+      reply.header('content-security-policy', POLICY);
+      if (headers['if-none-match'] === etag) return reply.status(304).send();
+      reply.type('text/html; charset=utf-8');
+      const accepted = String(headers['accept-encoding'] ?? '');
+      if (/\bbr\b/.test(accepted)) return reply.header('content-encoding', 'br').send(br);
+      if (/\bgzip\b/.test(accepted)) return reply.header('content-encoding', 'gzip').send(zipped);
+      return reply.send(await promisify(brotliDecompress)(br));
+    },
+  };
+}
+
+async function render(path: string): Promise<Page> {
+  // 9 MB of text: only who shows the page pays for it.
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const html = renderGraphiQL({
+    endpoint: path,
+    subscriptionsProtocol: 'WS',
+    title: 'Soko',
+    defaultQuery: WELCOME,
+    shouldPersistHeaders: false,
+  });
+  const [br, zipped] = await Promise.all([promisify(brotliCompress)(html, QUALITY), promisify(gzip)(html)]);
+  return { br, gzip: zipped, etag: `"${createHash('sha256').update(html).digest('base64url').slice(0, 22)}"` };
+}

@@ -1,0 +1,102 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { Problem } from '../../shared/errors.ts';
+import type { Viewer } from '../../shared/identity.ts';
+
+/** Who is on a request or a socket, and for how long. */
+export interface Session {
+  viewer: Viewer | null;
+  /** Epoch milliseconds; endless for an anonymous one. */
+  expiresAt: number;
+}
+
+export interface UseViewer {
+  /** The session of HTTP headers as they came over the wire, name and value in turn. */
+  fromHeaders: (rawHeaders: readonly string[]) => Promise<Session>;
+  /** The session of a socket: `authorization` in the payload of connection_init. */
+  fromConnectionParams: (params: Readonly<Record<string, unknown>> | undefined) => Promise<Session>;
+}
+
+export const ANONYMOUS: Session = { viewer: null, expiresAt: Number.POSITIVE_INFINITY };
+
+const ISSUER = 'soko';
+const AUDIENCE = 'soko';
+const LEEWAY_SECONDS = 5;
+const REMEMBERED_TOKENS = 20_000;
+const MAX_TOKEN_LENGTH = 4_096;
+/** What a token may call itself. A refresh token that were a JWT would have another type. */
+const TYPES = new Set<unknown>([undefined, 'JWT', 'at+jwt']);
+
+const Claims = z.object({
+  sub: z.string().min(1),
+  exp: z.number(),
+  iat: z.number().optional(),
+  roles: z.array(z.string()),
+  scopes: z.array(z.string()),
+  sid: z.string().min(1).optional(),
+});
+
+/**
+ * Bearer access tokens (EdDSA, issued by accounts) become sessions. No token is an anonymous session; a token that is anything but valid
+ * is UNAUTHENTICATED, never anonymous. Verified once, then remembered until it expires.
+ */
+export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
+  const key = createPublicKey(publicKey);
+  const verified = new LRUCache<string, Session>({ max: REMEMBERED_TOKENS });
+
+  const sessionOf = async (authorization: unknown): Promise<Session> => {
+    const token = bearer(authorization);
+    const known = verified.get(token);
+    if (known && known.expiresAt > Date.now()) return known;
+    const session = await verify(token, key);
+    verified.set(token, session, { ttl: Math.max(1, session.expiresAt - Date.now()) });
+    return session;
+  };
+
+  return {
+    async fromHeaders(rawHeaders) {
+      const given = valuesOf(rawHeaders, 'authorization');
+      if (given.length === 0) return ANONYMOUS;
+      // Which of two would count depends on who reads them.
+      if (given.length > 1) throw badToken();
+      return sessionOf(given[0]);
+    },
+    async fromConnectionParams(params = {}) {
+      const given = Object.keys(params).filter((name) => name.toLowerCase() === 'authorization');
+      if (given.length === 0) return ANONYMOUS;
+      if (given.length > 1) throw badToken();
+      return sessionOf(params[given[0]!]);
+    },
+  };
+}
+
+const badToken = (): Problem => new Problem('UNAUTHENTICATED', 'The access token is not valid. Sign in again, or refresh it.');
+
+function bearer(authorization: unknown): string {
+  const token = typeof authorization === 'string' ? /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1] : undefined;
+  if (!token || token.length > MAX_TOKEN_LENGTH) throw badToken();
+  return token;
+}
+
+async function verify(token: string, key: KeyObject): Promise<Session> {
+  try {
+    const { payload, protectedHeader } = await jwtVerify(token, key, {
+      algorithms: ['EdDSA', 'Ed25519'],
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      clockTolerance: LEEWAY_SECONDS,
+    });
+    const { sub: id, exp, iat, roles, scopes, sid: sessionId } = Claims.parse(payload);
+    if (!TYPES.has(protectedHeader.typ)) throw badToken();
+    if (iat !== undefined && iat > Date.now() / 1000 + LEEWAY_SECONDS) throw badToken();
+    return { viewer: { id, roles, scopes, sessionId }, expiresAt: exp * 1000 };
+  } catch {
+    throw badToken();
+  }
+}
+
+function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  return rawHeaders.filter((_value, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === name);
+}
