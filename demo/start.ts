@@ -48,14 +48,10 @@ closeWithGrace({ delay: 20_000 }, async ({ err }) => {
 });
 
 const accounts = Object.fromEntries(users.map(({ key, email, password }) => [key, { email, password }]));
+const processes = [...running.processes, ...services.processes];
+const stores = { mongodb: services.mongodb.uri, redis: services.redis.uri };
+const told = { http: running.http, ws: running.ws, users: accounts, processes, services: stores };
 // Written beside and renamed: whoever waits for the file never reads half of it.
-writeFileSync(
-  `${demoFile}.new`,
-  JSON.stringify(
-    { http: running.http, ws: running.ws, users: accounts, processes: [...running.processes, ...services.processes] },
-    null,
-    2,
-  ),
-);
+writeFileSync(`${demoFile}.new`, JSON.stringify(told, null, 2));
 renameSync(`${demoFile}.new`, demoFile);
 announce({ http: running.http, accounts, seconds: (performance.now() - since) / 1_000 });

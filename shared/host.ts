@@ -54,7 +54,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   // Blocking reads take as long as they take.
   const workerConnection = openRedis({ commandTimeout: undefined, maxRetriesPerRequest: null });
   const queues = createQueues(redis, queuePrefix);
-  const live = createLive(() => openRedis({ commandTimeout: undefined, maxRetriesPerRequest: null }), { prefix: queuePrefix });
+  const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: queuePrefix });
   const runtimes = new Map<string, Runtime>();
 
   const heardHere = (type: string): string[] =>

@@ -72,7 +72,9 @@ function issueErrors(issue: z.core.$ZodIssue): UserError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => invalid(['input', ...path, key], 'This field is not known.'));
   }
-  return [invalid(['input', ...path], `${issue.message}.`.replace(/\.\.$/, '.'))];
+  // A rule of the kit may know a more exact code than INVALID.
+  const code = issue.code === 'custom' && typeof issue.params?.['code'] === 'string' ? issue.params['code'] : 'INVALID';
+  return [{ ...invalid(['input', ...path], `${issue.message}.`.replace(/\.\.$/, '.')), code }];
 }
 
 const invalid = (path: string[], message: string): UserError => ({ __typename: 'PlainUserError', code: 'INVALID', message, path });

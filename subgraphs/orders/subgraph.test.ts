@@ -366,7 +366,7 @@ describe('who sees what', () => {
     expect(names(first)).toEqual(ids.slice(0, 2));
     expect(first).toMatchObject({ totalCount: 3, pageInfo: { hasNextPage: true } });
     expect(names(await list({ first: 2, after: first.pageInfo.endCursor }))).toEqual(ids.slice(2));
-    expect(names(await list({ sort: { by: 'TOTAL', direction: 'ASC' } }))).toEqual([...ids].reverse());
+    expect(names(await list({ sort: { field: 'TOTAL', direction: 'ASC' } }))).toEqual([...ids].reverse());
     expect(names(await list({ where: { status: { in: ['CANCELLED'] } } }))).toEqual([]);
     expect(names(await list({ where: { OR: [{ total: { currency: 'ZMW', gt: '500.00' } }, { status: { eq: 'PENDING' } }] } }))).toEqual([
       ids[0],

@@ -3,7 +3,7 @@ import { forbidden } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Order, VendorOrder } from '../model.ts';
 
-const NEWEST_FIRST = { by: 'PLACED_AT', direction: 'DESC' } as const;
+const NEWEST_FIRST = { field: 'PLACED_AT', direction: 'DESC' } as const;
 
 const ORDERS = {
   fields: { status: 'enum', placedAt: 'date', total: 'money' },

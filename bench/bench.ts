@@ -1,0 +1,28 @@
+import { join } from 'node:path';
+import { openServices } from '../shared/services/services.ts';
+
+/* `npm run bench -- NAME [options]`: side-by-side measurements. Each ends with one line of JSON: { "bench": NAME, "figures": {...} }. */
+
+const BENCHES = ['checkout', 'start'] as const;
+
+export interface Bench {
+  run(args: string[]): Promise<Record<string, unknown>>;
+}
+
+const [name = '', ...args] = process.argv.slice(2);
+if (!BENCHES.includes(name as (typeof BENCHES)[number])) {
+  console.error(`Name a bench: ${BENCHES.join(', ')}`);
+  process.exit(1);
+}
+
+process.env['LOG_LEVEL'] ??= 'error';
+const services = await openServices({ dataDir: join(import.meta.dirname, '../.data/bench'), fresh: true });
+process.env['MONGODB_URI'] = services.mongodb.uri;
+process.env['REDIS_URL'] = services.redis.uri;
+try {
+  const { run } = (await import(`./${name}.ts`)) as Bench;
+  const figures = await run(args);
+  console.log(JSON.stringify({ bench: name, figures }));
+} finally {
+  await services.close();
+}

@@ -1,0 +1,36 @@
+import type { Host } from '../shared/host.ts';
+import { createDoor } from './load/door.ts';
+import { loadAttributes, loadCategories, loadProducts } from './load/goods.ts';
+import { loadPeople } from './load/people.ts';
+import { loadStores } from './load/stores.ts';
+import { marketplace } from './data/marketplace.ts';
+
+interface Mark {
+  _id: string;
+  state: 'BEGUN' | 'DONE';
+}
+
+/** Fills empty stores with the demo marketplace, through the same actions as real use. Does nothing when it is there already. */
+export async function loadDemo(host: Host, say: (line: string) => void): Promise<void> {
+  const marks = host.client.useDb('demo', { useCache: false }).collection<Mark>('marks');
+  const mark = await marks.findOne({ _id: 'marketplace' });
+  if (mark?.state === 'DONE') return;
+  if (mark) throw new Error('An earlier start was interrupted while the demo data were loaded. Begin anew: npm start -- --fresh');
+  await marks.insertOne({ _id: 'marketplace', state: 'BEGUN' });
+  const since = performance.now();
+  const door = createDoor(host);
+  const people = await loadPeople(host);
+  const admin = people.get('admin')!;
+  const [stores, categoryIds, attributeIds] = await Promise.all([
+    loadStores(host, door, people),
+    loadCategories(door, admin),
+    loadAttributes(door, admin),
+  ]);
+  await loadProducts(door, stores, categoryIds, attributeIds);
+  await marks.updateOne({ _id: 'marketplace' }, { $set: { state: 'DONE' } });
+  const { vendors, products, categories, users } = marketplace;
+  const seconds = ((performance.now() - since) / 1_000).toFixed(1);
+  say(
+    `demo: ${vendors.length} vendors, ${categories.length} categories, ${products.length} products and ${users.length} accounts loaded in ${seconds} s`,
+  );
+}
