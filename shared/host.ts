@@ -25,6 +25,8 @@ export interface HostOptions {
   /** Ports by subgraph, in place of those the folder makes. */
   ports?: Record<string, unknown>;
   environment?: Readonly<Record<string, string | undefined>>;
+  /** True: the client tells of each command it sends; for measurements. */
+  monitorCommands?: boolean;
 }
 
 /** Several subgraphs in one process, sharing its connections. Commands between them stay in the process. */
@@ -49,7 +51,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
     return redis;
   };
-  const client = await connectMongo(options.mongodbUri);
+  const client = await connectMongo(options.mongodbUri, { monitorCommands: options.monitorCommands ?? false });
   const redis = openRedis();
   // Blocking reads take as long as they take.
   const workerConnection = openRedis({ commandTimeout: undefined, maxRetriesPerRequest: null });

@@ -40,6 +40,7 @@ export function createRelay(options: RelayOptions) {
   let leaseUntil = 0;
   let running: Promise<void> | undefined;
   let again = false;
+  let thoroughly = false;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
@@ -51,23 +52,31 @@ export function createRelay(options: RelayOptions) {
     return lease !== undefined;
   }
 
-  async function send(row: OutboxRow): Promise<void> {
+  /** Puts an event where it is heard; answers what its row is afterwards. */
+  async function send(row: OutboxRow): Promise<Partial<OutboxRow>> {
     const envelope = envelopeOf(row);
     const cursors: Record<string, string> = {};
     for (const topic of row.topics) cursors[topic] = await live.publish(topic, { eventId: row._id, payload: envelope });
     for (const queue of row.waiting) await queues.add(queue, envelope, subgraph);
     const now = Date.now();
-    const sent =
-      row.waiting.length > 0
-        ? { state: 'SENT' as const, checkAt: new Date(now + FIRST_CHECK_MS) }
-        : { state: 'DONE' as const, doneAt: new Date(now) };
-    await rows.updateOne({ _id: row._id, state: 'NEW' }, { $set: { ...sent, cursors } });
+    return row.waiting.length > 0
+      ? { cursors, state: 'SENT', checkAt: new Date(now + FIRST_CHECK_MS) }
+      : { cursors, state: 'DONE', doneAt: new Date(now) };
   }
 
   async function sendNew(): Promise<void> {
     for (;;) {
       const fresh = await rows.find({ state: 'NEW' }).sort({ _id: 1 }).limit(BATCH).toArray();
-      for (const row of fresh) await send(row);
+      const sent: { _id: string; change: Partial<OutboxRow> }[] = [];
+      try {
+        for (const row of fresh) sent.push({ _id: row._id, change: await send(row) });
+      } finally {
+        // What was sent before something failed is not sent again.
+        const updates = sent.map(({ _id, change }) => ({
+          updateOne: { filter: { _id, state: 'NEW' as const }, update: { $set: change } },
+        }));
+        if (updates.length > 0) await rows.bulkWrite(updates);
+      }
       if (fresh.length < BATCH) return;
     }
   }
@@ -106,20 +115,26 @@ export function createRelay(options: RelayOptions) {
     }
   }
 
-  async function round(): Promise<void> {
+  async function round(thorough: boolean): Promise<void> {
     if (stopped || !(await leads())) return;
-    await refillAfterWipe();
+    if (thorough) await refillAfterWipe();
     await sendNew();
+    if (!thorough) return;
     await takeAcknowledgements();
     await sendAgain();
   }
 
-  function run(): Promise<void> {
+  /** A commit asks for what is new only; the clock asks for everything. */
+  function run(thorough: boolean): Promise<void> {
+    again = true;
+    thoroughly ||= thorough;
     running ??= (async () => {
-      do {
+      while (again && !stopped) {
+        const all = thoroughly;
         again = false;
-        await round();
-      } while (again && !stopped);
+        thoroughly = false;
+        await round(all);
+      }
     })()
       .catch((error) => log.warn({ err: error }, 'the outbox could not be carried on; it will be tried again'))
       .finally(() => (running = undefined));
@@ -129,21 +144,17 @@ export function createRelay(options: RelayOptions) {
   return {
     kickChannel: kicks,
     start(): void {
-      timer = setInterval(() => void run(), POLL_MS);
-      void run();
+      timer = setInterval(() => void run(true), POLL_MS);
+      void run(true);
     },
     /** Called after each commit that said something. */
     kick(): void {
-      again = true;
-      void run();
+      void run(false);
       // Another process may be the one that carries.
       if (leaseUntil < Date.now()) void redis.publish(kicks, owner).catch(() => undefined);
     },
     /** One full round now; for tests and an orderly stop. */
-    flush: (): Promise<void> => {
-      again = true;
-      return run();
-    },
+    flush: (): Promise<void> => run(true),
     /** How many events have not had all their effects yet. */
     pending: (): Promise<number> => rows.countDocuments({ state: { $in: ['NEW', 'SENT'] } }),
     async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import type { Connection } from 'mongoose';
 import type { Logger } from 'pino';
 import type { AnyContext } from './context.ts';
@@ -31,12 +32,15 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
   };
   const steps = createSteps({ store, definitionOf, contextFor, now, log });
   const running = new Map<string, Promise<SagaRow>>();
+  /** Rows begun here whose lease is still this process's: they need not be read again to be run. */
+  const begun = new LRUCache<string, SagaRow>({ max: 1_000, ttl: LEASE_MS / 2 });
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
   /** Goes on until it is final, waits, must pause beyond `until`, or `until` has passed. */
   async function drive(id: string, until: number): Promise<SagaRow> {
-    let row = await store.acquire(id);
+    let row = begun.get(id) ?? (await store.acquire(id));
+    begun.delete(id);
     if (!row) return store.load(id);
     const { token } = row.lease;
     const heartbeat = setInterval(() => void store.prolong(id, token).catch(() => undefined), HEARTBEAT_MS);
@@ -74,7 +78,11 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
   }
 
   return {
-    start: store.start,
+    async start<I>(ctx: AnyContext, saga: Saga<I, any>, begin: { key: string; input: I }): Promise<string> {
+      const row = await store.start(ctx, saga, begin);
+      begun.set(row._id, row);
+      return row._id;
+    },
     run,
     load: store.load,
     signal: store.signal,

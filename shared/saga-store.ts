@@ -35,7 +35,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
   const free = new Date(0);
 
   return {
-    async start<I>(ctx: AnyContext, saga: Saga<I, any>, { key, input }: { key: string; input: I }): Promise<string> {
+    async start<I>(ctx: AnyContext, saga: Saga<I, any>, { key, input }: { key: string; input: I }): Promise<SagaRow> {
       if (!ctx.session) throw new Error('A saga starts in the transaction that causes it');
       const at = now();
       const row: SagaRow = {
@@ -60,7 +60,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
         updatedAt: at,
       };
       await rows.insertOne(row, { session: ctx.session });
-      return row._id;
+      return row;
     },
 
     /** Takes the lease; null when somebody else holds it or the saga is final. */

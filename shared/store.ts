@@ -22,13 +22,14 @@ const SERVER_SELECTION_MS = 5_000;
 const POOL_SIZE = 50;
 
 /** One client for the process; each subgraph gets its own database of it. Reconnects by itself when the store comes back. */
-export async function connectMongo(uri: string): Promise<Connection> {
+export async function connectMongo(uri: string, { monitorCommands = false } = {}): Promise<Connection> {
   return mongoose
     .createConnection(uri, {
       serverSelectionTimeoutMS: SERVER_SELECTION_MS,
       maxPoolSize: POOL_SIZE,
       writeConcern: { w: 'majority' },
       appName: 'soko',
+      monitorCommands,
     })
     .asPromise();
 }

@@ -45,7 +45,7 @@ export const PlaceOrder = z
  */
 export async function placeOrder(ctx: Ctx, input: z.infer<typeof PlaceOrder>) {
   const key = ctx.requestKey!;
-  const id = (await ctx.findSaga(checkout, key))?._id ?? (await begin(ctx, key, input));
+  const id = await begin(ctx, key, input).catch((error: unknown) => alreadyBegun(ctx, key, error));
   const row = (await ctx.runSaga(id)) as SagaRow<{ orderId: string }>;
   if (row.state === 'COMPENSATED' && row.refusal) {
     const { code, message, extensions } = row.refusal;
@@ -78,6 +78,13 @@ function begin(ctx: Ctx, key: string, input: z.infer<typeof PlaceOrder>): Promis
       },
     });
   });
+}
+
+/** An earlier attempt of the same request has begun: that one is gone on with. */
+async function alreadyBegun(ctx: Ctx, key: string, error: unknown): Promise<string> {
+  const row = await ctx.findSaga(checkout, key);
+  if (!row) throw error;
+  return row._id;
 }
 
 /** One checkout of a cart at a time, or its goods would be ordered twice. */

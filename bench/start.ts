@@ -1,0 +1,63 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const ROOT = join(import.meta.dirname, '..');
+const PATIENCE_MS = 120_000;
+const POLL_MS = 10;
+const SETTLE_MS = 3_000;
+
+interface Started {
+  child: ChildProcess;
+  seconds: number;
+  rssMiB: number;
+}
+
+/** Time from the start of the process to `demo.json`, and its memory then: with empty stores (demo data are loaded) and with data that are there. */
+export async function run(): Promise<Record<string, unknown>> {
+  const data = mkdtempSync(join(tmpdir(), 'soko-start-'));
+  try {
+    const first = await start(data);
+    await stop(first);
+    const second = await start(data);
+    await delay(SETTLE_MS);
+    const settled = rssOf(second.child.pid!);
+    await stop(second);
+    return {
+      firstStartSeconds: round(first.seconds),
+      startSeconds: round(second.seconds),
+      rssMiB: Math.round(second.rssMiB),
+      rssSettledMiB: Math.round(settled),
+      rssAfterLoadingMiB: Math.round(first.rssMiB),
+    };
+  } finally {
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
+async function start(data: string): Promise<Started> {
+  const since = performance.now();
+  const env = { ...process.env, SOKO_DATA: data, MONGODB_URI: '', REDIS_URL: '' };
+  const child = spawn(process.execPath, [join(ROOT, 'demo/start.ts'), '--port', '0'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const file = join(data, 'demo.json');
+  while (!existsSync(file)) {
+    if (child.exitCode !== null) throw new Error(`npm start ended with ${child.exitCode}`);
+    if (performance.now() - since > PATIENCE_MS) throw new Error('npm start did not become ready');
+    await delay(POLL_MS);
+  }
+  return { child, seconds: (performance.now() - since) / 1_000, rssMiB: rssOf(child.pid!) };
+}
+
+async function stop({ child }: Started): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
+}
+
+/** Resident memory as Linux counts it. */
+const rssOf = (pid: number): number => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
+
+const round = (value: number): number => Math.round(value * 100) / 100;
