@@ -36,7 +36,7 @@ test('says one line for each part and nothing of what a passing part printed', a
 
 test('shows what a failing part printed, and still runs the others', async () => {
   const parts = [
-    { name: 'bad', command: node(`console.log('a fault');console.error('in line 3');process.exitCode=2`) },
+    { name: 'bad', command: node(`console.log('\\u001b[31ma fault\\u001b[0m');console.error('in line 3');process.exitCode=2`) },
     { name: 'good', command: node('0') },
   ];
 

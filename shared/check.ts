@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 /** One part of the check: a command line, as npm would run it. */
 export interface Part {
@@ -56,7 +57,11 @@ function run(command: string, folder: string): Promise<Outcome> {
   });
 }
 
-const indented = (output: string): string => `${output.trimEnd().replaceAll(/^(?=.)/gm, '  ')}\n`;
+/** Without colours: some tools paint whenever CI is set, whether somebody looks or a file is written. */
+const indented = (output: string): string =>
+  `${stripVTControlCharacters(output)
+    .trimEnd()
+    .replaceAll(/^(?=.)/gm, '  ')}\n`;
 
 /** The parts as package.json has them, so that there is one place that says what each runs. */
 export function readParts(root: string = ROOT): Part[] {
