@@ -112,6 +112,7 @@ describe('who may import whom', () => {
     ['subgraphs/notes/subgraph.ts', `import { a } from './resolvers.ts'; export const b = import('../../shared/alone.ts');`],
     ['subgraphs/notes/subgraph.test.ts', `import { a } from '../boards/model.ts'; import { open } from '../../shared/testing/open.ts';`],
     ['subgraphs/notes/fixtures.ts', `import { a } from './subgraph.ts'; import { open } from '../../shared/testing/open.ts';`],
+    ['subgraphs/notes/testing/pages.ts', `import { a } from '../subgraph.ts'; import { open } from '../../../shared/testing/open.ts';`],
     ['gateway/a.ts', `import { a } from '../shared/a.ts'; import { b } from '../schema/compose.ts';`],
     ['demo/start.ts', `import { a } from '../subgraphs/notes/subgraph.ts'; import { b } from '../gateway/main.ts';`],
     ['shared/testing/global-setup.ts', 'export default function setup() {}'],

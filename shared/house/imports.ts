@@ -56,8 +56,8 @@ export function forbiddenImports(sources: readonly Source[]): string[] {
   });
 }
 
-/** Tests, and what stands beside them for several of them. */
-const isTest = (file: string): boolean => /\.test\.ts$|\/(fixtures|testing|test-[a-z-]+)\.ts$/.test(file);
+/** Tests, and what stands beside them for several of them. What `shared/testing` offers to all is part of the kit. */
+const isTest = (file: string): boolean => /\.test\.ts$|\/(fixtures|testing|test-[a-z-]+)\.ts$|^(?!shared\/).*\/testing\//.test(file);
 export const isForTests = (file: string): boolean => isTest(file) || file.includes('/testing/');
 
 function faultOf(file: string, imported: Import): string | undefined {
