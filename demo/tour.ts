@@ -65,7 +65,7 @@ async function browse(guest: Visitor): Promise<Data[]> {
   tell('A guest looks around: products with vendor, categories and stock in one request', browsed.products);
   expect(browsed.products.nodes.length === 3 && browsed.categoryTree.length > 0, 'products and categories');
   const stores: Data[] = [];
-  for (const vendor of ['tiyende-grocers', 'malata-hardware']) stores.push(dataOf(await guest.ask(GOODS, { vendor })).vendorBySlug);
+  for (const vendor of ['tiyende-grocers', 'dimba-fresh']) stores.push(dataOf(await guest.ask(GOODS, { vendor })).vendorBySlug);
   return stores;
 }
 

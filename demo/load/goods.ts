@@ -24,7 +24,14 @@ export async function loadAttributes(door: Door, admin: Viewer): Promise<Map<str
   const ids = new Map<string, string>();
   for (const { code, name, kind, unit, filterable, variantAxis } of attributes) {
     const options = variantAxis ? { type: 'SELECT', options: optionsOf(code) } : { type: kind };
-    const input = { code, name, unit, filterable, variantAxis, ...options };
+    const input = {
+      code: code.replaceAll(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`),
+      name,
+      unit,
+      filterable,
+      variantAxis,
+      ...options,
+    };
     ids.set(code, (await door.run('catalog', admin, 'createAttribute', input, 'attribute { id }')).attribute.id);
   }
   return ids;
@@ -36,7 +43,7 @@ const optionsOf = (code: string) => {
     ...variants.flatMap(({ axes }) => axes[code] ?? []),
     ...(facts[code] === undefined ? [] : [String(facts[code])]),
   ]);
-  return [...new Set(values)].map((value) => ({ value, label: value }));
+  return [...new Set(values)].map((label) => ({ value: slugOf(label), label }));
 };
 
 /** Each store puts its goods on the shelves, with their stock, and publishes them. */
@@ -89,7 +96,7 @@ function inputOf(product: Product, categoryIds: Map<string, string>, attributeId
     variants: variants.map(({ sku, price, axes: values }) => ({
       sku,
       price: { amount: price, currency },
-      axisValues: Object.entries(values).map(([code, value]) => ({ attributeId: attributeIds.get(code), options: [value] })),
+      axisValues: Object.entries(values).map(([code, value]) => ({ attributeId: attributeIds.get(code), options: [slugOf(value)] })),
     })),
   };
 }
@@ -99,5 +106,12 @@ const FIELDS: Record<Attribute['kind'], string> = { TEXT: 'text', NUMBER: 'numbe
 /** A fact that is an axis elsewhere is chosen from the axis' options. */
 function valueOf(code: string, value: unknown): Record<string, unknown> {
   const attribute = attributes.find((each) => each.code === code)!;
-  return attribute.variantAxis ? { options: [String(value)] } : { [FIELDS[attribute.kind]]: value };
+  return attribute.variantAxis ? { options: [slugOf(String(value))] } : { [FIELDS[attribute.kind]]: value };
 }
+
+const slugOf = (label: string): string =>
+  label
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '');

@@ -48,6 +48,11 @@ export function createVisitor({ http, ws }: { http: string; ws: string }, token?
   };
 }
 
+function eventOf({ data, errors }: Answer): Data {
+  if (errors) throw new Error(`The stream was refused: ${JSON.stringify(errors)}`);
+  return data;
+}
+
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
