@@ -30,6 +30,8 @@ export interface GatewayOptions {
   /** Default 127.0.0.1. */
   host?: string;
   isRevoked?: IsRevoked;
+  /** How often open sockets are looked at for that. Default 10,000. */
+  revocationCheckMs?: number;
   /** Web pages of other origins that may call. Default none. */
   corsOrigins?: readonly string[];
   /** Proxies in front whose `x-forwarded-for` is believed. Default 0. */
@@ -57,6 +59,7 @@ export interface Gateway {
 }
 
 const TIMEOUT_MS = 30_000;
+const REVOCATION_CHECK_MS = 10_000;
 /** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
@@ -90,7 +93,17 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   addGraphql(app, { apollo, contextOf, errors, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
-  const { protocol, stop } = createSockets({ engine, operations, errors, viewers, isRevoked, clientOf, timeoutMs, log });
+  const { protocol, stop } = createSockets({
+    engine,
+    operations,
+    errors,
+    viewers,
+    isRevoked,
+    revocationCheckMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS,
+    clientOf,
+    timeoutMs,
+    log,
+  });
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: LIMITS.socketMessageBytes, accepts, log });
   addHealth(app, { connectedClients: () => sockets.open.size, checks: options.checks ?? {} });
 

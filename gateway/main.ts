@@ -31,7 +31,7 @@ async function main(): Promise<void> {
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,
     port: env.PORT ?? DEFAULT_PORT,
     host: env.HOST,
-    isRevoked: useRevocations({ redis, log }),
+    isRevoked: useRevocations({ redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
     checks: { redis: async () => ((await redis.ping()) === 'PONG' ? 'up' : 'down') },
     log,
   });

@@ -20,6 +20,7 @@ interface SocketsOptions {
   errors: UseErrors;
   viewers: UseViewer;
   isRevoked?: IsRevoked | undefined;
+  revocationCheckMs: number;
   clientOf: (request: IncomingMessage) => Identity['client'];
   timeoutMs: number;
   log: Log;
@@ -33,7 +34,6 @@ export interface GatewaySockets {
 
 type SocketContext = Context<Record<string, unknown>, SocketExtra>;
 
-const REVOCATION_CHECK_MS = 10_000;
 /** setTimeout counts in 32 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -44,6 +44,7 @@ export function createSockets({
   errors,
   viewers,
   isRevoked,
+  revocationCheckMs,
   clientOf,
   timeoutMs,
   log,
@@ -70,7 +71,7 @@ export function createSockets({
     for (const [socket, { viewer }] of sessions) {
       void isEnded(viewer, isRevoked).then((ended) => ended && forbid(socket, 'The session has ended'));
     }
-  }, REVOCATION_CHECK_MS).unref();
+  }, revocationCheckMs).unref();
 
   /** The operation of a message, or why it may not run. */
   const operationOf = ({ extra: { socket, request }, subscriptions }: SocketContext, payload: SubscribePayload): Operation => {

@@ -87,6 +87,7 @@ async function verify(token: string, key: KeyObject): Promise<Session> {
       issuer: ISSUER,
       audience: AUDIENCE,
       clockTolerance: LEEWAY_SECONDS,
+      currentDate: new Date(Date.now()),
     });
     const { sub: id, exp, iat, roles, scopes, sid: sessionId } = Claims.parse(payload);
     if (!TYPES.has(protectedHeader.typ)) throw badToken();

@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { buildSchema, getIntrospectionQuery, parse, validate } from 'graphql';
+import { WebSocket } from 'ws';
+import { testSubgraphs } from '../test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { LIMITS, useLimits } from './use-limits.ts';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all });
+});
+afterAll(() => gateway.close());
+
+const times = (count: number, make: (i: number) => string): string => Array.from({ length: count }, (_each, i) => make(i)).join(' ');
+const nested = (levels: number): string =>
+  `person(id: "p1") { boards { owner { ${'boards { owner { '.repeat(levels)}name${' } }'.repeat(levels)} } } }`;
+
+/** Each with the code it is refused with. */
+const ATTACKS: [string, string, string][] = [
+  ['5,000 aliases', `{ ${times(5_000, (i) => `a${i}: __typename`)} }`, 'GRAPHQL_PARSE_FAILED'],
+  [
+    'a mutation of 2,000 aliases',
+    `mutation { ${times(2_000, (i) => `a${i}: rename(id: "p1", name: "x") { id }`)} }`,
+    'GRAPHQL_PARSE_FAILED',
+  ],
+  ['16 aliases', `{ ${times(16, (i) => `a${i}: viewer`)} }`, 'OPERATION_TOO_COMPLEX'],
+  ['16 aliases of __typename', `{ ${times(16, (i) => `a${i}: __typename`)} }`, 'OPERATION_TOO_COMPLEX'],
+  ['aliases in fragments', `{ ...F } fragment F on Query { ${times(16, (i) => `a${i}: viewer`)} }`, 'OPERATION_TOO_COMPLEX'],
+  ['9 directives', `query($a: Boolean = true) { ${times(9, () => '... @include(if: $a) { viewer }')} }`, 'OPERATION_TOO_COMPLEX'],
+  ['a depth of 15', `{ ${nested(6)} }`, 'OPERATION_TOO_COMPLEX'],
+  ['a depth of 60', `{ ${nested(29)} }`, 'OPERATION_TOO_COMPLEX'],
+  [
+    'a depth hidden in fragments',
+    `{ person(id: "p1") { ...F0 } } ${times(7, (i) => `fragment F${i} on Person { boards { owner { ${i < 6 ? `...F${i + 1}` : 'name'} } } }`)}`,
+    'OPERATION_TOO_COMPLEX',
+  ],
+  [
+    'fragments that double at every level',
+    `{ person(id: "p1") { ...F0 ...F0 } } ${times(18, (i) => `fragment F${i} on Person { ${i < 17 ? `...F${i + 1} friends { ...F${i + 1} }` : 'name'} }`)}`,
+    'OPERATION_TOO_COMPLEX',
+  ],
+  [
+    'fragments in a circle',
+    '{ person(id: "p1") { ...A } } fragment A on Person { friends { ...B } } fragment B on Person { friends { ...A } }',
+    'GRAPHQL_VALIDATION_FAILED',
+  ],
+  [
+    'lists of lists that are long',
+    '{ boards(first: 100000) { nodes { notes { author { boards { title } } } } } }',
+    'OPERATION_TOO_COMPLEX',
+  ],
+  ['a literal without end', `{ person(id: ${'['.repeat(900)}) { name } }`, 'GRAPHQL_PARSE_FAILED'],
+  ['2,000 times the same field', `{ ${times(2_000, () => 'viewer')} }`, 'GRAPHQL_PARSE_FAILED'],
+];
+
+describe('an operation with', () => {
+  test.each(ATTACKS)('%s is refused over HTTP, and soon', async (_case, query, code) => {
+    const start = Date.now();
+
+    const { status, data, errors } = await gateway.ask(query);
+
+    expect(status).toBe(400);
+    expect(data).toBeUndefined();
+    expect(errors?.[0]?.extensions.code).toBe(code);
+    expect(Date.now() - start).toBeLessThan(2_000);
+  });
+
+  test.each(ATTACKS.filter(([, query]) => query.length < LIMITS.socketMessageBytes))(
+    '%s is refused over WebSocket with the same code',
+    async (_case, query, code) => {
+      await expect(gateway.subscribe(query).next()).rejects.toMatchObject([{ extensions: { code, correlationId: expect.any(String) } }]);
+    },
+  );
+});
+
+test('a subscription is held to the same limits', async () => {
+  const deep = `subscription { noteChanged(boardId: "b1") { author { ${'boards { owner { '.repeat(7)}name${' } }'.repeat(7)} } } }`;
+
+  await expect(gateway.subscribe(deep).next()).rejects.toMatchObject([{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }]);
+});
+
+test('the whole introspection query passes', async () => {
+  const query = getIntrospectionQuery({
+    descriptions: true,
+    directiveIsRepeatable: true,
+    schemaDescription: true,
+    specifiedByUrl: true,
+    inputValueDeprecation: true,
+  });
+
+  expect((await gateway.ask(query)).status).toBe(200);
+  expect((await gateway.subscribe(query).next()).value?.errors).toBeUndefined();
+});
+
+test('a page that shows a list of joined things to the end passes comfortably', () => {
+  const schema = buildSchema(`
+    type Query { me: Person }
+    type Person { id: ID name: String email: String boards(first: Int): BoardConnection }
+    type BoardConnection { totalCount: Int pageInfo: PageInfo edges: [BoardEdge] }
+    type PageInfo { hasNextPage: Boolean endCursor: String }
+    type BoardEdge { cursor: String node: Board }
+    type Amount { value: String unit: String }
+    type Board { id: ID title: String total: Amount owner: Person columns: [Column] }
+    type Column { id: ID total: Amount team: Team notes: [Note] history: [Change] }
+    type Change { at: String by: Person }
+    type Team { id: ID name: String place: Place }
+    type Place { name: String picture: String }
+    type Note { id: ID count: Int size: Amount revision: Revision }
+    type Revision { id: ID text: String size: Amount topic: Topic left: Left }
+    type Left { count: Int }
+    type Topic { id: ID title: String team: Team groups: [Group] pictures: [Picture] }
+    type Picture { url: String } type Group { id: ID name: String parent: Group }
+  `);
+  const page = (first: number) =>
+    parse(`query Page { me { id name boards(first: ${first}) { totalCount pageInfo { hasNextPage endCursor } edges { cursor node { ...Card } } } } }
+      fragment Card on Board { id title total { value unit } owner { id name email } columns { ...Part } }
+      fragment Part on Column { id total { value unit } team { id name place { name picture } } history { at by { name } } notes { ...Line } }
+      fragment Line on Note { id count size { value unit } revision { id text size { value unit } left { count } topic { ...Subject } } }
+      fragment Subject on Topic { id title pictures { url } team { name } groups { id name parent { name } } }`);
+  const { check } = useLimits(schema);
+  for (const first of [1, 20, 50]) {
+    expect(validate(schema, page(first))).toEqual([]);
+    expect(check(page(first))).toBeUndefined();
+  }
+
+  expect(check(page(1_000))?.code).toBe('OPERATION_TOO_COMPLEX');
+});
+
+describe('a body', () => {
+  test('of 256 KB is read, a larger one is not', async () => {
+    const fits = await gateway.post({ query: '{ viewer }', variables: { padding: 'x'.repeat(LIMITS.bodyBytes - 100) } });
+    const tooLarge = await gateway.post({ query: '{ viewer }', variables: { padding: 'x'.repeat(LIMITS.bodyBytes) } });
+
+    expect(fits.data).toEqual({ viewer: 'null' });
+    expect(tooLarge).toMatchObject({
+      status: 413,
+      errors: [{ extensions: { code: 'PAYLOAD_TOO_LARGE', correlationId: expect.any(String) } }],
+    });
+  });
+
+  test('of several operations is refused', async () => {
+    const { status, errors } = await gateway.post([{ query: '{ viewer }' }, { query: '{ viewer }' }]);
+
+    expect(status).toBe(400);
+    expect(errors?.[0]?.extensions.code).toBe('BAD_REQUEST');
+  });
+});
+
+describe('a socket', () => {
+  const raw = async () => {
+    const socket = new WebSocket(gateway.wsUrl, 'graphql-transport-ws');
+    await new Promise((resolve) => socket.once('open', resolve));
+    const send = (message: unknown) => socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    return { socket, send, closed };
+  };
+
+  test('is closed with 1009 by a message over 64 KB', async () => {
+    const { send, closed } = await raw();
+
+    send('x'.repeat(LIMITS.socketMessageBytes + 1));
+
+    expect(await closed).toBe(1009);
+  });
+
+  test.each([
+    ['4400 by what is no message', ['hello'], 4400],
+    ['4401 by an operation before its beginning', [{ id: '1', type: 'subscribe', payload: { query: '{ viewer }' } }], 4401],
+    ['4429 by a second beginning', [{ type: 'connection_init' }, { type: 'connection_init' }], 4429],
+    ['4408 by silence', [], 4408],
+  ])('is closed with %s', async (_case, messages, code) => {
+    const { send, closed } = await raw();
+
+    for (const message of messages) send(message);
+
+    expect(await closed).toBe(code);
+  });
+
+  test('is closed with 4409 when an id is used twice at a time', async () => {
+    const { send, socket, closed } = await raw();
+    send({ type: 'connection_init' });
+    await new Promise((resolve) => socket.once('message', resolve));
+    const operation = { id: '1', type: 'subscribe', payload: { query: 'subscription { noteChanged(boardId: "b1") { id } }' } };
+
+    send(operation);
+    send(operation);
+
+    expect(await closed).toBe(4409);
+  });
+
+  test('carries 50 operations at a time, and not one more', async () => {
+    const client = gateway.socket();
+    const open = Array.from({ length: 50 }, () => client.iterate({ query: 'subscription { noteChanged(boardId: "b1") { id } }' }));
+    for (const stream of open) void stream.next();
+
+    await expect(client.iterate({ query: '{ viewer }' }).next()).rejects.toMatchObject([
+      { extensions: { code: 'TOO_MANY_OPERATIONS', retryable: true } },
+    ]);
+
+    await open[0]!.return?.();
+    expect((await client.iterate({ query: '{ viewer }' }).next()).value).toEqual({ data: { viewer: 'null' } });
+    await client.dispose();
+  });
+});

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { request, type IncomingHttpHeaders } from 'node:http';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { testSubgraphs } from '../test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing.ts';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all });
+});
+afterAll(() => gateway.close());
+
+/** Not by fetch, which unpacks by itself. */
+function get(headers: Record<string, string>, url = gateway.url) {
+  return new Promise<{ status: number | undefined; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
+    const call = request(url, { headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }));
+    });
+    call.on('error', reject).end();
+  });
+}
+
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+describe('the page for browsers', () => {
+  test.each([
+    ['br', (body: Buffer) => brotliDecompressSync(body)],
+    ['gzip', (body: Buffer) => gunzipSync(body)],
+    [undefined, (body: Buffer) => body],
+  ])('comes packed as %s', async (encoding, unpack) => {
+    const { status, headers, body } = await get({
+      accept: BROWSER,
+      'accept-encoding': encoding === 'br' ? 'gzip, deflate, br' : (encoding ?? 'identity'),
+    });
+
+    expect(status).toBe(200);
+    expect(headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(headers['content-encoding']).toBe(encoding);
+    const page = unpack(body).toString();
+    expect(page).toMatch(/^\s*<!doctype html>/i);
+    expect(page).toContain('GraphiQL');
+  });
+
+  test('loads nothing from elsewhere, and may not', async () => {
+    const { headers, body } = await get({ accept: BROWSER });
+
+    const page = body.toString();
+    const tags = page.match(/<(script|link|img|iframe|source|style)\b[^>]*>/gi) ?? [];
+    expect(tags.filter((tag) => /(src|href)\s*=\s*["']?(https?:)?\/\//i.test(tag))).toEqual([]);
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).not.toMatch(/https?:|\*/);
+    expect(policy).toContain("connect-src 'self' ws: wss:");
+  });
+
+  test('knows the endpoint, and subscribes over WebSocket', async () => {
+    const page = (await get({ accept: BROWSER })).body.toString();
+
+    expect(page).toMatch(/"endpoint":\s*"\/graphql"/);
+    expect(page).toMatch(/"subscriptionsProtocol":\s*"WS"/);
+  });
+
+  test('is not sent again when the browser has it', async () => {
+    const { headers } = await get({ accept: BROWSER });
+
+    const again = await get({ accept: BROWSER, 'if-none-match': String(headers.etag) });
+
+    expect(again.status).toBe(304);
+    expect(again.body).toHaveLength(0);
+  });
+});
+
+test('programs get GraphQL at the same address', async () => {
+  const query = `${gateway.url}?query=${encodeURIComponent('{ viewer }')}`;
+
+  const { status, headers, body } = await get({ accept: 'application/json', 'apollo-require-preflight': 'yes' }, query);
+
+  expect(status).toBe(200);
+  expect(headers['content-type']).toContain('application/json');
+  expect(JSON.parse(body.toString())).toEqual({ data: { viewer: 'null' } });
+});
+
+test('there is no page where it was turned off', async () => {
+  const closed = await openGatewayForTest({ subgraphs: testSubgraphs().all, production: true });
+
+  const { headers } = await get({ accept: BROWSER }, closed.url);
+
+  expect(headers['content-type']).not.toContain('text/html');
+  await closed.close();
+});

@@ -1,0 +1,26 @@
+import { expect, test } from '@jest/globals';
+import { gatewaySettings } from './settings.ts';
+
+test('without anything set it is open to developers and to no foreign page', () => {
+  expect(gatewaySettings({})).toEqual({ corsOrigins: [], trustedProxies: 0, production: false, playground: true });
+});
+
+test('production hides the playground, unless it is asked for', () => {
+  expect(gatewaySettings({ NODE_ENV: 'production' })).toMatchObject({ production: true, playground: false });
+  expect(gatewaySettings({ NODE_ENV: 'production', PLAYGROUND: 'true' })).toMatchObject({ production: true, playground: true });
+});
+
+test('reads origins and proxies', () => {
+  expect(gatewaySettings({ CORS_ORIGINS: 'https://a.example.org, http://localhost:5173', TRUST_PROXY: '1' })).toMatchObject({
+    corsOrigins: ['https://a.example.org', 'http://localhost:5173'],
+    trustedProxies: 1,
+  });
+});
+
+test.each([
+  ['CORS_ORIGINS', '*'],
+  ['TRUST_PROXY', 'yes'],
+  ['PLAYGROUND', 'perhaps'],
+])('names %s when it is wrong', (name, value) => {
+  expect(() => gatewaySettings({ [name]: value })).toThrow(`Environment: ${name}`);
+});
