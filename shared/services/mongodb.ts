@@ -57,7 +57,8 @@ async function secantusdOnPath({ env }: Surroundings): Promise<Offer> {
   const file = findOnPath('secantusd-rs', env);
   if (file === undefined) return { refused: 'none on PATH' };
   const { ok, stdout, lastWord } = await run(file, ['--version'], env, 10_000);
-  return ok ? { engine: `SecantusDB (${stdout.trim()})`, kind: 'secantusdb', command: [file] } : { refused: lastWord };
+  const version = stdout.split('\n')[0]?.replace('secantusd-rs', '').trim();
+  return ok ? { engine: `SecantusDB ${version} (secantusd-rs)`, kind: 'secantusdb', command: [file] } : { refused: lastWord };
 }
 
 async function secantusdFromPypi({ venv }: Surroundings): Promise<Offer> {
@@ -100,7 +101,8 @@ export const mongodb: Service = {
   uri: ({ kind }, port) => `mongodb://127.0.0.1:${port}/?directConnection=true${kind === 'secantusdb' ? '&retryWrites=false' : ''}`,
   isReady: async (_program, port) => {
     const state = await pingMongodb(port);
-    if (state === 'no replica set') await ensureReplicaSet(REPLICA_SET, port);
+    // Refused while the server is still reading its own configuration; the next look at it tries again.
+    if (state === 'no replica set') await ensureReplicaSet(REPLICA_SET, port).catch(() => undefined);
     return state === 'writable';
   },
 };

@@ -1,5 +1,3 @@
-const ALREADY_INITIALIZED = 23;
-
 /**
  * Makes a single mongod a set of one, because transactions and change streams need one. A mongod whose port has
  * changed since no longer finds itself in its own set and is told its new address.
@@ -7,18 +5,16 @@ const ALREADY_INITIALIZED = 23;
 export async function ensureReplicaSet(name: string, port: number): Promise<void> {
   // Loaded here, since only the very first start of a mongod needs a driver.
   const { mongo } = await import('mongoose');
-  const client = new mongo.MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  const client = new mongo.MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true&serverSelectionTimeoutMS=2000`);
   const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
   try {
     const admin = client.db('admin');
-    await admin.command({ replSetInitiate: { _id: name, members } }).catch(async (error: unknown) => {
-      if (!(error instanceof mongo.MongoServerError) || error.code !== ALREADY_INITIALIZED) throw error;
-      const config = await client.db('local').collection('system.replset').findOne<{ version: number }>({});
-      await admin.command({
-        replSetReconfig: { ...config, version: (config?.version ?? 1) + 1, members },
-        force: true,
-      });
-    });
+    const known = await client.db('local').collection('system.replset').findOne<{ version: number }>({});
+    await admin.command(
+      known
+        ? { replSetReconfig: { ...known, version: known.version + 1, members }, force: true }
+        : { replSetInitiate: { _id: name, members } },
+    );
   } finally {
     await client.close();
   }
