@@ -8,7 +8,7 @@ export const LIMITS = {
   tokens: 1_000,
   aliases: 15,
   directives: 8,
-  /** Levels of fields, fragments not counted. The deepest page of the storefront has 11. */
+  /** Levels of fields, fragments not counted. A page that shows everything of a list has 11. */
   depth: 14,
   /** Fields, times every literal `first`, growing by a tenth a level. A page of 50 entries, 11 levels deep, costs 8,300. */
   cost: 10_000,

@@ -19,7 +19,7 @@ export interface UseViewer {
   fromConnectionParams: (params: Readonly<Record<string, unknown>> | undefined) => Promise<Session>;
 }
 
-export const ANONYMOUS: Session = { viewer: null, expiresAt: Number.POSITIVE_INFINITY };
+const ANONYMOUS: Session = { viewer: null, expiresAt: Number.POSITIVE_INFINITY };
 
 const ISSUER = 'soko';
 const AUDIENCE = 'soko';
@@ -39,7 +39,7 @@ const Claims = z.object({
 });
 
 /**
- * Bearer access tokens (EdDSA, issued by accounts) become sessions. No token is an anonymous session; a token that is anything but valid
+ * Bearer access tokens (EdDSA) become sessions. No token is an anonymous session; a token that is anything but valid
  * is UNAUTHENTICATED, never anonymous. Verified once, then remembered until it expires.
  */
 export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
