@@ -25,6 +25,8 @@ rmSync(demoFile, { force: true });
 const services = await openServices({ dataDir: join(data, 'services'), fresh: options.fresh ?? false, log: say });
 process.env['MONGODB_URI'] = services.mongodb.uri;
 process.env['REDIS_URL'] = services.redis.uri;
+// The lines of a demo are for a person; what goes wrong is still told.
+process.env['LOG_LEVEL'] ??= 'warn';
 process.env['UPLOADS_DIR'] ??= join(data, 'uploads');
 provideSecrets(join(data, 'secrets.json'));
 
