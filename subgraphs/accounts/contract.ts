@@ -14,10 +14,13 @@ export const userProfileUpdated = defineEvent('User.ProfileUpdated', z.object({ 
 /** The account is gone and what it knew of the person with it; who keeps personal data of theirs removes it now. */
 export const userDeleted = defineEvent('User.Deleted', z.object({ userId, timestamp }));
 
-/** Somebody asked for a mail to an address. Heard by its own subgraph: whether there is an account is nothing the asker's answer may depend on. */
+/**
+ * Somebody asked for a mail to an address. Heard by its own subgraph: whether there is an account is nothing the asker's answer may depend
+ * on. `silent`: the address got enough of them for now.
+ */
 export const accountMailAsked = defineEvent(
   'Account.MailAsked',
-  z.object({ email: z.string(), about: z.enum(['VERIFY_EMAIL', 'RESET_PASSWORD']), timestamp }),
+  z.object({ email: z.string(), about: z.enum(['VERIFY_EMAIL', 'RESET_PASSWORD']), silent: z.boolean(), timestamp }),
 );
 
 /** One mail to one person; `template` decides the words. */

@@ -29,10 +29,17 @@ const TEMPLATES: Record<string, Words> = {
   'already-registered': {
     subject: 'You have an account already',
     paragraphs: [
-      'Somebody wanted to use this address for an account, but it has one. Sign in as usual; if you do not know the password any more, ask for a new one.',
+      'Somebody wanted to make an account with this address, but it has one. Sign in as usual, or choose a new password; the link is good for one hour, once.',
       'If this was not you, do nothing: your account is as it was.',
     ],
-    link: { path: '/forgot-password', label: 'Ask for a new password' },
+    link: { path: '/reset-password', label: 'Choose a new password' },
+  },
+  'address-in-use': {
+    subject: 'You have an account already',
+    paragraphs: [
+      'Somebody wanted to move an account to this address, but it has one of its own. Sign in as usual.',
+      'If this was not you, do nothing: your account is as it was.',
+    ],
   },
   'reset-password': {
     subject: 'Choose a new password',

@@ -72,7 +72,7 @@ export const resolvers = {
   },
   Mutation: {
     register: mutation(Register, register, ownTransactions),
-    requestEmailVerification: mutation(RequestEmailVerification, requestEmailVerification),
+    requestEmailVerification: mutation(RequestEmailVerification, requestEmailVerification, ownTransactions),
     verifyEmail: mutation(VerifyEmail, verifyEmail, ownTransactions),
     login: mutation(Login, login, ownTransactions),
     loginWithMfa: mutation(LoginWithMfa, loginWithMfa, ownTransactions),
@@ -80,7 +80,7 @@ export const resolvers = {
     logout: mutation(Logout, logout, ownTransactions),
     revokeSession: mutation(RevokeSession, revokeSession, ownTransactions),
     revokeAllSessions: mutation(RevokeAllSessions, revokeAllSessions, ownTransactions),
-    forgotPassword: mutation(ForgotPassword, forgotPassword),
+    forgotPassword: mutation(ForgotPassword, forgotPassword, ownTransactions),
     resetPassword: mutation(ResetPassword, resetPassword, ownTransactions),
     changePassword: mutation(ChangePassword, changePassword, ownTransactions),
     setUpMfa: mutation(SetUpMfa, setUpMfa, ownTransactions),

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { TOTP, Secret } from 'otpauth';
-import { open, viewer, type AskOptions, type OpenOptions, type TestApp } from '../../shared/testing/open.ts';
+import { answering, open, viewer, type AskOptions, type OpenOptions, type TestApp } from '../../shared/testing/open.ts';
 import type { Viewer } from '../../shared/identity.ts';
+import { findMemberships } from '../vendors/contract.ts';
 import { listKeptMails, tokenIn } from './actions/mail.ts';
 import { seedAccount } from './actions/register.ts';
 import type { Ctx } from './loaders.ts';
@@ -53,7 +54,8 @@ export const codeOf = (secret: string, at: Date): string =>
   new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: at.getTime() });
 
 export async function openAccounts(options: OpenOptions = {}): Promise<Accounts> {
-  const app = await open(subgraph, { ...options, environment: { REFUSAL_MS: '0', ...options.environment } });
+  const answers = [answering(findMemberships, () => ({ memberships: [] }))];
+  const app = await open(subgraph, { answers, ...options, environment: { REFUSAL_MS: '0', ...options.environment } });
   const ctx = () => app.context() as Ctx;
 
   const run: Accounts['run'] = async (name, input, fields = '', asked) => {
@@ -77,7 +79,7 @@ export async function openAccounts(options: OpenOptions = {}): Promise<Accounts>
     run,
     async person({ roles = ['customer'], email = newEmail(), name = 'Thandiwe Ngoma' } = {}) {
       const { user } = await seedAccount(ctx(), { email, password: PASSWORD, name, roles });
-      return { user, email, as: viewer(user._id, roles) };
+      return { user, email, as: viewer(user._id, [...roles]) };
     },
     async refusal(name, input, fields, asked) {
       const type = `${name[0]!.toUpperCase()}${name.slice(1)}Input!`;
@@ -92,7 +94,7 @@ export async function openAccounts(options: OpenOptions = {}): Promise<Accounts>
       const { accessToken, refreshToken, session, user, userErrors } = await this.login(email, PASSWORD, asked);
       if (!session) throw new Error(`no session: ${JSON.stringify(userErrors)}`);
       const found = await ctx().models.User.findById(user.id).lean();
-      return { as: { ...viewer(user.id, found!.roles), sessionId: session.id }, accessToken, refreshToken, sessionId: session.id };
+      return { as: { ...viewer(user.id, [...found!.roles]), sessionId: session.id }, accessToken, refreshToken, sessionId: session.id };
     },
     async mails(to) {
       await app.settled();

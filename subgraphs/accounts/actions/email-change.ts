@@ -21,7 +21,7 @@ export async function requestEmailChange(ctx: Ctx, { newEmail, password }: z.inf
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'CHANGE_EMAIL', email: newEmail });
     const taken = await inner.models.User.exists({ email: newEmail });
     const invitation = { template: 'email-change', params: { sealedToken: ctx.ports.vault.seal(secret) } };
-    const notice = { template: 'already-registered', params: {} };
+    const notice = { template: 'address-in-use', params: {} };
     if (mayWrite) inner.publish(emailWork({ to: newEmail, ...(taken ? notice : invitation) }));
     inner.publish(emailWork({ to: user.email, template: 'email-change-asked', params: {} }));
   });

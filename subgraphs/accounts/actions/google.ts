@@ -78,6 +78,7 @@ function linkOrCreate(ctx: Ctx, { subject, name }: Person, address: string): Pro
       return { ended: [], answer: await createUser(inner, { ...fresh, roles: ['customer'] }) };
     }
     refuseDeactivated(known);
+    if (known.googleSubject === subject) return { ended: [], answer: known };
     if (known.googleSubject)
       throw new Problem('GOOGLE_SIGN_IN_FAILED', 'This account is linked to another Google account.', { path: ['input', 'code'] });
     // Whoever made an account that was never confirmed may have been somebody else: that one loses its way in.

@@ -61,8 +61,9 @@ export async function signIn(ctx: Ctx, { _id, passwordHash }: User, remembered: 
   return grant(ctx, opened);
 }
 
+/** Challenges live side by side: two devices may be signing in. */
 export async function challenge(ctx: Ctx, { _id: userId }: User, remembered: boolean) {
-  const { secret, expiresAt } = await issueToken(ctx, { userId, purpose: 'MFA_CHALLENGE', rememberMe: remembered });
+  const { secret, expiresAt } = await issueToken(ctx, { userId, purpose: 'MFA_CHALLENGE', rememberMe: remembered, besideOthers: true });
   return { mfaChallenge: { token: secret, expiresAt } };
 }
 

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { Problem } from '../../../shared/errors.ts';
 import { email } from '../../../shared/input.ts';
-import { accountMailAsked, emailWork, userProfileUpdated } from '../contract.ts';
+import { emailWork, userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword, hashPassword, newPassword, refuseWeak } from '../passwords.ts';
 import { requirePassword, viewerOf } from './own.ts';
+import { askForMail } from './register.ts';
 import { endingSessions, endSessions } from './sessions.ts';
 import { badToken, takeToken, tokenInput } from './tokens.ts';
 
@@ -13,8 +14,7 @@ export const ForgotPassword = z.object({ email: email() });
 
 /** Whether there is such an account is found out later, so that nothing in the answer depends on it. */
 export async function forgotPassword(ctx: Ctx, input: z.infer<typeof ForgotPassword>) {
-  ctx.publish(accountMailAsked({ email: input.email, about: 'RESET_PASSWORD', timestamp: ctx.now().toISOString() }));
-  return { accepted: true };
+  return askForMail(ctx, input.email, 'RESET_PASSWORD');
 }
 
 export const ResetPassword = z.object({ token: tokenInput(), newPassword: newPassword() });

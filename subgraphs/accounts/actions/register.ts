@@ -33,13 +33,16 @@ export async function register(ctx: Ctx, input: z.infer<typeof Register>) {
   const person = { email: input.email, name: input.name, phone: input.phone ?? null, locale: input.locale ?? null, passwordHash };
   await ctx
     .transaction(async (inner) => {
-      const known = await inner.models.User.exists({ email: input.email });
-      await (known ? tellOwner(inner, input.email, mayWrite) : admit(inner, person, mayWrite));
+      const known = await inner.models.User.findOne({ email: input.email }).lean();
+      await (known ? tellOwner(inner, known, mayWrite) : admit(inner, person, mayWrite));
     })
     .catch(async (error: unknown) => {
       // Two at the same time: the other one made it.
       if (!isDuplicateKey(error)) throw error;
-      await ctx.transaction((inner) => tellOwner(inner, input.email, mayWrite));
+      await ctx.transaction(async (inner) => {
+        const winner = await inner.models.User.findOne({ email: input.email }).lean();
+        if (winner) await tellOwner(inner, winner, mayWrite);
+      });
     });
   return { accepted: true };
 }
@@ -49,8 +52,11 @@ async function admit(ctx: Ctx, person: Partial<User> & { email: string; name: st
   if (mayWrite) await mailVerification(ctx, user);
 }
 
-async function tellOwner(ctx: Ctx, to: string, mayWrite: boolean): Promise<void> {
-  if (mayWrite) ctx.publish(emailWork({ to, template: 'already-registered', params: {} }));
+/** Takes as long as making an account, also when nothing is mailed. */
+async function tellOwner(ctx: Ctx, user: User, mayWrite: boolean): Promise<void> {
+  if (mayWrite) return mailReset(ctx, user, 'already-registered');
+  await issueToken(ctx, { userId: user._id, purpose: 'RESET_PASSWORD', besideOthers: true });
+  ctx.publish(mailAsked(ctx, user.email, 'RESET_PASSWORD', true));
 }
 
 /** Writes the row and tells the world, in the running transaction. */
@@ -70,18 +76,36 @@ export const RequestEmailVerification = z.object({ email: email() });
 
 /** Whether there is somebody to confirm is found out later, so that nothing in the answer depends on it. */
 export async function requestEmailVerification(ctx: Ctx, input: z.infer<typeof RequestEmailVerification>) {
-  ctx.publish(accountMailAsked({ email: input.email, about: 'VERIFY_EMAIL', timestamp: ctx.now().toISOString() }));
+  return askForMail(ctx, input.email, 'VERIFY_EMAIL');
+}
+
+type About = 'VERIFY_EMAIL' | 'RESET_PASSWORD';
+
+/** The half of `requestEmailVerification` and `forgotPassword` that is answered: the same work whoever is asked about. */
+export async function askForMail(ctx: Ctx, address: string, about: About) {
+  const silent = !(await mayMail(ctx, address));
+  await ctx.transaction(async (inner) => inner.publish(mailAsked(ctx, address, about, silent)));
   return { accepted: true };
 }
 
-/** The slow half of `requestEmailVerification` and `forgotPassword`. */
-export async function answerMailAsked(ctx: Ctx, { email: address, about }: { email: string; about: string }): Promise<void> {
+const mailAsked = (ctx: Ctx, address: string, about: About, silent: boolean) =>
+  accountMailAsked({ email: address, about, silent, timestamp: ctx.now().toISOString() });
+
+/** The half that nobody waits for. */
+export async function answerMailAsked(
+  ctx: Ctx,
+  { email: address, about, silent }: { email: string; about: About; silent: boolean },
+): Promise<void> {
+  if (silent) return;
   const user = await ctx.models.User.findOne({ email: address, isActive: true }).lean();
   if (!user || (about === 'VERIFY_EMAIL' && user.verified)) return;
-  if (!(await mayMail(ctx, address))) return;
   if (about === 'VERIFY_EMAIL') return mailVerification(ctx, user);
-  const { secret } = await issueToken(ctx, { userId: user._id, purpose: 'RESET_PASSWORD' });
-  ctx.publish(emailWork({ to: address, template: 'reset-password', params: { sealedToken: ctx.ports.vault.seal(secret) } }));
+  await mailReset(ctx, user, 'reset-password');
+}
+
+async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: string): Promise<void> {
+  const { secret } = await issueToken(ctx, { userId, purpose: 'RESET_PASSWORD' });
+  ctx.publish(emailWork({ to, template, params: { sealedToken: ctx.ports.vault.seal(secret) } }));
 }
 
 export const VerifyEmail = z.object({ token: tokenInput() });

@@ -23,14 +23,15 @@ interface Order {
   purpose: TokenPurpose;
   email?: string | null;
   rememberMe?: boolean;
+  /** True leaves older ones of the same purpose as they are. */
+  besideOthers?: boolean;
 }
 
 /** A new secret for one purpose of one user; older ones of the same purpose end. */
-export async function issueToken(ctx: Ctx, { userId, purpose, email = null, rememberMe = true }: Order) {
+export async function issueToken(ctx: Ctx, { userId, purpose, email = null, rememberMe = true, besideOthers = false }: Order) {
   const secret = newSecret();
   const expiresAt = new Date(ctx.now().getTime() + LIFETIMES[purpose]);
-  // Challenges live side by side: two devices may be signing in.
-  if (purpose !== 'MFA_CHALLENGE') await ctx.models.Token.deleteMany({ userId, purpose });
+  if (!besideOthers) await ctx.models.Token.deleteMany({ userId, purpose });
   await ctx.models.Token.create([{ _id: hashSecret(secret), userId, purpose, email, rememberMe, expiresAt }]);
   return { secret, expiresAt };
 }
