@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineCommand } from '../../shared/commands.ts';
-import { defineEvent } from '../../shared/events.ts';
+import { defineEvent, defineWork } from '../../shared/events.ts';
 
 const timestamp = z.iso.datetime();
 const productId = z.string();
@@ -45,3 +45,14 @@ export const findVariants = defineCommand('catalog', 'findVariants', {
   input: z.object({ variantIds: z.array(z.string()).max(250) }),
   output: z.object({ variants: z.array(VariantCopy) }),
 });
+
+/* Work of this subgraph alone, on queues of its own. */
+
+/** A part of a CSV import is due; the parts follow one another. */
+export const importWork = defineWork('catalog-imports', z.object({ importId: z.string(), part: z.number().int() }));
+
+/** A part of a CSV export is due. */
+export const exportWork = defineWork('catalog-exports', z.object({ exportId: z.string(), part: z.number().int() }));
+
+/** What is cached of these products is stale. */
+export const forgetWork = defineWork('catalog-cache', z.object({ productIds: z.array(productId) }));

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { idempotencyKey, list } from '../../../shared/input.ts';
+import { exportWork } from '../contract.ts';
+import type { Ctx } from '../loaders.ts';
+import { PRODUCT_STATES, type ProductState } from '../machine.ts';
+import type { Attribute, Product, ProductExport } from '../model.ts';
+import { columnsFor, rowsOf, writeRows } from './csv.ts';
+
+export const StartProductExport = z.object({
+  vendorId: z.string(),
+  states: list(z.enum(PRODUCT_STATES), { min: 1, max: PRODUCT_STATES.length }).nullish(),
+  idempotencyKey: idempotencyKey().optional(),
+});
+
+export async function startProductExport(ctx: Ctx, { vendorId, states }: z.infer<typeof StartProductExport>) {
+  await ctx.loaders.memberships.require(vendorId, 'PRODUCTS');
+  const wanted = { vendorId, startedBy: ctx.viewer!.id, productStates: states ?? [...PRODUCT_STATES] };
+  const [row] = await ctx.models.ProductExport.create([wanted]);
+  ctx.publish(exportWork({ exportId: row!._id, part: 0 }));
+  return { productExport: row!.toObject() };
+}
+
+const PRODUCTS_A_PART = 200;
+const MINUTES_15 = 15 * 60;
+
+/** Part 0 counts, each later part writes some products behind those before; the last one puts the file together. */
+export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: string; part: number }): Promise<void> {
+  const running = await ctx.models.ProductExport.findById(exportId).lean<ProductExport>();
+  if (!running || running.finishedAt || running.parts !== part) return;
+  const filter = { vendorId: running.vendorId, deletedAt: null, state: { $in: running.productStates as ProductState[] } };
+  const attributes = await ctx.models.Attribute.find({ vendorId: { $in: [null, running.vendorId] } })
+    .sort({ code: 1 })
+    .lean<Attribute[]>();
+  if (part === 0) {
+    const columns = columnsFor(await usedCodes(ctx, running.vendorId, attributes));
+    const total = await ctx.models.Product.countDocuments(filter);
+    await ctx.models.ProductExport.updateOne({ _id: exportId }, { $set: { state: 'RUNNING', total, columns, parts: 1 } });
+    ctx.publish(exportWork({ exportId, part: 1 }));
+    return;
+  }
+  const beyond = running.after ? { ...filter, _id: { $gt: running.after } } : filter;
+  const products = await ctx.models.Product.find(beyond).sort({ _id: 1 }).limit(PRODUCTS_A_PART).lean<Product[]>();
+  const byId = new Map(attributes.map((attribute) => [attribute._id, attribute]));
+  const text = writeRows(
+    running.columns,
+    products.flatMap((product) => rowsOf(product, byId)),
+    { header: part === 1 },
+  );
+  await ctx.models.ExportPart.create([{ _id: `${exportId} ${String(part).padStart(6, '0')}`, exportId, text }]);
+  if (products.length < PRODUCTS_A_PART) return finish(ctx, running, products.length);
+  await ctx.models.ProductExport.updateOne(
+    { _id: exportId },
+    { $set: { after: products.at(-1)!._id, parts: part + 1 }, $inc: { processed: products.length } },
+  );
+  ctx.publish(exportWork({ exportId, part: part + 1 }));
+}
+
+/** The codes of attributes that the vendor's products have, so that the table is no wider than it must be. */
+async function usedCodes(ctx: Ctx, vendorId: string, attributes: readonly Attribute[]): Promise<string[]> {
+  const used = new Set<string>();
+  for (const path of ['attributes.attributeId', 'axisIds']) {
+    for (const id of await ctx.models.Product.distinct(path, { vendorId, deletedAt: null })) used.add(String(id));
+  }
+  return attributes.filter(({ _id }) => used.has(_id)).map(({ code }) => code);
+}
+
+/** The name of the file is that of the export, so that a repeated run leaves one file. */
+async function finish(ctx: Ctx, { _id, vendorId }: ProductExport, last: number): Promise<void> {
+  const parts = await ctx.models.ExportPart.find({ exportId: _id }).sort({ _id: 1 }).lean();
+  const body = Buffer.from(parts.map(({ text }) => text).join(''));
+  const { key } = await ctx.ports.uploads.store(
+    { folder: `exports/${vendorId}`, visibility: 'PRIVATE', contentType: 'text/csv' },
+    _id,
+    body,
+  );
+  await ctx.models.ProductExport.updateOne({ _id }, { $set: { state: 'DONE', key, finishedAt: ctx.now() }, $inc: { processed: last } });
+  await ctx.models.ExportPart.deleteMany({ exportId: _id });
+}
+
+export const exportUrl = ({ ports }: Ctx, { key, createdAt }: ProductExport): Promise<string> | null =>
+  key
+    ? ports.uploads.privateUrl(key, { expiresInSeconds: MINUTES_15, fileName: `products-${createdAt.toISOString().slice(0, 10)}.csv` })
+    : null;

@@ -1,0 +1,89 @@
+import type { Envelope } from '../../../shared/events.ts';
+import { forgetWork, productUpdated } from '../contract.ts';
+import type { Ctx } from '../loaders.ts';
+import { CATEGORY_PAGES, PAGES } from './lists.ts';
+
+/** What everyone was told about these products, and about which there are, is asked of the store again. */
+export async function forgetProducts(ctx: Ctx, productIds: readonly string[]): Promise<void> {
+  await ctx.cache.invalidate(productIds.map((id) => `product:${id}`));
+  await forgetPages(ctx);
+}
+
+/**
+ * After a mutation, for whoever reads next. A Redis that cannot be told now is told by our own event later; what was committed stays
+ * committed.
+ */
+export async function forgetChanged(ctx: Ctx, payload: Record<string, unknown>): Promise<void> {
+  const { product, variant, deletedId, results } = payload as Changed;
+  const ids = [product?._id, variant?.product._id, deletedId, ...(results ?? []).map(({ productId }) => productId)].filter(
+    (id) => typeof id === 'string',
+  );
+  if (ids.length === 0) return;
+  try {
+    await forgetProducts(ctx, ids);
+  } catch (error) {
+    ctx.log.warn({ err: error }, 'the cache could not be told of a change; it will be told by the event');
+  }
+}
+
+interface Changed {
+  product?: { _id: string } | null;
+  variant?: { product: { _id: string } } | null;
+  deletedId?: string | null;
+  results?: { productId: string | null }[] | null;
+}
+
+async function forgetPages(ctx: Ctx): Promise<void> {
+  await ctx.cache.invalidateGroup(PAGES);
+}
+
+export const forgetCategoryPages = (ctx: Ctx): Promise<void> => ctx.cache.invalidateGroup(CATEGORY_PAGES);
+
+/** Our own events come back to every process. A product made while its vendor was being suspended learns of it here. */
+export async function hearProduct(ctx: Ctx, { productId, vendorId }: { productId: string; vendorId: string }): Promise<void> {
+  const vendor = await ctx.models.VendorState.findById(vendorId).lean();
+  if (vendor) {
+    const { suspended } = vendor;
+    const { modifiedCount } = await ctx.models.Product.updateOne(
+      { _id: productId, vendorSuspended: !suspended },
+      { $set: { vendorSuspended: suspended } },
+    );
+    if (modifiedCount > 0) ctx.publish(forgetWork({ productIds: [productId] }));
+  }
+  await forgetProducts(ctx, [productId]);
+}
+
+export const hearSuspended = (ctx: Ctx, { vendorId }: { vendorId: string }, envelope: Envelope) =>
+  setSuspended(ctx, vendorId, { suspended: true, envelope });
+
+export const hearReinstated = (ctx: Ctx, { vendorId }: { vendorId: string }, envelope: Envelope) =>
+  setSuspended(ctx, vendorId, { suspended: false, envelope });
+
+/** The later word counts, in whatever order the two arrive. */
+async function setSuspended(
+  ctx: Ctx,
+  vendorId: string,
+  { suspended, envelope }: { suspended: boolean; envelope: Envelope },
+): Promise<void> {
+  const at = new Date(envelope.occurredAt);
+  const known = await ctx.models.VendorState.findById(vendorId).lean();
+  if (known && known.at > at) return;
+  await ctx.models.VendorState.updateOne({ _id: vendorId }, { $set: { suspended, at } }, { upsert: true });
+  const found = await ctx.models.Product.find({ vendorId, vendorSuspended: !suspended }, { _id: 1 }).lean<{ _id: string }[]>();
+  await ctx.models.Product.updateMany({ vendorId, vendorSuspended: !suspended }, { $set: { vendorSuspended: suspended } });
+  const ids = found.map(({ _id }) => _id);
+  for (let at = 0; at < ids.length; at += FORGOTTEN_AT_ONCE) ctx.publish(forgetWork({ productIds: ids.slice(at, at + FORGOTTEN_AT_ONCE) }));
+}
+
+const FORGOTTEN_AT_ONCE = 500;
+
+/** Comes through the outbox, so that it happens after the commit: what is forgotten before may be remembered again as it was. */
+export const hearForget = (ctx: Ctx, { productIds }: { productIds: string[] }): Promise<void> => forgetProducts(ctx, productIds);
+
+/** No product stands on a shelf that is gone. */
+export async function dropCategory(ctx: Ctx, { categoryId }: { categoryId: string }): Promise<void> {
+  const found = await ctx.models.Product.find({ categoryIds: categoryId }, { vendorId: 1 }).lean<{ _id: string; vendorId: string }[]>();
+  await ctx.models.Product.updateMany({ categoryIds: categoryId }, { $pull: { categoryIds: categoryId }, $inc: { version: 1 } });
+  const timestamp = ctx.now().toISOString();
+  ctx.publish(...found.map(({ _id, vendorId }) => productUpdated({ productId: _id, vendorId, changes: ['categoryIds'], timestamp })));
+}

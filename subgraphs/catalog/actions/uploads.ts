@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { notFound, Problem } from '../../../shared/errors.ts';
+import { idempotencyKey } from '../../../shared/input.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Upload } from '../model.ts';
+
+const MEGABYTE = 1024 * 1024;
+const MOST_BYTES: ReadonlyMap<string, number> = new Map([
+  ['image/jpeg', 10 * MEGABYTE],
+  ['image/png', 10 * MEGABYTE],
+  ['image/gif', 10 * MEGABYTE],
+  ['image/webp', 10 * MEGABYTE],
+  ['image/avif', 10 * MEGABYTE],
+  ['application/pdf', 10 * MEGABYTE],
+  ['video/mp4', 100 * MEGABYTE],
+]);
+const MOST_CSV_BYTES = 20 * MEGABYTE;
+
+const size = z.int('must be a whole number').min(1, 'must be at least 1');
+const common = { vendorId: z.string(), idempotencyKey: idempotencyKey().optional() };
+
+export const CreateMediaUpload = z
+  .object({
+    ...common,
+    contentType: z.string().refine((type) => MOST_BYTES.has(type), 'is not a type of file that is shown with products'),
+    size,
+  })
+  .refine(({ contentType, size: bytes }) => bytes <= (MOST_BYTES.get(contentType) ?? Infinity), {
+    path: ['size'],
+    message: 'is too large for this type of file',
+  });
+
+export const createMediaUpload = (ctx: Ctx, { vendorId, contentType, size: bytes }: z.infer<typeof CreateMediaUpload>) =>
+  prepare(ctx, { vendorId, purpose: 'MEDIA', contentType, size: bytes });
+
+export const CreateProductImportUpload = z.object({ ...common, size: size.max(MOST_CSV_BYTES, `must be at most ${MOST_CSV_BYTES}`) });
+
+export const createProductImportUpload = (ctx: Ctx, { vendorId, size: bytes }: z.infer<typeof CreateProductImportUpload>) =>
+  prepare(ctx, { vendorId, purpose: 'IMPORT', contentType: 'text/csv', size: bytes });
+
+interface Wanted {
+  vendorId: string;
+  purpose: Upload['purpose'];
+  contentType: string;
+  size: number;
+}
+
+const PLACES = { MEDIA: { folder: 'products', visibility: 'PUBLIC' }, IMPORT: { folder: 'imports', visibility: 'PRIVATE' } } as const;
+
+async function prepare(ctx: Ctx, { vendorId, purpose, contentType, size: bytes }: Wanted) {
+  await ctx.loaders.memberships.require(vendorId, 'PRODUCTS');
+  const { folder, visibility } = PLACES[purpose];
+  const { key, ...ticket } = await ctx.ports.uploads.prepare({ folder: `${folder}/${vendorId}`, visibility, contentType, size: bytes });
+  const [row] = await ctx.models.Upload.create([{ vendorId, purpose, key, contentType, expiresAt: ticket.expiresAt }]);
+  return { upload: { id: row!._id, ...ticket } };
+}
+
+/** The file that was handed in under this id, looked at; it belongs to `usedBy` from now on and to nothing else. */
+export async function takeUpload(
+  ctx: Ctx,
+  wanted: { id: string; vendorId: string; purpose: Upload['purpose']; usedBy: string },
+): Promise<Upload> {
+  const path = ['input', 'uploadId'];
+  const upload = await ctx.models.Upload.findOne({ _id: wanted.id, vendorId: wanted.vendorId, purpose: wanted.purpose }).lean<Upload>();
+  if (!upload) throw notFound('ProductUpload', wanted.id, path);
+  if (upload.usedBy) throw new Problem('UPLOAD_USED', 'This file is in use already.', { path });
+  const inspected = await ctx.ports.uploads.inspect(upload.key);
+  if (inspected.state === 'MISSING') throw new Problem('UPLOAD_MISSING', 'Nothing was handed in yet.', { path });
+  if (inspected.state === 'REFUSED') throw new Problem('UPLOAD_REFUSED', inspected.reason, { path });
+  const { modifiedCount } = await ctx.models.Upload.updateOne({ _id: upload._id, usedBy: null }, { $set: { usedBy: wanted.usedBy } });
+  if (modifiedCount === 0) throw new Problem('UPLOAD_USED', 'This file is in use already.', { path });
+  return upload;
+}
+
+const UNUSED_MS = 24 * 3_600_000;
+const BATCH = 200;
+
+/** Files that were handed in and never used go after a day. */
+export async function removeUnusedUploads(ctx: Ctx): Promise<void> {
+  const old = new Date(ctx.now().getTime() - UNUSED_MS);
+  const unused = await ctx.models.Upload.find({ usedBy: null, expiresAt: { $lt: old } })
+    .limit(BATCH)
+    .lean<Upload[]>();
+  for (const { _id, key } of unused) {
+    // Taken away from whoever might use it at this moment, before the file goes.
+    const { deletedCount } = await ctx.models.Upload.deleteOne({ _id, usedBy: null });
+    if (deletedCount > 0) await ctx.ports.uploads.remove(key);
+  }
+}

@@ -1,0 +1,30 @@
+import { answer } from '../../shared/commands.ts';
+import { on } from '../../shared/events.ts';
+import { job } from '../../shared/jobs.ts';
+import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from '../categories/contract.ts';
+import { vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
+import { findCopies } from './actions/copies.ts';
+import { runExportPart } from './actions/export.ts';
+import { runImportPart } from './actions/import.ts';
+import { dropCategory, forgetCategoryPages, hearForget, hearProduct, hearReinstated, hearSuspended } from './actions/listening.ts';
+import { removeUnusedUploads } from './actions/uploads.ts';
+import { exportWork, findVariants, forgetWork, importWork, productCreated, productDeleted, productUpdated } from './contract.ts';
+
+const HOUR = 3_600_000;
+
+export const handlers = [
+  answer(findVariants, findCopies),
+  on(productCreated, hearProduct),
+  on(productUpdated, hearProduct),
+  on(productDeleted, hearProduct),
+  on(categoryCreated, forgetCategoryPages),
+  on(categoryUpdated, forgetCategoryPages),
+  on(categoryMoved, forgetCategoryPages),
+  on(categoryDeleted, dropCategory),
+  on(vendorSuspended, hearSuspended),
+  on(vendorReinstated, hearReinstated),
+  on(importWork, runImportPart),
+  on(exportWork, runExportPart),
+  on(forgetWork, hearForget),
+  job('remove-unused-uploads', { every: HOUR }, removeUnusedUploads),
+];

@@ -1,0 +1,52 @@
+import DataLoader from 'dataloader';
+import type { Context } from '../../shared/context.ts';
+import { byId } from '../../shared/loaders.ts';
+import { createMemberships } from '../vendors/contract.ts';
+import type { Attribute, Models, Product, ProductExport, ProductImport } from './model.ts';
+import type { Ports } from './ports.ts';
+
+/** How long a variant's product is remembered: a variant never moves. */
+const VARIANT_SECONDS = 3_600;
+
+export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) => {
+  const { Product, Attribute, ProductImport, ProductExport } = models;
+  return {
+    memberships: createMemberships(ctx),
+    attribute: byId<Attribute>(Attribute),
+    /** As it is stored now, with what only members may see. */
+    product: byId<Product>(Product),
+    /** As everyone may know it, if it is published: some minutes old at most, without private metadata. */
+    sharedProduct: new DataLoader<string, Product | null>((ids) =>
+      ctx.cache.cachedMany<Product>(ids, {
+        key: (id) => `product:${id}`,
+        ttlSeconds: ctx.ports.cacheSeconds.product,
+        load: (missing) => loadShared(models, missing),
+      }),
+    ),
+    productIdOfVariant: new DataLoader<string, string | null>((ids) =>
+      ctx.cache.cachedMany<string>(ids, {
+        key: (id) => `variant:${id}`,
+        ttlSeconds: VARIANT_SECONDS,
+        load: (missing) => loadProductIds(models, missing),
+      }),
+    ),
+    productImport: byId<ProductImport>(ProductImport),
+    productExport: byId<ProductExport>(ProductExport),
+  };
+};
+
+export type Ctx = Context<Models, ReturnType<typeof loaders>, Ports>;
+
+async function loadShared({ Product }: Models, ids: readonly string[]): Promise<(Product | null)[]> {
+  const found = await Product.find({ _id: { $in: [...ids] } }, { privateMetadata: 0 }).lean<Product[]>();
+  const byKey = new Map(found.map((product) => [product._id, product]));
+  return ids.map((id) => byKey.get(id) ?? null);
+}
+
+async function loadProductIds({ Product }: Models, variantIds: readonly string[]): Promise<(string | null)[]> {
+  const found = await Product.find({ 'variants._id': { $in: [...variantIds] } }, { 'variants._id': 1 }).lean<
+    Pick<Product, '_id' | 'variants'>[]
+  >();
+  const byVariant = new Map(found.flatMap(({ _id, variants }) => variants.map((variant) => [variant._id, _id] as const)));
+  return variantIds.map((id) => byVariant.get(id) ?? null);
+}

@@ -1,0 +1,243 @@
+import { Schema, type Connection, type InferSchemaType, type Types } from 'mongoose';
+import { newId } from '../../shared/ids.ts';
+import { moneySchema } from '../../shared/money.ts';
+import { PRODUCT_STATES } from './machine.ts';
+
+export const ATTRIBUTE_TYPES = ['TEXT', 'NUMBER', 'BOOLEAN', 'SELECT', 'MULTISELECT', 'COLOUR'] as const;
+export type AttributeType = (typeof ATTRIBUTE_TYPES)[number];
+/** Types whose values are one (or some) of the attribute's options. */
+export const OPTION_TYPES: readonly AttributeType[] = ['SELECT', 'MULTISELECT', 'COLOUR'];
+
+export type Value = string | number | boolean | string[];
+
+const text = { type: String, default: null };
+const time = { type: Date, default: null };
+const inner = { _id: false } as const;
+
+const optionSchema = new Schema({ value: { type: String, required: true }, label: { type: String, required: true }, swatch: text }, inner);
+
+const attributeSchema = new Schema(
+  {
+    _id: { type: String, default: () => newId('att') },
+    /** Null: an attribute of the marketplace, for all vendors. */
+    vendorId: text,
+    code: { type: String, required: true },
+    name: { type: String, required: true },
+    type: { type: String, enum: ATTRIBUTE_TYPES, required: true },
+    unit: text,
+    options: { type: [optionSchema], required: true },
+    filterable: { type: Boolean, required: true },
+    variantAxis: { type: Boolean, required: true },
+    version: { type: Number, required: true, default: 1 },
+  },
+  { timestamps: true, versionKey: false },
+);
+attributeSchema.index({ vendorId: 1, code: 1 }, { unique: true }); // Query.productAttributes, CSV columns
+
+const valueSchema = new Schema(
+  { attributeId: { type: String, required: true }, value: { type: Schema.Types.Mixed, required: true } },
+  inner,
+);
+/** `text` is how the value reads, kept here so that a variant's name needs no second query. */
+const axisSchema = new Schema(
+  {
+    attributeId: { type: String, required: true },
+    value: { type: Schema.Types.Mixed, required: true },
+    text: { type: String, required: true },
+  },
+  inner,
+);
+const entrySchema = new Schema({ key: { type: String, required: true }, value: { type: String, default: '' } }, inner);
+
+const mediaSchema = new Schema({
+  _id: { type: String, default: () => newId('med') },
+  key: { type: String, required: true },
+  contentType: { type: String, required: true },
+  alt: { type: String, default: '' },
+});
+
+const variantSchema = new Schema({
+  _id: { type: String, default: () => newId('var') },
+  sku: { type: String, required: true },
+  axes: { type: [axisSchema], required: true },
+  price: { type: moneySchema, required: true },
+  compareAtPrice: { type: moneySchema, default: null },
+  weightGrams: { type: Number, default: null },
+  barcode: text,
+  mediaId: text,
+  archivedAt: time,
+  version: { type: Number, required: true, default: 1 },
+  createdAt: { type: Date, required: true },
+  updatedAt: { type: Date, required: true },
+});
+
+const productSchema = new Schema(
+  {
+    _id: { type: String, default: () => newId('prd') },
+    vendorId: { type: String, required: true },
+    /** A copy of what vendors said last: products of a suspended vendor are in no public list. */
+    vendorSuspended: { type: Boolean, required: true, default: false },
+    name: { type: String, required: true },
+    /** The name as it is searched and sorted. */
+    nameKey: { type: String, required: true },
+    slug: { type: String, required: true },
+    description: text,
+    categoryIds: { type: [String], required: true },
+    tags: { type: [String], required: true },
+    attributes: { type: [valueSchema], required: true },
+    axisIds: { type: [String], required: true },
+    variants: { type: [variantSchema], required: true },
+    media: { type: [mediaSchema], required: true },
+    metadata: { type: [entrySchema], required: true },
+    privateMetadata: { type: [entrySchema], required: true },
+    /** Values of the product and of its living variants, one entry each: what filters look at. */
+    facets: { type: [valueSchema], required: true },
+    /** Of the living variants; null without one. */
+    lowestPrice: { type: moneySchema, default: null },
+    highestPrice: { type: moneySchema, default: null },
+    state: { type: String, enum: PRODUCT_STATES, required: true, default: 'DRAFT' },
+    publishAt: time,
+    unpublishAt: time,
+    version: { type: Number, required: true, default: 1 },
+    deletedAt: time,
+    createdAt: { type: Date, required: true },
+    updatedAt: { type: Date, required: true },
+  },
+  { versionKey: false },
+);
+/** What was deleted gives its slug and SKUs free. */
+const living = { deletedAt: null };
+productSchema.index({ vendorId: 1, slug: 1 }, { unique: true, partialFilterExpression: living }); // Query.productBySlug
+productSchema.index(
+  { vendorId: 1, 'variants.sku': 1 },
+  { unique: true, partialFilterExpression: { ...living, 'variants.sku': { $exists: true } } },
+); // SKU_TAKEN
+productSchema.index({ 'variants._id': 1 }); // Query.variant, findVariants
+productSchema.index({ state: 1, createdAt: -1, _id: -1 }); // Query.products, newest first
+productSchema.index({ state: 1, 'lowestPrice.amount': 1, _id: 1 }); // Query.products, by price
+productSchema.index({ state: 1, nameKey: 1, _id: 1 }); // Query.products, by name or its beginning
+productSchema.index({ categoryIds: 1, createdAt: -1, _id: -1 }); // Category.products
+productSchema.index({ vendorId: 1, createdAt: -1, _id: -1 }); // Vendor.products
+productSchema.index({ 'facets.attributeId': 1, 'facets.value': 1 }); // ProductWhere.attributes
+productSchema.index({ tags: 1 }); // ProductWhere.tags
+
+/** What vendors said last about one vendor; an older word that arrives late changes nothing. */
+const vendorSchema = new Schema(
+  { _id: { type: String }, suspended: { type: Boolean, required: true }, at: { type: Date, required: true } },
+  { versionKey: false },
+);
+
+/** A file that may be handed in, and whether it was put to use. */
+const uploadSchema = new Schema(
+  {
+    _id: { type: String, default: () => newId('upl') },
+    vendorId: { type: String, required: true },
+    purpose: { type: String, enum: ['MEDIA', 'IMPORT'], required: true },
+    key: { type: String, required: true },
+    contentType: { type: String, required: true },
+    expiresAt: { type: Date, required: true },
+    /** The product or import that took it; what was looked at then does not change any more. */
+    usedBy: text,
+  },
+  { timestamps: true, versionKey: false },
+);
+
+uploadSchema.index({ usedBy: 1, expiresAt: 1 }); // the job remove-unused-uploads
+uploadSchema.index({ key: 1 }); // CSV column media
+
+export const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED'] as const;
+
+const rowErrorSchema = new Schema(
+  { row: Number, column: text, code: { type: String, required: true }, message: { type: String, required: true } },
+  inner,
+);
+
+const importSchema = new Schema(
+  {
+    _id: { type: String, default: () => newId('imp') },
+    vendorId: { type: String, required: true },
+    startedBy: { type: String, required: true },
+    key: { type: String, required: true },
+    errorPolicy: { type: String, required: true },
+    state: { type: String, enum: JOB_STATES, required: true, default: 'QUEUED' },
+    total: { type: Number, default: null },
+    processed: { type: Number, required: true, default: 0 },
+    created: { type: Number, required: true, default: 0 },
+    updated: { type: Number, required: true, default: 0 },
+    failed: { type: Number, required: true, default: 0 },
+    finishedAt: time,
+    errors: { type: [rowErrorSchema], required: true },
+    errorCount: { type: Number, required: true, default: 0 },
+  },
+  { timestamps: true, versionKey: false, suppressReservedKeysWarning: true },
+);
+importSchema.index({ vendorId: 1, _id: -1 }); // Query.productImports
+
+/** The rows of an import, parted so that each part is one transaction. Gone when it is done. */
+const importPartSchema = new Schema(
+  { _id: { type: String }, importId: { type: String, required: true }, rows: { type: [Schema.Types.Mixed], required: true } },
+  { versionKey: false },
+);
+importPartSchema.index({ importId: 1 });
+
+const exportSchema = new Schema(
+  {
+    _id: { type: String, default: () => newId('exp') },
+    vendorId: { type: String, required: true },
+    startedBy: { type: String, required: true },
+    state: { type: String, enum: JOB_STATES, required: true, default: 'QUEUED' },
+    productStates: { type: [String], required: true },
+    columns: { type: [String], required: true },
+    /** Products up to here are written; the next part goes on behind it. */
+    after: text,
+    total: { type: Number, default: null },
+    processed: { type: Number, required: true, default: 0 },
+    parts: { type: Number, required: true, default: 0 },
+    key: text,
+    finishedAt: time,
+  },
+  { timestamps: true, versionKey: false },
+);
+
+const exportPartSchema = new Schema(
+  { _id: { type: String }, exportId: { type: String, required: true }, text: { type: String, default: '' } },
+  { versionKey: false },
+);
+exportPartSchema.index({ exportId: 1 });
+
+/** What `lean` gives: arrays of plain objects, where mongoose names its own document arrays. */
+type Plain<T> = 0 extends 1 & T
+  ? T
+  : T extends Date
+    ? Date
+    : // oxlint-disable-next-line typescript/no-explicit-any -- the second parameter says nothing about what is stored
+      T extends Types.DocumentArray<infer U, any>
+      ? Plain<U>[]
+      : T extends readonly (infer U)[]
+        ? Plain<U>[]
+        : T extends object
+          ? { [K in keyof T]: Plain<T[K]> }
+          : T;
+type Raw<S> = Plain<InferSchemaType<S>>;
+
+export type Attribute = Raw<typeof attributeSchema>;
+export type AttributeOption = Attribute['options'][number];
+export type Product = Raw<typeof productSchema>;
+export type Variant = Product['variants'][number];
+export type Media = Product['media'][number];
+export type ProductImport = Raw<typeof importSchema>;
+export type ProductExport = Raw<typeof exportSchema>;
+export type Upload = Raw<typeof uploadSchema>;
+
+export const models = (db: Connection) => ({
+  Product: db.model('Product', productSchema),
+  Attribute: db.model('Attribute', attributeSchema),
+  VendorState: db.model('VendorState', vendorSchema),
+  Upload: db.model('Upload', uploadSchema),
+  ProductImport: db.model('ProductImport', importSchema),
+  ImportPart: db.model('ImportPart', importPartSchema),
+  ProductExport: db.model('ProductExport', exportSchema),
+  ExportPart: db.model('ExportPart', exportPartSchema),
+});
+
+export type Models = ReturnType<typeof models>;

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { createUploads, uploadSettings, type Uploads } from '../../shared/uploads.ts';
+
+const seconds = (usual: number) => z.coerce.number().int().min(1).max(86_400).default(usual);
+
+/** How long answers for everyone are kept in the cache, and where files are. */
+export const settings = uploadSettings.and(
+  z.object({
+    CACHE_PRODUCT_SECONDS: seconds(300),
+    CACHE_PRODUCT_PAGE_SECONDS: seconds(120),
+    CACHE_PRODUCT_CATEGORY_SECONDS: seconds(300),
+    CACHE_PRODUCT_SEARCH_SECONDS: seconds(60),
+  }),
+);
+
+export interface Ports {
+  uploads: Uploads;
+  cacheSeconds: { product: number; page: number; category: number; search: number };
+}
+
+export const ports = (given: z.output<typeof settings>): Ports => ({
+  uploads: createUploads(given),
+  cacheSeconds: {
+    product: given.CACHE_PRODUCT_SECONDS,
+    page: given.CACHE_PRODUCT_PAGE_SECONDS,
+    category: given.CACHE_PRODUCT_CATEGORY_SECONDS,
+    search: given.CACHE_PRODUCT_SEARCH_SECONDS,
+  },
+});

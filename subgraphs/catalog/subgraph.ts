@@ -1,0 +1,21 @@
+import { defineSubgraph } from '../../shared/subgraph.ts';
+import { handlers } from './handlers.ts';
+import { loaders } from './loaders.ts';
+import { models } from './model.ts';
+import { permissions } from './permissions.ts';
+import { ports, settings } from './ports.ts';
+import { resolvers } from './resolvers.ts';
+
+export const subgraph = defineSubgraph({
+  name: 'catalog',
+  folder: import.meta.dirname,
+  models,
+  loaders,
+  resolvers,
+  permissions,
+  handlers,
+  settings,
+  ports,
+});
+
+if (import.meta.main) await (await import('../../shared/alone.ts')).serveAlone(subgraph);
