@@ -22,6 +22,17 @@ export const vendorMemberAdded = defineEvent('Vendor.MemberAdded', z.object({ ve
 
 export const vendorMemberRemoved = defineEvent('Vendor.MemberRemoved', z.object({ vendorId, userId: z.string(), timestamp }));
 
+export const vendorMemberRoleChanged = defineEvent(
+  'Vendor.MemberRoleChanged',
+  z.object({ vendorId, userId: z.string(), role: z.string(), timestamp }),
+);
+
+/** An application stands elsewhere now; `status` is one of VendorApplicationStatus. */
+export const vendorApplicationMoved = defineEvent(
+  'VendorApplication.Moved',
+  z.object({ applicationId: z.string(), applicantId: z.string(), status: z.string(), timestamp }),
+);
+
 export const VENDOR_STATES = ['ACTIVE', 'SUSPENDED'] as const;
 
 /** What a member may do. OWNER holds all of them. */

@@ -1,0 +1,121 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { forbidden, notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
+import { email, idempotencyKey } from '../../../shared/input.ts';
+import { emailWork, findAccounts } from '../../accounts/contract.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Invitation, Vendor } from '../model/vendor.ts';
+import { manages, VENDOR_ROLES } from '../roles.ts';
+import { takeIn } from './members.ts';
+import { requireVendor, roleIn, vendorSuspended, viewerId } from './rights.ts';
+
+const VALID_MS = 7 * 24 * 60 * 60_000;
+const TOKEN_BYTES = 32;
+const MOST_OPEN = 50;
+/** Letters go to people who did not ask for them, so there is a limit a day as well. */
+const MOST_A_DAY = 100;
+const DAY_MS = 24 * 60 * 60_000;
+const MOST_MEMBERS = 500;
+
+export const InviteVendorMember = z.object({
+  vendorId: z.string(),
+  email: email(),
+  role: z.enum(VENDOR_ROLES),
+  idempotencyKey: idempotencyKey().optional(),
+});
+
+/** Sends a letter with a token that only its reader knows. A newer letter to the same address takes the older one's place. */
+export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }: z.infer<typeof InviteVendorMember>) {
+  const vendor = await requireVendor(ctx, { id: vendorId, field: 'vendorId', permission: 'MEMBERS' });
+  const mine = await roleIn(ctx, vendorId);
+  if (!mine || !manages(mine, role)) throw forbidden();
+  if (vendor.state !== 'ACTIVE') throw vendorSuspended(['input', 'vendorId']);
+  await ctx.models.Invitation.updateMany({ vendorId, email: to, status: 'PENDING' }, { $set: { status: 'REVOKED' } });
+  await refuseTooMany(ctx, vendorId);
+  const at = ctx.now();
+  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  const expiresAt = new Date(at.getTime() + VALID_MS);
+  const letter = { vendorId, email: to, role, tokenHash: hashOf(token), invitedBy: viewerId(ctx), expiresAt, createdAt: at };
+  const [invitation] = await ctx.models.Invitation.create([letter]);
+  ctx.publish(
+    emailWork({ to, template: 'vendor-invitation', params: { storeName: vendor.name, role, token, expiresAt: expiresAt.toISOString() } }),
+  );
+  return { invitation: invitation!.toObject<Invitation>() };
+}
+
+export const RevokeVendorInvitation = z.object({ id: z.string() });
+
+/** Taking back twice is the same as once; an accepted invitation stays accepted. */
+export async function revokeVendorInvitation(ctx: Ctx, { id }: z.infer<typeof RevokeVendorInvitation>) {
+  const current = await ctx.models.Invitation.findById(id).lean<Invitation>();
+  const mine = current && (await roleIn(ctx, current.vendorId));
+  if (!current || !mine) throw notFound('VendorInvitation', id, ['input', 'id']);
+  if (!manages(mine, current.role)) throw forbidden();
+  const revoked = await ctx.models.Invitation.findOneAndUpdate(
+    { _id: id, status: 'PENDING' },
+    { $set: { status: 'REVOKED' } },
+    { returnDocument: 'after' },
+  ).lean<Invitation>();
+  return { invitation: revoked ?? current };
+}
+
+export const AcceptVendorInvitation = z.object({
+  token: z.string().max(200, 'is no token of an invitation'),
+  idempotencyKey: idempotencyKey().optional(),
+});
+
+/** Joins the store, once, for the account the letter was meant for. Runs its own transaction: the account is asked before. */
+export async function acceptVendorInvitation(ctx: Ctx, { token }: z.infer<typeof AcceptVendorInvitation>) {
+  const userId = viewerId(ctx);
+  const invitation = await ctx.models.Invitation.findOne({ tokenHash: hashOf(token) }).lean<Invitation>();
+  if (!invitation) throw refused('NOT_FOUND', 'There is no such invitation.');
+  if (invitation.status !== 'PENDING') throw used();
+  if (invitation.expiresAt <= ctx.now()) throw refused('INVITATION_EXPIRED', 'The invitation is too old: ask for a new one.');
+  await requireAddress(ctx, userId, invitation.email);
+  return ctx.transaction((inner) => join(inner, invitation, userId));
+}
+
+/** The letter somebody holds; the token is the right to see it. */
+export async function findLetter(ctx: Ctx, token: string): Promise<HeldLetter | null> {
+  const found = await ctx.models.Invitation.findOne({ tokenHash: hashOf(token) }).lean<Invitation>();
+  return found && { ...found, isHeld: true };
+}
+
+export interface HeldLetter extends Invitation {
+  isHeld: true;
+}
+
+async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: string) {
+  const taken = await ctx.models.Invitation.updateOne(
+    { _id, status: 'PENDING', expiresAt: { $gt: ctx.now() } },
+    { $set: { status: 'ACCEPTED' } },
+  );
+  if (taken.matchedCount === 0) throw used();
+  if (await ctx.models.Member.exists({ vendorId, userId })) throw refused('ALREADY_MEMBER', 'You are a member of this store already.');
+  const vendor = await ctx.models.Vendor.findById(vendorId, { state: 1, memberCount: 1 }).lean<Vendor>();
+  if (vendor?.state !== 'ACTIVE') throw vendorSuspended(['input', 'token']);
+  if (vendor.memberCount >= MOST_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MOST_MEMBERS} members.`);
+  return { member: await takeIn(ctx, { vendorId, userId, role }) };
+}
+
+/** The letter proves that somebody reads that mailbox; only the account that owns it may join with it. */
+async function requireAddress(ctx: Ctx, userId: string, address: string): Promise<void> {
+  const { accounts } = await ctx.call(findAccounts, { ids: [userId] });
+  const account = accounts[0];
+  if (!account?.isActive) throw unauthenticated();
+  if (account.email.toLowerCase() !== address)
+    throw refused('EMAIL_MISMATCH', 'This letter went to another address than that of your account.');
+  if (!account.emailVerified) throw refused('EMAIL_NOT_VERIFIED', 'Verify the address of your account first.');
+}
+
+async function refuseTooMany(ctx: Ctx, vendorId: string): Promise<void> {
+  const now = ctx.now();
+  const open = await ctx.models.Invitation.countDocuments({ vendorId, status: 'PENDING', expiresAt: { $gt: now } });
+  const today = await ctx.models.Invitation.countDocuments({ vendorId, createdAt: { $gt: new Date(now.getTime() - DAY_MS) } });
+  if (open >= MOST_OPEN || today >= MOST_A_DAY)
+    throw new Problem('INVITATION_LIMIT', 'Too many invitations of this store are out.', { path: ['input', 'vendorId'] });
+}
+
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+const refused = (code: string, message: string): Problem => new Problem(code, message, { path: ['input', 'token'] });
+const used = (): Problem => refused('INVITATION_USED', 'The invitation was accepted or taken back already.');

@@ -1,0 +1,97 @@
+import { connection, type ListArguments } from '../../../shared/connections.ts';
+import { forbidden } from '../../../shared/errors.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Application, ChecklistItem } from '../model/application.ts';
+import type { Invitation, Member, Vendor } from '../model/vendor.ts';
+import { isAdmin, requireInsider, requireVendor, viewerId } from './rights.ts';
+
+/** The arguments of a list as the schema names them. */
+export type PageArgs = Omit<ListArguments, 'sort'> & { sort?: { field: string; direction: 'ASC' | 'DESC' } | null };
+
+const VENDOR_FIELDS = {
+  id: { kind: 'id', path: '_id' },
+  name: 'text',
+  slug: 'text',
+  city: { kind: 'text', path: 'address.city' },
+  country: { kind: 'text', path: 'address.country' },
+  currency: 'text',
+  state: 'enum',
+  createdAt: 'date',
+} as const;
+const VENDOR_SORTS = { NAME: 'name', CREATED_AT: 'createdAt' } as const;
+
+const APPLICATION_FIELDS = {
+  status: 'enum',
+  applicantId: 'id',
+  vendorId: 'id',
+  storeName: 'text',
+  createdAt: 'date',
+  submittedAt: 'date',
+} as const;
+const APPLICATION_SORTS = { CREATED_AT: 'createdAt', STORE_NAME: 'storeName' } as const;
+
+/** Stores that may sell; all of them for admins. */
+export const listStores = (ctx: Ctx, args: PageArgs) =>
+  connection<Vendor>(ctx.models.Vendor, {
+    ...pageOf(args),
+    filter: isAdmin(ctx) ? {} : { state: 'ACTIVE' },
+    fields: VENDOR_FIELDS,
+    sorts: VENDOR_SORTS,
+    defaultSort: { by: 'NAME', direction: 'ASC' },
+  });
+
+/** The viewer's own applications; everybody's for admins. */
+export const listApplications = (ctx: Ctx, args: PageArgs) =>
+  connection<Application>(ctx.models.Application, {
+    ...pageOf(args),
+    filter: isAdmin(ctx) ? {} : { applicantId: viewerId(ctx) },
+    fields: APPLICATION_FIELDS,
+    sorts: APPLICATION_SORTS,
+    defaultSort: { by: 'CREATED_AT', direction: 'DESC' },
+  });
+
+export const latestApplication = (ctx: Ctx): Promise<Application | null> =>
+  ctx.models.Application.findOne({ applicantId: viewerId(ctx) })
+    .sort({ createdAt: -1, _id: -1 })
+    .lean<Application>()
+    .exec();
+
+export async function listMembers(ctx: Ctx, vendorId: string, args: PageArgs) {
+  await requireInsider(ctx, vendorId);
+  return connection<Member>(ctx.models.Member, {
+    ...pageOf(args),
+    filter: { vendorId },
+    sorts: { JOINED_AT: 'joinedAt' },
+    defaultSort: { by: 'JOINED_AT', direction: 'ASC' },
+  });
+}
+
+export async function listInvitations(ctx: Ctx, vendorId: string, args: PageArgs) {
+  await requireVendor(ctx, { id: vendorId, field: 'vendorId', permission: 'MEMBERS' });
+  return connection<Invitation>(ctx.models.Invitation, {
+    ...pageOf(args),
+    filter: { vendorId },
+    sorts: { CREATED_AT: 'createdAt' },
+    defaultSort: { by: 'CREATED_AT', direction: 'DESC' },
+  });
+}
+
+/** The stores the viewer works in, by name. */
+export async function listOwnStores(ctx: Ctx): Promise<Vendor[]> {
+  const ids = (await ctx.loaders.memberships.all()).map(({ vendorId }) => vendorId);
+  return ctx.models.Vendor.find({ _id: { $in: ids } })
+    .sort({ name: 1, _id: 1 })
+    .lean<Vendor[]>();
+}
+
+/** What applicants are asked for today; with the retired items for admins who want them. */
+export async function listChecklist(ctx: Ctx, includeInactive: boolean): Promise<ChecklistItem[]> {
+  if (includeInactive && !isAdmin(ctx)) throw forbidden();
+  const items = await ctx.loaders.checklist();
+  return includeInactive ? items : items.filter(({ isActive }) => isActive);
+}
+
+const pageOf = ({ sort, ...rest }: PageArgs): ListArguments => ({
+  ...rest,
+  ...(sort && { sort: { by: sort.field, direction: sort.direction } }),
+});

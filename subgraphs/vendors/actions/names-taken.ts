@@ -1,0 +1,45 @@
+import { Problem } from '../../../shared/errors.ts';
+import { isDuplicateKey } from '../../../shared/store.ts';
+import type { Ctx } from '../loaders.ts';
+import { nameKeys, slugOf } from '../names.ts';
+
+interface Fields {
+  /** The input's field that holds the name. */
+  name: string;
+  slug: string;
+}
+
+const MOST_TRIES = 50;
+
+const nameTaken = (field: string): Problem =>
+  new Problem('NAME_TAKEN', 'Another store has a name that looks the same.', { path: ['input', field] });
+const slugTaken = (field: string): Problem => new Problem('SLUG_TAKEN', 'Another store has this slug already.', { path: ['input', field] });
+
+/** Tells an applicant early what an approval could only refuse. The unique indexes decide in the end. */
+export async function refuseTakenNames(
+  ctx: Ctx,
+  wanted: { storeName?: string | undefined; slug?: string | null | undefined },
+): Promise<void> {
+  if (wanted.storeName && (await ctx.models.Vendor.exists({ nameKeys: { $in: nameKeys(wanted.storeName) } }))) throw nameTaken('storeName');
+  if (wanted.slug && (await ctx.models.Vendor.exists({ slug: wanted.slug }))) throw slugTaken('slug');
+}
+
+/** A write of a store, refused where it met a name or a slug of another. */
+export async function refuseTaken<T>(write: PromiseLike<T>, fields: Fields): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+    throw String(error).includes('nameKeys') ? nameTaken(fields.name) : slugTaken(fields.slug);
+  }
+}
+
+/** A slug made of the name that no store has yet. */
+export async function freeSlug(ctx: Ctx, name: string, id: string): Promise<string> {
+  const spare = `store-${id.slice(-8).toLowerCase()}`;
+  const base = slugOf(name, spare);
+  const candidates = [base, ...Array.from({ length: MOST_TRIES }, (_, index) => `${base}-${index + 2}`)];
+  const taken = await ctx.models.Vendor.find({ slug: { $in: candidates } }, { slug: 1 }).lean();
+  const used = new Set(taken.map(({ slug }) => slug));
+  return candidates.find((slug) => !used.has(slug)) ?? spare;
+}

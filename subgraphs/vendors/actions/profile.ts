@@ -1,0 +1,57 @@
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { Problem } from '../../../shared/errors.ts';
+import { slug } from '../../../shared/input.ts';
+import { vendorUpdated } from '../contract.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Vendor } from '../model/vendor.ts';
+import { nameKeys } from '../names.ts';
+import { address, closures, contactEmail, contactPhone, description, given, openingHours, picture, storeName, timeZone } from './inputs.ts';
+import { refuseTaken } from './names-taken.ts';
+import { isAdmin, requireVendor, vendorSuspended } from './rights.ts';
+
+export const UpdateVendor = z.object({
+  id: z.string(),
+  expectedVersion: z.int(),
+  name: storeName.optional(),
+  slug: slug().optional(),
+  description,
+  logo: picture,
+  banner: picture,
+  contactEmail,
+  contactPhone,
+  address,
+  timeZone: timeZone.optional(),
+  openingHours: openingHours.optional(),
+  closures: closures.optional(),
+});
+
+/** Changes what is given, if nobody changed the profile since `expectedVersion`. The currency stays what it is. */
+export async function updateVendor(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateVendor>) {
+  const before = await requireVendor(ctx, { id, field: 'id', permission: 'STORE' });
+  const set = given(fields);
+  const legal = isAdmin(ctx) ? {} : { state: 'ACTIVE' as const };
+  const vendor = await refuseTaken(
+    ctx.models.Vendor.findOneAndUpdate(
+      { _id: id, version: expectedVersion, ...legal },
+      { $set: { ...set, ...(set.name && { nameKeys: nameKeys(set.name) }) }, $inc: { version: 1 } },
+      { returnDocument: 'after' },
+    ).lean<Vendor>(),
+    { name: 'name', slug: 'slug' },
+  );
+  if (!vendor) throw refusal(ctx, before);
+  const changes = (Object.keys(set) as (keyof typeof set & keyof Vendor)[]).filter(
+    (field) => !isDeepStrictEqual(vendor[field], before[field]),
+  );
+  if (changes.length > 0) ctx.publish(vendorUpdated({ vendorId: id, changes, timestamp: ctx.now().toISOString() }));
+  return { vendor };
+}
+
+function refusal(ctx: Ctx, { state, version }: Vendor): Problem {
+  if (state === 'SUSPENDED' && !isAdmin(ctx)) return vendorSuspended(['input', 'id']);
+  return new Problem('STALE_VERSION', 'Somebody changed this store meanwhile.', {
+    path: ['input', 'expectedVersion'],
+    typename: 'StaleVersionError',
+    currentVersion: version,
+  });
+}

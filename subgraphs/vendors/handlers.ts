@@ -1,0 +1,17 @@
+import { answer } from '../../shared/commands.ts';
+import { on } from '../../shared/events.ts';
+import { job } from '../../shared/jobs.ts';
+import { userDeleted } from '../accounts/contract.ts';
+import { listMemberships, listVendors } from './actions/answers.ts';
+import { removeDroppedDocuments } from './actions/documents.ts';
+import { forgetUser } from './actions/forget-user.ts';
+import { findMemberships, findVendors } from './contract.ts';
+
+const HOUR_MS = 60 * 60_000;
+
+export const handlers = [
+  answer(findMemberships, listMemberships),
+  answer(findVendors, listVendors),
+  on(userDeleted, forgetUser),
+  job('remove-dropped-documents', { every: HOUR_MS }, removeDroppedDocuments),
+];

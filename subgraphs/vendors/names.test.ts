@@ -1,0 +1,49 @@
+import { describe, expect, test } from '@jest/globals';
+import { nameKeys, slugOf } from './names.ts';
+
+const look = (one: string, other: string): boolean => nameKeys(one).some((key) => nameKeys(other).includes(key));
+
+describe('names that look the same', () => {
+  test.each([
+    ['case', 'Mwila Farm', 'MWILA farm'],
+    ['spacing and punctuation', "Mwila's Farm", 'Mwilas   Farm!'],
+    ['Cyrillic letters', 'Mwila Farm', 'Мwilа Fаrm'],
+    ['Greek capitals', 'HOT', 'ΗΟΤ'],
+    ['digits for letters', 'Google', 'G00g1e'],
+    ['a capital i for a small L', 'Google', 'GoogIe'],
+    ['a small L for a capital i', 'Indigo', 'lndigo'],
+    ['rn for m', 'Modem', 'Modern'],
+    ['accents', 'Café', 'CAFE'],
+    ['full width', 'Acme', 'Ａｃｍｅ'],
+    ['invisible characters', 'Acme', 'A\u200bc\u00adm\u2060e'],
+    ['ligatures', 'Straße Ærø', 'STRASSE AERO'],
+    ['the same other script', 'さくら 商店', 'さくら商店'],
+  ])('share a key: %s', (_case, one, other) => {
+    expect(look(one, other)).toBe(true);
+  });
+
+  test.each([
+    ['Lusaka Mall', 'Lusaka Mail'],
+    ['Store 1', 'Store 2'],
+    ['か屋', 'が屋'],
+    ['さくら商店', 'さくら本店'],
+  ])('do not share one: %s and %s', (one, other) => {
+    expect(look(one, other)).toBe(false);
+  });
+
+  test.each(['', '!?', '🍞', '\u200b'])('have none at all without letter or digit: %j', (name) => {
+    expect(nameKeys(name)).toEqual([]);
+  });
+});
+
+describe('slugOf', () => {
+  test.each([
+    ["Mwila's Farm & More", 'mwilas-farm-more'],
+    ['Café Zoë', 'cafe-zoe'],
+    ['Łódź 24', 'lodz-24'],
+    ['さくら商店', 'spare'],
+    ['x'.repeat(200), 'x'.repeat(60)],
+  ])('%s', (name, slug) => {
+    expect(slugOf(name, 'spare')).toBe(slug);
+  });
+});

@@ -1,0 +1,21 @@
+import { defineSubgraph } from '../../shared/subgraph.ts';
+import { createUploads, uploadSettings } from '../../shared/uploads.ts';
+import { handlers } from './handlers.ts';
+import { loaders } from './loaders.ts';
+import { models } from './model.ts';
+import { permissions } from './permissions.ts';
+import { resolvers } from './resolvers.ts';
+
+export const subgraph = defineSubgraph({
+  name: 'vendors',
+  folder: import.meta.dirname,
+  models,
+  loaders,
+  resolvers,
+  permissions,
+  handlers,
+  settings: uploadSettings,
+  ports: (settings) => ({ uploads: createUploads(settings) }),
+});
+
+if (import.meta.main) await (await import('../../shared/alone.ts')).serveAlone(subgraph);
