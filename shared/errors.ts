@@ -22,7 +22,9 @@ export interface MaskOptions {
 /** What each common code means. Subgraphs add their own beside these. */
 export const COMMON_CODES = {
   AMOUNT_TOO_LARGE: 'An amount is beyond what can be counted exactly.',
+  BAD_REQUEST: 'The request is not what GraphQL over HTTP or WebSocket asks for.',
   BAD_USER_INPUT: 'A variable or an argument does not fit its type.',
+  COMPENSATED_BY_ADMIN: 'An admin had everything undone.',
   CURRENCY_MISMATCH: 'Amounts of different currencies were mixed.',
   CURSOR_EXPIRED: 'A live cursor is older than what is kept; load the current state and subscribe without it.',
   FORBIDDEN: 'The viewer may not do this.',
@@ -31,14 +33,25 @@ export const COMMON_CODES = {
   IDEMPOTENCY_IN_FLIGHT: 'The same request is still being worked on; ask again in a moment.',
   IDEMPOTENCY_KEY_REUSED: 'The idempotency key was used before with other input.',
   INTERNAL_SERVER_ERROR: 'Something is broken here; the correlation id finds it in the logs.',
+  INTROSPECTION_DISABLED: 'The schema is not shown to anonymous callers here.',
   INVALID: 'A value is not acceptable; `path` says which.',
   INVALID_CURSOR: 'A cursor was not made by this list, or was altered.',
   NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
   OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
+  RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
+  OPERATION_TOO_COMPLEX: 'The operation asks for more than one request may.',
+  PAYLOAD_TOO_LARGE: 'The request has more bytes than are read.',
+  RATE_LIMITED: 'Too many tries; wait before the next one.',
   SLOW_CONSUMER: 'A live stream was read too slowly and was ended; resume it with the last cursor.',
   STALE_VERSION: 'The thing was changed by someone else since it was read.',
+  SUBGRAPH_UNAVAILABLE: 'One subgraph does not answer; the rest of the answer stands.',
+  SUBSCRIPTION_OVER_HTTP: 'Subscriptions are opened over graphql-ws.',
+  TIMEOUT: 'It took longer than anyone waits.',
+  TOO_MANY_OPERATIONS: 'The socket has as many operations open as it may.',
   UNAUTHENTICATED: 'The request needs a signed-in viewer.',
   UNAVAILABLE: 'A part of the system does not answer at the moment.',
+  UNKNOWN_COMMAND: 'No subgraph answers a command of this name.',
+  UNKNOWN_EVENT: 'Nobody here hears an event of this name and version.',
 } as const;
 
 const REQUEST_CODES = new Set([

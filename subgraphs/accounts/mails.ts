@@ -1,4 +1,4 @@
-import { Problem } from '../../shared/errors.ts';
+import { invalid } from '../../shared/errors.ts';
 
 interface Words {
   subject: string;
@@ -94,7 +94,7 @@ const TEMPLATES: Record<string, Words> = {
 /** The mail a template makes, as text and as HTML that says the same. */
 export function compose(template: string, params: Record<string, string>, publicUrl: string): Composed {
   const words = Object.hasOwn(TEMPLATES, template) ? TEMPLATES[template]! : undefined;
-  if (!words) throw new Problem('UNKNOWN_TEMPLATE', `There is no mail template called ${template.slice(0, 100)}.`);
+  if (!words) throw invalid(['template'], `There is no mail template called ${template.slice(0, 100)}.`);
   const { link } = words;
   const filled = (text: string): string => text.replaceAll(/\{(\w+)\}/g, (_all, name: string) => params[name] ?? '');
   const subject = filled(words.subject);

@@ -1,11 +1,8 @@
 import { Schema, type Connection, type InferSchemaType } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
+import { ROLES } from './roles.ts';
 
-/** As tokens and rules spell them; the schema shows them in capitals. */
-export const ROLES = ['customer', 'vendor', 'agent', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
-
-export const TOKEN_PURPOSES = ['VERIFY_EMAIL', 'RESET_PASSWORD', 'CHANGE_EMAIL', 'DELETE_ACCOUNT', 'MFA_CHALLENGE'] as const;
+const TOKEN_PURPOSES = ['VERIFY_EMAIL', 'RESET_PASSWORD', 'CHANGE_EMAIL', 'DELETE_ACCOUNT', 'MFA_CHALLENGE'] as const;
 export type TokenPurpose = (typeof TOKEN_PURPOSES)[number];
 
 const KEPT_MAIL_SECONDS = 7 * 24 * 3_600;

@@ -6,14 +6,15 @@ import { findMemberships } from '../vendors/contract.ts';
 import { listKeptMails, tokenIn } from './actions/mail.ts';
 import { seedAccount } from './actions/register.ts';
 import type { Ctx } from './loaders.ts';
-import type { KeptMail, Role, User } from './model.ts';
+import type { KeptMail, User } from './model.ts';
+import type { Role } from './roles.ts';
 import { subgraph } from './subgraph.ts';
 
 export const PASSWORD = 'correct horse battery staple';
 
 /** Every field of a session that was opened. */
 const OPENED = `accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt session { id isCurrent expiresAt device { name ip } } user { id email }`;
-export const ERRORS = 'userErrors { code message path }';
+const ERRORS = 'userErrors { code message path }';
 
 const LOGIN = `mutation ($input: LoginInput!) { login(input: $input) { ${OPENED} mfaChallenge { token expiresAt } ${ERRORS} } }`;
 const LOGIN_WITH_MFA = `mutation ($input: LoginWithMfaInput!) { loginWithMfa(input: $input) { ${OPENED} ${ERRORS} } }`;
@@ -77,7 +78,7 @@ export async function openAccounts(options: OpenOptions = {}): Promise<Accounts>
   return Object.assign(app, {
     ctx,
     run,
-    async person({ roles = ['customer'], email = newEmail(), name = 'Thandiwe Ngoma' } = {}) {
+    async person({ roles = ['customer'] as Role[], email = newEmail(), name = 'Thandiwe Ngoma' } = {}) {
       const { user } = await seedAccount(ctx(), { email, password: PASSWORD, name, roles });
       return { user, email, as: viewer(user._id, [...roles]) };
     },

@@ -3,7 +3,8 @@ import { notFound, Problem } from '../../../shared/errors.ts';
 import { list, text } from '../../../shared/input.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
-import { ROLES, type User } from '../model.ts';
+import type { User } from '../model.ts';
+import { ROLES } from '../roles.ts';
 import { endingSessions, endSessions } from './sessions.ts';
 
 const scope = z.string().regex(/^[a-z][a-z-]{0,30}:[a-z][a-z-]{0,30}$/, 'must be a scope such as reports:read');

@@ -65,7 +65,7 @@ async function writePassword(ctx: Ctx, userId: string, passwordHash: string, kee
  * Somebody shows for the first time that the mailbox is theirs. Whoever made the account before may have been somebody else, so no other
  * way in that was set up then stays open.
  */
-export async function firstProof(ctx: Ctx, userId: string) {
+async function firstProof(ctx: Ctx, userId: string) {
   const user = await ctx.models.User.findOneAndUpdate(
     { _id: userId, verified: false },
     { verified: true, mfa: {}, googleSubject: null },

@@ -4,8 +4,9 @@ import { isDuplicateKey } from '../../../shared/store.ts';
 import { accountMailAsked, emailWork, userProfileUpdated, userRegistered } from '../contract.ts';
 import { countRegistration, guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
-import type { Role, User } from '../model.ts';
+import type { User } from '../model.ts';
 import { hashPassword, newPassword, refuseWeak } from '../passwords.ts';
+import { ROLES, type Role } from '../roles.ts';
 import { addressFields, embedded } from './addresses.ts';
 import { locale } from './profile.ts';
 import { badToken, issueToken, takeToken, tokenInput } from './tokens.ts';
@@ -136,10 +137,7 @@ export const SeedAccount = z.object({
   name,
   phone: phone().nullish(),
   locale: locale().nullish(),
-  roles: z
-    .array(z.enum(['customer', 'vendor', 'agent', 'admin']))
-    .min(1)
-    .default(['customer']),
+  roles: z.array(z.enum(ROLES)).min(1).default(['customer']),
   scopes: z.array(z.string()).default([]),
   addresses: z.array(addressFields).default([]),
 });

@@ -1,0 +1,182 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import PostalMime, { type Email } from 'postal-mime';
+import { SMTPServer } from 'smtp-server';
+import { deadLettersOf } from '../../../shared/consumers.ts';
+import { emailWork } from '../contract.ts';
+import { newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
+import { listKeptMails, tokenIn } from './mail.ts';
+
+interface Received {
+  from: string;
+  to: string[];
+  mail: Email;
+}
+
+/* A real mail server on loopback; it can be told to refuse the next mails. */
+const received: Received[] = [];
+const waiting: (() => void)[] = [];
+let refuse = 0;
+const server = new SMTPServer({
+  authOptional: true,
+  disabledCommands: ['STARTTLS'],
+  onAuth: ({ username, password }, _session, callback) =>
+    callback(username === 'soko' && password === 'p@ss' ? null : new Error('wrong password'), { user: username }),
+  async onData(stream, { envelope }, callback) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    if (refuse > 0) {
+      refuse -= 1;
+      return callback(Object.assign(new Error('Try again later'), { responseCode: 451 }));
+    }
+    const from = envelope.mailFrom ? envelope.mailFrom.address : '';
+    received.push({ from, to: envelope.rcptTo.map(({ address }) => address), mail: await PostalMime.parse(Buffer.concat(chunks)) });
+    callback();
+    for (const wake of waiting.splice(0)) wake();
+  },
+});
+
+/** The mails to an address, once there are so many. */
+async function mailsTo(email: string, count = 1): Promise<Received[]> {
+  for (;;) {
+    const found = received.filter(({ to }) => to.includes(email));
+    if (found.length >= count) return found;
+    await new Promise<void>((resolve) => void waiting.push(resolve));
+  }
+}
+
+let app: Accounts;
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server.server, 'listening');
+  const { port } = server.server.address() as AddressInfo;
+  app = await openAccounts({
+    environment: {
+      SMTP_URL: `smtp://soko:p%40ss@127.0.0.1:${port}`,
+      MAIL_FROM: 'Soko <hello@soko.example>',
+      PUBLIC_URL: 'https://soko.example',
+    },
+  });
+});
+afterAll(async () => {
+  await app.close();
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+});
+afterEach(() => void (refuse = 0));
+
+const register = (email: string) => app.run('register', { email, password: PASSWORD, name: '<b>Mwape</b>' }, 'accepted', { as: null });
+
+describe('with a mail server', () => {
+  test('a mail arrives as text and as HTML, with a link that works, and is not kept', async () => {
+    const email = newEmail();
+    await register(email);
+
+    const [{ from, to, mail }] = (await mailsTo(email)) as [Received];
+
+    expect({ from, to, subject: mail.subject }).toEqual({
+      from: 'hello@soko.example',
+      to: [email],
+      subject: 'Confirm your e-mail address',
+    });
+    expect(mail.from).toMatchObject({ name: 'Soko', address: 'hello@soko.example' });
+    expect(mail.headers.find(({ key }) => key === 'auto-submitted')?.value).toBe('auto-generated');
+    const token = tokenIn({ text: mail.text! })!;
+    expect(mail.html).toContain(`<a href="https://soko.example/verify-email?token=${token}">Confirm my address</a>`);
+    expect(`${mail.text}${mail.html}`).not.toContain('Mwape');
+    expect(await app.run('verifyEmail', { token }, 'verified')).toEqual({ verified: true, userErrors: [] });
+    expect(await listKeptMails(app.ctx(), {})).toEqual([]);
+  });
+
+  test('a server that is busy gets the mail a little later, once, under the same id', async () => {
+    const email = newEmail();
+    refuse = 2;
+    await register(email);
+
+    const mails = await mailsTo(email);
+    await app.settled();
+
+    expect(mails).toHaveLength(1);
+    expect(mails[0]!.mail.messageId).toMatch(/^<evt_\w+@soko>$/);
+  });
+
+  test('words for a store are filled in, and escaped', async () => {
+    const email = newEmail();
+    const params = {
+      storeName: '<script>Clay & Co</script> {role}',
+      role: 'staff',
+      token: 'abcdefghijklmnopqrstuvwxyz',
+      expiresAt: '2026-12-01',
+    };
+    await app.ctx().transaction(async (ctx) => ctx.publish(emailWork({ to: email, template: 'vendor-invitation', params })));
+
+    const [{ mail }] = (await mailsTo(email)) as [Received];
+
+    expect(mail.subject).toBe('You are invited to <script>Clay & Co</script> {role}');
+    expect(mail.html).toContain('&lt;script&gt;Clay &amp; Co&lt;/script&gt; {role} on Soko');
+    expect(mail.html).not.toContain('<script>');
+    expect(mail.text).toContain('https://soko.example/vendor-invitation?token=abcdefghijklmnopqrstuvwxyz');
+  });
+
+  test('a second line in a subject is no header', async () => {
+    const email = newEmail();
+    const params = {
+      storeName: 'Clay\r\nBcc: thief@soko.example\r\n\r\nbody',
+      role: 'staff',
+      token: 'abcdefghijklmnopqrstuvwxyz',
+      expiresAt: '',
+    };
+    await app.ctx().transaction(async (ctx) => ctx.publish(emailWork({ to: email, template: 'vendor-invitation', params })));
+
+    const [{ to, mail }] = (await mailsTo(email)) as [Received];
+
+    expect(to).toEqual([email]);
+    expect(mail.bcc ?? []).toEqual([]);
+    expect(received.flatMap((each) => each.to)).not.toContain('thief@soko.example');
+  });
+
+  test.each([['no-such-template'], ['__proto__'], ['constructor'], ['']])(
+    'a template called %p is kept as a dead letter',
+    async (template) => {
+      const before = await deadLettersOf(app.runtime().db).countDocuments();
+      await app.ctx().transaction(async (ctx) => ctx.publish(emailWork({ to: newEmail(), template, params: {} })));
+      await app.settled();
+
+      expect(await deadLettersOf(app.runtime().db).countDocuments({ code: 'INVALID', message: /mail template/ })).toBe(before + 1);
+    },
+  );
+});
+
+describe('without a mail server', () => {
+  test('mails are kept, oldest first, with the token to be read', async () => {
+    await using kept = await openAccounts();
+    const email = newEmail();
+    const run = (name: string) => kept.run(name, { email }, 'accepted', { as: null });
+    await kept.run('register', { email, password: PASSWORD, name: 'Mwape' }, 'accepted', { as: null });
+    await kept.settled();
+    await run('forgotPassword');
+
+    const mails = await kept.mails(email);
+
+    expect(mails.map(({ subject }) => subject)).toEqual(['Confirm your e-mail address', 'Choose a new password']);
+    expect(tokenIn(mails[1]!)).toMatch(/^[\w-]{43}$/);
+    expect(await listKeptMails(kept.ctx(), {})).toEqual(mails);
+  });
+
+  test('a mail is kept once when its work is delivered twice', async () => {
+    await using kept = await openAccounts();
+    const email = newEmail();
+    await kept.run('register', { email, password: PASSWORD, name: 'Mwape' }, 'accepted', { as: null });
+    await kept.settled();
+    const [envelope] = await kept.said('email');
+
+    await kept
+      .runtime()
+      .consumers.find(({ queue }) => queue === 'email')!
+      .deliver({ envelope: envelope!, from: 'accounts' }, 1);
+
+    expect(await kept.mails(email)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,3 @@
+/** As tokens and rules spell them; the schema shows them in capitals. */
+export const ROLES = ['customer', 'vendor', 'agent', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
