@@ -32,7 +32,6 @@ export async function runSplit(port: number): Promise<Running> {
   ];
   const ports = new Map<string, number>();
   for (const name of names) ports.set(name, await freePort());
-  const gatewayPort = port === 0 ? await freePort() : port;
   const urls = Object.fromEntries([...ports].map(([name, at]) => [name, `http://127.0.0.1:${at}`]));
   const environment = { ...process.env, SUBGRAPH_URLS: JSON.stringify(urls) };
   const members: Member[] = [];
@@ -58,12 +57,12 @@ export async function runSplit(port: number): Promise<Running> {
   }
 
   for (const group of groups) start(group.join('+'), ports.get(group[0]!)!, 'shared/group.ts', group);
-  start('gateway', gatewayPort, 'gateway/main.ts', [], { PORT: String(gatewayPort) });
-  await Promise.all([...ports.values(), gatewayPort].map((at) => untilReady(`http://127.0.0.1:${at}/ready`)));
+  start('gateway', port, 'gateway/main.ts', [], { PORT: String(port) });
+  await Promise.all([...ports.values(), port].map((at) => untilReady(`http://127.0.0.1:${at}/ready`)));
 
   return {
-    http: `http://127.0.0.1:${gatewayPort}/graphql`,
-    ws: `ws://127.0.0.1:${gatewayPort}/graphql`,
+    http: `http://127.0.0.1:${port}/graphql`,
+    ws: `ws://127.0.0.1:${port}/graphql`,
     get processes() {
       return members.map(({ name, port: at, child }) => ({ name, pid: child.pid!, port: at }));
     },
@@ -96,7 +95,7 @@ async function untilReady(url: string): Promise<void> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };

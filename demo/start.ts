@@ -33,13 +33,14 @@ provideSecrets(join(data, 'secrets.json'));
 // Read only now: these modules take the environment as they find it.
 const { openWholeHost, runTogether } = await import('./together.ts');
 const { loadDemo } = await import('./load.ts');
-const { runSplit } = await import('./split.ts');
+const { freePort, runSplit } = await import('./split.ts');
 const { announce } = await import('./announce.ts');
 
+const port = Number(options.port ?? process.env['PORT'] ?? DEFAULT_PORT) || (await freePort());
+process.env['UPLOADS_URL'] ??= `http://127.0.0.1:${port}/uploads`;
 const host = await openWholeHost();
 await loadDemo(host, say);
 if (options.split) await host.close();
-const port = Number(options.port ?? process.env['PORT'] ?? DEFAULT_PORT);
 const running = options.split ? await runSplit(port) : await runTogether(host, port);
 
 closeWithGrace({ delay: 20_000 }, async ({ err }) => {

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { openGateway } from '../gateway/gateway.ts';
 import { useRevocations } from '../gateway/plugins/use-revocations.ts';
 import { readEventMap } from '../shared/alone.ts';
-import { env } from '../shared/env.ts';
+import { env, parseEnv } from '../shared/env.ts';
 import { openHost, type Host } from '../shared/host.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
 import type { Subgraph } from '../shared/subgraph.ts';
+import { uploadSettings } from '../shared/uploads.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -42,6 +43,7 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
     supergraphSdl: readFileSync(join(ROOT, 'schema/supergraph.graphql'), 'utf8'),
     transports: Object.fromEntries(host.runtimes),
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,
+    uploads: parseEnv(uploadSettings),
     isRevoked: useRevocations({ redis: host.redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
     port,
     host: env.HOST,

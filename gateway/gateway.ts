@@ -6,6 +6,8 @@ import type { Check } from '../shared/health.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { serveSockets } from '../shared/sockets.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
+import type { UploadSettings } from '../shared/uploads.ts';
+import { serveUploads } from '../shared/uploads/serve.ts';
 import { openApolloEngine, type EngineOptions } from './apollo-engine.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import type { Engine } from './engine.ts';
@@ -46,6 +48,8 @@ export interface GatewayOptions {
   timeoutMs?: number;
   /** Default: @apollo/gateway's executor. */
   openEngine?: (options: EngineOptions) => Engine;
+  /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
+  uploads?: UploadSettings;
   log?: Log;
 }
 
@@ -89,6 +93,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     genReqId: ({ headers }) => correlationIdFrom(headers[CORRELATION_HEADER]),
   });
   await addEdge(app, { errors, isWelcome, isClosing: () => closing });
+  if (options.uploads) await serveUploads(app, options.uploads);
   const apollo = await startApolloServer({ engine, operations, errors, log });
   addGraphql(app, { apollo, contextOf, errors, playground: options.playground ?? !production });
 

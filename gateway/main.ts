@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Redis } from 'ioredis';
-import { env } from '../shared/env.ts';
+import { env, parseEnv } from '../shared/env.ts';
 import { httpTransport } from '../shared/http-transport.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
+import { uploadSettings } from '../shared/uploads.ts';
 import { openGateway } from './gateway.ts';
 import { useRevocations } from './plugins/use-revocations.ts';
 import { gatewaySettings } from './settings.ts';
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,
     port: env.PORT ?? DEFAULT_PORT,
     host: env.HOST,
+    uploads: parseEnv(uploadSettings),
     isRevoked: useRevocations({ redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
     checks: { redis: async () => ((await redis.ping()) === 'PONG' ? 'up' : 'down') },
     log,

@@ -29,6 +29,7 @@ const kitRefusals = readRefusals(productionSources('shared'));
 const TOP_LEVEL_ONLY = new Set([
   'BAD_REQUEST',
   'BAD_USER_INPUT',
+  'COMPENSATED_BY_ADMIN',
   'CURSOR_EXPIRED',
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
@@ -48,6 +49,7 @@ const TOP_LEVEL_ONLY = new Set([
   'TOO_MANY_OPERATIONS',
   'UNAUTHENTICATED',
   'UNKNOWN_COMMAND',
+  'UNKNOWN_EVENT',
 ]);
 
 const houses = new Map<string, Promise<House>>();

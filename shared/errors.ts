@@ -41,7 +41,6 @@ export const COMMON_CODES = {
   RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
   OPERATION_TOO_COMPLEX: 'The operation asks for more than one request may.',
   PAYLOAD_TOO_LARGE: 'The request has more bytes than are read.',
-  RATE_LIMITED: 'Too many tries; wait before the next one.',
   SLOW_CONSUMER: 'A live stream was read too slowly and was ended; resume it with the last cursor.',
   STALE_VERSION: 'The thing was changed by someone else since it was read.',
   SUBGRAPH_UNAVAILABLE: 'One subgraph does not answer; the rest of the answer stands.',

@@ -211,7 +211,7 @@ describe('a folder', () => {
     ['image/avif', Buffer.from('\0\0\0\x20ftypavif')],
     ['video/mp4', Buffer.from('\0\0\0\x20ftypisom')],
     ['application/pdf', Buffer.from('%PDF-1.7')],
-    ['text/csv', Buffer.from('\uFEFFname,price\nMaïs,12\n')],
+    ['text/csv', Buffer.from('\uFEFFname,size\nMaïs,12\n')],
   ])('knows %s by its first bytes and nothing else as such', async (contentType, body) => {
     const ticket = await uploads.prepare({ ...image(body), contentType });
     const wrong = await uploads.prepare({ ...image(SVG), contentType });

@@ -74,7 +74,7 @@ export interface TestApp extends AsyncDisposable {
 const SETTLE_MS = 20_000;
 const DEADLINE_MS = 30_000;
 
-export const viewer = (id: string, roles: string[] = ['customer'], scopes: string[] = []): Viewer => ({
+export const viewer = (id: string, roles: string[] = [], scopes: string[] = []): Viewer => ({
   id,
   roles,
   scopes,

@@ -1,0 +1,192 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+/* The two commands as a stranger runs them: `npm start` on a clean folder, `npm run tour` against it. */
+
+const ROOT = join(import.meta.dirname, '..');
+const START_MS = 120_000;
+const STOP_MS = 30_000;
+const TOUR_MS = 60_000;
+
+interface Demo {
+  http: string;
+  ws: string;
+  users: Record<string, { email: string; password: string }>;
+  processes: { name: string; pid: number; port: number }[];
+}
+
+const data = mkdtempSync(join(tmpdir(), 'soko-demo-'));
+const file = join(data, 'demo.json');
+// What the tests' own services set must not reach it: it shall find its own.
+const { MONGODB_URI: _mongodb, REDIS_URL: _redis, NODE_OPTIONS: _options, ...rest } = process.env;
+const env = { ...rest, SOKO_DATA: data };
+let running: { child: ChildProcess; demo: Demo } | undefined;
+
+async function npmStart(...flags: string[]): Promise<Demo> {
+  const child = spawn('npm', ['start', '--', '--port', '0', ...flags], {
+    cwd: ROOT,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const until = Date.now() + START_MS;
+  while (!existsSync(file)) {
+    if (child.exitCode !== null || Date.now() > until) throw new Error(`npm start did not come up:\n${output}`);
+    await delay(50);
+  }
+  const demo = JSON.parse(readFileSync(file, 'utf8')) as Demo;
+  running = { child, demo };
+  return demo;
+}
+
+/** npm ends at once when it is told to; what it started ends in order, which takes a moment. */
+async function stop(): Promise<void> {
+  if (!running) return;
+  const { child, demo } = running;
+  running = undefined;
+  if (child.exitCode === null) process.kill(-child.pid!, 'SIGTERM');
+  const until = Date.now() + STOP_MS;
+  while (demo.processes.some(({ pid }) => isAlive(pid))) {
+    if (Date.now() > until) throw new Error(`still running: ${JSON.stringify(demo.processes.filter(({ pid }) => isAlive(pid)))}`);
+    await delay(50);
+  }
+}
+
+const tour = () => spawnSync('npm', ['run', 'tour', '--', '--demo', file], { cwd: ROOT, env, encoding: 'utf8', timeout: TOUR_MS });
+
+const ask = async ({ http }: Demo, query: string): Promise<any> => {
+  const response = await fetch(http, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }) });
+  return ((await response.json()) as { data: unknown }).data;
+};
+
+async function untilReady(url: string): Promise<void> {
+  const until = Date.now() + START_MS;
+  while (
+    !(await fetch(url).then(
+      ({ ok }) => ok,
+      () => false,
+    ))
+  ) {
+    if (Date.now() > until) throw new Error(`${url} is not ready`);
+    await delay(100);
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+afterAll(async () => {
+  await stop();
+  rmSync(data, { recursive: true, force: true });
+}, START_MS);
+
+describe('npm start on a clean folder', () => {
+  let demo: Demo;
+  beforeAll(async () => {
+    demo = await npmStart('--fresh');
+  }, START_MS);
+
+  test('says in demo.json where everything is', () => {
+    expect(demo.http).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/graphql$/);
+    expect(demo.ws).toBe(demo.http.replace('http', 'ws'));
+    for (const name of ['admin', 'vendor1', 'vendor2', 'buyer1', 'buyer2', 'agent1', 'agent2']) {
+      expect(demo.users[name]).toEqual({ email: expect.stringContaining('@'), password: expect.any(String) });
+    }
+    expect(demo.processes.map(({ name }) => name).sort()).toEqual(['mongodb', 'redis', 'soko']);
+    for (const { pid } of demo.processes) expect(isAlive(pid)).toBe(true);
+  });
+
+  test('is a marketplace for whoever asks', async () => {
+    const { products, vendors, categoryTree } = await ask(
+      demo,
+      '{ products { totalCount } vendors { totalCount } categoryTree { children { name } } }',
+    );
+
+    expect(products.totalCount).toBeGreaterThanOrEqual(300);
+    expect(vendors.totalCount).toBe(13);
+    expect(categoryTree.length).toBeGreaterThan(3);
+  });
+
+  test('shows GraphiQL to a browser', async () => {
+    const page = await fetch(demo.http, { headers: { accept: 'text/html' } });
+
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(await page.text()).toContain('GraphiQL');
+  });
+
+  test(
+    'lives through the tour',
+    () => {
+      const { status, stdout, stderr } = tour();
+
+      expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toContain('everything was as it should be');
+    },
+    TOUR_MS,
+  );
+
+  test(
+    'keeps the mails it would have sent',
+    () => {
+      const { stdout, status } = spawnSync('npm', ['run', 'mail'], { cwd: ROOT, env, encoding: 'utf8', timeout: TOUR_MS });
+
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/visitor-[0-9a-f]{8}@soko\.example/);
+    },
+    TOUR_MS,
+  );
+});
+
+describe('npm start --split on the same folder', () => {
+  let demo: Demo;
+  beforeAll(async () => {
+    await stop();
+    demo = await npmStart('--split');
+  }, START_MS);
+
+  test('runs as several processes, with the data that were there', async () => {
+    const names = demo.processes.map(({ name }) => name);
+
+    expect(names).toEqual(expect.arrayContaining(['gateway', 'orders', 'mongodb', 'redis']));
+    expect(names.length).toBeGreaterThan(4);
+    expect((await ask(demo, '{ vendors { totalCount } }')).vendors.totalCount).toBe(13);
+  });
+
+  test(
+    'lives through the tour as well',
+    () => {
+      const { status, stderr } = tour();
+
+      expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    },
+    TOUR_MS,
+  );
+
+  test(
+    'loses only the fields of a process that dies, and gets them back',
+    async () => {
+      const catalog = demo.processes.find(({ name }) => name.includes('catalog'))!;
+      process.kill(catalog.pid, 'SIGKILL');
+
+      const during = await ask(demo, '{ vendors { totalCount } }');
+      // Asking the dead one again and again would open the breaker for a minute, as it should.
+      await untilReady(`http://127.0.0.1:${catalog.port}/ready`);
+      const after = await ask(demo, '{ products { totalCount } }');
+
+      expect(during.vendors.totalCount).toBe(13);
+      expect(after.products.totalCount).toBeGreaterThanOrEqual(300);
+    },
+    START_MS,
+  );
+});
