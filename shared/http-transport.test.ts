@@ -192,7 +192,7 @@ describe('a request', () => {
 
   test('that only reads is tried again, one that writes never', async () => {
     const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
-    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
+    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 }, breaker: { failureThreshold: 100 } } });
 
     await failureOf(transport.execute(request('{ reader }')));
     expect(asked).toHaveLength(4);
@@ -268,7 +268,7 @@ describe('a command', () => {
 
   test('is tried again only when it has an idempotency key', async () => {
     const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
-    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
+    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 }, breaker: { failureThreshold: 100 } } });
 
     await failureOf(transport.call(command('notes.echo')));
     expect(asked).toHaveLength(1);
