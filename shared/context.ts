@@ -37,6 +37,11 @@ export interface Context<M, L, P = Record<never, never>> {
   now(): Date;
   /** Says events (and work items) in the running transaction: they leave when it commits, and only then. */
   publish(...said: Said<any>[]): void;
+  /**
+   * Work for after the running transaction's commit, done before its caller goes on: forgetting what a cache holds, say. A crash or a
+   * failure may leave it out, so nothing may depend on it.
+   */
+  afterCommit(work: () => Promise<unknown>): void;
   /** Asks another subgraph (or this one) and waits, with its timeout, retries and breaker. Rejects with the callee's `Problem`. */
   call<I, O>(command: Command<I, O>, input: I, options?: { idempotencyKey?: string }): Promise<O>;
   /**

@@ -57,6 +57,9 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       publish(): void {
         throw new Error('Events are said inside a transaction');
       },
+      afterCommit(): void {
+        throw new Error('What follows a commit is named inside its transaction');
+      },
       call(this: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string } = {}) {
         return call(this, command, input, options);
       },
@@ -91,12 +94,15 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
 
   async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
     let said: Said[] = [];
+    let later: (() => Promise<unknown>)[] = [];
     const answer = await db.transaction(async (session: ClientSession) => {
       said = [];
+      later = [];
       const inner = withLoaders(
         Object.create(outer, {
           session: { value: session },
           publish: { value: (...more: Said[]) => void said.push(...more) },
+          afterCommit: { value: (work: () => Promise<unknown>) => void later.push(work) },
         }) as AnyContext,
       );
       const result = await work(inner);
@@ -104,6 +110,9 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       return result;
     }, TRANSACTION);
     if (said.length > 0) relay.kick();
+    for (const result of await Promise.allSettled(later.map((each) => each()))) {
+      if (result.status === 'rejected') outer.log.warn({ err: result.reason }, 'something that was to follow a commit failed');
+    }
     outer.clearLoaders();
     return answer;
   }

@@ -3,7 +3,7 @@ import { notFound, Problem } from '../../shared/errors.ts';
 import { slug, text, webAddress } from '../../shared/input.ts';
 import { isDuplicateKey } from '../../shared/store.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
-import type { Ctx } from './loaders.ts';
+import { forgetTree, type Ctx } from './loaders.ts';
 import type { Category } from './model.ts';
 
 const name = text({ min: 1, max: 100 });
@@ -43,6 +43,7 @@ export const UpdateCategory = z.object({
 /** Changes what is given, if nobody changed the category since `expectedVersion`. */
 export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateCategory>) {
   const changes = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  forgetTree(ctx);
   const category = await refuseTakenSlug(
     ctx.models.Category.findOneAndUpdate(
       { _id: id, version: expectedVersion },
@@ -143,7 +144,11 @@ async function endOf(ctx: Ctx, parentId: string | null): Promise<number> {
   return last ? last.order + 1 : 0;
 }
 
-const touchTree = (ctx: Ctx) => ctx.models.Tree.updateOne({ _id: 'tree' }, { $inc: { revision: 1 } }, { upsert: true });
+/** Before every change of the tree's shape. */
+const touchTree = async (ctx: Ctx): Promise<void> => {
+  forgetTree(ctx);
+  await ctx.models.Tree.updateOne({ _id: 'tree' }, { $inc: { revision: 1 } }, { upsert: true });
+};
 
 async function refuseTakenSlug<T>(write: PromiseLike<T>): Promise<T> {
   try {

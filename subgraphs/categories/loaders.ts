@@ -1,11 +1,30 @@
-import type { Context } from '../../shared/context.ts';
+import DataLoader from 'dataloader';
+import type { AnyContext, Context } from '../../shared/context.ts';
 import { byId, manyBy } from '../../shared/loaders.ts';
 import type { Category, Models } from './model.ts';
 
-export const loaders = ({ Category }: Models) => ({
-  category: byId<Category>(Category),
-  childrenOf: manyBy<Category>(Category, 'parentId', { sort: { order: 1, _id: 1 } }),
-  topLevel: () => Category.find({ parentId: null }).sort({ order: 1, _id: 1 }).lean(),
+/** A change forgets the tree at once; the time is the backstop. */
+const KEPT_SECONDS = 300;
+const TREE = 'tree';
+const IN_ORDER = { order: 1, _id: 1 } as const;
+
+export const loaders = (models: Models, ctx: Context<Models, unknown>) => ({
+  category: byId<Category>(models.Category),
+  childrenOf: childrenOf(models, ctx),
+  topLevel: () =>
+    ctx.cache.cached<Category[]>('top', KEPT_SECONDS, () => models.Category.find({ parentId: null }).sort(IN_ORDER).lean(), {
+      groups: [TREE],
+    }),
 });
 
 export type Ctx = Context<Models, ReturnType<typeof loaders>>;
+
+function childrenOf(models: Models, { cache }: Pick<AnyContext, 'cache'>): DataLoader<string, Category[]> {
+  const stored = manyBy<Category>(models.Category, 'parentId', { sort: IN_ORDER });
+  const load = (ids: string[]): Promise<Category[][]> => Promise.all(ids.map((id) => stored.load(id)));
+  const kept = { key: (id: string) => `children:${id}`, ttlSeconds: KEPT_SECONDS, groups: [TREE], load };
+  return new DataLoader(async (ids) => (await cache.cachedMany<Category[]>(ids, kept)) as Category[][]);
+}
+
+/** Called by whatever changes a category. */
+export const forgetTree = (ctx: Pick<AnyContext, 'afterCommit' | 'cache'>): void => ctx.afterCommit(() => ctx.cache.invalidateGroup(TREE));

@@ -8,7 +8,7 @@ import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStoc
 import { findVendors } from '../vendors/contract.ts';
 import { askVariants } from './cart-view.ts';
 import { orderCancelled, orderCreated, orderStatusChanged, vendorOrderReceived } from './contract.ts';
-import type { Ctx } from './loaders.ts';
+import { forgetOrder, type Ctx } from './loaders.ts';
 import type { OrderAddress, OrderLine } from './model.ts';
 
 const Money = z.object({ amount: z.number().int(), currency: z.string() });
@@ -192,6 +192,7 @@ async function abandonOrder(ctx: Ctx, { input, refusal }: Args): Promise<void> {
   const { modifiedCount } = await ctx.models.Order.updateOne({ _id: orderId, status: 'PENDING' }, update);
   if (modifiedCount === 0) return;
   await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, update);
+  forgetOrder(ctx, orderId);
   const timestamp = ctx.now().toISOString();
   const whole = {
     orderId,
@@ -220,6 +221,7 @@ async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   const update = { $set: { status: 'CONFIRMED' as const }, $push: { timeline: change }, $inc: { version: 1 } };
   await ctx.models.Order.updateOne({ _id: orderId, status: 'PENDING' }, update);
   await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, update);
+  forgetOrder(ctx, orderId);
   await ctx.models.Cart.updateOne(
     { _id: cartId },
     { $pull: { lines: { _id: { $in: input.lines.map(({ lineId }) => lineId) } } }, $set: { checkout: null }, $inc: { version: 1 } },

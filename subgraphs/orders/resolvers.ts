@@ -70,7 +70,7 @@ export const resolvers = {
     removeCartLine: mutation(RemoveCartLine, removeCartLine),
     clearCart: mutation(ClearCart, clearCart),
     mergeCarts: mutation(MergeCarts, mergeCarts),
-    placeOrder: mutation(PlaceOrder, placeOrder, { transaction: false }),
+    placeOrder: mutation(PlaceOrder, placeOrder, { transaction: false, isFinal: ({ order }) => order.status !== 'PENDING' }),
     cancelOrder: mutation(CancelOrder, cancelOrder),
     cancelVendorOrder: mutation(CancelVendorOrder, cancelVendorOrder),
     updateVendorOrderStatus: mutation(UpdateVendorOrderStatus, updateVendorOrderStatus),

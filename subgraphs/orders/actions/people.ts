@@ -1,8 +1,10 @@
 import { restockReservation } from '../../inventory/contract.ts';
-import type { Ctx } from '../loaders.ts';
+import { forgetOrder, type Ctx } from '../loaders.ts';
 
 /** The account is gone: orders stay for the record, without what they knew of the person. */
 export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {
+  const orders = await ctx.models.Order.find({ buyerId: userId }, { _id: 1 }).lean();
+  forgetOrder(ctx, ...orders.map(({ _id }) => _id));
   const forgotten = { $set: { shippingAddress: null, note: null } };
   await ctx.models.Order.updateMany({ buyerId: userId }, forgotten);
   await ctx.models.VendorOrder.updateMany({ buyerId: userId }, forgotten);

@@ -9,7 +9,7 @@ import {
   VENDOR_ORDER_STATUSES,
   type VendorOrderStatus,
 } from '../contract.ts';
-import type { Ctx } from '../loaders.ts';
+import { forgetOrder, type Ctx } from '../loaders.ts';
 import { canMove, deriveStatus, sourcesOf, type Mover } from '../machine.ts';
 import type { Order, VendorOrder } from '../model.ts';
 
@@ -96,6 +96,7 @@ async function move(ctx: Ctx, part: VendorOrder, to: VendorOrderStatus, { mover,
     { $set: { status: to }, $push: { timeline: change }, $inc: { version: 1 } },
     { returnDocument: 'after' },
   ).lean<VendorOrder>();
+  forgetOrder(ctx, part.orderId);
   if (!moved) throw new Problem('ILLEGAL_TRANSITION', `${to} cannot follow the status it has.`, { path: ['input', 'status'] });
   const { orderId, vendorId, buyerId: userId } = part;
   const timestamp = ctx.now().toISOString();
