@@ -115,7 +115,11 @@ describe('a document', () => {
     const begun = await begin(theirs.id, mine.applicant);
     const taken = await market.run(REMOVE, { applicationId: theirs.id, documentId: theirs.upload.id }, mine.applicant);
 
-    expect(stolen.userErrors).toEqual([{ code: 'NOT_FOUND', path: ['input', 'uploadId'] }]);
+    await market.run(ADD, theirs.input, theirs.applicant);
+    const afterwards = await market.run(ADD, { ...mine.input, uploadId: theirs.upload.id }, mine.applicant);
+
+    for (const answer of [stolen, afterwards])
+      expect(answer).toMatchObject({ document: null, userErrors: [{ code: 'NOT_FOUND', path: ['input', 'uploadId'] }] });
     for (const { userErrors } of [foreign, begun, taken])
       expect(userErrors).toEqual([{ code: 'NOT_FOUND', path: ['input', 'applicationId'] }]);
   });

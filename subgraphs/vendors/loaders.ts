@@ -4,7 +4,7 @@ import type { Uploads } from '../../shared/uploads.ts';
 import { createMemberships } from './contract.ts';
 import { readMemberships } from './memberships.ts';
 import type { Application, ApplicationDocument, ChecklistItem } from './model/application.ts';
-import type { Invitation, Member, Vendor } from './model/vendor.ts';
+import type { Member, Vendor } from './model/vendor.ts';
 import type { Models } from './model.ts';
 
 export const loaders = (models: Models, { viewer }: Pick<AnyContext, 'viewer'>) => {
@@ -14,7 +14,6 @@ export const loaders = (models: Models, { viewer }: Pick<AnyContext, 'viewer'>) 
   return {
     vendor: byId<Vendor>(models.Vendor),
     member: byId<Member>(models.Member),
-    invitation: byId<Invitation>(models.Invitation),
     application: byId<Application>(models.Application),
     documentsOf: manyBy<ApplicationDocument>(models.ApplicationDocument, 'applicationId', { sort: { uploadedAt: 1, _id: 1 } }),
     membersByUser: manyBy<Member>(models.Member, 'userId', { sort: { joinedAt: 1, _id: 1 } }),
