@@ -36,40 +36,9 @@ export function openApolloEngine({ supergraphSdl, transports, log }: EngineOptio
     supportedFeatures: ROUTER_SUPPORTED_SUPERGRAPH_FEATURES,
     validateSupergraph: false,
   });
-  const api = supergraph.apiSchema();
-  const schema = checkScalars(api.toGraphQLJSSchema());
-  const supergraphSchema = supergraph.schema.toGraphQLJSSchema();
-  const planner = new QueryPlanner(supergraph);
-  const prepared = new LRUCache<string, Prepared>({ max: KEPT_PLANS });
-  const services: ServiceMap = Object.create(null);
-  for (const { name } of supergraph.subgraphsMetadata()) services[name] = sourceOf(name, transports[name], log);
-
-  const prepare = ({ source, document, operationName }: Operation): Prepared => {
-    const memo = `${operationName ?? ''}\n${source}`;
-    const known = prepared.get(memo);
-    if (known) return known;
-    const named = operationName ? { operationName } : {};
-    const { node } = planner.buildQueryPlan(operationFromDocument(api, document, named));
-    const context = buildOperationContext({ schema, operationDocument: document, ...named });
-    const isSubscription = node?.kind === 'Subscription';
-    const made: Prepared = {
-      plan: { kind: 'QueryPlan', ...(isSubscription ? { node: eventNode(node) } : node && { node }) },
-      primary: isSubscription ? node.primary : undefined,
-      context,
-    };
-    prepared.set(memo, made);
-    return made;
-  };
-
-  const run = async ({ plan, context }: Prepared, operation: Operation, event?: ExecutionResult): Promise<ExecutionResult> => {
-    const serviceMap: ServiceMap = event ? { ...services, [EVENT]: { process: async () => event as never } } : services;
-    const { source, document, operationName, variables } = operation;
-    const request = { query: source, operationName, variables };
-    const requestContext = { logger: log, request, context: operation, metrics: {}, schema, source, document, queryHash: '' };
-    const { data, errors } = await executeQueryPlan(plan, serviceMap, requestContext as never, context, supergraphSchema, api);
-    // What it could not put together is null, not missing: the request itself was in order.
-    return { data: (data as ExecutionResult['data']) ?? null, ...(errors && { errors }) };
-  };
+  const schema = checkScalars(supergraph.apiSchema().toGraphQLJSSchema());
+  const prepare = createPlans(supergraph, schema);
+  const run = createRunner(supergraph, { transports, log });
 
   return {
     schema,
@@ -94,6 +63,57 @@ export function openApolloEngine({ supergraphSdl, transports, log }: EngineOptio
       });
     },
     close: async () => undefined,
+  };
+}
+
+/** Plans of operations, remembered by their text. */
+function createPlans(supergraph: Supergraph, schema: GraphQLSchema): (operation: Operation) => Prepared {
+  const api = supergraph.apiSchema();
+  const planner = new QueryPlanner(supergraph);
+  const prepared = new LRUCache<string, Prepared>({ max: KEPT_PLANS });
+
+  return ({ source, document, operationName }) => {
+    const memo = `${operationName ?? ''}\n${source}`;
+    const known = prepared.get(memo);
+    if (known) return known;
+    const named = operationName ? { operationName } : {};
+    const { node } = planner.buildQueryPlan(operationFromDocument(api, document, named));
+    const context = buildOperationContext({ schema, operationDocument: document, ...named });
+    const made: Prepared =
+      node?.kind === 'Subscription'
+        ? { plan: { kind: 'QueryPlan', node: eventNode(node) }, primary: node.primary, context }
+        : { plan: { kind: 'QueryPlan', ...(node && { node }) }, primary: undefined, context };
+    prepared.set(memo, made);
+    return made;
+  };
+}
+
+type Run = (prepared: Prepared, operation: Operation, event?: ExecutionResult) => Promise<ExecutionResult>;
+
+/** Runs plans on the subgraphs; with an event, the plan of a subscription. */
+function createRunner(supergraph: Supergraph, { transports, log }: Pick<EngineOptions, 'transports' | 'log'>): Run {
+  const api = supergraph.apiSchema();
+  const supergraphSchema = supergraph.schema.toGraphQLJSSchema();
+  const services: ServiceMap = Object.create(null);
+  for (const { name } of supergraph.subgraphsMetadata()) services[name] = sourceOf(name, transports[name], log);
+
+  return async ({ plan, context }, operation, event) => {
+    const serviceMap: ServiceMap = event ? { ...services, [EVENT]: { process: async () => event as never } } : services;
+    const { source, document, operationName, variables } = operation;
+    const request = { query: source, operationName, variables };
+    const requestContext = {
+      logger: log,
+      request,
+      context: operation,
+      metrics: {},
+      schema: context.schema,
+      source,
+      document,
+      queryHash: '',
+    };
+    const { data, errors } = await executeQueryPlan(plan, serviceMap, requestContext as never, context, supergraphSchema, api);
+    // What it could not put together is null, not missing: the request itself was in order.
+    return { data: (data as ExecutionResult['data']) ?? null, ...(errors && { errors }) };
   };
 }
 

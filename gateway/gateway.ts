@@ -19,7 +19,8 @@ import { LIMITS } from './plugins/use-limits.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
 import { useViewer } from './plugins/use-viewer.ts';
-import { createSockets } from './sockets.ts';
+import { keepSessions } from './socket-sessions.ts';
+import { socketProtocol } from './sockets.ts';
 
 export interface GatewayOptions {
   supergraphSdl: string;
@@ -98,17 +99,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   addGraphql(app, { apollo, contextOf, errors, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
-  const { protocol, stop } = createSockets({
-    engine,
-    operations,
-    errors,
-    viewers,
-    isRevoked,
-    revocationCheckMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS,
-    clientOf,
-    timeoutMs,
-    log,
-  });
+  const sessions = keepSessions({ viewers, isRevoked, revocationCheckMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
+  const protocol = socketProtocol({ engine, operations, errors, sessions, clientOf, timeoutMs });
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: LIMITS.socketMessageBytes, accepts, log });
   addHealth(app, { connectedClients: () => sockets.open.size, checks: options.checks ?? {} });
 
@@ -121,7 +113,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     port,
     async close() {
       closing = true;
-      stop();
+      sessions.stop();
       await sockets.close();
       await app.close();
       await apollo.stop();

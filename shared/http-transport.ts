@@ -36,36 +36,19 @@ const WAITING_EVENTS = 1_000;
 
 /** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
 export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
-  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, maxAnswerBytes = 16 * 1024 * 1024 } = options;
+  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, connections = 32, maxAnswerBytes = 16 * 1024 * 1024 } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
   const pool = new Pool(base.origin, {
-    connections: options.connections ?? 32,
+    connections,
     pipelining: 1,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     maxResponseSize: maxAnswerBytes,
   });
   const keyFor = createKeyring(name);
+  const post = createPost(name, { pool, prefix, keyFor });
   const resilience = resilienceFor(name, options.resilience);
   const sockets = createSocketClient(`${base.origin.replace(/^http/, 'ws')}${prefix}/graphql`, maxAnswerBytes);
-
-  const post = async (path: string, request: Envelope, body: object, extraHeaders: Record<string, string> = {}): Promise<Answer> => {
-    const patience = request.until - Date.now();
-    if (patience <= 0) throw impatient(name);
-    try {
-      const headers = { ...headersOf(request), [IDENTITY_HEADER]: await keyFor(request.identity), ...extraHeaders };
-      const answer = await pool.request({
-        method: 'POST',
-        path: `${prefix}${path}`,
-        headers,
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(patience),
-      });
-      return { status: answer.statusCode, value: JSON.parse(await answer.body.text()) };
-    } catch (error) {
-      throw isTimeout(error) && patience < FAIR_TIME_MS ? impatient(name, error) : subgraphUnavailable(name, error);
-    }
-  };
 
   return {
     execute({ query, operationName, variables, ...request }) {
@@ -76,9 +59,8 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
     },
     call({ command, input, idempotencyKey, ...request }) {
       const until = Math.min(request.deadline, Date.now() + commandTimeoutMs);
-      const headers = idempotencyKey ? { 'idempotency-key': idempotencyKey } : undefined;
-      const work = async (): Promise<unknown> =>
-        commandAnswer(name, await post(`/internal/${encodeURIComponent(command)}`, { ...request, until }, { input }, headers));
+      const path = `/internal/${encodeURIComponent(command)}`;
+      const work = async (): Promise<unknown> => commandAnswer(name, await post(path, { ...request, until, idempotencyKey }, { input }));
       return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: until });
     },
     subscribe: async (request) => openSubscription(name, sockets, request, await keyFor(request.identity)),
@@ -89,7 +71,35 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
   };
 }
 
-interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline'> {
+interface PostOptions {
+  pool: Pool;
+  prefix: string;
+  keyFor: (identity: Identity) => Promise<string>;
+}
+
+type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
+
+/** One attempt. Whatever keeps the answer away is an unavailable subgraph; why stays in the log. */
+function createPost(name: string, { pool, prefix, keyFor }: PostOptions): Post {
+  return async (path, request, body) => {
+    const patience = request.until - Date.now();
+    if (patience <= 0) throw impatient(name);
+    try {
+      const { statusCode, body: answer } = await pool.request({
+        method: 'POST',
+        path: `${prefix}${path}`,
+        headers: { ...headersOf(request), [IDENTITY_HEADER]: await keyFor(request.identity) },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(patience),
+      });
+      return { status: statusCode, value: JSON.parse(await answer.text()) };
+    } catch (error) {
+      throw isTimeout(error) && patience < FAIR_TIME_MS ? impatient(name, error) : subgraphUnavailable(name, error);
+    }
+  };
+}
+
+interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline' | 'idempotencyKey'> {
   until: number;
 }
 
@@ -98,11 +108,12 @@ interface Answer {
   value: unknown;
 }
 
-const headersOf = ({ correlationId, deadline }: Envelope): Record<string, string> => ({
+const headersOf = ({ correlationId, deadline, idempotencyKey }: Envelope): Record<string, string> => ({
   'content-type': 'application/json',
   accept: 'application/json',
   'x-correlation-id': correlationId,
   'x-deadline': String(deadline),
+  ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
 });
 
 /** Queries of the planner begin with their kind, so no parser is needed to see that one changes something. */
