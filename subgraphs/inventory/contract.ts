@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineCommand } from '../../shared/commands.ts';
-import { defineEvent } from '../../shared/events.ts';
+import { defineEvent, defineWork } from '../../shared/events.ts';
 
 const timestamp = z.iso.datetime();
 const variantId = z.string();
@@ -11,13 +11,23 @@ export const inventoryUpdated = defineEvent(
   z.object({ productId: z.string(), variantId, vendorId: z.string(), quantity: z.number().int(), warehouse: z.string(), timestamp }),
 );
 
-/** Available stock fell to the threshold or below it. */
-export const lowStockReached = defineEvent(
-  'Inventory.LowStockReached',
-  z.object({ productId: z.string(), variantId, vendorId: z.string(), available: z.number().int(), threshold: z.number().int(), timestamp }),
-);
+const low = {
+  productId: z.string(),
+  variantId,
+  vendorId: z.string(),
+  available: z.number().int(),
+  threshold: z.number().int(),
+  warehouse: z.string(),
+  timestamp,
+};
 
-/** Something that had run out can be bought again. */
+/** Available stock in this warehouse fell to the threshold or below it: said once for each crossing. */
+export const lowStockReached = defineEvent('Inventory.LowStockReached', z.object(low));
+
+/** Somebody at the vendor must see to it that goods come in. */
+export const lowStockAlert = defineWork('inventory-alerts', z.object({ stockItemId: z.string(), ...low }));
+
+/** Something that had run out, in every warehouse, can be bought again. */
 export const productBackInStock = defineEvent(
   'Product.BackInStock',
   z.object({ productId: z.string(), variantId, vendorId: z.string(), timestamp }),
@@ -37,7 +47,8 @@ export const RESERVATION_SECONDS = 600;
 
 /**
  * Holds all lines or none for `reference`, and answers the same when asked again. Problem INSUFFICIENT_STOCK (`typename` InsufficientStockError)
- * with `variantId` and `available` for the first line that cannot be held.
+ * with `variantId` and `available` for the first line that cannot be held; TOO_MANY_RESERVATIONS; RESERVATION_ENDED for a reference that was
+ * released or has expired; RESERVATION_DIFFERS for one that holds other lines.
  */
 export const reserveStock = defineCommand('inventory', 'reserveStock', {
   input: z.object({
@@ -51,7 +62,7 @@ export const reserveStock = defineCommand('inventory', 'reserveStock', {
   changes: true,
 });
 
-/** Prolongs the hold. Problem RESERVATION_ENDED when it has expired, was released or committed. */
+/** Prolongs the hold, never shortens it. Problem RESERVATION_ENDED when it has expired, was released or committed. */
 export const extendReservation = defineCommand('inventory', 'extendReservation', {
   input: z.object({ reference, ttlSeconds: z.number().int().min(1).max(86_400) }),
   output: z.object({ expiresAt: z.iso.datetime() }),
@@ -75,7 +86,10 @@ export const releaseReservation = defineCommand('inventory', 'releaseReservation
   changes: true,
 });
 
-/** Puts some of the goods of a committed reservation back on hand, once for each `returnId`. */
+/**
+ * Puts some of the goods of a committed reservation back on hand, once for each `returnId`. Problem RESERVATION_NOT_COMMITTED; RETURN_EXCEEDS_SOLD
+ * with `variantId` and `returnable` when more would come back than went.
+ */
 export const restockReservation = defineCommand('inventory', 'restockReservation', {
   input: z.object({
     reference,

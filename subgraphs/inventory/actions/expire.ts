@@ -1,0 +1,41 @@
+import type { Ctx } from '../loaders.ts';
+import type { Reservation } from '../model.ts';
+import { endHold } from './end.ts';
+
+const BATCH = 100;
+
+/** Sets free what nobody paid for in time, each reservation in a transaction of its own, until none is overdue or the job's time is up. */
+export async function expireReservations(ctx: Ctx): Promise<{ expired: number; failed: number }> {
+  const failed: string[] = [];
+  let expired = 0;
+  for (;;) {
+    const overdue = await ctx.models.Reservation.find({ state: 'HELD', expiresAt: { $lte: ctx.now() }, _id: { $nin: failed } })
+      .sort({ expiresAt: 1 })
+      .limit(BATCH)
+      .lean();
+    for (const reservation of overdue) {
+      if (Date.now() > ctx.deadline) return { expired, failed: failed.length };
+      if (await expireOne(ctx, reservation)) expired += 1;
+      else failed.push(reservation._id);
+    }
+    if (overdue.length < BATCH) return { expired, failed: failed.length };
+  }
+}
+
+/** One that cannot be ended must not keep the others from ending: it is logged and comes up again in the next run. */
+async function expireOne(ctx: Ctx, reservation: Reservation): Promise<boolean> {
+  try {
+    await ctx.transaction(async (inner) => {
+      await inner.ports.turns.take(
+        inner.session!,
+        reservation.lines.map(({ variantId }) => variantId),
+        inner.deadline,
+      );
+      await endHold(inner, reservation, { state: 'EXPIRED' });
+    });
+    return true;
+  } catch (error) {
+    ctx.log.error({ err: error, reservationId: reservation._id }, 'a reservation could not be ended');
+    return false;
+  }
+}

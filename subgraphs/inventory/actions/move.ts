@@ -1,0 +1,130 @@
+import { unavailable } from '../../../shared/errors.ts';
+import { newId } from '../../../shared/ids.ts';
+import { inventoryUpdated, lowStockAlert, lowStockReached, productBackInStock } from '../contract.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Cause, StockItem } from '../model.ts';
+
+export interface Move {
+  /** As it was read in this transaction; each item at most once in a call. */
+  item: StockItem;
+  cause: Cause;
+  /** Pieces added to (or taken from) the shelf. */
+  onHand?: number;
+  /** Pieces held (or set free). */
+  reserved?: number;
+}
+
+interface Why {
+  reference?: string | null;
+  reason?: string | null;
+  actorId?: string | null;
+}
+
+interface Moved {
+  before: StockItem;
+  after: StockItem;
+}
+
+/**
+ * The one place where quantities change: the balances, the ledger and what the world is told go together, or not at all. The filter holds the
+ * conditions, so nothing becomes negative and nobody changes a balance that this transaction has not seen. Answers the items afterwards, as
+ * they were handed in.
+ */
+export async function move(ctx: Ctx, moves: Move[], why: Why): Promise<StockItem[]> {
+  if (moves.length === 0) return [];
+  const now = ctx.now();
+  const done = moves.map((each) => ({ ...each, before: each.item, after: balanceAfter(each, now) }));
+  // One order for everybody: two that want the same items meet at the first one.
+  const ordered = done.toSorted((a, b) => (a.item._id < b.item._id ? -1 : 1));
+  const { matchedCount } = await ctx.models.StockItem.bulkWrite(ordered.map((each) => ({ updateOne: updateOf(each, now) })));
+  if (matchedCount !== ordered.length) throw unavailable('stock');
+  await ctx.models.StockMovement.insertMany(
+    ordered.map(({ after, cause, onHand = 0, reserved = 0 }) => ({
+      _id: newId('mov'),
+      stockItemId: after._id,
+      sequence: after.sequence,
+      vendorId: after.vendorId,
+      variantId: after.variantId,
+      warehouseId: after.warehouseId,
+      cause,
+      quantity: Math.abs(onHand) || Math.abs(reserved),
+      onHandChange: onHand,
+      reservedChange: reserved,
+      onHand: after.onHand,
+      reserved: after.reserved,
+      available: after.available,
+      occurredAt: now,
+      reference: why.reference || null,
+      reason: why.reason || null,
+      actorId: why.actorId ?? null,
+    })),
+  );
+  await tell(ctx, ordered, now);
+  return done.map(({ after }) => after);
+}
+
+/** Whether `available` is at the threshold or below. */
+export const isLow = (available: number, threshold: number | null | undefined): boolean =>
+  typeof threshold === 'number' && available <= threshold;
+
+function balanceAfter({ item, onHand = 0, reserved = 0 }: Move, changedAt: Date): StockItem {
+  const available = item.available + onHand - reserved;
+  return {
+    ...item,
+    onHand: item.onHand + onHand,
+    reserved: item.reserved + reserved,
+    available,
+    isLow: isLow(available, item.lowStockThreshold),
+    sequence: item.sequence + 1,
+    version: item.version + (onHand === 0 ? 0 : 1),
+    changedAt,
+  };
+}
+
+function updateOf({ item, onHand = 0, reserved = 0, after }: Move & Moved, changedAt: Date) {
+  const available = onHand - reserved;
+  return {
+    filter: {
+      _id: item._id,
+      sequence: item.sequence,
+      available: { $gte: -available },
+      reserved: { $gte: -reserved },
+      onHand: { $gte: -onHand },
+    },
+    update: {
+      $inc: { onHand, reserved, available, sequence: 1, version: onHand === 0 ? 0 : 1 },
+      $set: { isLow: after.isLow, changedAt },
+    },
+  };
+}
+
+async function tell(ctx: Ctx, all: Moved[], now: Date): Promise<void> {
+  const timestamp = now.toISOString();
+  const changed = all.filter(({ before, after }) => before.available !== after.available && !after.isDiscontinued);
+  for (const { before, after } of changed) {
+    const { productId, variantId, vendorId, warehouseId: warehouse, available } = after;
+    ctx.publish(inventoryUpdated({ productId, variantId, vendorId, quantity: available, warehouse, timestamp }));
+    if (before.isLow || !after.isLow) continue;
+    const low = { productId, variantId, vendorId, available, threshold: after.lowStockThreshold!, warehouse, timestamp };
+    ctx.publish(lowStockReached(low), lowStockAlert({ stockItemId: after._id, ...low }));
+  }
+  for (const [variantId, group] of Map.groupBy(changed, ({ after }) => after.variantId)) {
+    const { productId, vendorId } = group[0]!.after;
+    if (await isBack(ctx, variantId, group)) ctx.publish(productBackInStock({ productId, variantId, vendorId, timestamp }));
+  }
+}
+
+/** A variant that was never stocked before has not run out. */
+async function isBack(ctx: Ctx, variantId: string, group: Moved[]): Promise<boolean> {
+  const sum = (side: 'before' | 'after') => group.reduce((total, each) => total + each[side].available, 0);
+  if (sum('before') > 0 || sum('after') === 0) return false;
+  const others = await ctx.models.StockItem.find(
+    { variantId, _id: { $nin: group.map(({ after }) => after._id) } },
+    { available: 1 },
+  ).lean();
+  const wasKnown = others.length > 0 || group.some(({ before }) => !isNew(before));
+  return wasKnown && others.every(({ available }) => available === 0);
+}
+
+/** Opened in this very transaction: setting it, even to 0, makes a version. */
+const isNew = ({ sequence, version }: StockItem): boolean => sequence === 0 && version === 0;

@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { notFound, Problem } from '../../../shared/errors.ts';
+import { idempotencyKey, text } from '../../../shared/input.ts';
+import { isDuplicateKey } from '../../../shared/store.ts';
+import type { Ctx } from '../loaders.ts';
+import type { Warehouse } from '../model.ts';
+
+/** A vendor's warehouses are shown as one plain list. */
+export const MOST_WAREHOUSES = 50;
+
+const id = text({ min: 1, max: 100 });
+const name = text({ min: 1, max: 100 });
+const priority = z.int().min(0, 'must not be negative').max(1_000_000, 'must be at most 1000000');
+
+const Address = z
+  .object({
+    line1: text({ min: 1, max: 200 }),
+    line2: text({ max: 200 }).nullish(),
+    city: text({ min: 1, max: 100 }),
+    region: text({ max: 100 }).nullish(),
+    postalCode: text({ max: 20 }).nullish(),
+    country: z.string().regex(/^[A-Z]{2}$/, 'must be a country code of two capital letters'),
+    location: z.object({ longitude: z.number().min(-180).max(180), latitude: z.number().min(-90).max(90) }).nullish(),
+  })
+  .transform(({ location, ...address }) => ({
+    ...address,
+    location: location ? { type: 'Point' as const, coordinates: [location.longitude, location.latitude] } : null,
+  }));
+
+export const CreateWarehouse = z.object({
+  vendorId: id,
+  name,
+  address: Address.nullish(),
+  priority: priority.nullish(),
+  idempotencyKey: idempotencyKey().nullish(),
+});
+
+/** A new warehouse, used after all others unless `priority` says otherwise. */
+export async function createWarehouse(ctx: Ctx, { vendorId, name: called, address, priority: wanted }: z.infer<typeof CreateWarehouse>) {
+  await ctx.loaders.memberships.require(vendorId, 'STOCK');
+  await ctx.ports.turns.take(ctx.session!, [vendorId], ctx.deadline);
+  const known = await ctx.models.Warehouse.find({ vendorId }, { priority: 1 }).sort({ priority: -1 }).lean();
+  if (known.length >= MOST_WAREHOUSES) {
+    throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MOST_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });
+  }
+  const last = known[0]?.priority ?? -1;
+  const [warehouse] = await refuseTakenName(
+    ctx.models.Warehouse.create([{ vendorId, name: called, address: address ?? null, priority: wanted ?? Math.min(last + 1, 1_000_000) }]),
+  );
+  return { warehouse: warehouse!.toObject() };
+}
+
+const version = { id, expectedVersion: z.int() };
+
+export const UpdateWarehouse = z.object({ ...version, name: name.optional(), address: Address.nullish(), priority: priority.optional() });
+
+/** Changes what is given, if nobody changed the warehouse since `expectedVersion`. */
+export async function updateWarehouse(ctx: Ctx, { id: _id, expectedVersion, ...fields }: z.infer<typeof UpdateWarehouse>) {
+  await requireWarehouse(ctx, _id);
+  const changes = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  return { warehouse: await refuseTakenName(change(ctx, { _id, expectedVersion, changes })) };
+}
+
+export const DeactivateWarehouse = z.object(version);
+
+/** Closes a warehouse in which nothing lies and nothing is held. */
+export async function deactivateWarehouse(ctx: Ctx, { id: _id, expectedVersion }: z.infer<typeof DeactivateWarehouse>) {
+  const current = await requireWarehouse(ctx, _id);
+  if (!current.isActive) return { warehouse: current };
+  const isFull = await ctx.models.StockItem.exists({ warehouseId: _id, $or: [{ onHand: { $gt: 0 } }, { reserved: { $gt: 0 } }] });
+  if (isFull) throw new Problem('WAREHOUSE_NOT_EMPTY', 'Something still lies in this warehouse.', { path: ['input', 'id'] });
+  // Writing its items makes whoever fills one of them at this moment meet this transaction.
+  await ctx.models.StockItem.updateMany({ warehouseId: _id }, { $set: { changedAt: ctx.now() } });
+  return { warehouse: await change(ctx, { _id, expectedVersion, changes: { isActive: false } }) };
+}
+
+export const ActivateWarehouse = z.object(version);
+
+/** Opens a closed warehouse again. */
+export async function activateWarehouse(ctx: Ctx, { id: _id, expectedVersion }: z.infer<typeof ActivateWarehouse>) {
+  const current = await requireWarehouse(ctx, _id);
+  return { warehouse: current.isActive ? current : await change(ctx, { _id, expectedVersion, changes: { isActive: true } }) };
+}
+
+/** What the viewer may not see does not exist; what it sees and may not change is FORBIDDEN. */
+async function requireWarehouse(ctx: Ctx, _id: string): Promise<Warehouse> {
+  const found = await ctx.models.Warehouse.findById(_id).lean();
+  if (!found || !(await ctx.loaders.sees(found.vendorId))) throw notFound('Warehouse', _id, ['input', 'id']);
+  await ctx.loaders.memberships.require(found.vendorId, 'STOCK');
+  return found;
+}
+
+interface Change {
+  _id: string;
+  expectedVersion: number;
+  changes: Partial<Warehouse>;
+}
+
+async function change(ctx: Ctx, { _id, expectedVersion, changes }: Change): Promise<Warehouse> {
+  const { Warehouse } = ctx.models;
+  const changed = await Warehouse.findOneAndUpdate(
+    { _id, version: expectedVersion },
+    { $set: changes, $inc: { version: 1 } },
+    { returnDocument: 'after' },
+  ).lean();
+  if (changed) return changed;
+  const current = await Warehouse.findById(_id, { version: 1 }).lean();
+  const facts = { path: ['input', 'expectedVersion'], typename: 'StaleVersionError', currentVersion: current!.version };
+  throw new Problem('STALE_VERSION', 'Somebody changed this warehouse meanwhile.', facts);
+}
+
+async function refuseTakenName<T>(write: PromiseLike<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    if (isDuplicateKey(error)) throw new Problem('WAREHOUSE_NAME_TAKEN', 'Another warehouse has this name.', { path: ['input', 'name'] });
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+import { defineSubgraph } from '../../shared/subgraph.ts';
+import { handlers } from './handlers.ts';
+import { loaders } from './loaders.ts';
+import { models } from './model.ts';
+import { permissions } from './permissions.ts';
+import { resolvers } from './resolvers.ts';
+import { createTurns } from './turns.ts';
+
+export const subgraph = defineSubgraph({
+  name: 'inventory',
+  folder: import.meta.dirname,
+  models,
+  loaders,
+  ports: () => ({ turns: createTurns() }),
+  resolvers,
+  permissions,
+  handlers,
+});
+
+if (import.meta.main) await (await import('../../shared/alone.ts')).serveAlone(subgraph);
