@@ -2,7 +2,7 @@ import type { Host } from '../shared/host.ts';
 import { createDoor } from './load/door.ts';
 import { loadAttributes, loadCategories, loadProducts } from './load/goods.ts';
 import { loadPeople } from './load/people.ts';
-import { loadStores } from './load/stores.ts';
+import { loadStores, type Store } from './load/stores.ts';
 import { marketplace } from './data/marketplace.ts';
 
 interface Mark {
@@ -18,6 +18,17 @@ export async function loadDemo(host: Host, say: (line: string) => void): Promise
   if (mark) throw new Error('An earlier start was interrupted while the demo data were loaded. Begin anew: npm start -- --fresh');
   await marks.insertOne({ _id: 'marketplace', state: 'BEGUN' });
   const since = performance.now();
+  await loadMarketplace(host);
+  await marks.updateOne({ _id: 'marketplace' }, { $set: { state: 'DONE' } });
+  const { vendors, products, categories, users } = marketplace;
+  const seconds = ((performance.now() - since) / 1_000).toFixed(1);
+  say(
+    `demo: ${vendors.length} vendors, ${categories.length} categories, ${products.length} products and ${users.length} accounts loaded in ${seconds} s`,
+  );
+}
+
+/** The marketplace into stores that have none of it. */
+export async function loadMarketplace(host: Host): Promise<{ stores: Map<string, Store> }> {
   const door = createDoor(host);
   const people = await loadPeople(host);
   const admin = people.get('admin')!;
@@ -27,10 +38,5 @@ export async function loadDemo(host: Host, say: (line: string) => void): Promise
     loadAttributes(door, admin),
   ]);
   await loadProducts(door, stores, categoryIds, attributeIds);
-  await marks.updateOne({ _id: 'marketplace' }, { $set: { state: 'DONE' } });
-  const { vendors, products, categories, users } = marketplace;
-  const seconds = ((performance.now() - since) / 1_000).toFixed(1);
-  say(
-    `demo: ${vendors.length} vendors, ${categories.length} categories, ${products.length} products and ${users.length} accounts loaded in ${seconds} s`,
-  );
+  return { stores };
 }

@@ -27,7 +27,7 @@ export interface OutboxRow {
 
 const KEPT_SECONDS = 7 * 24 * 3_600;
 
-export const OUTBOX_INDEXES = [
+const OUTBOX_INDEXES = [
   { key: { state: 1, _id: 1 }, name: 'state' },
   { key: { state: 1, checkAt: 1 }, name: 'checkAt' },
   { key: { doneAt: 1 }, name: 'doneAt', expireAfterSeconds: KEPT_SECONDS },

@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url);
 const shieldModule = require('graphql-shield') as typeof import('graphql-shield', { with: { 'resolution-mode': 'require' } });
 const middlewareModule = require('graphql-middleware') as typeof import('graphql-middleware', { with: { 'resolution-mode': 'require' } });
 
-export const { allow, deny, and, or, not } = shieldModule;
+export const { allow, and, or } = shieldModule;
 
 export type Rule = ReturnType<typeof shieldModule.and> | ReturnType<ReturnType<typeof shieldModule.rule>>;
 type RuleResult = Awaited<ReturnType<Parameters<ReturnType<typeof shieldModule.rule>>[0]>>;
@@ -40,9 +40,6 @@ export const hasRole = (...roles: string[]): Rule =>
     return ctx.viewer.roles.some((role) => roles.includes(role)) || forbidden();
   });
 
-export const hasScope = (scope: string): Rule =>
-  contextRule(`hasScope ${scope}`, (ctx) => (ctx.viewer ? ctx.viewer.scopes.includes(scope) || forbidden() : unauthenticated()));
-
 /**
  * Puts the rules on the schema. Root fields are closed unless opened; `_entities` passes no root field, so every entity type carries its own
  * `'*'` rule (a contract test holds that).
@@ -52,7 +49,7 @@ export function guard(schema: GraphQLSchema, permissions: Permissions): GraphQLS
   for (const root of ['Query', 'Mutation', 'Subscription']) {
     if (!schema.getType(root)) continue;
     const open: Record<string, Rule> = root === 'Query' ? { _service: allow, _entities: allow } : {};
-    rules[root] = { '*': deny, ...open, ...(permissions[root] as Record<string, Rule> | undefined) };
+    rules[root] = { '*': shieldModule.deny, ...open, ...(permissions[root] as Record<string, Rule> | undefined) };
   }
   const guarded = middlewareModule.applyMiddleware(schema, shieldModule.shield(rules as Rules, OPTIONS)) as GraphQLSchema;
   guardSubscriptions(guarded, rules['Subscription'] as Record<string, Rule> | undefined);

@@ -1,8 +1,6 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { Mongoose, type Connection, type mongo } from 'mongoose';
 
-export type Collection<T extends mongo.Document> = mongo.Collection<T>;
-
 /**
  * The mongoose of the whole process: models take the running transaction's session by themselves (a forgotten `{ session }` is the classic
  * way to lose a write), and a filter on a field that does not exist throws.

@@ -52,9 +52,7 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
 }
 
 /** Declares a subgraph. Nothing is opened yet. */
-export function defineSubgraph<M, L, P, S extends z.ZodType>(
-  options: SubgraphOptions<M, L, P, S>,
-): Subgraph<M, L, P> {
+export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOptions<M, L, P, S>): Subgraph<M, L, P> {
   const { name, folder, models, loaders, resolvers, permissions } = options;
   return {
     name,
@@ -73,7 +71,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(
 }
 
 /** The SDL of a folder: `schema.graphql`, or all files of `schema/` in the order of their names. */
-export function readSchema(folder: string): string {
+function readSchema(folder: string): string {
   const single = join(folder, 'schema.graphql');
   if (existsSync(single)) return readFileSync(single, 'utf8');
   const many = join(folder, 'schema');

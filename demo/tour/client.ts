@@ -39,7 +39,7 @@ export function createVisitor({ http, ws }: { http: string; ws: string }, token?
         next: () =>
           within(
             PATIENCE_MS,
-            events.next().then(({ value }) => (value as unknown as Answer).data),
+            events.next().then(({ value }) => eventOf(value as unknown as Answer)),
           ),
         end: () => void events.return?.(),
       };

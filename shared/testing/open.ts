@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { ExecutionResult } from 'graphql';
-import { inboxOf } from '../consumers.ts';
 import type { AnyContext } from '../context.ts';
 import { Problem } from '../errors.ts';
 import type { Envelope } from '../events.ts';
@@ -216,6 +215,3 @@ async function removeKeys({ redis }: Host, prefix: string): Promise<void> {
     cursor = next;
   } while (cursor !== '0');
 }
-
-/** How many events each subgraph has taken in; for tests that repeat deliveries. */
-export const takenIn = (app: TestApp, name?: string): Promise<number> => inboxOf(app.runtime(name).db).countDocuments();

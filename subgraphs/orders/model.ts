@@ -126,7 +126,6 @@ export type CartLine = Cart['lines'][number];
 export type Order = InferRawDocTypeFromSchema<typeof orderSchema>;
 export type VendorOrder = InferRawDocTypeFromSchema<typeof vendorOrderSchema>;
 export type OrderLine = VendorOrder['lines'][number];
-export type StatusChange = VendorOrder['timeline'][number];
 export type OrderAddress = NonNullable<Order['shippingAddress']>;
 
 export const models = (db: Connection) => ({

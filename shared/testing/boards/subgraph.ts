@@ -30,13 +30,13 @@ export type Models = ReturnType<typeof models>;
 const loaders = ({ Board }: Models) => ({ board: (id: string) => Board.findById(id).lean() });
 export type Ctx = Context<Models, ReturnType<typeof loaders>>;
 
-export const boardCreated = defineEvent('Board.Created', z.object({ boardId: z.string(), title: z.string() }), {
+const boardCreated = defineEvent('Board.Created', z.object({ boardId: z.string(), title: z.string() }), {
   topics: () => ['boards:all'],
 });
 
-export const CreateBoard = z.object({ title: text({ min: 1, max: 50 }), idempotencyKey: idempotencyKey().optional() });
+const CreateBoard = z.object({ title: text({ min: 1, max: 50 }), idempotencyKey: idempotencyKey().optional() });
 
-export async function createBoard(ctx: Ctx, { title }: { title: string }) {
+async function createBoard(ctx: Ctx, { title }: { title: string }) {
   if (title === 'full') throw new Problem('BOARDS_FULL', 'No more boards.', { path: ['input', 'title'] });
   if (title === 'broken') throw new TypeError('mongodb://secret@10.0.0.1');
   const [board] = await ctx.models.Board.create([{ title }]);
