@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openGateway } from '../gateway/gateway.ts';
 import { useRevocations } from '../gateway/plugins/use-revocations.ts';
+import { gatewaySettings } from '../gateway/settings.ts';
 import { readEventMap } from '../shared/alone.ts';
 import { env, parseEnv } from '../shared/env.ts';
 import { openHost, type Host } from '../shared/host.ts';
@@ -40,6 +41,7 @@ export const openWholeHost = async (background = true): Promise<Host> =>
 export async function runTogether(host: Host, port: number): Promise<Running> {
   const log = createLog('gateway');
   const gateway = await openGateway({
+    ...gatewaySettings(process.env),
     supergraphSdl: readFileSync(join(ROOT, 'schema/supergraph.graphql'), 'utf8'),
     transports: Object.fromEntries(host.runtimes),
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,
@@ -47,7 +49,7 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
     isRevoked: useRevocations({ redis: host.redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
     port,
     host: env.HOST,
-    production: env.NODE_ENV === 'production',
+    checks: { redis: async () => ((await host.redis.ping()) === 'PONG' ? 'up' : 'down') },
     log,
   });
   return {
