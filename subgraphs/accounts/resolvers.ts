@@ -42,6 +42,7 @@ import {
 import { deviceName } from './devices.ts';
 import type { Ctx } from './loaders.ts';
 import type { Session, User } from './model.ts';
+import type { Proven } from './actions/sessions.ts';
 
 /** These look at passwords and tokens, call others or end sessions, and hold a transaction only where they write. */
 const ownTransactions = { transaction: false };
@@ -116,12 +117,15 @@ export const resolvers = {
   Address: { id: ({ _id }: { _id: string }) => _id },
   Session: {
     id: (session: Session) => session._id,
-    user: (session: Session, _args: unknown, { loaders }: Ctx) => loaders.user.load(session.userId),
+    // Sessions are shown to their own user only, also where the request came from nobody: by login, for one.
+    user: async ({ userId }: Session, _args: unknown, { loaders }: Ctx) => proven(await loaders.user.load(userId)),
     device: ({ userAgent, ip }: Session) => ({ name: deviceName(userAgent), userAgent, ip }),
     isCurrent: (session: Session & { isCurrent?: true }, _args: unknown, { viewer }: Ctx) =>
       session.isCurrent ?? viewer?.sessionId === session._id,
   },
 };
+
+const proven = (user: User | null): Proven | null => user && { ...user, isProven: true };
 
 /** `Thandiwe N.`: enough to be recognised by, too little to be found by. */
 function displayName(name: string): string {

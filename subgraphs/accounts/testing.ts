@@ -13,7 +13,7 @@ import { subgraph } from './subgraph.ts';
 export const PASSWORD = 'correct horse battery staple';
 
 /** Every field of a session that was opened. */
-const OPENED = `accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt session { id isCurrent expiresAt device { name ip } } user { id email }`;
+const OPENED = `accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt session { id isCurrent expiresAt device { name ip } user { email } } user { id email }`;
 const ERRORS = 'userErrors { code message path }';
 
 const LOGIN = `mutation ($input: LoginInput!) { login(input: $input) { ${OPENED} mfaChallenge { token expiresAt } ${ERRORS} } }`;

@@ -38,6 +38,7 @@ describe('login', () => {
         isCurrent: true,
         expiresAt: answer.refreshTokenExpiresAt,
         device: { name: 'curl', ip: '10.0.0.7' },
+        user: { email },
       },
       user: { id: user._id, email },
       mfaChallenge: null,

@@ -46,6 +46,7 @@ describe('the role vendor', () => {
     await hear(envelope);
 
     expect(await rolesOf(as.id)).toEqual(['customer', 'vendor']);
+    expect((await app.said('User.ProfileUpdated')).map(({ data }) => data)).toMatchObject([{ userId: as.id, changes: ['roles'] }]);
   });
 
   test('comes with a membership, and goes with the last one', async () => {
