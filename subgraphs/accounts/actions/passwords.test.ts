@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
+import { codeOf, newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 import { tokenIn } from './mail.ts';
 
 const HOUR_MS = 3_600_000;
@@ -141,21 +141,19 @@ describe('resetPassword', () => {
     await app.run('register', { email, password: PASSWORD, name: 'Mallory' }, 'accepted', { as: null });
     const mallory = await app.signIn(email);
     const { secret } = await app.run('setUpMfa', { password: PASSWORD }, 'secret', { as: mallory.as });
-    const { codeOf } = await import('../testing.ts');
     await app.run('confirmMfa', { code: codeOf(secret, app.clock.now()) }, 'recoveryCodes', { as: mallory.as });
 
     expect((await reset(await tokenFor(email))).reset).toBe(true);
 
     expect(await opens(email, NEW_PASSWORD)).toBe(true);
-    const { data } = await app.ask('{ me { verified mfaEnabled } }', {}, { as: mallory.as });
-    expect(data.me).toEqual({ verified: true, mfaEnabled: false });
+    const { data } = await app.ask('{ me { verified mfaEnabled recoveryCodesLeft } }', {}, { as: mallory.as });
+    expect(data.me).toEqual({ verified: true, mfaEnabled: false, recoveryCodesLeft: 0 });
     expect((await app.refresh(mallory.refreshToken)).userErrors[0].code).toBe('INVALID_REFRESH_TOKEN');
   });
 
   test('leaves the second step on where the address was confirmed long ago', async () => {
     const { email, as } = await app.person();
     const { secret } = await app.run('setUpMfa', { password: PASSWORD }, 'secret', { as });
-    const { codeOf } = await import('../testing.ts');
     await app.run('confirmMfa', { code: codeOf(secret, app.clock.now()) }, 'recoveryCodes', { as });
 
     await reset(await tokenFor(email));
