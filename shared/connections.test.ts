@@ -41,7 +41,7 @@ const note = (_id: string, rest: Partial<Note> = {}): Note => ({ _id, title: `No
 const list = (given: ListArguments & { filter?: Record<string, unknown>; maxCount?: number } = {}) =>
   connection(Note, { fields: FIELDS, sorts: SORTS, ...given });
 const ids = ({ nodes }: Connection<Note>) => nodes.map(({ _id }) => _id).join(' ');
-const matching = async (where: unknown) => ids(await list({ where, sort: { by: 'ID' } }));
+const matching = async (where: unknown) => ids(await list({ where, sort: { field: 'ID' } }));
 
 const refused = (code: string, ...path: (string | number)[]) => expect.objectContaining({ code, inputPath: path });
 
@@ -90,7 +90,7 @@ describe('a page', () => {
   });
 
   test('follows a cursor forward and back', async () => {
-    const sort = { by: 'ID' };
+    const sort = { field: 'ID' };
     const first = await list({ sort, first: 2 });
     const second = await list({ sort, first: 2, after: first.pageInfo.endCursor });
     const third = await list({ sort, first: 2, after: second.pageInfo.endCursor });
@@ -157,13 +157,13 @@ describe('sort', () => {
     ['RANK', 'DESC', 'c a e b d'],
     ['DUE_AT', 'ASC', 'b d e c a'],
     ['FEE', 'DESC', 'c e a d b'],
-  ] as const)('by %s %s goes on over equal and missing values, in both directions', async (by, direction, expected) => {
+  ] as const)('by %s %s goes on over equal and missing values, in both directions', async (field, direction, expected) => {
     const walk = async (size: number, backward: boolean) => {
       const seen: string[] = [];
       let cursor: string | null = null;
       do {
         const page: Connection<Note> = await list({
-          sort: { by, direction },
+          sort: { field, direction },
           ...(backward ? { last: size, before: cursor } : { first: size, after: cursor }),
         });
         const names = page.nodes.map(({ _id }) => _id);
@@ -182,11 +182,11 @@ describe('sort', () => {
   });
 
   test('keeps its place when entries come and go', async () => {
-    const first = await list({ sort: { by: 'TITLE' }, first: 2 });
+    const first = await list({ sort: { field: 'TITLE' }, first: 2 });
     await Note.deleteMany({ _id: { $in: first.nodes.map(({ _id }) => _id) } });
     await Note.insertMany([note('0', { title: 'A new one' })]);
 
-    expect(ids(await list({ sort: { by: 'TITLE' }, after: first.pageInfo.endCursor }))).toBe('c e d');
+    expect(ids(await list({ sort: { field: 'TITLE' }, after: first.pageInfo.endCursor }))).toBe('c e d');
   });
 
   test('by several fields, each its own way, goes on where it was', async () => {
@@ -216,8 +216,8 @@ describe('sort', () => {
     await expect(list({ sort: [rank, { field: 'NOPE' }] })).rejects.toEqual(refused('INVALID', 'sort', 1, 'field'));
   });
 
-  test.each([['NOPE'], ['__proto__'], ['constructor'], [''], ['rank']])('refuses to sort by %j', async (by) => {
-    await expect(list({ sort: { by } })).rejects.toEqual(refused('INVALID', 'sort', 'by'));
+  test.each([['NOPE'], ['__proto__'], ['constructor'], [''], ['rank']])('refuses to sort by %j', async (field) => {
+    await expect(list({ sort: { field } })).rejects.toEqual(refused('INVALID', 'sort', 'field'));
   });
 });
 
@@ -227,8 +227,8 @@ describe('a cursor', () => {
   test.each([
     ['garbage', () => 'garbage'],
     ['nothing', () => ''],
-    ['another order', () => cursor({ sort: { by: 'RANK' } })],
-    ['another direction', () => cursor({ sort: { by: 'ID', direction: 'ASC' } })],
+    ['another order', () => cursor({ sort: { field: 'RANK' } })],
+    ['another direction', () => cursor({ sort: { field: 'ID', direction: 'ASC' } })],
     ['another list', async () => (await connection(db.model('Memo', noteSchema, 'notes'), { first: 1 })).pageInfo.endCursor as string],
     ['another spelling', async () => `${await cursor()}=`],
     ['a changed letter', async () => (await cursor()).replace(/.$/, (letter) => (letter === 'A' ? 'B' : 'A'))],

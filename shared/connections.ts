@@ -8,8 +8,11 @@ export type { FieldKind, Fields } from './connections/where.ts';
 
 type Filter = Record<string, unknown>;
 
-/** One of the names in `sorts`, and which way; ascending when not said. Schemas call the name `field` or `by`. */
-type Sort = { direction?: 'ASC' | 'DESC' | null } & ({ field: string } | { by: string });
+/** One of the names in `sorts`, and which way; ascending when not said. */
+interface Sort {
+  field: string;
+  direction?: 'ASC' | 'DESC' | null;
+}
 
 /** The arguments of a list as a client gives them. */
 export interface ListArguments {
@@ -107,9 +110,8 @@ function sequenceOf(modelName: string, { sort, defaultSort, sorts = {} }: Connec
   const wanted = given.length > 0 ? given : defaultSort ? [defaultSort] : [];
   if (wanted.length > MOST_SORTS) throw invalid(['sort'], `A list is sorted by at most ${MOST_SORTS} fields.`);
   const named = wanted.map((one, index) => {
-    const [argument, name] = 'field' in one ? (['field', one.field] as const) : (['by', one.by] as const);
-    const path = Object.hasOwn(sorts, name) ? sorts[name] : undefined;
-    const place = Array.isArray(sort) ? ['sort', index, argument] : ['sort', argument];
+    const path = Object.hasOwn(sorts, one.field) ? sorts[one.field] : undefined;
+    const place = Array.isArray(sort) ? ['sort', index, 'field'] : ['sort', 'field'];
     if (path === undefined) throw invalid(place, 'This list cannot be sorted by this field.');
     return { path, direction: one.direction === 'DESC' ? (-1 as const) : (1 as const) };
   });

@@ -109,7 +109,7 @@ async function install() {
   say('installing what package-lock.json names (about a minute the first time)');
   const since = Date.now();
   writeFileSync(UNFINISHED, '');
-  const { code, output } = await npm('install', '--no-save', '--no-audit', '--no-fund');
+  const { code, output } = await npm('install', '--no-save', '--no-audit', '--loglevel=error', '--no-fund');
   if (code !== 0) {
     process.stderr.write(output);
     say(`npm install failed (exit code ${code}); what it said stands above`);

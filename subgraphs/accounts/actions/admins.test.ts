@@ -206,9 +206,9 @@ describe('users', () => {
     expect(emails(await list('first: 10, where: $where', { where }))).toEqual(
       ['c', 'a', 'b'].map((letter) => `${mark}-${letter}@soko.example`),
     );
-    const first = await list('first: 2, where: $where, sort: { by: NAME }', { where });
+    const first = await list('first: 2, where: $where, sort: { field: NAME }', { where });
     expect([emails(first), first.data.users.totalCount]).toEqual([['a', 'b'].map((letter) => `${mark}-${letter}@soko.example`), 3]);
-    const second = await list('first: 2, where: $where, sort: { by: NAME }, after: $after', {
+    const second = await list('first: 2, where: $where, sort: { field: NAME }, after: $after', {
       where,
       after: first.data.users.pageInfo.endCursor,
     });

@@ -6,8 +6,6 @@ import type { Invitation, Member, Vendor } from '../model/vendor.ts';
 import { isAdmin, requireInsider, requireVendor, viewerId } from './rights.ts';
 
 /** The arguments of a list as the schema names them. */
-export type PageArgs = Omit<ListArguments, 'sort'> & { sort?: { field: string; direction: 'ASC' | 'DESC' } | null };
-
 const VENDOR_FIELDS = {
   id: { kind: 'id', path: '_id' },
   name: 'text',
@@ -31,23 +29,23 @@ const APPLICATION_FIELDS = {
 const APPLICATION_SORTS = { CREATED_AT: 'createdAt', STORE_NAME: 'storeName' } as const;
 
 /** Stores that may sell; all of them for admins. */
-export const listStores = (ctx: Ctx, args: PageArgs) =>
+export const listStores = (ctx: Ctx, args: ListArguments) =>
   connection<Vendor>(ctx.models.Vendor, {
-    ...pageOf(args),
+    ...args,
     filter: isAdmin(ctx) ? {} : { state: 'ACTIVE' },
     fields: VENDOR_FIELDS,
     sorts: VENDOR_SORTS,
-    defaultSort: { by: 'NAME', direction: 'ASC' },
+    defaultSort: { field: 'NAME', direction: 'ASC' },
   });
 
 /** The viewer's own applications; everybody's for admins. */
-export const listApplications = (ctx: Ctx, args: PageArgs) =>
+export const listApplications = (ctx: Ctx, args: ListArguments) =>
   connection<Application>(ctx.models.Application, {
-    ...pageOf(args),
+    ...args,
     filter: isAdmin(ctx) ? {} : { applicantId: viewerId(ctx) },
     fields: APPLICATION_FIELDS,
     sorts: APPLICATION_SORTS,
-    defaultSort: { by: 'CREATED_AT', direction: 'DESC' },
+    defaultSort: { field: 'CREATED_AT', direction: 'DESC' },
   });
 
 export const latestApplication = (ctx: Ctx): Promise<Application | null> =>
@@ -56,23 +54,23 @@ export const latestApplication = (ctx: Ctx): Promise<Application | null> =>
     .lean<Application>()
     .exec();
 
-export async function listMembers(ctx: Ctx, vendorId: string, args: PageArgs) {
+export async function listMembers(ctx: Ctx, vendorId: string, args: ListArguments) {
   await requireInsider(ctx, vendorId);
   return connection<Member>(ctx.models.Member, {
-    ...pageOf(args),
+    ...args,
     filter: { vendorId },
     sorts: { JOINED_AT: 'joinedAt' },
-    defaultSort: { by: 'JOINED_AT', direction: 'ASC' },
+    defaultSort: { field: 'JOINED_AT', direction: 'ASC' },
   });
 }
 
-export async function listInvitations(ctx: Ctx, vendorId: string, args: PageArgs) {
+export async function listInvitations(ctx: Ctx, vendorId: string, args: ListArguments) {
   await requireVendor(ctx, { id: vendorId, field: 'vendorId', permission: 'MEMBERS' });
   return connection<Invitation>(ctx.models.Invitation, {
-    ...pageOf(args),
+    ...args,
     filter: { vendorId },
     sorts: { CREATED_AT: 'createdAt' },
-    defaultSort: { by: 'CREATED_AT', direction: 'DESC' },
+    defaultSort: { field: 'CREATED_AT', direction: 'DESC' },
   });
 }
 
@@ -90,8 +88,3 @@ export async function listChecklist(ctx: Ctx, includeInactive: boolean): Promise
   const items = await ctx.loaders.checklist();
   return includeInactive ? items : items.filter(({ isActive }) => isActive);
 }
-
-const pageOf = ({ sort, ...rest }: PageArgs): ListArguments => ({
-  ...rest,
-  ...(sort && { sort: { by: sort.field, direction: sort.direction } }),
-});

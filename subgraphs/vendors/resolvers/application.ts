@@ -1,3 +1,4 @@
+import type { ListArguments } from '../../../shared/connections.ts';
 import { mutation } from '../../../shared/mutation.ts';
 import { ApplyAsVendor, applyAsVendor, SubmitVendorApplication, submitVendorApplication } from '../actions/apply.ts';
 import {
@@ -22,7 +23,7 @@ import {
   RemoveApplicationDocument,
   removeApplicationDocument,
 } from '../actions/documents.ts';
-import { latestApplication, listApplications, listChecklist, type PageArgs } from '../actions/lists.ts';
+import { latestApplication, listApplications, listChecklist } from '../actions/lists.ts';
 import { availableActions, findApplication } from '../actions/move-application.ts';
 import {
   ApproveVendorApplication,
@@ -42,7 +43,7 @@ export const applicationResolvers = {
   Query: {
     vendorApplication: (_root: unknown, { id }: { id: string }, ctx: Ctx) => findApplication(ctx, id),
     myVendorApplication: (_root: unknown, _args: unknown, ctx: Ctx) => latestApplication(ctx),
-    vendorApplications: (_root: unknown, args: PageArgs, ctx: Ctx) => listApplications(ctx, args),
+    vendorApplications: (_root: unknown, args: ListArguments, ctx: Ctx) => listApplications(ctx, args),
     vendorChecklist: (_root: unknown, { includeInactive }: { includeInactive?: boolean | null }, ctx: Ctx) =>
       listChecklist(ctx, includeInactive ?? false),
   },

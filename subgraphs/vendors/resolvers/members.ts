@@ -1,3 +1,4 @@
+import type { ListArguments } from '../../../shared/connections.ts';
 import { mutation } from '../../../shared/mutation.ts';
 import {
   AcceptVendorInvitation,
@@ -8,7 +9,7 @@ import {
   RevokeVendorInvitation,
   revokeVendorInvitation,
 } from '../actions/invitations.ts';
-import { listInvitations, listMembers, type PageArgs } from '../actions/lists.ts';
+import { listInvitations, listMembers } from '../actions/lists.ts';
 import {
   AppointVendorOwner,
   appointVendorOwner,
@@ -25,7 +26,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Invitation, Member } from '../model/vendor.ts';
 import { permissionsOf } from '../roles.ts';
 
-type InStore = PageArgs & { vendorId: string };
+type InStore = ListArguments & { vendorId: string };
 
 export const memberResolvers = {
   Query: {

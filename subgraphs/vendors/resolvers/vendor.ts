@@ -1,5 +1,6 @@
+import type { ListArguments } from '../../../shared/connections.ts';
 import { mutation } from '../../../shared/mutation.ts';
-import { listMembers, listOwnStores, listStores, type PageArgs } from '../actions/lists.ts';
+import { listMembers, listOwnStores, listStores } from '../actions/lists.ts';
 import { UpdateVendor, updateVendor } from '../actions/profile.ts';
 import { ReinstateVendor, reinstateVendor, SuspendVendor, suspendVendor } from '../actions/state.ts';
 import type { Ctx } from '../loaders.ts';
@@ -12,7 +13,7 @@ export const vendorResolvers = {
   Query: {
     vendor: (_root: unknown, { id }: { id: string }, { loaders }: Ctx) => loaders.vendor.load(id),
     vendorBySlug: (_root: unknown, { slug }: { slug: string }, { models }: Ctx) => models.Vendor.findOne({ slug }).lean(),
-    vendors: (_root: unknown, args: PageArgs, ctx: Ctx) => listStores(ctx, args),
+    vendors: (_root: unknown, args: ListArguments, ctx: Ctx) => listStores(ctx, args),
     myVendors: (_root: unknown, _args: unknown, ctx: Ctx) => listOwnStores(ctx),
   },
   Mutation: {
@@ -27,7 +28,7 @@ export const vendorResolvers = {
     nextOpening: (vendor: Vendor, _args: unknown, ctx: Ctx) => nextOpeningAfter(vendor, ctx.now()),
     viewerRole: async (vendor: Vendor, _args: unknown, ctx: Ctx) => (await ownPlace(vendor, ctx))?.role ?? null,
     viewerPermissions: async (vendor: Vendor, _args: unknown, ctx: Ctx) => (await ownPlace(vendor, ctx))?.permissions ?? [],
-    members: ({ _id }: Vendor, args: PageArgs, ctx: Ctx) => listMembers(ctx, _id, args),
+    members: ({ _id }: Vendor, args: ListArguments, ctx: Ctx) => listMembers(ctx, _id, args),
   },
   VendorTimelineEntry: {
     actor: ({ actorId }: { actorId: string | null }) => actorId && { id: actorId },
