@@ -40,7 +40,9 @@ interface ConsumerOptions {
 
 const INBOX_KEPT_SECONDS = 30 * 24 * 3_600;
 const CONCURRENCY = 8;
-const LOCK_MS = 30_000;
+/** What a dead worker had in hands is given to another one after this long and one more look; the inbox makes it safe to be early. */
+const LOCK_MS = 10_000;
+const STALLED_CHECK_MS = 5_000;
 /** BullMQ gives up a job whose worker was killed twice; here the inbox makes repeating safe, so it never has to. */
 const STALLS_ALLOWED = 1_000_000;
 
@@ -100,6 +102,7 @@ export function createConsumer(options: ConsumerOptions) {
     autorun: options.autorun,
     concurrency: CONCURRENCY,
     lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
     maxStalledCount: STALLS_ALLOWED,
     skipVersionCheck: true,
   });

@@ -6,6 +6,7 @@ import type { AnyContext } from './context.ts';
 import type { Said } from './events.ts';
 import type { Identity } from './identity.ts';
 import { writeOutbox } from './outbox.ts';
+import type { Orphans } from './orphans.ts';
 import type { Relay } from './relay.ts';
 import type { SagaRunner } from './saga-runner.ts';
 import type { Surroundings } from './runtime.ts';
@@ -21,6 +22,7 @@ interface ContextsOptions {
   log: Logger;
   relay: Relay;
   sagas: () => SagaRunner;
+  orphans: Orphans;
 }
 
 interface Origin {
@@ -33,7 +35,7 @@ interface Origin {
 const REQUEST_MS = 30_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
-export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas }: ContextsOptions) {
+export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
   const cache = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}` });
 
   function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS }: Origin): AnyContext {
@@ -96,6 +98,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
     let said: Said[] = [];
     let later: (() => Promise<unknown>)[] = [];
     const answer = await db.transaction(async (session: ClientSession) => {
+      await orphans.note(session);
       said = [];
       later = [];
       const inner = withLoaders(

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import { createLive } from './live.ts';
 import { createLog } from './log.ts';
+import { ownerName } from './owner.ts';
 import { createQueues } from './queues.ts';
 import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
-import { processName } from './saga-runner.ts';
 import { connectMongo } from './store.ts';
 import type { Subgraph } from './subgraph.ts';
 import type { CommandTransport } from './transport.ts';
@@ -70,7 +70,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     workerConnection,
     queues,
     live,
-    owner: processName(),
+    owner: ownerName(),
     log,
     databasePrefix,
     queuePrefix,
@@ -103,7 +103,10 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
       subgraphs.map(async (subgraph) => runtimes.set(subgraph.name, await openRuntime(subgraph, around, options.ports?.[subgraph.name]))),
     );
     for (const result of opening) if (result.status === 'rejected') throw result.reason;
-    if (background) await kicked.subscribe(...[...runtimes.values()].map(({ relay }) => relay.kickChannel));
+    if (background) {
+      await Promise.all([...runtimes.values()].map((runtime) => runtime.begin()));
+      await kicked.subscribe(...[...runtimes.values()].map(({ relay }) => relay.kickChannel));
+    }
   } catch (error) {
     await close();
     throw error;

@@ -1,8 +1,9 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { Connection } from 'mongoose';
 import type { AnyContext } from './context.ts';
 import { env } from './env.ts';
 import { isProblem, Problem } from './errors.ts';
+import { hasDied, ownerName } from './owner.ts';
 import { createIndexes, isDuplicateKey } from './store.ts';
 
 /** The memory of one request: who holds it while it runs, and its answer afterwards. */
@@ -18,7 +19,7 @@ interface IdempotencyRow {
 }
 
 const KEPT_SECONDS = 24 * 3_600;
-/** A runner that has not finished by then has died: whole requests end after 30 s. */
+/** A runner that has not finished by then has died: whole requests end after 30 s. On its own machine its death is seen at once. */
 const LOCK_MS = 45_000;
 
 export const idempotencyOf = (db: Connection) => db.collection<IdempotencyRow>('idempotency');
@@ -35,6 +36,8 @@ interface Request<T> {
   /** True: `work` runs inside one transaction, together with the memory of its answer. False: it must be safe to repeat by `requestKey`. */
   transaction: boolean;
   work(ctx: AnyContext): Promise<T>;
+  /** An answer that is not final is not kept. */
+  isFinal?: ((answer: T) => boolean) | undefined;
 }
 
 /**
@@ -44,7 +47,7 @@ interface Request<T> {
 export async function once<T>(ctx: AnyContext, request: Request<T>): Promise<T> {
   const rows = idempotencyOf(ctx.db);
   const _id = createHash('sha256').update(`${request.scope}\n${request.key}`).digest('base64url');
-  const owner = randomUUID();
+  const owner = ownerName();
   const known = await claim(ctx.db, { _id, owner, inputHash: hashOf(request.input) });
   if (known) return replay<T>(known);
 
@@ -54,9 +57,11 @@ export async function once<T>(ctx: AnyContext, request: Request<T>): Promise<T> 
     // Somebody took over after the lock ran out: what this runner did must not be kept.
     if (matchedCount === 0) throw inFlight();
   };
+  const forget = (): Promise<unknown> => rows.deleteOne({ _id, owner, state: 'IN_FLIGHT' }).catch(() => undefined);
   const run = async (inner: AnyContext): Promise<T> => {
     const answer = await request.work(inner);
-    await finish(inner, { answer });
+    if (request.isFinal?.(answer) ?? true) await finish(inner, { answer });
+    else await forget();
     return answer;
   };
 
@@ -68,7 +73,7 @@ export async function once<T>(ctx: AnyContext, request: Request<T>): Promise<T> 
       const { code, message, extensions } = error;
       await finish(ctx, { refusal: { code, message, extensions: { ...extensions, typename: error.typename } } });
     } else {
-      await rows.deleteOne({ _id, owner, state: 'IN_FLIGHT' }).catch(() => undefined);
+      await forget();
     }
     throw error;
   }
@@ -90,10 +95,8 @@ async function claim(db: Connection, mine: { _id: string; owner: string; inputHa
     throw new Problem('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with other input.', { path: ['input', 'idempotencyKey'] });
   }
   if (row?.state === 'DONE') return row;
-  const taken = await rows.updateOne(
-    { _id: mine._id, state: 'IN_FLIGHT', lockedUntil: { $lte: now } },
-    { $set: { owner: mine.owner, lockedUntil } },
-  );
+  const isFree = row && hasDied(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
+  const taken = await rows.updateOne({ _id: mine._id, state: 'IN_FLIGHT', ...isFree }, { $set: { owner: mine.owner, lockedUntil } });
   if (taken.modifiedCount === 0) throw inFlight();
   return undefined;
 }
@@ -119,7 +122,7 @@ function hashOf(input: unknown): string {
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   );
-  return createHash('sha256')
+  return createHmac('sha256', env.INTERNAL_SECRET)
     .update(stable ?? '')
     .digest('base64url');
 }

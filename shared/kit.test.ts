@@ -1,7 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deadLettersOf } from './consumers.ts';
 import { idempotencyOf } from './idempotency.ts';
 import { outboxOf } from './outbox.ts';
+import { createOrphans } from './orphans.ts';
+import { ownerName } from './owner.ts';
+import { createSagaStore } from './saga-store.ts';
 import { addToTrail, subgraph, walk, type Ctx } from './testing/boards/subgraph.ts';
 import { open, viewer, type TestApp } from './testing/open.ts';
 
@@ -15,6 +19,8 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const create = async (title: string, rest: object = {}) => (await app.ask(CREATE, { input: { title, ...rest } })).data.createBoard;
+/** The name of a holder whose process has ended. */
+const ofDeadProcess = (): string => ownerName().replace(`/${process.pid}/`, `/${spawnSync(process.execPath, ['-e', '']).pid}/`);
 const ctx = () => app.context() as Ctx;
 const trailOf = async (id: string) => (await ctx().models.Board.findById(id).lean())!.trail;
 
@@ -63,6 +69,29 @@ describe('a mutation', () => {
   });
 });
 
+test('a transaction that a killed process left open is ended by the next one, those of the living are not', async () => {
+  const { db } = app.runtime();
+  const boards = db.collection<{ _id: string }>('boards');
+  const begin = async (title: string, owner: string) => {
+    const { board } = await create(title);
+    const session = await db.startSession();
+    session.startTransaction();
+    await createOrphans(db, owner).note(session);
+    await boards.updateOne({ _id: board.id }, { $set: { title: 'half done' } }, { session });
+    return { id: board.id as string, session };
+  };
+  const dead = await begin('held by the dead', ofDeadProcess());
+  const living = await begin('held by the living', ownerName());
+
+  await createOrphans(db, ownerName()).end();
+
+  expect((await boards.updateOne({ _id: dead.id }, { $set: { title: 'free' } })).modifiedCount).toBe(1);
+  await expect(dead.session.commitTransaction()).rejects.toThrow();
+  await living.session.commitTransaction();
+  expect(await boards.findOne({ _id: living.id })).toMatchObject({ title: 'half done' });
+  await Promise.all([dead, living].map(({ session }) => session.endSession()));
+});
+
 describe('an idempotency key', () => {
   test('makes one board of 20 requests at once, and replays its answer afterwards', async () => {
     const requests = Array.from({ length: 20 }, () => create('once', { idempotencyKey: 'key-of-once' }));
@@ -99,6 +128,19 @@ describe('an idempotency key', () => {
     await rows.updateOne({ _id: row._id }, { $set: { state: 'IN_FLIGHT', lockedUntil: new Date(0) }, $unset: { answer: 1 } });
 
     expect((await create('dead', { idempotencyKey: 'key-of-dead' })).board.title).toBe('dead');
+  });
+
+  test('is free at once when its runner died on this machine', async () => {
+    await create('killed', { idempotencyKey: 'key-of-killed' });
+    const rows = idempotencyOf(app.runtime().db);
+    const row = (await rows.find().sort({ at: -1 }).limit(1).toArray())[0]!;
+    const later = new Date(Date.now() + 40_000);
+    await rows.updateOne(
+      { _id: row._id },
+      { $set: { state: 'IN_FLIGHT', lockedUntil: later, owner: ofDeadProcess() }, $unset: { answer: 1 } },
+    );
+
+    expect((await create('killed', { idempotencyKey: 'key-of-killed' })).board.title).toBe('killed');
   });
 });
 
@@ -244,6 +286,22 @@ describe('a saga', () => {
     await app.settled();
 
     expect(await trailOf(boardId)).toEqual(['x', 'y', 'z']);
+  });
+
+  test('that was left by a process of this machine that died is free at the next start', async () => {
+    const { boardId } = await start(['p', 'q', 'r']);
+    const rows = app.runtime().db.collection('sagas');
+    const held = { 'lease.until': new Date(Date.now() + 60_000) };
+    await rows.updateOne({ key: boardId }, { $set: { ...held, 'lease.owner': ofDeadProcess() } });
+    const other = await start(['u', 'v', 'w']);
+    await rows.updateOne({ key: other.boardId }, { $set: { ...held, 'lease.owner': ownerName() } });
+
+    await createSagaStore({ db: app.runtime().db, owner: ownerName(), now: app.clock.now }).freeDead();
+
+    const { matchedCount } = await rows.updateOne({ key: other.boardId, ...held }, { $set: { 'lease.until': new Date(0) } });
+    expect(matchedCount).toBe(1);
+    await app.settled();
+    expect(await trailOf(boardId)).toEqual(['p', 'q', 'r']);
   });
 
   test('is shown to admins with each step, and can be turned back', async () => {

@@ -1,10 +1,19 @@
+import { isEnumType, type GraphQLResolveInfo } from 'graphql';
 import { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { isProblem, Problem, type InputPath } from './errors.ts';
 import { once } from './idempotency.ts';
 
 /** Codes that concern the caller as such, not the input: they leave as top-level errors, as those of a query do. */
-const TOP_LEVEL = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE', 'SUBGRAPH_UNAVAILABLE', 'TIMEOUT']);
+const TOP_LEVEL = new Set([
+  'COMPENSATED_BY_ADMIN',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'RATE_LIMITED',
+  'UNAVAILABLE',
+  'SUBGRAPH_UNAVAILABLE',
+  'TIMEOUT',
+]);
 
 export interface UserError {
   __typename: string;
@@ -13,9 +22,11 @@ export interface UserError {
   path: string[];
 }
 
-interface MutationOptions {
+interface MutationOptions<A> {
   /** Default true: the action runs in one transaction. False for those that run a saga and manage their own. */
   transaction?: boolean;
+  /** An answer that is not final is not kept: the same idempotency key asks again. Default: every answer is final. */
+  isFinal?: (answer: A) => boolean;
 }
 
 type Payload = Record<string, unknown> & { userErrors: UserError[] };
@@ -25,13 +36,13 @@ type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<P
  * Door one for changes: parses `input`, runs the action in a transaction, once for each `idempotencyKey` where the input has one, and turns
  * refusals into `userErrors`. The action answers the payload's entities; anything that is no `Problem` is thrown on and masked.
  */
-export function mutation<S extends z.ZodType, C extends AnyContext>(
+export function mutation<S extends z.ZodType, C extends AnyContext, A extends Record<string, unknown>>(
   schema: S,
-  action: (ctx: C, input: z.infer<S>) => Promise<Record<string, unknown>>,
-  options: MutationOptions = {},
+  action: (ctx: C, input: z.infer<S>) => Promise<A>,
+  options: MutationOptions<A> = {},
 ): Resolver {
   const inTransaction = options.transaction ?? true;
-  return async (_root, args, ctx: AnyContext, info?: { fieldName: string }): Promise<Payload> => {
+  return async (_root, args, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
     const parsed = schema.safeParse(args.input);
     if (!parsed.success) return { userErrors: parsed.error.issues.flatMap((issue) => issueErrors(issue)) };
     const input: unknown = parsed.data;
@@ -46,13 +57,14 @@ export function mutation<S extends z.ZodType, C extends AnyContext>(
               input: args.input,
               transaction: inTransaction,
               work,
+              isFinal: options.isFinal,
             })
           : inTransaction
             ? await ctx.transaction(work)
             : await work(ctx);
       return { ...answer, userErrors: [] };
     } catch (error) {
-      if (!isProblem(error) || TOP_LEVEL.has(error.code)) throw error;
+      if (!isProblem(error) || TOP_LEVEL.has(error.code) || !isInSchema(error.code, info)) throw error;
       return { userErrors: [userError(error)] };
     } finally {
       ctx.clearLoaders();
@@ -63,8 +75,16 @@ export function mutation<S extends z.ZodType, C extends AnyContext>(
 /** A signed-in caller is its user; a guest is what it holds in hands (a secret token of its own), or nobody in particular. */
 function scopeOf(ctx: AnyContext, operation: string, input: unknown): string {
   const guest = (input as { guestToken?: unknown }).guestToken;
-  const principal = ctx.viewer?.id ?? (typeof guest === 'string' ? `guest:${guest}` : 'anonymous');
+  const { ip = '', userAgent = '' } = ctx.identity.client ?? {};
+  // Two strangers who happen to choose the same key must not be told each other's answers.
+  const principal = ctx.viewer?.id ?? (typeof guest === 'string' ? `guest:${guest}` : `anonymous:${ip}:${userAgent}`);
   return `${ctx.subgraph}.${operation} ${principal}`;
+}
+
+/** A code that came from another subgraph and is not known to this one's schema can only leave as a top-level error. */
+function isInSchema(code: string, info: GraphQLResolveInfo | undefined): boolean {
+  const codes = info?.schema.getType('UserErrorCode');
+  return !isEnumType(codes) || codes.getValue(code) !== undefined;
 }
 
 function issueErrors(issue: z.core.$ZodIssue): UserError[] {

@@ -14,6 +14,7 @@ import { newId } from './ids.ts';
 import type { Identity } from './identity.ts';
 import { createLeases } from './leases.ts';
 import type { Live } from './live.ts';
+import { createOrphans } from './orphans.ts';
 import { createOutbox } from './outbox.ts';
 import type { Queues } from './queues.ts';
 import { createRelay, type Relay } from './relay.ts';
@@ -61,13 +62,15 @@ export interface Runtime extends OpenSubgraph {
   /** A context of its own: for jobs, preparation and tests. */
   context(identity: Identity): AnyContext;
   runJob(name: string): Promise<unknown>;
+  /** Starts what goes on by itself; once all subgraphs of the process are there, since the sagas of one need the others. */
+  begin(): Promise<void>;
 }
 
 const KEPT_DOCUMENTS = 2_000;
 const JOB_LOCK_MS = 60_000;
 const HEALTH_MS = 1_000;
 
-/** Connects models, creates indexes, starts workers, relay and sweeper, and answers requests and commands. */
+/** Connects models, creates indexes, starts workers, and answers requests and commands. */
 export async function openRuntime(subgraph: Subgraph, around: Surroundings, ports?: unknown): Promise<Runtime> {
   const { name } = subgraph;
   const log = around.log.child({ subgraph: name });
@@ -82,6 +85,8 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   ]);
 
   const settings = subgraph.settings?.parse(definedOnly(around.environment));
+  const orphans = createOrphans(db, around.owner);
+  await orphans.end().catch((error) => log.warn({ err: error }, 'what died processes left open stays open until the store ends it'));
   const leases = createLeases(db);
   const relay = createRelay({ ...around, subgraph: name, db, prefix: around.queuePrefix, leases, log });
   const contexts = createContexts({
@@ -93,6 +98,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     log,
     relay,
     sagas: () => sagas,
+    orphans,
   });
   const sagas = createSagaRunner({
     db,
@@ -228,25 +234,25 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
       const [mongodb, redis] = await Promise.all([up(db.db!.command({ ping: 1 })), up(around.redis.ping())]);
       return { mongodb, redis };
     },
+    async begin() {
+      relay.start();
+      await sagas.startSweeper();
+      if (jobs.length === 0) return;
+      await schedule();
+      // A wiped Redis has forgotten the schedules.
+      rescheduling = setInterval(() => void schedule().catch(() => undefined), RESCHEDULE_MS);
+    },
     async close() {
       clearInterval(rescheduling);
       await Promise.all([jobWorker?.close(), ...consumers.map((consumer) => consumer.close())]);
       await sagas.stop();
       await relay.stop();
+      await orphans.close().catch(() => undefined);
     },
   };
 
   let rescheduling: NodeJS.Timeout | undefined;
   if (subgraph.prepare) await subgraph.prepare(runtime.context(own) as never);
-  if (around.background) {
-    relay.start();
-    sagas.startSweeper();
-    if (jobs.length > 0) {
-      await schedule();
-      // A wiped Redis has forgotten the schedules.
-      rescheduling = setInterval(() => void schedule().catch(() => undefined), RESCHEDULE_MS);
-    }
-  }
   return runtime;
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Connection } from 'mongoose';
@@ -105,7 +104,8 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
       if (!turned) throw new Problem('SAGA_NOT_OPEN', 'This saga has ended or is turning back already.', { path: ['input', 'id'] });
       return run(id);
     },
-    startSweeper(): void {
+    /** What died processes held is free before anybody asks for it. */
+    async startSweeper(): Promise<void> {
       const tick = (): void => {
         void sweep()
           .catch((error) => log.warn({ err: error }, 'sagas could not be looked at; it will be tried again'))
@@ -113,6 +113,7 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
             if (!stopped) timer = setTimeout(tick, SWEEP_MS);
           });
       };
+      await store.freeDead();
       tick();
     },
     async stop(): Promise<void> {
@@ -124,6 +125,3 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
 }
 
 export type SagaRunner = ReturnType<typeof createSagaRunner>;
-
-/** A name for this process in leases. */
-export const processName = (): string => `${process.pid}-${randomUUID()}`;

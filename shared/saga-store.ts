@@ -2,6 +2,7 @@ import type { Connection } from 'mongoose';
 import type { AnyContext } from './context.ts';
 import { notFound } from './errors.ts';
 import { newId } from './ids.ts';
+import { hasDied } from './owner.ts';
 import { FINAL_STATES, type Saga, type SagaEntry, type SagaRow } from './sagas.ts';
 import { createIndexes } from './store.ts';
 
@@ -73,6 +74,13 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
 
     prolong: (id: string, token: number): Promise<unknown> =>
       rows.updateOne({ _id: id, 'lease.token': token }, { $set: { 'lease.until': leaseEnd() } }),
+
+    /** Free what was held by processes of this machine that have ended: nobody need wait for their leases to run out. */
+    async freeDead(): Promise<void> {
+      const open = { state: { $in: ['RUNNING', 'COMPENSATING'] as SagaRow['state'][] }, 'lease.until': { $gt: new Date() } };
+      const dead = (await rows.distinct('lease.owner', open)).filter(hasDied);
+      if (dead.length > 0) await rows.updateMany({ ...open, 'lease.owner': { $in: dead } }, { $set: { 'lease.until': free } });
+    },
 
     /** Free for the sweeper at once; a runner that lost its lease changes nothing here. */
     release: (id: string, token: number): Promise<unknown> =>
