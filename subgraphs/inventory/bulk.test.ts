@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
-import { ann, bob, codeOf, ledgerProblems, openShop, type Shop } from './testing/shop.ts';
+import { ann, bob, closeSoundly, codeOf, openShop, type Shop } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const bulk = (lines: object[], rest: object = {}, as = ann) => shop.run('bulkSetStock', { lines, ...rest }, as);
 const refusal = ({ userErrors }: Data) => userErrors.map(({ code, path }: Data) => [code, path.join('.')]);

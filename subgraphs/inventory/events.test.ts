@@ -2,16 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '../../shared/ids.ts';
 import type { Data } from '../../shared/testing/open.ts';
 import { productDeleted } from '../catalog/contract.ts';
-import { admin, ann, bob, clerk, codeOf, ledgerProblems, openShop, stranger, type Shop } from './testing/shop.ts';
+import { admin, ann, bob, clerk, closeSoundly, codeOf, openShop, type Shop, stranger } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const saidOf = async (type: string, variantId: string): Promise<Data[]> =>
   (await shop.app.said(type)).map(({ data }) => data).filter((data: Data) => data.variantId === variantId);

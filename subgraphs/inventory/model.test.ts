@@ -74,12 +74,12 @@ const ref = fc.nat({ max: REFERENCES - 1 });
 const quantity = fc.integer({ min: 1, max: 4 });
 const seconds = fc.constantFrom(60, 120);
 const step = fc.oneof(
-  fc.record({ kind: fc.constant('reserve' as const), ref, quantity, seconds }),
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('reserve' as const), ref, quantity, seconds }) },
   fc.record({ kind: fc.constant('commit' as const), ref }),
   fc.record({ kind: fc.constant('extend' as const), ref, seconds }),
   fc.record({ kind: fc.constant('release' as const), ref }),
   fc.record({ kind: fc.constant('restock' as const), ref, returnId: fc.nat({ max: 2 }), quantity }),
-  fc.record({ kind: fc.constant('wait' as const), seconds }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait' as const), seconds }) },
   fc.record({ kind: fc.constant('expire' as const) }),
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;

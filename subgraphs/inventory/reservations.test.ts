@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
 import { extendReservation, restockReservation } from './contract.ts';
-import { admin, ann, codeOf, ledgerProblems, openShop, type Shop } from './testing/shop.ts';
+import { admin, ann, closeSoundly, codeOf, openShop, type Shop } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const restock = (reference: string, returnId: string, lines: Record<string, number>) =>
   shop.app.call(restockReservation, {
@@ -46,6 +43,7 @@ describe('commitReservation', () => {
     shop.app.clock.advance(minutes(10) + 1_000);
 
     expect(await codeOf(shop.commit(reference))).toBe('RESERVATION_ENDED');
+    expect(await codeOf(shop.reserve(reference, { [cup]: 5 }))).toBe('RESERVATION_ENDED');
     await shop.app.runJob('expire-reservations');
     expect(await codeOf(shop.commit(reference))).toBe('RESERVATION_ENDED');
 

@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { reserveStock } from './contract.ts';
-import { codeOf, ledgerProblems, openShop, type Shop } from './testing/shop.ts';
+import { closeSoundly, codeOf, openShop, type Shop } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const itemsOf = (variantId: string) => shop.ctx().models.StockItem.find({ variantId }).sort({ _id: 1 }).lean();
 const minutes = (count: number) => count * 60_000;

@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
-import { ann, bob, clerk, codeOf, ledgerProblems, openShop, stranger, type Shop } from './testing/shop.ts';
+import { ann, bob, clerk, closeSoundly, codeOf, openShop, type Shop, stranger } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const set = (input: object, as?: typeof ann) => shop.run('setStock', input, as);
 const adjust = (input: object, as?: typeof ann) =>

@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
-import { bob, codeOf, ledgerProblems, openShop, type Shop } from './testing/shop.ts';
+import { bob, closeSoundly, codeOf, openShop, type Shop } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const transfer = (input: object) => shop.run('transferStock', { idempotencyKey: `transfer-${shop.reference()}`, ...input });
 const threshold = (input: object) => shop.run('setLowStockThreshold', input);

@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
-import { admin, ann, bob, clerk, codeOf, ledgerProblems, openShop, randomOf, stranger, type Shop } from './testing/shop.ts';
+import { admin, ann, bob, clerk, closeSoundly, codeOf, openShop, randomOf, type Shop, stranger } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const create = (input: object, as?: typeof ann | null) => shop.run('createWarehouse', { vendorId: 'ven_ann', ...input }, as);
 const update = (input: object, as?: typeof ann) => shop.run('updateWarehouse', input, as);

@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { StockItem } from '../model.ts';
-import { ledgerProblems, openShop, type Shop } from '../testing/shop.ts';
+import { closeSoundly, openShop, type Shop } from '../testing/shop.ts';
 import { move, type Move } from './move.ts';
 
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-afterAll(async () => {
-  expect(await ledgerProblems(shop.ctx())).toEqual([]);
-  await shop.app.close();
-});
+afterAll(() => closeSoundly(shop));
 
 const moving = (item: StockItem, rest: Partial<Move>, second?: Move) =>
   shop.ctx().transaction((inner) => move(inner, [{ item, cause: 'ADJUSTED', ...rest }, ...(second ? [second] : [])], {}));

@@ -159,6 +159,13 @@ export function randomOf(seed: number): () => number {
   };
 }
 
+/** For `afterAll`: closes the shop, then fails if its books do not add up. */
+export async function closeSoundly(shop: Shop): Promise<void> {
+  const problems = await ledgerProblems(shop.ctx());
+  await shop.app.close();
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
+
 /** What the ledger does not explain; nothing, as it should be: no gap, each balance the one before and its change, and the last one is the item's. */
 export async function ledgerProblems(ctx: Ctx): Promise<string[]> {
   const problems: string[] = [];
