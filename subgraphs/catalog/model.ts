@@ -81,6 +81,10 @@ const productSchema = new Schema(
     /** The name as it is searched and sorted. */
     nameKey: { type: String, required: true },
     slug: { type: String, required: true },
+    /** Unique: vendor and slug. What was deleted has only its own id here and below, so that slug and SKUs are free again. */
+    slugKey: { type: String, required: true },
+    /** Unique: vendor and SKU of each variant, behind the product's own id, since an empty list would be one value for all. */
+    skuKeys: { type: [String], required: true },
     description: text,
     categoryIds: { type: [String], required: true },
     tags: { type: [String], required: true },
@@ -105,13 +109,8 @@ const productSchema = new Schema(
   },
   { versionKey: false },
 );
-/** What was deleted gives its slug and SKUs free. */
-const living = { deletedAt: null };
-productSchema.index({ vendorId: 1, slug: 1 }, { unique: true, partialFilterExpression: living }); // Query.productBySlug
-productSchema.index(
-  { vendorId: 1, 'variants.sku': 1 },
-  { unique: true, partialFilterExpression: { ...living, 'variants.sku': { $exists: true } } },
-); // SKU_TAKEN
+productSchema.index({ slugKey: 1 }, { unique: true }); // Query.productBySlug, SLUG_TAKEN
+productSchema.index({ skuKeys: 1 }, { unique: true }); // SKU_TAKEN
 productSchema.index({ 'variants._id': 1 }); // Query.variant, findVariants
 productSchema.index({ state: 1, createdAt: -1, _id: -1 }); // Query.products, newest first
 productSchema.index({ state: 1, 'lowestPrice.amount': 1, _id: 1 }); // Query.products, by price

@@ -125,3 +125,56 @@ export async function hear<T>(app: TestApp, { definition, data }: Said<T>, { id,
   await consumer.deliver({ envelope, from: 'elsewhere' }, 1);
   await app.settled();
 }
+
+export const ATTRIBUTE = 'attribute { id code name type unit filterable variantAxis version vendor { id } options { value label swatch } }';
+
+/** A size and a colour that part variants, and one attribute of each other kind; their ids by code. */
+export async function someAttributes(market: Market): Promise<Record<string, string>> {
+  const ids: Record<string, string> = {};
+  const definitions: [Record<string, unknown>, typeof ann][] = [
+    [
+      {
+        code: 'size',
+        name: 'Size',
+        type: 'SELECT',
+        variantAxis: true,
+        filterable: true,
+        options: ['s', 'm', 'l'].map((value) => ({ value, label: value.toUpperCase() })),
+      },
+      admin,
+    ],
+    [
+      {
+        vendorId: 'ven_a',
+        code: 'colour',
+        name: 'Colour',
+        type: 'COLOUR',
+        variantAxis: true,
+        filterable: true,
+        options: [
+          { value: 'red', label: 'Red', swatch: '#FF0000' },
+          { value: 'blue', label: 'Blue', swatch: '#0000ff' },
+        ],
+      },
+      ann,
+    ],
+    [{ vendorId: 'ven_a', code: 'weight', name: 'Net weight', type: 'NUMBER', unit: 'g', filterable: true }, ann],
+    [{ vendorId: 'ven_a', code: 'maker', name: 'Maker', type: 'TEXT' }, ann],
+    [{ vendorId: 'ven_a', code: 'organic', name: 'Organic', type: 'BOOLEAN', filterable: true }, ann],
+    [
+      {
+        vendorId: 'ven_a',
+        code: 'uses',
+        name: 'Uses',
+        type: 'MULTISELECT',
+        filterable: true,
+        options: ['soup', 'stew', 'porridge'].map((value) => ({ value, label: `For ${value}` })),
+      },
+      ann,
+    ],
+    [{ vendorId: 'ven_b', code: 'secret', name: 'Of Ben', type: 'TEXT' }, ben],
+  ];
+  for (const [input, as] of definitions)
+    ids[String(input['code'])] = (await market.change('createAttribute', input, ATTRIBUTE, as)).attribute.id;
+  return ids;
+}

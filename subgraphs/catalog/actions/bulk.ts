@@ -81,8 +81,9 @@ export async function bulkUpdateProducts(ctx: Ctx, { vendorId, products, errorPo
   const policy = errorPolicy ?? 'REJECT_ALL';
   const rows = products.map((given, index) => parseRow(ChangeRow, given, { path: pathOf(index), lenient: policy === 'IGNORE_FAILED' }));
   const ids = rows.flatMap(({ row }) => row?.id ?? []);
-  const found = await ctx.models.Product.find({ _id: { $in: ids }, vendorId, deletedAt: null }).lean<Product[]>();
-  const known = new Map(found.map((product) => [product._id, product]));
+  const found = await ctx.models.Product.find({ _id: { $in: ids } }).lean<Product[]>();
+  const own = found.filter((product) => product.vendorId === vendorId && !product.deletedAt);
+  const known = new Map(own.map((product) => [product._id, product]));
   const wanted = rows.flatMap(({ row }) => (row ? [wantedByRow(row, known)] : []));
   const facts = await findFacts(ctx, vendorId, union(wanted));
   const seen = new Set<string>();

@@ -41,6 +41,8 @@ export function draftProduct(
     name: input.name,
     nameKey: nameKeyOf(input.name),
     slug: '',
+    slugKey: '',
+    skuKeys: [],
     description: input.description || null,
     categoryIds: checkCategories(facts, input.categoryIds ?? [], [...path, 'categoryIds'], attempt),
     tags: [...new Set(input.tags)],
@@ -66,11 +68,16 @@ export function draftProduct(
     const variant = attempt(() => draftVariant(facts, product, entry, { path: [...path, 'variants', index], now }));
     if (variant) product.variants.push(variant);
   }
-  return Object.assign(product, summaryOf(product));
+  return Object.assign(product, summaryOf(product), keysOf(product));
 }
 
 /** A variant of this product, as it would be kept; its SKU is taken from now on. */
-export function draftVariant(facts: Facts, product: Product, input: NewVariant, { path, now }: { path: InputPath; now: Date }): Variant {
+export function draftVariant(
+  facts: Facts,
+  product: Product,
+  input: NewVariant,
+  { path, now, archived = false }: { path: InputPath; now: Date; archived?: boolean },
+): Variant {
   const variant = {
     _id: newId('var'),
     sku: input.sku,
@@ -80,7 +87,7 @@ export function draftVariant(facts: Facts, product: Product, input: NewVariant, 
     weightGrams: input.weightGrams ?? null,
     barcode: input.barcode ?? null,
     mediaId: null,
-    archivedAt: null,
+    archivedAt: archived ? now : null,
     version: 1,
     createdAt: now,
     updatedAt: now,
@@ -233,3 +240,11 @@ export function summaryOf({ attributes, variants }: Pick<Product, 'attributes' |
     highestPrice: prices.at(-1) ?? null,
   };
 }
+
+/** What no other product of the marketplace has. */
+export const keysOf = ({ _id, vendorId, slug, variants }: Pick<Product, '_id' | 'vendorId' | 'slug' | 'variants'>) => ({
+  slugKey: keyOf(vendorId, slug),
+  skuKeys: [_id, ...variants.map(({ sku }) => keyOf(vendorId, sku))],
+});
+
+export const keyOf = (vendorId: string, name: string): string => `${vendorId}/${name}`;

@@ -3,7 +3,7 @@ import { isDuplicateKey } from '../../../shared/store.ts';
 import { productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product, Variant } from '../model.ts';
-import { summaryOf } from './drafts.ts';
+import { keysOf, summaryOf } from './drafts.ts';
 import { isPublic } from './visibility.ts';
 
 const ID_PATH: InputPath = ['input', 'id'];
@@ -71,9 +71,11 @@ export async function saveProduct(ctx: Ctx, before: Product, wanted: Changes): P
 
 /** The write behind `saveProduct`, for those who write many at once. */
 export function updateOf(before: Product, changes: Changes, now: Date) {
-  const summary = changes.variants || changes.attributes ? summaryOf({ ...before, ...changes }) : {};
+  const after = { ...before, ...changes };
+  const summary = changes.variants || changes.attributes ? summaryOf(after) : {};
+  const keys = changes.variants || changes.slug ? keysOf(after) : {};
   const own = Object.keys(changes).some((name) => name !== 'variants');
-  return { $set: { ...changes, ...summary, updatedAt: now }, ...(own && { $inc: { version: 1 } }) };
+  return { $set: { ...changes, ...summary, ...keys, updatedAt: now }, ...(own && { $inc: { version: 1 } }) };
 }
 
 /** Product.Updated, with the price named when the lowest one is different. */
@@ -90,7 +92,7 @@ export async function refuseTaken<T>(write: PromiseLike<T>, path: InputPath = ['
     return await write;
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
-    if (/sku/.test(String((error as Error).message)))
+    if (/skuKeys/.test(String((error as Error).message)))
       throw new Problem('SKU_TAKEN', 'Another variant of this vendor has this SKU.', { path });
     throw new Problem('SLUG_TAKEN', 'Another product of this vendor has this slug.', { path: [...path, 'slug'] });
   }

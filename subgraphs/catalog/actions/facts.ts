@@ -3,6 +3,7 @@ import { findVendors } from '../../vendors/contract.ts';
 import { notFound } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product } from '../model.ts';
+import { keyOf } from './drafts.ts';
 
 /** What must be known of the world before products of a vendor can be made or changed. */
 export interface Facts {
@@ -55,15 +56,15 @@ async function findAttributes(ctx: Ctx, ids: string[]): Promise<Map<string, Attr
 async function findTaken(ctx: Ctx, vendorId: string, wanted: Wanted): Promise<Pick<Facts, 'slugs' | 'skus'>> {
   const slugs = new Map<string, string>();
   const skus = new Map<string, string>();
-  const asked = unique(wanted.slugs);
-  if (asked.length > 0) {
-    const found = await ctx.models.Product.find({ vendorId, deletedAt: null, slug: { $in: asked } }, { slug: 1 }).lean();
+  const slugKeys = unique(wanted.slugs).map((slug) => keyOf(vendorId, slug));
+  if (slugKeys.length > 0) {
+    const found = await ctx.models.Product.find({ slugKey: { $in: slugKeys } }, { slug: 1 }).lean();
     for (const { _id, slug } of found) slugs.set(slug, _id);
   }
-  const numbers = unique(wanted.skus);
-  if (numbers.length > 0) {
-    const holders = { vendorId, deletedAt: null, 'variants.sku': { $in: numbers } };
-    const found = await ctx.models.Product.find(holders, { 'variants._id': 1, 'variants.sku': 1 }).lean<Pick<Product, 'variants'>[]>();
+  const skuKeys = unique(wanted.skus).map((sku) => keyOf(vendorId, sku));
+  if (skuKeys.length > 0) {
+    const fields = { 'variants._id': 1, 'variants.sku': 1 };
+    const found = await ctx.models.Product.find({ skuKeys: { $in: skuKeys } }, fields).lean<Pick<Product, 'variants'>[]>();
     for (const { variants } of found) for (const { _id, sku } of variants) skus.set(sku, _id);
   }
   return { slugs, skus };

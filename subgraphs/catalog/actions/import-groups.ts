@@ -1,14 +1,14 @@
+import type { z } from 'zod';
 import { invalid, isProblem, Problem } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
 import type { Ctx } from '../loaders.ts';
-import { actionsFrom, PRODUCT_STATES, stateAfter, type ProductState } from '../machine.ts';
-import type { Attribute, Media, Product, ProductImport } from '../model.ts';
+import type { Attribute, Product, ProductImport } from '../model.ts';
 import { splitList, type NumberedRow, type Row } from './csv.ts';
-import { attempts, checkVariant, draftProduct, draftVariant, summaryOf, type Attempt } from './drafts.ts';
+import { attempts, draftProduct, draftVariant, keyOf as uniqueKey, keysOf, summaryOf, type Attempt } from './drafts.ts';
 import { changed, differing, updateOf } from './editing.ts';
 import { findFacts, type Facts } from './facts.ts';
-import { columnOf, factsOf, productInput, variantInput } from './import-rows.ts';
-import { metadataList, MOST_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
+import { archivedAs, keyOf, mediaFrom, mediaIdOf, metadataFrom, stateFrom, wantsArchived } from './import-cells.ts';
+import { columnOf, productInput, variantInput } from './import-rows.ts';
+import { MOST_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
 import { announced, changesOf } from './products.ts';
 import { parseRow, release } from './rows.ts';
 import { changedBy, replaced } from './variants.ts';
@@ -68,7 +68,7 @@ async function lookUp(ctx: Ctx, { vendorId, errorPolicy }: ProductImport, rows: 
   const cells = (column: string): string[] => [...new Set(rows.map(({ cells: row }) => row[column] ?? '').filter(Boolean))];
   const definitions = await ctx.models.Attribute.find({ vendorId: { $in: [null, vendorId] } }).lean<Attribute[]>();
   const slugs = cells('slug').map((slug) => slug.trim());
-  const found = await ctx.models.Product.find({ vendorId, deletedAt: null, slug: { $in: slugs } }).lean<Product[]>();
+  const found = await ctx.models.Product.find({ slugKey: { $in: slugs.map((slug) => uniqueKey(vendorId, slug)) } }).lean<Product[]>();
   const facts = await findFacts(ctx, vendorId, { categoryIds: cells('categories').flatMap(splitList), slugs, skus: cells('sku') });
   const keys = [...cells('media').flatMap(splitList).map(keyOf), ...cells('variant_media')];
   const uploads =
@@ -82,8 +82,6 @@ async function lookUp(ctx: Ctx, { vendorId, errorPolicy }: ProductImport, rows: 
     now: ctx.now(),
   };
 }
-
-const keyOf = (entry: string): string => entry.split(' ', 1)[0] ?? '';
 
 interface Group {
   table: Table;
@@ -112,9 +110,9 @@ function takeGroup(
   const group: Group = { table, problems, attemptAt };
   let product = productFrom(group, before, rows[0]!);
   if (product) for (const row of rows) product = withVariant(group, product, row);
-  if (product) product = withState(group, product, rows[0]!);
+  if (product && (!before || rows[0]!.cells['name'] !== '')) product = withState(group, product, rows[0]!);
   if (product && (problems.length === 0 || table.lenient))
-    return { product: before ? product : { ...product, ...summaryOf(product) }, problems };
+    return { product: before ? product : { ...product, ...summaryOf(product), ...keysOf(product) }, problems };
   if (product) release(table.facts, product, before);
   return { product: undefined, problems };
 }
@@ -126,6 +124,8 @@ function productFrom(
   { number, cells }: NumberedRow,
 ): Product | undefined {
   const { facts, attributes, lenient, now } = table;
+  // A row without a name goes on with the product of an earlier row.
+  if (before && cells['name'] === '') return before;
   const input = productInput(cells, attributes, before);
   const attempt = attemptAt(number, input);
   const unknown = unknownCodes(cells, attributes);
@@ -143,7 +143,7 @@ function productFrom(
     : draftProduct(facts, row as NewProduct, { path: [], now, attempt: nested.attempt });
   for (const problem of nested.problems) attempt(() => raise(problem));
   if (product.slug === '') return undefined;
-  return { ...product, ...attempt(() => mediaFrom(table, product, cells)), ...attempt(() => metadataFrom(cells)) };
+  return { ...product, ...attempt(() => mediaFrom(table.files, product, cells)), ...attempt(() => metadataFrom(cells)) };
 }
 
 function raise(problem: Problem): never {
@@ -155,130 +155,40 @@ const unknownCodes = (cells: Row, attributes: ReadonlyMap<string, Attribute>): s
     (column) => column.startsWith('attribute:') && cells[column] !== '' && !attributes.has(column.slice('attribute:'.length)),
   );
 
-function mediaFrom({ files }: Table, product: Product, cells: Row): { media?: Media[] } {
-  if (cells['media'] === undefined) return {};
-  const media = splitList(cells['media']).map((entry, index) => {
-    const key = keyOf(entry);
-    const known = product.media.find((each) => each.key === key);
-    const file = known ?? files.get(key);
-    if (!file) throw invalid(['media', index], 'There is no file with this key among the media of this vendor.');
-    return { _id: known?._id ?? newId('med'), key, contentType: file.contentType, alt: entry.slice(key.length + 1) };
-  });
-  return { media };
-}
-
-function metadataFrom(cells: Row): Partial<Product> {
-  const read = (column: string): Product['metadata'] | undefined => {
-    const text = cells[column];
-    if (text === undefined) return undefined;
-    const parsed = metadataList.safeParse(factsOf(text));
-    if (!parsed.success) throw invalid([column], 'A JSON object of texts belongs here, such as {"colour":"red"}, with at most 50 entries.');
-    return parsed.data;
-  };
-  const [metadata, privateMetadata] = [read('metadata'), read('private_metadata')];
-  return { ...(metadata && { metadata }), ...(privateMetadata && { privateMetadata }) };
-}
-
 function withVariant({ table, attemptAt }: Group, product: Product, { number, cells }: NumberedRow): Product {
   // A product without variants has one row without a SKU.
-  if (!cells['sku']) return product;
+  const sku = cells['sku']?.trim();
+  if (!sku) return product;
   const { facts, attributes, now } = table;
-  const old = product.variants.find(({ sku }) => sku === cells['sku']);
+  const old = product.variants.find((variant) => variant.sku === sku);
   const currency = facts.currency;
   const input = variantInput(cells, attributes, { axisIds: product.axisIds, currency, known: old });
-  const variant = attemptAt(
-    number,
-    input,
-  )(() => {
-    const mediaId = mediaIdOf(product, cells);
-    const made = old
-      ? changedBy(facts, product, {
-          variant: old,
-          input: read(VariantChange, { ...input, mediaId, id: old._id, expectedVersion: old.version }),
-          path: [],
-          now,
-        })
-      : { ...draftVariant(facts, product, read(NewVariant, input), { path: [], now }), mediaId: mediaId ?? null };
-    if (!old && product.variants.length >= MOST_VARIANTS)
+  const attempt = attemptAt(number, input);
+  const variant = attempt(() => {
+    const [mediaId, archived] = [mediaIdOf(product, cells), wantsArchived(cells)];
+    if (old) {
+      const change = read(VariantChange, { ...input, mediaId, id: old._id, expectedVersion: old.version });
+      return archivedAs(product, changedBy(facts, product, { variant: old, input: change, path: [], now }), { archived, now });
+    }
+    if (product.variants.length >= MOST_VARIANTS) {
       throw new Problem('TOO_MANY_VARIANTS', `A product has at most ${MOST_VARIANTS} variants.`, { path: ['sku'] });
-    return archivedAs(product, made, { cells, now });
+    }
+    const made = draftVariant(facts, product, read(NewVariant, input), { path: [], now, archived: archived ?? false });
+    return { ...made, mediaId: mediaId ?? null };
   });
   if (!variant) return product;
   return { ...product, variants: old ? replaced(product, variant) : [...product.variants, variant] };
 }
 
-function read<T>(
-  schema: {
-    safeParse(
-      given: unknown,
-    ): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };
-  },
-  given: unknown,
-): T {
+function read<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw invalid((issue?.path ?? []) as string[], `The value ${issue?.message ?? 'is not acceptable'}.`);
 }
 
-function mediaIdOf(product: Product, cells: Row): string | null | undefined {
-  const key = cells['variant_media'];
-  if (!key) return key === undefined ? undefined : null;
-  const found = product.media.find((each) => each.key === key);
-  if (!found) throw invalid(['variant_media'], 'The product has no media with this key.');
-  return found._id;
-}
-
-function archivedAs(
-  product: Product,
-  variant: Product['variants'][number],
-  { cells, now }: { cells: Row; now: Date },
-): Product['variants'][number] {
-  const state = cells['variant_state'];
-  if (!state) return variant;
-  if (state !== 'ACTIVE' && state !== 'ARCHIVED') throw invalid(['variant_state'], 'ACTIVE or ARCHIVED belongs here.');
-  if ((state === 'ARCHIVED') === Boolean(variant.archivedAt)) return variant;
-  const moved = { ...variant, archivedAt: state === 'ARCHIVED' ? now : null, version: variant.version + 1 };
-  checkVariant(product, moved, []);
-  return moved;
-}
-
-/** One step of the state machine at most: an archived product is not released by a file. */
 function withState({ table, attemptAt }: Group, product: Product, { number, cells }: NumberedRow): Product {
-  const moved = attemptAt(
-    number,
-    {},
-  )(() => {
-    const publishAt = timeOf(cells, 'publish_at');
-    const unpublishAt = timeOf(cells, 'unpublish_at');
-    const state = cells['state'] || product.state;
-    if (!PRODUCT_STATES.includes(state as ProductState)) throw invalid(['state'], `One of ${PRODUCT_STATES.join(', ')} belongs here.`);
-    const dates = {
-      ...(publishAt !== undefined && { publishAt }),
-      ...(unpublishAt !== undefined && { unpublishAt }),
-    };
-    const next = { ...product, ...dates, state: movedTo(product.state, state as ProductState) };
-    if (next.state !== 'PUBLISHED') return next;
-    if (!next.variants.some(({ archivedAt }) => !archivedAt))
-      throw new Problem('NOTHING_TO_SELL', 'The product has no variant that could be bought.', { path: ['state'] });
-    const from = next.publishAt ?? table.now;
-    if (next.unpublishAt && next.unpublishAt <= from) throw invalid(['unpublish_at'], 'A product disappears after it has appeared.');
-    return { ...next, publishAt: from };
-  });
-  return moved ?? product;
-}
-
-function movedTo(from: ProductState, to: ProductState): ProductState {
-  if (from === to || actionsFrom(from).some((action) => stateAfter(from, action) === to)) return to;
-  throw new Problem('PRODUCT_STATE', `A product that is ${from.toLowerCase()} cannot become ${to.toLowerCase()}.`, { path: ['state'] });
-}
-
-function timeOf(cells: Row, column: string): Date | null | undefined {
-  const text = cells[column];
-  if (!text) return text === undefined ? undefined : null;
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw invalid([column], 'A time such as 2026-03-01T08:30:00Z belongs here.');
-  return time;
+  return attemptAt(number, {})(() => stateFrom(product, cells, table.now)) ?? product;
 }
 
 async function writeEdits(ctx: Ctx, edits: readonly { before: Product; after: Product }[], now: Date): Promise<void> {

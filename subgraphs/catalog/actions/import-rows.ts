@@ -18,7 +18,7 @@ export function productInput(row: Row, attributes: Attributes, known: Product | 
   const axes = listCell(row, 'axes')?.map((code) => attributes.get(code)?._id ?? code);
   const axisIds = axes ?? known?.axisIds ?? [];
   return given({
-    slug: cell(row, 'slug'),
+    slug: cell(row, 'slug')?.trim(),
     name: cell(row, 'name') || undefined,
     description: cell(row, 'description'),
     categoryIds: listCell(row, 'categories'),

@@ -32,6 +32,8 @@ export async function startProductImport(ctx: Ctx, { vendorId, uploadId, errorPo
 
 /** Rows of one transaction; the rows of a product stay together. */
 const ROWS_A_PART = 100;
+/** Not all rows of a file can be those of one product. */
+const MOST_ROWS_A_PART = 500;
 const MOST_ERRORS = 1_000;
 
 /**
@@ -77,7 +79,8 @@ function partsOf(rows: readonly NumberedRow[]): NumberedRow[][] {
   const parts: NumberedRow[][] = [];
   for (const row of rows) {
     const part = parts.at(-1);
-    const goesOn = part && (part.length < ROWS_A_PART || part.at(-1)!.cells['slug'] === row.cells['slug']);
+    const isSameProduct = part?.at(-1)!.cells['slug'] === row.cells['slug'];
+    const goesOn = part && part.length < (isSameProduct ? MOST_ROWS_A_PART : ROWS_A_PART);
     if (goesOn) part.push(row);
     else parts.push([row]);
   }

@@ -35,6 +35,7 @@ interface Changed {
 
 async function forgetPages(ctx: Ctx): Promise<void> {
   await ctx.cache.invalidateGroup(PAGES);
+  await forgetCategoryPages(ctx);
 }
 
 export const forgetCategoryPages = (ctx: Ctx): Promise<void> => ctx.cache.invalidateGroup(CATEGORY_PAGES);

@@ -78,10 +78,6 @@ async function listPublic(ctx: Ctx, list: ProductList): Promise<Connection<Produ
 
 async function readPage(ctx: Ctx, list: ProductList): Promise<Page> {
   const { edges, pageInfo } = await read(ctx, list, publicFilter(ctx.now()));
-  for (const { node } of edges) {
-    const { privateMetadata: _, ...shared } = node;
-    ctx.loaders.sharedProduct.prime(node._id, shared as Product);
-  }
   const { hasNextPage, hasPreviousPage } = pageInfo;
   return { edges: edges.map(({ node, cursor }) => ({ id: node._id, cursor })), hasNextPage, hasPreviousPage };
 }

@@ -162,12 +162,15 @@ export const DeleteProduct = Which;
 
 /** Deleting twice is the same as deleting once. The row stays, so that orders and findVariants go on knowing it. */
 export async function deleteProduct(ctx: Ctx, { id, expectedVersion }: Which) {
-  const gone = await ctx.models.Product.findOne({ _id: id, deletedAt: { $ne: null } }, { vendorId: 1 }).lean();
-  if (gone && (await ctx.loaders.memberships.can(gone.vendorId, 'PRODUCTS'))) return { deletedId: id };
+  const gone = await ctx.models.Product.findById(id, { vendorId: 1, deletedAt: 1 }).lean();
+  if (gone?.deletedAt && (await ctx.loaders.memberships.can(gone.vendorId, 'PRODUCTS'))) return { deletedId: id };
   const product = await productForEdit(ctx, id);
   checkVersion(product, expectedVersion);
   const now = ctx.now();
-  const deletion = { $set: { state: 'ARCHIVED', deletedAt: now, updatedAt: now }, $inc: { version: 1 } } as const;
+  const deletion = {
+    $set: { state: 'ARCHIVED', deletedAt: now, updatedAt: now, slugKey: id, skuKeys: [id] },
+    $inc: { version: 1 },
+  } as const;
   const { modifiedCount } = await ctx.models.Product.updateOne({ _id: id, version: product.version, deletedAt: null }, deletion);
   if (modifiedCount > 0) {
     const variantIds = product.variants.map(({ _id }) => _id);

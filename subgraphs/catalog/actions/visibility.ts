@@ -1,5 +1,6 @@
 import type { Ctx } from '../loaders.ts';
 import type { Product, Variant } from '../model.ts';
+import { keyOf } from './drafts.ts';
 
 /** A variant together with its product: what may be seen of it depends on both. */
 export type VariantOfProduct = Variant & { product: Product };
@@ -43,7 +44,7 @@ export async function findProduct(ctx: Ctx, id: string): Promise<Product | null>
 }
 
 export async function findBySlug(ctx: Ctx, { vendorId, slug }: { vendorId: string; slug: string }): Promise<Product | null> {
-  const found = await ctx.models.Product.findOne({ vendorId, slug, deletedAt: null }).lean<Product>();
+  const found = await ctx.models.Product.findOne({ slugKey: keyOf(vendorId, slug) }).lean<Product>();
   return found && (await maySee(ctx, found)) ? found : null;
 }
 
