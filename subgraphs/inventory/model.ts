@@ -103,8 +103,7 @@ movementSchema.index({ stockItemId: 1, sequence: 1 }, { unique: true }); // Stoc
 movementSchema.index({ vendorId: 1, _id: 1 }); // Query.stockMovements
 movementSchema.index({ reference: 1 }); // Query.stockMovements by reference
 
-export const RESERVATION_STATES = ['HELD', 'COMMITTED', 'RELEASED', 'EXPIRED'] as const;
-export type ReservationState = (typeof RESERVATION_STATES)[number];
+const RESERVATION_STATES = ['HELD', 'COMMITTED', 'RELEASED', 'EXPIRED'] as const;
 
 const lineSchema = new Schema(
   { variantId: required, stockItemId: required, warehouseId: required, quantity: { type: Number, required: true }, returned: count },

@@ -17,7 +17,7 @@ interface Share {
 
 /** Held for one buyer at the same time; more is hoarding. */
 const MOST_OPEN = 20;
-/** Overdue reservations that one reservation cleans up on its way; the job sees to the rest. */
+/** Overdue reservations that are ended at a time, until there is enough. */
 const MOST_OVERDUE = 50;
 
 /** Holds all lines or none, from the warehouse with the smallest priority on. The same reference again is the same reservation. */
@@ -67,11 +67,10 @@ async function requireRoom(ctx: Ctx, holder: string): Promise<void> {
 
 /** Where each piece comes from. What overdue reservations still hold is set free first, if it is needed. */
 async function share(ctx: Ctx, wanted: Map<string, number>, lines: Input['lines']): Promise<Share[]> {
-  const first = await plan(ctx, wanted);
-  if (!first.short) return first.shares;
-  const second = (await freeOverdue(ctx, [...wanted.keys()])) ? await plan(ctx, wanted) : first;
-  if (!second.short) return second.shares;
-  const { variantId, available } = second.short;
+  let planned = await plan(ctx, wanted);
+  while (planned.short && (await freeOverdue(ctx, [...wanted.keys()]))) planned = await plan(ctx, wanted);
+  if (!planned.short) return planned.shares;
+  const { variantId, available } = planned.short;
   const path = ['lines', lines.findIndex((line) => line.variantId === variantId)];
   throw new Problem('INSUFFICIENT_STOCK', 'There are fewer pieces than wanted.', {
     path,

@@ -6,7 +6,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Warehouse } from '../model.ts';
 
 /** A vendor's warehouses are shown as one plain list. */
-export const MOST_WAREHOUSES = 50;
+const MOST_WAREHOUSES = 50;
 
 const id = text({ min: 1, max: 100 });
 const name = text({ min: 1, max: 100 });

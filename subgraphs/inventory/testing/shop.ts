@@ -19,7 +19,7 @@ const WORKS: Record<string, [vendorId: string, permissions: VendorPermission[]]>
   usr_clerk: ['ven_ann', ['ORDERS']],
 };
 
-export const ITEM = 'id onHand reserved available version lowStockThreshold isLow isDiscontinued warehouse { id name }';
+const ITEM = 'id onHand reserved available version lowStockThreshold isLow isDiscontinued warehouse { id name }';
 const ERRORS =
   'userErrors { code message path ... on StaleVersionError { currentVersion } ... on StockReservedError { reserved } ... on InsufficientStockError { variantId available } }';
 
