@@ -179,7 +179,7 @@ describe('npm start --split on the same folder', () => {
       const catalog = demo.processes.find(({ name }) => name.includes('catalog'))!;
       process.kill(catalog.pid, 'SIGKILL');
 
-      const during = await ask(demo, '{ vendors { totalCount } }');
+      const during = await ask(demo, '{ vendors { totalCount nodes { products { totalCount } } } products { totalCount } }');
       // Asking the dead one again and again would open the breaker for a minute, as it should.
       await untilReady(`http://127.0.0.1:${catalog.port}/ready`);
       const after = await ask(demo, '{ products { totalCount } }');

@@ -15,6 +15,7 @@ import {
   entitiesWithoutRule,
   enumsThatSeemClosed,
   mandatoryForeignFields,
+  mandatoryOwnParts,
   mutationsOfOtherShape,
   rootFieldsWithoutRule,
   unboundedLists,
@@ -100,6 +101,10 @@ describe.each(FOLDERS)('%s', (name) => {
 
   test('survives that the owner of another entity is down', async () => {
     expect(mandatoryForeignFields((await houseOf(name)).sdl)).toEqual([]);
+  });
+
+  test('costs its own fields only when it is down itself', async () => {
+    expect(mandatoryOwnParts((await houseOf(name)).sdl)).toEqual([]);
   });
 
   test('says how long the lists may be that it is given', async () => {
@@ -206,6 +211,7 @@ describe('the kit', () => {
     expect(undescribed(kit)).toEqual([]);
     expect(enumsThatSeemClosed(kit)).toEqual([]);
     expect(unboundedLists(kit)).toEqual([]);
+    expect(mandatoryOwnParts(kit)).toEqual([]);
   });
 
   test('documents each refusal that it and the gateway throw', () => {

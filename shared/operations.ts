@@ -177,7 +177,7 @@ export const operationsTypeDefs = /* GraphQL */ `
       first: Int = 50
       "Only those given up before."
       before: DateTime
-    ): [DeadLetter!]! @tag(name: "admin") @listSize(slicingArguments: ["first"])
+    ): [DeadLetter!] @tag(name: "admin") @listSize(slicingArguments: ["first"])
     "Sagas of one subgraph, newest first. For admins."
     sagas(
       "Which subgraph."
@@ -190,7 +190,7 @@ export const operationsTypeDefs = /* GraphQL */ `
       first: Int = 50
       "Only those begun before."
       before: DateTime
-    ): [Saga!]! @tag(name: "admin") @listSize(slicingArguments: ["first"])
+    ): [Saga!] @tag(name: "admin") @listSize(slicingArguments: ["first"])
     "One saga with each of its steps. For admins."
     saga("Which subgraph." subgraph: String!, "Its id." id: ID!): Saga @tag(name: "admin")
   }

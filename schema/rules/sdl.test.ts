@@ -7,6 +7,7 @@ import {
   entitiesWithoutRule,
   enumsThatSeemClosed,
   mandatoryForeignFields,
+  mandatoryOwnParts,
   mutationsOfOtherShape,
   rootFieldsWithoutRule,
   unboundedLists,
@@ -145,6 +146,21 @@ describe('entities of others', () => {
 
   test.each(['board: Board', 'boards: [Board]!', 'self: Note!', 'edges: [BoardEdge!]!'])('may be missing: %s', (field) => {
     expect(mandatoryForeignFields(sdl(note(field)))).toEqual([]);
+  });
+});
+
+describe('what a subgraph adds to a request with other parts', () => {
+  const added = (fields: string) =>
+    `type Board @key(fields: "id") { id: ID! ${fields} } type Note @key(fields: "id") { id: ID! text: String! }`;
+
+  test('may be missing at the root', () => {
+    expect(mandatoryOwnParts(sdl('type Query { note: Note  notes: [Note!]! }'))).toEqual(['Query.notes: [Note!]!']);
+    expect(mandatoryOwnParts(sdl('extend type Query { notes: [Note!] } type Mutation { addNote: Note! }'))).toEqual([]);
+  });
+
+  test('may be missing on an entity of another, whose key is there all the same', () => {
+    expect(mandatoryOwnParts(sdl(added('notes: [Note!]!')))).toEqual(['Board.notes: [Note!]!']);
+    expect(mandatoryOwnParts(sdl(added('notes: [Note!]')))).toEqual([]);
   });
 });
 

@@ -82,6 +82,17 @@ export function enumsThatSeemClosed({ document }: Sdl): string[] {
     .map(({ name }) => name.value);
 }
 
+/** Fields of a request's other parts that this subgraph takes along when it is down itself: what it answers at the root, and adds to others' entities. */
+export function mandatoryOwnParts({ document, owned }: Sdl): string[] {
+  return typesOf(document).flatMap(({ name, directives, fields }) => {
+    const keys = keyFields(directives);
+    if (name !== 'Query' && (keys.length === 0 || owned.has(name))) return [];
+    return fields
+      .filter((field) => field.type.kind === Kind.NON_NULL_TYPE && !keys.includes(field.name.value))
+      .map((field) => `${name}.${field.name.value}: ${shown(field.type)}`);
+  });
+}
+
 /** Fields that take the whole answer along when another subgraph is down. */
 export function mandatoryForeignFields({ document, owned }: Sdl): string[] {
   const types = typesOf(document);
