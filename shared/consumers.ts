@@ -63,13 +63,22 @@ export function createConsumer(options: ConsumerOptions) {
   async function apply(envelope: Envelope): Promise<void> {
     const heard = handlers.filter(({ event }) => event.type === envelope.type && event.version === envelope.version);
     if (heard.length === 0) throw new Problem('UNKNOWN_EVENT', `Nobody here hears ${envelope.type} version ${envelope.version}.`);
+    const ctx = options.contextFor(envelope);
+    if (heard.every(({ repeatable }) => repeatable)) {
+      for (const handler of heard) await handler.run(ctx, envelope.data, envelope);
+      return;
+    }
     // A second queue of the same subgraph may carry the same event, so the key names both.
     const _id = `${queue} ${envelope.id}`;
-    if (await inbox.findOne({ _id })) return;
-    await options.contextFor(envelope).transaction(async (ctx) => {
-      await inbox.insertOne({ _id, at: new Date() }, { session: ctx.session! });
-      for (const handler of heard) await handler.run(ctx, envelope.data, envelope);
-    });
+    try {
+      await ctx.transaction(async (inner) => {
+        await inbox.insertOne({ _id, at: new Date() }, { session: inner.session! });
+        for (const handler of heard) await handler.run(inner, envelope.data, envelope);
+      });
+    } catch (error) {
+      // Its own record stood in the way: it was applied before. A duplicate of the handler's making is a failure like any other.
+      if (!isDuplicateKey(error) || !(await inbox.findOne({ _id }))) throw error;
+    }
   }
 
   async function keepAsDead({ envelope, from }: Delivery, error: unknown, attempts: number): Promise<void> {
@@ -86,12 +95,9 @@ export function createConsumer(options: ConsumerOptions) {
     try {
       await apply(delivery.envelope);
     } catch (error) {
-      const appliedMeanwhile = isDuplicateKey(error) && (await inbox.findOne({ _id: `${queue} ${delivery.envelope.id}` }));
-      if (!appliedMeanwhile) {
-        const isFinal = (isProblem(error) && !error.retryable) || isMalformed(error);
-        if (!isFinal && attempt < ATTEMPTS) throw error;
-        await keepAsDead(delivery, error, attempt);
-      }
+      const isFinal = (isProblem(error) && !error.retryable) || isMalformed(error);
+      if (!isFinal && attempt < ATTEMPTS) throw error;
+      await keepAsDead(delivery, error, attempt);
     }
     await redis.sadd(`${prefix}:acks:${delivery.from}`, `${queue} ${delivery.envelope.id}`);
   }

@@ -61,7 +61,16 @@ function definition<T>(
 export interface EventHandler<C extends AnyContext = AnyContext> {
   kind: 'event';
   event: EventDefinition;
+  repeatable: boolean;
   run(ctx: C, data: unknown, envelope: Envelope): Promise<unknown>;
+}
+
+interface HandlerOptions {
+  /**
+   * True for an action that may run again without harm (it forgets what a cache holds, say): it runs without transaction and inbox, which
+   * cost the store four commands for each event. Default false.
+   */
+  repeatable?: boolean;
 }
 
 /**
@@ -71,9 +80,11 @@ export interface EventHandler<C extends AnyContext = AnyContext> {
 export function on<T, C extends AnyContext>(
   event: EventDefinition<T>,
   action: (ctx: C, data: T, envelope: Envelope<T>) => Promise<unknown>,
+  { repeatable = false }: HandlerOptions = {},
 ): EventHandler<C> {
   return {
     kind: 'event',
+    repeatable,
     event: event as unknown as EventDefinition,
     run: (ctx, data, envelope) => action(ctx, event.schema.parse(data), envelope as Envelope<T>),
   };

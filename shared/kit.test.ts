@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { deadLettersOf } from './consumers.ts';
+import { deadLettersOf, inboxOf } from './consumers.ts';
 import { idempotencyOf } from './idempotency.ts';
 import { outboxOf } from './outbox.ts';
 import { createOrphans } from './orphans.ts';
@@ -154,6 +154,20 @@ describe('an event', () => {
     await Promise.all([1, 2, 3].map(() => consumer!.deliver({ envelope: envelope!, from: 'boards' }, 1)));
 
     expect((await ctx().models.Board.findById(board.id).lean())!.count).toBe(1);
+  });
+
+  test('whose action may be repeated runs each time it is delivered, and is not remembered', async () => {
+    const { board } = await create('before');
+    await app.settled();
+    const remembered = await inboxOf(app.runtime().db).countDocuments();
+    const envelope = { id: 'evt_renamed', type: 'Board.Renamed', version: 1, occurredAt: new Date().toISOString(), correlationId: 'c' };
+
+    const [consumer] = app.runtime().consumers;
+    for (const title of ['once', 'again'])
+      await consumer!.deliver({ envelope: { ...envelope, data: { boardId: board.id, title } }, from: 'boards' }, 1);
+
+    expect((await ctx().models.Board.findById(board.id).lean())!.title).toBe('again');
+    expect(await inboxOf(app.runtime().db).countDocuments()).toBe(remembered);
   });
 
   test('that is refused is kept as a dead letter, listed for admins, and can be tried again', async () => {

@@ -49,6 +49,12 @@ async function countBoard(ctx: Ctx, { boardId, title }: { boardId: string; title
   await ctx.models.Board.updateOne({ _id: boardId }, { $inc: { count: 1 } });
 }
 
+const boardRenamed = defineEvent('Board.Renamed', z.object({ boardId: z.string(), title: z.string() }));
+
+async function retitle(ctx: Ctx, { boardId, title }: { boardId: string; title: string }) {
+  await ctx.models.Board.updateOne({ _id: boardId }, { $set: { title } });
+}
+
 export const addToTrail = defineCommand('boards', 'addToTrail', {
   input: z.object({ boardId: z.string(), word: z.string() }),
   output: z.object({ length: z.number() }),
@@ -123,6 +129,7 @@ export const subgraph = defineSubgraph({
   },
   handlers: [
     on(boardCreated, countBoard),
+    on(boardRenamed, retitle, { repeatable: true }),
     answer(addToTrail, extendTrail),
     job('sweep-boards', { every: 60_000 }, (ctx: Ctx) => ctx.models.Board.deleteMany({ title: 'old' })),
   ],

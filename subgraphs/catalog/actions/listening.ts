@@ -4,7 +4,7 @@ import type { Ctx } from '../loaders.ts';
 import { CATEGORY_PAGES, PAGES } from './lists.ts';
 
 /** What everyone was told about these products, and about which there are, is asked of the store again. */
-export async function forgetProducts(ctx: Ctx, productIds: readonly string[]): Promise<void> {
+async function forgetProducts(ctx: Ctx, productIds: readonly string[]): Promise<void> {
   await ctx.cache.invalidate(productIds.map((id) => `product:${id}`));
   await forgetPages(ctx);
 }
@@ -45,11 +45,13 @@ export async function hearProduct(ctx: Ctx, { productId, vendorId }: { productId
   const vendor = await ctx.models.VendorState.findById(vendorId).lean();
   if (vendor) {
     const { suspended } = vendor;
-    const { modifiedCount } = await ctx.models.Product.updateOne(
-      { _id: productId, vendorSuspended: !suspended },
-      { $set: { vendorSuspended: suspended } },
-    );
-    if (modifiedCount > 0) ctx.publish(forgetWork({ productIds: [productId] }));
+    await ctx.transaction(async (inner) => {
+      const { modifiedCount } = await inner.models.Product.updateOne(
+        { _id: productId, vendorSuspended: !suspended },
+        { $set: { vendorSuspended: suspended } },
+      );
+      if (modifiedCount > 0) inner.publish(forgetWork({ productIds: [productId] }));
+    });
   }
   await forgetProducts(ctx, [productId]);
 }
