@@ -108,22 +108,30 @@ async function tell(ctx: Ctx, all: Moved[], now: Date): Promise<void> {
     const low = { productId, variantId, vendorId, available, threshold: after.lowStockThreshold!, warehouse, timestamp };
     ctx.publish(lowStockReached(low), lowStockAlert({ stockItemId: after._id, ...low }));
   }
-  for (const [variantId, group] of Map.groupBy(changed, ({ after }) => after.variantId)) {
-    const { productId, vendorId } = group[0]!.after;
-    if (await isBack(ctx, variantId, group)) ctx.publish(productBackInStock({ productId, variantId, vendorId, timestamp }));
+  for (const { productId, variantId, vendorId } of await backInStock(ctx, changed)) {
+    ctx.publish(productBackInStock({ productId, variantId, vendorId, timestamp }));
   }
 }
 
-/** A variant that was never stocked before has not run out. */
-async function isBack(ctx: Ctx, variantId: string, group: Moved[]): Promise<boolean> {
-  const sum = (side: 'before' | 'after') => group.reduce((total, each) => total + each[side].available, 0);
-  if (sum('before') > 0 || sum('after') === 0) return false;
-  const others = await ctx.models.StockItem.find(
-    { variantId, _id: { $nin: group.map(({ after }) => after._id) } },
-    { available: 1 },
+/** Variants that had run out in every place and have not any more. One that was never stocked before has not run out. */
+async function backInStock(ctx: Ctx, changed: Moved[]): Promise<StockItem[]> {
+  const sum = (group: Moved[], side: 'before' | 'after') => group.reduce((total, each) => total + each[side].available, 0);
+  const refilled = [...Map.groupBy(changed, ({ after }) => after.variantId)].filter(
+    ([, group]) => sum(group, 'before') === 0 && sum(group, 'after') > 0,
+  );
+  if (refilled.length === 0) return [];
+  const elsewhere = await ctx.models.StockItem.find(
+    { variantId: { $in: refilled.map(([variantId]) => variantId) }, _id: { $nin: changed.map(({ after }) => after._id) } },
+    { variantId: 1, available: 1 },
   ).lean();
-  const wasKnown = others.length > 0 || group.some(({ before }) => !isNew(before));
-  return wasKnown && others.every(({ available }) => available === 0);
+  const others = Map.groupBy(elsewhere, ({ variantId }) => variantId);
+  return refilled
+    .filter(([variantId, group]) => {
+      const rest = others.get(variantId) ?? [];
+      const wasKnown = rest.length > 0 || group.some(({ before }) => !isNew(before));
+      return wasKnown && rest.every(({ available }) => available === 0);
+    })
+    .map(([, group]) => group[0]!.after);
 }
 
 /** Opened in this very transaction: setting it, even to 0, makes a version. */
