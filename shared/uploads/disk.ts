@@ -36,7 +36,7 @@ export interface Grant {
   facts: string;
 }
 
-export const sign = (secret: string, { method, key, expiresAt, facts }: Grant): string =>
+const sign = (secret: string, { method, key, expiresAt, facts }: Grant): string =>
   createHmac('sha256', secret).update(['uploads', method, key, expiresAt, facts].join('\n')).digest('base64url');
 
 export function isSigned(secret: string, grant: Grant, signature: string): boolean {

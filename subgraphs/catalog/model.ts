@@ -144,7 +144,7 @@ const uploadSchema = new Schema(
 uploadSchema.index({ usedBy: 1, expiresAt: 1 }); // the job remove-unused-uploads
 uploadSchema.index({ key: 1 }); // CSV column media
 
-export const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED'] as const;
+const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED'] as const;
 
 const rowErrorSchema = new Schema(
   { row: Number, column: text, code: { type: String, required: true }, message: { type: String, required: true } },

@@ -26,7 +26,7 @@ interface Shown {
 /** On which of all ways to a product and its variant somebody finds it. */
 async function waysTo({ id, slug, variants }: Shown, as: typeof ann | null): Promise<string[]> {
   const variant = variants[0]!.id;
-  const { data } = await market.app.ask(SEEN, { id, slug, variant }, { as });
+  const { data, errors } = await market.app.ask(SEEN, { id, slug, variant }, { as });
   const entities = await market.app.entities(
     [
       { __typename: 'Product', id },
@@ -35,6 +35,8 @@ async function waysTo({ id, slug, variants }: Shown, as: typeof ann | null): Pro
     '... on Product { name } ... on ProductVariant { sku }',
     { as },
   );
+  // An error would tell that there is something.
+  expect([errors, entities.errors]).toEqual([undefined, undefined]);
   return [
     data.product && 'product',
     data.productBySlug && 'productBySlug',

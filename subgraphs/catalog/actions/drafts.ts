@@ -125,7 +125,7 @@ export function takeSlug(facts: Facts, { _id, name }: Pick<Product, '_id' | 'nam
 
 const NUMBERED_SLUGS = 20;
 
-export const slugOf = (name: string): string =>
+const slugOf = (name: string): string =>
   name
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')

@@ -6,6 +6,7 @@ import { splitList, type Row } from './csv.ts';
 import { checkVariant } from './drafts.ts';
 import { factsOf } from './import-rows.ts';
 import { metadataList } from './inputs.ts';
+import { MOST_MEDIA } from './media.ts';
 
 /* Cells that mean more than a value: media, facts, states and dates. Each refusal has the column as its path. */
 
@@ -26,7 +27,6 @@ export function mediaFrom(files: ReadonlyMap<string, { contentType: string }>, p
   return { media };
 }
 
-const MOST_MEDIA = 20;
 const LONGEST_ALT = 300;
 
 export function metadataFrom(cells: Row): Partial<Product> {

@@ -63,7 +63,6 @@ export async function takeUpload(
   const path = ['input', 'uploadId'];
   const upload = await ctx.models.Upload.findOne({ _id: wanted.id, vendorId: wanted.vendorId, purpose: wanted.purpose }).lean<Upload>();
   if (!upload) throw notFound('ProductUpload', wanted.id, path);
-  if (upload.usedBy) throw new Problem('UPLOAD_USED', 'This file is in use already.', { path });
   const inspected = await ctx.ports.uploads.inspect(upload.key);
   if (inspected.state === 'MISSING') throw new Problem('UPLOAD_MISSING', 'Nothing was handed in yet.', { path });
   if (inspected.state === 'REFUSED') throw new Problem('UPLOAD_REFUSED', inspected.reason, { path });
