@@ -11,6 +11,7 @@ import type { UseErrors } from './plugins/use-errors.ts';
 import { usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
+const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -54,7 +55,10 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
   app.setErrorHandler((error, request, reply) => {
     const { problem, status } = asProblem(error);
     if (status === 401) reply.header('www-authenticate', 'Bearer');
-    return reply.status(status).send({ errors: [errors.format(problem ?? error, request.id)] });
+    return reply
+      .status(status)
+      .type(mediaTypeFor(request))
+      .send({ errors: [errors.format(problem ?? error, request.id)] });
   });
 }
 
@@ -94,6 +98,10 @@ export function addHealth(app: FastifyInstance, { connectedClients, checks }: He
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);
   });
 }
+
+/** Clients read errors of another status than 200 only from the media type of GraphQL; to the others plain JSON is what they know. */
+const mediaTypeFor = ({ headers }: FastifyRequest): string =>
+  `${headers.accept?.includes(GRAPHQL_MEDIA_TYPE) ? GRAPHQL_MEDIA_TYPE : 'application/json'}; charset=utf-8`;
 
 const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404 };
 

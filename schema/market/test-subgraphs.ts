@@ -1,0 +1,13 @@
+import { join } from 'node:path';
+import { readManifest } from '../../shared/manifest.ts';
+import type { Subgraph } from '../../shared/subgraph.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Every subgraph of `rover.yaml`. */
+export const loadSubgraphs = (): Promise<Subgraph[]> =>
+  Promise.all(
+    readManifest(ROOT, {}).map(
+      async ({ name }) => ((await import(`../../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph,
+    ),
+  );
