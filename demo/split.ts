@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readManifest } from '../shared/manifest.ts';
+import { freePort } from './ports.ts';
 import type { Running } from './together.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -41,7 +41,9 @@ export async function runSplit(port: number): Promise<Running> {
     const launch = (): ChildProcess => {
       const child = spawn(process.execPath, [join(ROOT, file), ...args], {
         env: { ...environment, ...more },
-        stdio: ['ignore', 'inherit', 'inherit'],
+        // A channel to this process, so that they end with it however it ends; a group of their own, so that Ctrl-C reaches them once.
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        detached: true,
       });
       child.once('exit', () => {
         if (closing) return;
@@ -93,13 +95,4 @@ async function untilReady(url: string): Promise<void> {
     if (Date.now() > until) throw new Error(`${url} did not become ready within ${READY_MS} ms`);
     await delay(POLL_MS);
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -78,6 +78,8 @@ async function untilReady(url: string): Promise<void> {
   }
 }
 
+const parentOf = (pid: number): number => Number(spawnSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }).stdout);
+
 const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);
@@ -116,6 +118,24 @@ describe('npm start on a clean folder', () => {
     expect(products.totalCount).toBeGreaterThanOrEqual(300);
     expect(vendors.totalCount).toBe(13);
     expect(categoryTree.length).toBeGreaterThan(3);
+  });
+
+  test(
+    'refuses another start on its folder in one line, and is not disturbed by it',
+    () => {
+      const second = spawnSync('npm', ['start', '--silent', '--', '--port', '0'], { cwd: ROOT, env, encoding: 'utf8', timeout: TOUR_MS });
+
+      expect(second.status).toBe(1);
+      expect(second.stderr.trim().split('\n')).toEqual([expect.stringMatching(/is in use by process \d+\. Stop that one first/)]);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(demo);
+    },
+    TOUR_MS,
+  );
+
+  test('is ready only with its stores', async () => {
+    const ready = (await (await fetch(demo.http.replace('/graphql', '/ready'))).json()) as { checks: unknown };
+
+    expect(ready.checks).toEqual({ mongodb: 'up', redis: 'up' });
   });
 
   test('shows GraphiQL to a browser', async () => {
@@ -186,6 +206,23 @@ describe('npm start --split on the same folder', () => {
 
       expect(during.vendors.totalCount).toBe(13);
       expect(after.products.totalCount).toBeGreaterThanOrEqual(300);
+      // Its place was taken by another process, and demo.json says by which.
+      const now = JSON.parse(readFileSync(file, 'utf8')) as Demo;
+      expect(now.processes.find(({ name }) => name === catalog.name)!.pid).not.toBe(catalog.pid);
+      running!.demo = now;
+    },
+    START_MS,
+  );
+
+  test(
+    'ends with the process that was started, even when that is killed',
+    async () => {
+      const members = running!.demo.processes.filter(({ name }) => !['mongodb', 'redis'].includes(name));
+      process.kill(parentOf(members[0]!.pid), 'SIGKILL');
+
+      const until = Date.now() + STOP_MS;
+      while (members.some(({ pid }) => isAlive(pid)) && Date.now() < until) await delay(50);
+      expect(members.filter(({ pid }) => isAlive(pid))).toEqual([]);
     },
     START_MS,
   );

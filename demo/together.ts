@@ -8,6 +8,7 @@ import { env, parseEnv } from '../shared/env.ts';
 import { openHost, type Host } from '../shared/host.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
+import type { Runtime } from '../shared/runtime.ts';
 import type { Subgraph } from '../shared/subgraph.ts';
 import { uploadSettings } from '../shared/uploads.ts';
 
@@ -40,6 +41,7 @@ export const openWholeHost = async (background = true): Promise<Host> =>
 /** Gateway and subgraphs in this one process. */
 export async function runTogether(host: Host, port: number): Promise<Running> {
   const log = createLog('gateway');
+  const [anySubgraph] = [...host.runtimes.values()] as [Runtime];
   const gateway = await openGateway({
     ...gatewaySettings(process.env),
     supergraphSdl: readFileSync(join(ROOT, 'schema/supergraph.graphql'), 'utf8'),
@@ -49,7 +51,8 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
     isRevoked: useRevocations({ redis: host.redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
     port,
     host: env.HOST,
-    checks: { redis: async () => ((await host.redis.ping()) === 'PONG' ? 'up' : 'down') },
+    // One process, one answer: without a store the subgraphs here can do nothing, so neither can it.
+    checks: { mongodb: async () => (await anySubgraph.health()).mongodb, redis: async () => (await anySubgraph.health()).redis },
     log,
   });
   return {

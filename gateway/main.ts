@@ -6,6 +6,7 @@ import { env, parseEnv } from '../shared/env.ts';
 import { httpTransport } from '../shared/http-transport.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
+import { endWithParent } from '../shared/parent.ts';
 import { uploadSettings } from '../shared/uploads.ts';
 import { openGateway } from './gateway.ts';
 import { useRevocations } from './plugins/use-revocations.ts';
@@ -19,6 +20,7 @@ const REDIS_PATIENCE_MS = 1_000;
 
 /** The gateway as a process of its own: reaches every subgraph of rover.yaml over HTTP. */
 async function main(): Promise<void> {
+  endWithParent();
   const log = createLog('gateway');
   if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new Error('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
   const transports = Object.fromEntries(readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl)]));

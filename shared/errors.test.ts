@@ -160,6 +160,27 @@ describe('maskError', () => {
     });
   });
 
+  test.each(['MongoServerSelectionError', 'MongoNetworkError', 'MongoPoolClearedError', 'MaxRetriesPerRequestError'])(
+    'says of a store that does not answer (%s) that it is worth another try, and no word of where it is',
+    async (name) => {
+      const { answers, lines } = await ask('{ note { text } }', () => {
+        throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:27017'), { name });
+      });
+
+      expect(answers).toMatchObject([{ path: ['note'], extensions: { code: 'UNAVAILABLE', retryable: true, correlationId: 'c-1' } }]);
+      expect(JSON.stringify(answers)).not.toMatch(/10\.0\.0\.7|ECONNREFUSED|Mongo/);
+      expect(lines).toHaveLength(1);
+    },
+  );
+
+  test('takes other errors of a store for what they are: ours', async () => {
+    const { answers } = await ask('{ note { text } }', () => {
+      throw Object.assign(new Error('E11000 duplicate key'), { name: 'MongoServerError' });
+    });
+
+    expect(answers).toMatchObject([{ extensions: { code: 'INTERNAL_SERVER_ERROR', retryable: false } }]);
+  });
+
   const hostile = new Proxy(
     {},
     {

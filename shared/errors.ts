@@ -135,6 +135,7 @@ export function maskError(error: unknown, options: MaskOptions): GraphQLFormatte
       return { message, ...placeOf(error), extensions: { code, retryable: false, correlationId } };
     }
     logQuietly(error, options);
+    if (isStoreGone(error)) return maskError(within(error, unavailable('store')), options);
     return internalError(correlationId, placeOf(error));
   } catch {
     return internalError(correlationId, {});
@@ -154,6 +155,22 @@ function placeOf(error: unknown): Place {
   const { path, locations } = error;
   return { ...(locations && { locations }), ...(path && { path }) };
 }
+
+// What the drivers of both stores throw when nobody answers. By name: they bring several copies of these classes.
+const STORE_GONE =
+  /^(Mongo(ose)?(ServerSelection|Network|NetworkTimeout|NotConnected|TopologyClosed|PoolCleared|PoolClosed|WaitQueueTimeout)Error|PoolClearedOnNetworkError|MaxRetriesPerRequestError)$/;
+
+/** True when a store could not be reached, so that nothing is wrong with the request or with us. */
+const isStoreGone = (error: unknown): boolean => {
+  const cause = error instanceof GraphQLError ? (error.originalError ?? error) : error;
+  return cause instanceof Error && STORE_GONE.test(cause.name);
+};
+
+/** The problem at the place in the answer where the error was. */
+const within = (error: unknown, problem: Problem): GraphQLError =>
+  error instanceof GraphQLError
+    ? new GraphQLError(problem.message, { nodes: error.nodes, path: error.path, originalError: problem })
+    : problem;
 
 /** The code of a refusal that is the request's fault; undefined when it is ours. */
 function requestCode(error: unknown): string | undefined {
