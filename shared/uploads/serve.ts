@@ -44,8 +44,10 @@ export async function serveUploads(
     scope.removeAllContentTypeParsers();
     // The body stays a stream: a file is never held in memory.
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-    scope.setErrorHandler((error, _request, reply) => {
+    scope.setErrorHandler((error, request, reply) => {
       const status = error instanceof Refused ? error.status : ((error as { statusCode?: number }).statusCode ?? 500);
+      // What is still coming of a refused file is not read, so nothing else could come over this connection.
+      if (request.method === 'PUT') reply.header('connection', 'close');
       return reply.status(status).send({ error: status < 500 ? (error as Error).message : 'Something went wrong on our side.' });
     });
     scope.put(`${path}/*`, { bodyLimit: LARGEST }, async (request: Request, reply) => {

@@ -2,11 +2,7 @@ import { Schema, type Connection, type InferSchemaType, type Types } from 'mongo
 import { newId } from '../../shared/ids.ts';
 import { moneySchema } from '../../shared/money.ts';
 import { PRODUCT_STATES } from './machine.ts';
-
-export const ATTRIBUTE_TYPES = ['TEXT', 'NUMBER', 'BOOLEAN', 'SELECT', 'MULTISELECT', 'COLOUR'] as const;
-export type AttributeType = (typeof ATTRIBUTE_TYPES)[number];
-/** Types whose values are one (or some) of the attribute's options. */
-export const OPTION_TYPES: readonly AttributeType[] = ['SELECT', 'MULTISELECT', 'COLOUR'];
+import { ATTRIBUTE_TYPES } from './attribute-types.ts';
 
 export type Value = string | number | boolean | string[];
 

@@ -1,5 +1,5 @@
 import { allow, and, isSignedIn, objectRule } from '../../shared/permissions.ts';
-import { maySee, seesPrivate, type VariantOfProduct } from './actions/visibility.ts';
+import { maySee, seesPrivate, type VariantOfProduct } from './visibility.ts';
 import type { Ctx } from './loaders.ts';
 import type { Product } from './model.ts';
 

@@ -14,16 +14,7 @@ import * as products from './actions/products.ts';
 import { CreateMediaUpload, createMediaUpload, CreateProductImportUpload, createProductImportUpload } from './actions/uploads.ts';
 import { optionsOf, textOf, type CheckedValue } from './actions/values.ts';
 import * as variants from './actions/variants.ts';
-import {
-  findBySlug,
-  findProduct,
-  findVariant,
-  isPublic,
-  isReleased,
-  nameOf,
-  variantsOf,
-  type VariantOfProduct,
-} from './actions/visibility.ts';
+import { findBySlug, findProduct, findVariant, isPublic, isReleased, nameOf, variantsOf, type VariantOfProduct } from './visibility.ts';
 import type { Ctx } from './loaders.ts';
 import { actionsFrom } from './machine.ts';
 import type { Attribute, Media, Product, ProductExport, ProductImport } from './model.ts';

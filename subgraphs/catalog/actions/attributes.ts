@@ -4,7 +4,8 @@ import { idempotencyKey, list, slug, text } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import { productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
-import { ATTRIBUTE_TYPES, OPTION_TYPES, type Attribute, type AttributeOption, type Product } from '../model.ts';
+import { ATTRIBUTE_TYPES, OPTION_TYPES } from '../attribute-types.ts';
+import type { Attribute, AttributeOption, Product } from '../model.ts';
 import { checkVersion } from './editing.ts';
 
 const name = text({ min: 1, max: 60 });

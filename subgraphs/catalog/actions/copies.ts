@@ -1,6 +1,6 @@
 import type { Ctx } from '../loaders.ts';
 import type { Product, Variant } from '../model.ts';
-import { isReleased, nameOf } from './visibility.ts';
+import { isReleased, nameOf } from '../visibility.ts';
 
 /** One query. Deleted products are known as well, so that orders can go on naming what was bought; they are not for sale. */
 export async function findCopies(ctx: Ctx, { variantIds }: { variantIds: string[] }) {

@@ -4,7 +4,7 @@ import { productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product, Variant } from '../model.ts';
 import { keysOf, summaryOf } from './drafts.ts';
-import { isPublic } from './visibility.ts';
+import { isPublic } from '../visibility.ts';
 
 const ID_PATH: InputPath = ['input', 'id'];
 

@@ -1,5 +1,5 @@
 import type { Ctx } from '../loaders.ts';
-import { seesPrivate } from './visibility.ts';
+import { seesPrivate } from '../visibility.ts';
 
 /** An import or export, if the viewer may edit products of its vendor; to others there is none. */
 export async function findJob<T extends { vendorId: string }>(

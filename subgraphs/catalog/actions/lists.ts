@@ -3,7 +3,7 @@ import { connection, type Connection, type ListArguments } from '../../../shared
 import { forbidden, invalid, unauthenticated } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product } from '../model.ts';
-import { isPublic, publicFilter, seesAll } from './visibility.ts';
+import { isPublic, publicFilter, seesAll } from '../visibility.ts';
 import { translateProductWhere, type ProductWhere } from './where.ts';
 
 export interface ProductList extends Omit<ListArguments, 'where'> {
