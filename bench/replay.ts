@@ -62,7 +62,7 @@ const filtersOf = (name: string, command: Command): Command[] => {
 /** The moment an id was made: its first ten characters after the prefix, in Crockford's base32. */
 function timeOf(id: string): number {
   const letters = id.slice(id.indexOf('_') + 1).slice(0, 10);
-  return [...letters].reduce((time, letter) => time * 32 + '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(letter), 0);
+  return letters.split('').reduce((time, letter) => time * 32 + '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(letter), 0);
 }
 
 /** `count` copies of the recorded commands, ready to be asked; the documents they change are in the store afterwards. */

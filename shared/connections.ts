@@ -4,7 +4,7 @@ import { translateWhere, type Fields } from './connections/where.ts';
 import { invalid } from './errors.ts';
 import type { AnyModel } from './loaders.ts';
 
-export type { FieldKind, Fields } from './connections/where.ts';
+export type { Fields } from './connections/where.ts';
 
 type Filter = Record<string, unknown>;
 

@@ -11,7 +11,7 @@ import type { Relay } from './relay.ts';
 import type { SagaRunner } from './saga-runner.ts';
 import type { Surroundings } from './runtime.ts';
 import type { Subgraph } from './subgraph.ts';
-import { outsideTransactions, TRANSACTION } from './store.ts';
+import { inTransaction, outsideTransactions } from './store.ts';
 
 interface ContextsOptions {
   subgraph: Subgraph;
@@ -33,6 +33,8 @@ interface Origin {
 
 /** Whole requests end after this long. */
 const REQUEST_MS = 30_000;
+/** A transaction that begins late may still lose against another one and try again. */
+const LEAST_PATIENCE_MS = 5_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
 export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
@@ -97,7 +99,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
   async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
     let said: Said[] = [];
     let later: (() => Promise<unknown>)[] = [];
-    const answer = await db.transaction(async (session: ClientSession) => {
+    const run = async (session: ClientSession): Promise<unknown> => {
       await orphans.note(session);
       said = [];
       later = [];
@@ -111,7 +113,8 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       const result = await work(inner);
       await writeOutbox(db, said, { session, correlationId: outer.correlationId, now: around.now(), consumersOf: around.consumersOf });
       return result;
-    }, TRANSACTION);
+    };
+    const answer = await inTransaction(db, run, Math.max(outer.deadline, Date.now() + LEAST_PATIENCE_MS));
     if (said.length > 0) relay.kick();
     for (const result of await Promise.allSettled(later.map((each) => each()))) {
       if (result.status === 'rejected') outer.log.warn({ err: result.reason }, 'something that was to follow a commit failed');

@@ -4,7 +4,7 @@ import { createChannels } from './live/channels.ts';
 import { PUBLISH, READ, RESTORE, type ScriptedRedis } from './live/scripts.ts';
 import { LiveSubscription, type LiveEntry } from './live/subscription.ts';
 
-export type { LiveEntry, LiveSubscription } from './live/subscription.ts';
+export type { LiveSubscription } from './live/subscription.ts';
 
 interface LiveOptions {
   /** Goes before every key. */

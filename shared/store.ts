@@ -1,17 +1,25 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { Mongoose, type Connection, type mongo } from 'mongoose';
+import { setTimeout as delay } from 'node:timers/promises';
+import { mongo, Mongoose, type ClientSession, type Connection } from 'mongoose';
 
 /**
  * The mongoose of the whole process: models take the running transaction's session by themselves (a forgotten `{ session }` is the classic
- * way to lose a write), and a filter on a field that does not exist throws.
+ * way to lose a write), and a filter on a field that does not exist throws. While the store is away nothing is queued: the driver waits for
+ * it as long as it is told to, and says so when it has not come.
  */
-export const mongoose = new Mongoose({ transactionAsyncLocalStorage: true, strictQuery: 'throw', autoIndex: false, autoCreate: false });
+export const mongoose = new Mongoose({
+  transactionAsyncLocalStorage: true,
+  strictQuery: 'throw',
+  autoIndex: false,
+  autoCreate: false,
+  bufferCommands: false,
+});
 
 /** Runs `work` as if no transaction were running around it. */
 export const outsideTransactions = <T>(work: () => T): T => storage.exit(work);
 
 /** What every transaction here runs with; weaker settings lose acknowledged writes or show half of somebody else's work. */
-export const TRANSACTION = { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' }, readPreference: 'primary' } as const;
+const TRANSACTION = { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' }, readPreference: 'primary' } as const;
 
 // mongoose keeps it under this name, without a type of its own.
 const storage = (mongoose as unknown as { transactionAsyncLocalStorage: AsyncLocalStorage<unknown> }).transactionAsyncLocalStorage;
@@ -31,6 +39,49 @@ export async function connectMongo(uri: string, { monitorCommands = false } = {}
     })
     .asPromise();
 }
+
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 500;
+
+/**
+ * Runs `work` in one transaction; again when it has lost against another one or its connection broke, but not after `until`, and not when the
+ * store did not come back while the driver waited for it: the driver's own helper would go on for two minutes, whoever waits.
+ */
+export async function inTransaction<T>(db: Connection, work: (session: ClientSession) => Promise<T>, until: number): Promise<T> {
+  const session = await db.startSession();
+  try {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
+      try {
+        session.startTransaction(TRANSACTION);
+        const result = await storage.run({ session }, () => work(session));
+        await commit(session, until);
+        return result;
+      } catch (error) {
+        // Without the store there is nobody to tell; ending the session says it as soon as there is.
+        if (session.inTransaction() && !isAway(error)) await session.abortTransaction();
+        if (!mayRepeat(error, 'TransientTransactionError', until)) throw error;
+        await delay(Math.random() * pause);
+      }
+    }
+  } finally {
+    void session.endSession().catch(() => undefined);
+  }
+}
+
+async function commit(session: ClientSession, until: number): Promise<void> {
+  for (;;) {
+    try {
+      return await session.commitTransaction();
+    } catch (error) {
+      if (!mayRepeat(error, 'UnknownTransactionCommitResult', until)) throw error;
+    }
+  }
+}
+
+const isAway = (error: unknown): boolean => error instanceof mongo.MongoServerSelectionError;
+
+const mayRepeat = (error: unknown, label: string, until: number): boolean =>
+  error instanceof mongo.MongoError && error.hasErrorLabel(label) && !isAway(error) && Date.now() < until;
 
 const DUPLICATE_KEY = 11_000;
 

@@ -1,6 +1,6 @@
 import type { Ctx } from './loaders.ts';
 import type { Product, Variant } from './model.ts';
-import { keyOf } from './actions/drafts.ts';
+import { keyOf } from './keys.ts';
 
 /** A variant together with its product: what may be seen of it depends on both. */
 export type VariantOfProduct = Variant & { product: Product };

@@ -3,7 +3,8 @@ import { notFound, Problem } from '../../shared/errors.ts';
 import { slug, text, webAddress } from '../../shared/input.ts';
 import { isDuplicateKey } from '../../shared/store.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
-import { forgetTree, type Ctx } from './loaders.ts';
+import { forgetTree } from './kept.ts';
+import type { Ctx } from './loaders.ts';
 import type { Category } from './model.ts';
 
 const name = text({ min: 1, max: 100 });

@@ -1,11 +1,11 @@
 import DataLoader from 'dataloader';
 import type { AnyContext, Context } from '../../shared/context.ts';
 import { byId, manyBy } from '../../shared/loaders.ts';
+import { TREE } from './kept.ts';
 import type { Category, Models } from './model.ts';
 
 /** A change forgets the tree at once; the time is the backstop. */
 const KEPT_SECONDS = 300;
-const TREE = 'tree';
 const IN_ORDER = { order: 1, _id: 1 } as const;
 
 export const loaders = (models: Models, ctx: Context<Models, unknown>) => ({
@@ -25,6 +25,3 @@ function childrenOf(models: Models, { cache }: Pick<AnyContext, 'cache'>): DataL
   const kept = { key: (id: string) => `children:${id}`, ttlSeconds: KEPT_SECONDS, groups: [TREE], load };
   return new DataLoader(async (ids) => (await cache.cachedMany<Category[]>(ids, kept)) as Category[][]);
 }
-
-/** Called by whatever changes a category. */
-export const forgetTree = (ctx: Pick<AnyContext, 'afterCommit' | 'cache'>): void => ctx.afterCommit(() => ctx.cache.invalidateGroup(TREE));

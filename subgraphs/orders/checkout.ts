@@ -8,7 +8,8 @@ import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStoc
 import { findVendors } from '../vendors/contract.ts';
 import { askVariants } from './cart-view.ts';
 import { orderCancelled, orderCreated, orderStatusChanged, vendorOrderReceived } from './contract.ts';
-import { forgetOrder, type Ctx } from './loaders.ts';
+import { forgetOrder } from './kept.ts';
+import type { Ctx } from './loaders.ts';
 import type { OrderAddress, OrderLine } from './model.ts';
 
 const Money = z.object({ amount: z.number().int(), currency: z.string() });

@@ -78,5 +78,3 @@ export function createMemberships(ctx: Pick<AnyContext, 'viewer' | 'call'>) {
     },
   };
 }
-
-export type Memberships = ReturnType<typeof createMemberships>;

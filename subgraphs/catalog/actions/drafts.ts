@@ -1,3 +1,4 @@
+import { keyOf } from '../keys.ts';
 import { isProblem, notFound, Problem, type InputPath } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
 import { compare, type Money } from '../../../shared/money.ts';
@@ -246,5 +247,3 @@ export const keysOf = ({ _id, vendorId, slug, variants }: Pick<Product, '_id' | 
   slugKey: keyOf(vendorId, slug),
   skuKeys: [_id, ...variants.map(({ sku }) => keyOf(vendorId, sku))],
 });
-
-export const keyOf = (vendorId: string, name: string): string => `${vendorId}/${name}`;

@@ -3,7 +3,7 @@ import { findVendors } from '../../vendors/contract.ts';
 import { notFound } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product } from '../model.ts';
-import { keyOf } from './drafts.ts';
+import { keyOf } from '../keys.ts';
 
 /** What must be known of the world before products of a vendor can be made or changed. */
 export interface Facts {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { notFound, Problem, type InputPath } from '../../../shared/errors.ts';
 import { list, text } from '../../../shared/input.ts';
-import type { Attribute, AttributeOption, AttributeType, Value } from '../model.ts';
+import type { AttributeType } from '../attribute-types.ts';
+import type { Attribute, AttributeOption, Value } from '../model.ts';
 
 export const AttributeValueInput = z.object({
   attributeId: z.string(),

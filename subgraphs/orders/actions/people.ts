@@ -1,5 +1,6 @@
 import { restockReservation } from '../../inventory/contract.ts';
-import { forgetOrder, type Ctx } from '../loaders.ts';
+import { forgetOrder } from '../kept.ts';
+import type { Ctx } from '../loaders.ts';
 
 /** The account is gone: orders stay for the record, without what they knew of the person. */
 export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {

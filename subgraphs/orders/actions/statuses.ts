@@ -9,7 +9,8 @@ import {
   VENDOR_ORDER_STATUSES,
   type VendorOrderStatus,
 } from '../contract.ts';
-import { forgetOrder, type Ctx } from '../loaders.ts';
+import { forgetOrder } from '../kept.ts';
+import type { Ctx } from '../loaders.ts';
 import { canMove, deriveStatus, sourcesOf, type Mover } from '../machine.ts';
 import type { Order, VendorOrder } from '../model.ts';
 
