@@ -58,7 +58,8 @@ export async function runSplit(port: number): Promise<Running> {
     members.push(member);
   }
 
-  for (const group of groups) start(group.join('+'), ports.get(group[0]!)!, 'shared/group.ts', group);
+  // They begin to listen in their order: a process is named by the port that comes last.
+  for (const group of groups) start(group.join('+'), ports.get(group.at(-1)!)!, 'shared/group.ts', group);
   start('gateway', port, 'gateway/main.ts', [], { PORT: String(port) });
   await Promise.all([...ports.values(), port].map((at) => untilReady(`http://127.0.0.1:${at}/ready`)));
 
