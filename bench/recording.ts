@@ -18,7 +18,7 @@ export interface Recorded {
   command: Command;
   outcome: string;
   /** Session and transaction number, where it ran in a transaction. */
-  transaction: string | undefined;
+  transaction: string | null;
 }
 
 const RECORDED = new Set(['find', 'aggregate', 'insert', 'update', 'delete', 'findAndModify', 'commitTransaction', 'abortTransaction']);
@@ -47,7 +47,7 @@ export function record(client: mongo.MongoClient): { stop(): Recorded[] } {
     if (IGNORED.has(name)) return;
     if (!RECORDED.has(name)) problem ??= new Error(`${name} cannot be replayed`);
     const { lsid, txnNumber, autocommit } = command as Command;
-    const transaction = autocommit === false ? `${lsid.id.toString('hex')}:${txnNumber}` : undefined;
+    const transaction = autocommit === false ? `${lsid.id.toString('hex')}:${txnNumber}` : null;
     const entry = { db, name, command: withoutEnvelope(command), outcome: '', transaction };
     recorded.push(entry);
     open.set(requestId, entry);

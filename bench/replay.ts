@@ -92,7 +92,7 @@ const another = (each: string): string => {
 export async function replay(client: mongo.MongoClient, commands: Recorded[]): Promise<void> {
   const sessions = new Map<string, mongo.ClientSession>();
   for (const { db, name, command, transaction, outcome } of commands) {
-    const session = transaction === undefined ? undefined : sessionOf(client, sessions, transaction);
+    const session = transaction === null ? undefined : sessionOf(client, sessions, transaction);
     if (name === 'commitTransaction') {
       await session!.commitTransaction();
       await session!.endSession();

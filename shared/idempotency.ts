@@ -3,7 +3,7 @@ import type { Connection } from 'mongoose';
 import type { AnyContext } from './context.ts';
 import { env } from './env.ts';
 import { isProblem, Problem } from './errors.ts';
-import { hasDied, ownerName } from './owner.ts';
+import { asOwner, hasLeft } from './owner.ts';
 import { createIndexes, isDuplicateKey } from './store.ts';
 
 /** The memory of one request: who holds it while it runs, and its answer afterwards. */
@@ -19,7 +19,7 @@ interface IdempotencyRow {
 }
 
 const KEPT_SECONDS = 24 * 3_600;
-/** A runner that has not finished by then has died: whole requests end after 30 s. On its own machine its death is seen at once. */
+/** A runner that has not finished by then has died: whole requests end after 30 s. On its own machine that is seen at once. */
 const LOCK_MS = 45_000;
 
 export const idempotencyOf = (db: Connection) => db.collection<IdempotencyRow>('idempotency');
@@ -44,10 +44,11 @@ interface Request<T> {
  * Runs a request once for each key. The same key and input answer again what was answered before (refusals too, if they are final), for
  * 24 hours; other input is IDEMPOTENCY_KEY_REUSED; a request that is still running is IDEMPOTENCY_IN_FLIGHT, which may be sent again.
  */
-export async function once<T>(ctx: AnyContext, request: Request<T>): Promise<T> {
+export const once = <T>(ctx: AnyContext, request: Request<T>): Promise<T> => asOwner((owner) => runOnce(ctx, request, owner));
+
+async function runOnce<T>(ctx: AnyContext, request: Request<T>, owner: string): Promise<T> {
   const rows = idempotencyOf(ctx.db);
   const _id = createHash('sha256').update(`${request.scope}\n${request.key}`).digest('base64url');
-  const owner = ownerName();
   const known = await claim(ctx.db, { _id, owner, inputHash: hashOf(request.input) });
   if (known) return replay<T>(known);
 
@@ -73,7 +74,8 @@ export async function once<T>(ctx: AnyContext, request: Request<T>): Promise<T> 
       const { code, message, extensions } = error;
       await finish(ctx, { refusal: { code, message, extensions: { ...extensions, typename: error.typename } } });
     } else {
-      await forget();
+      // Not waited for: it may take long when the store is away, and who left can be seen to have left.
+      void forget();
     }
     throw error;
   }
@@ -95,7 +97,7 @@ async function claim(db: Connection, mine: { _id: string; owner: string; inputHa
     throw new Problem('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with other input.', { path: ['input', 'idempotencyKey'] });
   }
   if (row?.state === 'DONE') return row;
-  const isFree = row && hasDied(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
+  const isFree = row && hasLeft(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
   const taken = await rows.updateOne({ _id: mine._id, state: 'IN_FLIGHT', ...isFree }, { $set: { owner: mine.owner, lockedUntil } });
   if (taken.modifiedCount === 0) throw inFlight();
   return undefined;

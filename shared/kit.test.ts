@@ -223,6 +223,28 @@ describe('an event', () => {
     expect((await after.next()).value.data.boardCreated.title).toBe('missed');
     await after.return!();
   });
+
+  test('that is said right after Redis was wiped comes behind what was there before', async () => {
+    const SUBSCRIBE = 'subscription ($after: Cursor) { boardCreated(after: $after) { cursor title } }';
+    const before = await app.subscribe(SUBSCRIBE);
+    await create('seen');
+    const { cursor } = (await before.next()).value.data.boardCreated;
+    await before.return!();
+    for (const title of ['one', 'two', 'three']) await create(title);
+    await app.settled();
+
+    for (let round = 0; round < 3; round += 1) {
+      await app.wipeRedis();
+      await create(`after wipe ${round}`);
+    }
+    await app.settled();
+
+    const after = await app.subscribe(SUBSCRIBE, { after: cursor });
+    const titles: string[] = [];
+    while (titles.length < 6) titles.push((await after.next()).value.data.boardCreated.title);
+    expect(titles).toEqual(['one', 'two', 'three', 'after wipe 0', 'after wipe 1', 'after wipe 2']);
+    await after.return!();
+  });
 });
 
 describe('a command', () => {

@@ -91,6 +91,22 @@ describe('publish', () => {
     expect(await live.position('wall')).not.toBe('0-0');
   });
 
+  test('appends and restores nothing once the mark is gone with which Redis was filled', async () => {
+    const { live } = open();
+    await admin.set(`${prefix}:mark`, 1);
+
+    const before = await live.publishWhile(`${prefix}:mark`, 'board', { eventId: 'evt_1', payload: 1 });
+    const kept = await live.restoreWhile(`${prefix}:mark`, 'wall', '5-0', { payload: 1 });
+    await admin.del(`${prefix}:mark`);
+    const after = await live.publishWhile(`${prefix}:mark`, 'board', { eventId: 'evt_2', payload: 2 });
+
+    expect(kept).toBe(true);
+    expect(after).toBeUndefined();
+    expect(await live.restoreWhile(`${prefix}:mark`, 'wall', '6-0', { payload: 2 })).toBeUndefined();
+    expect(await live.position('wall')).toBe('5-0');
+    expect(await live.position('board')).toBe(before);
+  });
+
   test('keeps about as many entries as it was told', async () => {
     const { live } = open(100);
 

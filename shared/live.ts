@@ -29,8 +29,12 @@ interface SubscribeOptions {
 export interface Live {
   /** Appends and announces; answers the cursor. Safe to repeat with the same event id. */
   publish(topic: string, entry: NewEntry): Promise<string>;
+  /** The same, but only as long as the key `mark` is there; undefined when it is gone, since then Redis was wiped. */
+  publishWhile(mark: string, topic: string, entry: NewEntry): Promise<string | undefined>;
   /** Puts an entry back under its old cursor after Redis was wiped, oldest first; nobody is told. False when the topic has it or newer ones. */
   restore(topic: string, cursor: string, entry: NewEntry): Promise<boolean>;
+  /** The same, but only as long as the key `mark` is there; undefined when it is gone, since then Redis was wiped once more. */
+  restoreWhile(mark: string, topic: string, cursor: string, entry: NewEntry): Promise<boolean | undefined>;
   /** Where the topic ends now. Read it before the state it belongs to, and subscribe after it: nothing is missed between. */
   position(topic: string): Promise<string>;
   /**
@@ -72,6 +76,15 @@ export function createLive(connect: () => Redis, { prefix, maxLength = MAX_LENGT
     return rows.map(([cursor, [, payload]]) => ({ cursor, payload: JSON.parse(payload) as unknown }));
   }
 
+  const append = async (mark: string, topic: string, entry: NewEntry): Promise<string | undefined> =>
+    (await redis.livePublish(streamOf(topic), seenOf(topic, entry), mark, entry.eventId ?? '', textOf(entry), ...settings)) ?? undefined;
+
+  async function putBack(mark: string, topic: string, cursor: string, entry: NewEntry): Promise<boolean | undefined> {
+    const keys = [streamOf(topic), seenOf(topic, entry), mark] as const;
+    const done = await redis.liveRestore(...keys, entry.eventId ?? '', textOf(entry), ...settings, cursor);
+    return done === -1 ? undefined : done === 1;
+  }
+
   function subscribe<T>(topic: string, { after, signal }: SubscribeOptions = {}): LiveSubscription<T> {
     const leave = () => void subscription.return();
     const subscription = new LiveSubscription<T>(
@@ -97,9 +110,10 @@ export function createLive(connect: () => Redis, { prefix, maxLength = MAX_LENGT
   }
 
   return {
-    publish: (topic, entry) => redis.livePublish(streamOf(topic), seenOf(topic, entry), entry.eventId ?? '', textOf(entry), ...settings),
-    restore: async (topic, cursor, entry) =>
-      (await redis.liveRestore(streamOf(topic), seenOf(topic, entry), entry.eventId ?? '', textOf(entry), ...settings, cursor)) === 1,
+    publish: async (topic, entry) => (await append('', topic, entry))!,
+    publishWhile: append,
+    restore: async (topic, cursor, entry) => (await putBack('', topic, cursor, entry))!,
+    restoreWhile: putBack,
     position,
     subscribe,
     async close() {

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from '@jest/globals';
-import { hasDied, ownerName } from './owner.ts';
+import { asOwner, hasDied, hasLeft, ownerName } from './owner.ts';
 
 const isLinux = process.platform === 'linux';
 const withPid = (pid: number): string => ownerName().replace(`/${process.pid}/`, `/${pid}/`);
@@ -33,6 +33,20 @@ test('a process that was killed counts as gone before its parent has taken notic
   await once(child, 'exit');
 
   expect(hasDied(holder)).toBe(isLinux);
+});
+
+test('who works under a name has left it when the work has ended, also when it failed', async () => {
+  const names: string[] = [];
+  const work = async (owner: string): Promise<void> => {
+    names.push(owner);
+    expect(hasLeft(owner)).toBe(false);
+    if (names.length === 2) throw new Error('in vain');
+  };
+
+  await asOwner(work);
+  await expect(asOwner(work)).rejects.toThrow('in vain');
+
+  expect(names.map(hasLeft)).toEqual([true, true]);
 });
 
 test.each([

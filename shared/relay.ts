@@ -26,6 +26,17 @@ const FIRST_CHECK_MS = 15_000;
 const LAST_CHECK_MS = 10 * 60_000;
 /** How much of the past a wiped Redis is filled with again. */
 const RESTORED_MS = 24 * 3_600_000;
+/** Rows were written in nearly the order in which they were sent; so many apart, both orders agree. */
+const DISORDER = 1_000;
+
+/** Redis has lost everything: what was there comes first. */
+class Wiped extends Error {}
+
+interface PastEntry {
+  topic: string;
+  cursor: string;
+  row: OutboxRow;
+}
 
 /**
  * Carries a subgraph's outbox to the queues and live topics, in the order of the rows. One process at a time, by lease, so that the order
@@ -36,6 +47,7 @@ export function createRelay(options: RelayOptions) {
   const rows = outboxOf(db);
   const acks = `${prefix}:acks:${subgraph}`;
   const epoch = `${prefix}:epoch:${subgraph}`;
+  const filling = `${prefix}:filling:${subgraph}`;
   const kicks = `${prefix}:kick:${subgraph}`;
   let leaseUntil = 0;
   let running: Promise<void> | undefined;
@@ -56,7 +68,11 @@ export function createRelay(options: RelayOptions) {
   async function send(row: OutboxRow): Promise<Partial<OutboxRow>> {
     const envelope = envelopeOf(row);
     const cursors: Record<string, string> = {};
-    for (const topic of row.topics) cursors[topic] = await live.publish(topic, { eventId: row._id, payload: envelope });
+    for (const topic of row.topics) {
+      const cursor = await live.publishWhile(epoch, topic, { eventId: row._id, payload: envelope });
+      if (cursor === undefined) throw new Wiped();
+      cursors[topic] = cursor;
+    }
     for (const queue of row.waiting) await queues.add(queue, envelope, subgraph);
     const now = Date.now();
     return row.waiting.length > 0
@@ -102,23 +118,48 @@ export function createRelay(options: RelayOptions) {
     }
   }
 
-  /** Redis carries a mark; when it is gone, so is everything else that was there. */
+  /** Redis carries a mark; when it is gone, so is everything else that was there. It comes back last, when all the rest is there again. */
   async function refillAfterWipe(): Promise<void> {
-    if ((await redis.set(epoch, owner, 'NX')) === null) return;
-    await rows.updateMany({ state: 'SENT' }, { $set: { checkAt: new Date(0) } });
-    const since = new Date(Date.now() - RESTORED_MS);
-    const past = rows.find({ state: { $ne: 'NEW' }, occurredAt: { $gte: since }, 'topics.0': { $exists: true } }).sort({ _id: 1 });
-    for await (const row of past) {
-      for (const [topic, cursor] of Object.entries(row.cursors)) {
-        await live.restore(topic, cursor, { eventId: row._id, payload: envelopeOf(row) });
+    while ((await redis.exists(epoch)) === 0) {
+      await redis.set(filling, owner);
+      await rows.updateMany({ state: 'SENT' }, { $set: { checkAt: new Date(0) } });
+      try {
+        await restoreTopics();
+        await redis.rename(filling, epoch);
+      } catch (error) {
+        // Wiped once more meanwhile: all begins again, and with nothing.
+        if (!(error instanceof Wiped) && !isMissingKey(error)) throw error;
       }
     }
+  }
+
+  async function restoreTopics(): Promise<void> {
+    const since = new Date(Date.now() - RESTORED_MS);
+    const past = rows.find({ state: { $ne: 'NEW' }, occurredAt: { $gte: since }, 'topics.0': { $exists: true } }).sort({ _id: 1 });
+    let entries: PastEntry[] = [];
+    const restore = async (count: number): Promise<void> => {
+      entries.sort((a, b) => compareCursors(a.cursor, b.cursor));
+      for (const { topic, cursor, row } of entries.slice(0, count)) {
+        const restored = await live.restoreWhile(filling, topic, cursor, { eventId: row._id, payload: envelopeOf(row) });
+        if (restored === undefined) throw new Wiped();
+      }
+      entries = entries.slice(count);
+    };
+    for await (const row of past) {
+      for (const [topic, cursor] of Object.entries(row.cursors)) entries.push({ topic, cursor, row });
+      if (entries.length >= 2 * DISORDER) await restore(DISORDER);
+    }
+    await restore(entries.length);
   }
 
   async function round(thorough: boolean): Promise<void> {
     if (stopped || !(await leads())) return;
     if (thorough) await refillAfterWipe();
-    await sendNew();
+    await sendNew().catch(async (error) => {
+      if (!(error instanceof Wiped)) throw error;
+      again = true;
+      thoroughly = true;
+    });
     if (!thorough) return;
     await takeAcknowledgements();
     await sendAgain();
@@ -167,6 +208,14 @@ export function createRelay(options: RelayOptions) {
 }
 
 export type Relay = ReturnType<typeof createRelay>;
+
+const isMissingKey = (error: unknown): boolean => error instanceof Error && error.message.includes('no such key');
+
+function compareCursors(one: string, other: string): number {
+  const [ms = 0, sequence = 0] = one.split('-').map(Number);
+  const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
+  return ms - otherMs || sequence - otherSequence;
+}
 
 /** An acknowledgement is `<queue> <event id>`. */
 function groupByQueue(taken: string[]): Map<string, string[]> {

@@ -58,7 +58,7 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
       return await store.load(id);
     } finally {
       clearInterval(heartbeat);
-      if (!FINAL_STATES.includes(row.state)) await store.release(id, token).catch(() => undefined);
+      if (!FINAL_STATES.includes(row.state)) void store.release(id, token).catch(() => undefined);
     }
   }
 

@@ -4,6 +4,7 @@ import { crashPoint } from './crash.ts';
 import { isProblem, Problem } from './errors.ts';
 import { LostLease, type SagaStore } from './saga-store.ts';
 import type { Saga, SagaRow, Step, StepArgs, Wait } from './sagas.ts';
+import { isAway } from './store.ts';
 
 /** 8 tries, 100 ms doubling to 2 s: about 5 s, then the saga turns back. */
 const ATTEMPTS = 8;
@@ -64,7 +65,7 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
       });
       return saved;
     } catch (error) {
-      if (error instanceof LostLease) throw error;
+      if (error instanceof LostLease || isAway(error)) throw error;
       return failed(row, step.name, error);
     }
   }
@@ -83,7 +84,7 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
         entry: { step: name, outcome: 'UNDONE' },
       });
     } catch (error) {
-      if (error instanceof LostLease) throw error;
+      if (error instanceof LostLease || isAway(error)) throw error;
       return notUndone(row, name, error);
     }
   }

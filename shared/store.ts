@@ -78,7 +78,8 @@ async function commit(session: ClientSession, until: number): Promise<void> {
   }
 }
 
-const isAway = (error: unknown): boolean => error instanceof mongo.MongoServerSelectionError;
+/** True when the store did not come back while the driver waited for it. */
+export const isAway = (error: unknown): boolean => error instanceof mongo.MongoServerSelectionError;
 
 const mayRepeat = (error: unknown, label: string, until: number): boolean =>
   error instanceof mongo.MongoError && error.hasErrorLabel(label) && !isAway(error) && Date.now() < until;

@@ -3,15 +3,24 @@ import type { Redis } from 'ioredis';
 type Settings = [maxLength: number, seenSeconds: number, topicSeconds: number];
 
 export interface ScriptedRedis extends Redis {
-  livePublish(stream: string, seen: string, eventId: string, payload: string, ...settings: Settings): Promise<string>;
-  liveRestore(stream: string, seen: string, eventId: string, payload: string, ...more: [...Settings, cursor: string]): Promise<0 | 1>;
+  livePublish(stream: string, seen: string, mark: string, eventId: string, payload: string, ...settings: Settings): Promise<string | null>;
+  liveRestore(
+    stream: string,
+    seen: string,
+    mark: string,
+    eventId: string,
+    payload: string,
+    ...more: [...Settings, cursor: string]
+  ): Promise<-1 | 0 | 1>;
   liveRead(stream: string, last: string, count: number, maxLength: number): Promise<[cursor: string, fields: ['p', string]][] | null>;
 }
 
+// The mark is looked at in the same moment: after a wipe nothing new may come before what was there.
 // Redis never gives a stream an id below its last one, so cursors grow even when the clock steps back.
 export const PUBLISH = {
-  numberOfKeys: 2,
+  numberOfKeys: 3,
   lua: `
+    if KEYS[3] ~= '' and redis.call('EXISTS', KEYS[3]) == 0 then return false end
     if ARGV[1] ~= '' then
       local known = redis.call('GET', KEYS[2])
       if known then return known end
@@ -24,8 +33,9 @@ export const PUBLISH = {
 };
 
 export const RESTORE = {
-  numberOfKeys: 2,
+  numberOfKeys: 3,
   lua: `
+    if KEYS[3] ~= '' and redis.call('EXISTS', KEYS[3]) == 0 then return -1 end
     if ARGV[1] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
     local added = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], ARGV[6], 'p', ARGV[2])
     if type(added) == 'table' and added.err then
