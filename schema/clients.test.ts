@@ -5,8 +5,7 @@ import { SetContextLink } from '@apollo/client/link/context';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { cacheExchange, Client, fetchExchange, gql as urqlGql, subscriptionExchange } from '@urql/core';
 import { OperationTypeNode } from 'graphql';
-import { createClient, type Client as SocketClient } from 'graphql-ws';
-import { WebSocket } from 'ws';
+import { ADD, inbox, ME, MINE, openSocket, PLACE, PRODUCT, RENAME, SHELF } from './market/test-clients.ts';
 import { ADDRESS, newKey, type Data } from './market/test-door.ts';
 import { openMarket, type Account, type OpenMarket } from './market/test-market.ts';
 
@@ -24,57 +23,16 @@ afterAll(async () => {
   await market?.close();
 });
 
-const PRODUCT = 'query Product($id: ID!) { product(id: $id) { id name version vendor { id name } } }';
-const SHELF = 'query Shelf($vendor: ID!) { vendor(id: $vendor) { id name products(first: 10) { nodes { id name } } } }';
-const RENAME = `mutation Rename($input: UpdateProductInput!) { updateProduct(input: $input) {
-  product { id name version } userErrors { code path message ... on StaleVersionError { currentVersion } } } }`;
-const ADD = 'mutation Add($input: AddToCartInput!) { addToCart(input: $input) { cart { id totalQuantity } userErrors { code path } } }';
-const PLACE =
-  'mutation Place($input: PlaceOrderInput!) { placeOrder(input: $input) { order { id status total { amount currency } } userErrors { code } } }';
-const MINE = 'subscription Mine($after: Cursor) { orderEvents(after: $after) { cursor kind order { id status total { amount } } } }';
-const ME = '{ me { id email } }';
-
-/** A socket client as both documentations begin with; the token is asked for at each connection. */
-function openSocket(token: () => Promise<string | undefined>): { socket: SocketClient; closes: () => number[] } {
-  const closes: number[] = [];
-  const socket = createClient({
-    url: market.gateway.wsUrl,
-    webSocketImpl: WebSocket,
-    connectionParams: async () => {
-      const value = await token();
-      return value ? { authorization: `Bearer ${value}` } : {};
-    },
-    // A token that has run out is no reason to give up: the next connection asks for a new one.
-    shouldRetry: () => true,
-    on: { closed: (event) => void closes.push((event as { code: number }).code) },
-  });
-  closing.push(() => socket.dispose());
-  return { socket, closes: () => closes };
-}
-
 const tokenOf = (who: Account['as'], seconds?: number) => market.gateway.tokenFor(who, seconds);
 const order = async (ask: (query: string, input: object) => Promise<Data>): Promise<Data> => {
   await ask(ADD, { variantId: market.goods.meal, quantity: 1 });
   return (await ask(PLACE, { paymentMethod: 'CASH_ON_DELIVERY', address: ADDRESS, idempotencyKey: newKey() })).placeOrder.order;
 };
 
-/** One after the other, whenever they come. */
-function inbox<T>() {
-  const waiting: ((value: T) => void)[] = [];
-  const values: T[] = [];
-  return {
-    push: (value: T): void => {
-      const next = waiting.shift();
-      if (next) next(value);
-      else values.push(value);
-    },
-    next: (): Promise<T> => (values.length > 0 ? Promise.resolve(values.shift()!) : new Promise((resolve) => waiting.push(resolve))),
-  };
-}
-
 describe('@apollo/client', () => {
   function openClient(token: () => Promise<string | undefined>) {
-    const { socket, closes } = openSocket(token);
+    const { socket, closes } = openSocket(market.gateway.wsUrl, token);
+    closing.push(() => socket.dispose());
     const auth = new SetContextLink(async ({ headers }) => {
       const value = await token();
       return { headers: { ...(headers as object), ...(value && { authorization: `Bearer ${value}` }) } };
@@ -190,7 +148,8 @@ async function lastEvent(): Promise<Data> {
 
 describe('urql', () => {
   function openUrql(token: () => Promise<string | undefined>, now?: string) {
-    const { socket, closes } = openSocket(token);
+    const { socket, closes } = openSocket(market.gateway.wsUrl, token);
+    closing.push(() => socket.dispose());
     const client = new Client({
       url: market.gateway.url,
       // By GET, a request must prove that no foreign page has sent it, which by POST its content type does.

@@ -26,7 +26,7 @@ const FIRST_CHECK_MS = 15_000;
 const LAST_CHECK_MS = 10 * 60_000;
 /** How much of the past a wiped Redis is filled with again. */
 const RESTORED_MS = 24 * 3_600_000;
-/** Rows were written in nearly the order in which they were sent; so many apart, both orders agree. */
+/** Rows were written in nearly the order in which they were sent; so many apart, both agree. */
 const DISORDER = 1_000;
 
 /** Redis has lost everything: what was there comes first. */
