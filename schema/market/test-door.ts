@@ -85,7 +85,8 @@ export function createDoor({ runtimes }: Pick<Host, 'runtimes'>) {
       const until = Date.now() + patienceMs;
       for (;;) {
         const payload = await order(buyer, { key });
-        const isFinal = payload.order ? payload.order.status !== 'PENDING' : !payload.userErrors.some(({ code }: Data) => AGAIN.has(code));
+        const mayRepeat = ({ code, retryable }: Data): boolean => AGAIN.has(code) && retryable !== false;
+        const isFinal = payload.order ? payload.order.status !== 'PENDING' : !payload.userErrors.some(mayRepeat);
         if (isFinal) return payload;
         if (Date.now() > until) throw new Error(`no final answer in ${patienceMs} ms: ${JSON.stringify(payload)}`);
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
