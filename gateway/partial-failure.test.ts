@@ -71,7 +71,9 @@ function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer): voi
 
 describe('a lost subgraph costs its own fields only, when it', () => {
   test('is not there', async () => {
-    const transport = httpTransport('people', await deadUrl(), { resilience: { retry: { initialDelayMs: 1 } } });
+    const transport = httpTransport('people', await deadUrl(), {
+      resilience: { retry: { initialDelayMs: 1 }, breaker: { failureThreshold: 1 } },
+    });
     opened.push(transport);
     const gateway = await gatewayWith('people', transport);
 

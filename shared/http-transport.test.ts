@@ -2,12 +2,13 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionResult } from 'graphql';
-import { Problem } from './errors.ts';
+import { Problem, unavailable } from './errors.ts';
 import { httpTransport, type HttpTransportOptions } from './http-transport.ts';
 import type { Identity } from './identity.ts';
 import { serve } from './serve.ts';
 import { plainSubgraph } from './testing/plain-subgraph.ts';
 import type { SubgraphRequest } from './transport.ts';
+import { problemToWire, subgraphUnavailable } from './wire.ts';
 
 const as = (id: string): Identity => ({ issuer: 'test', viewer: { id, roles: [], scopes: [] } });
 const request = (query: string, more: Partial<SubgraphRequest> = {}): SubgraphRequest => ({
@@ -200,14 +201,25 @@ describe('a request', () => {
     expect(asked).toHaveLength(5);
   });
 
-  test('does not reach a subgraph that has failed five times in a row', async () => {
+  test('does not reach a subgraph that has failed five calls in a row, each with all its attempts', async () => {
     const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
-    const transport = transportTo(url);
-    for (let i = 0; i < 5; i += 1) await failureOf(transport.execute(request('mutation { write }')));
+    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
+    for (let i = 0; i < 5; i += 1) await failureOf(transport.execute(request('{ reader }')));
+    expect(asked).toHaveLength(5 * 4);
 
-    expectUnavailable(await failureOf(transport.execute(request('mutation { write }'))));
+    expectUnavailable(await failureOf(transport.execute(request('{ reader }'))));
 
-    expect(asked).toHaveLength(5);
+    expect(asked).toHaveLength(5 * 4);
+  });
+
+  test('is given up at its deadline, whatever number of attempts is left', async () => {
+    const { url, asked } = await rogue((_in, out) => void setTimeout(() => out.writeHead(502).end(), 50));
+    const start = Date.now();
+
+    expectUnavailable(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: start + 260 }))));
+
+    expect(asked).toHaveLength(2);
+    expect(Date.now() - start).toBeLessThan(1_000);
   });
 
   test('that was given too little time does not count against the subgraph', async () => {
@@ -248,6 +260,19 @@ describe('a command', () => {
       facts: { noteId: 'nte_1' },
       retryable: false,
     });
+  });
+
+  test.each<[string, Problem]>([
+    ['refuses', new Problem('NOTE_LOCKED', 'The note is locked.')],
+    ['cannot reach somebody else', subgraphUnavailable('boards')],
+    ['has lost its store', unavailable('store')],
+  ])('of a subgraph that %s does not count against it', async (_case, problem) => {
+    const { url, asked } = await rogue((_in, out) => out.writeHead(503).end(JSON.stringify({ error: problemToWire(problem) })));
+    const transport = transportTo(url);
+
+    for (let i = 0; i < 6; i += 1) expect(await failureOf(transport.call(command('notes.lock')))).toMatchObject({ code: problem.code });
+
+    expect(asked).toHaveLength(6);
   });
 
   test('that breaks the callee rejects with a Problem that tells nothing', async () => {

@@ -52,16 +52,16 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
 
   return {
     execute({ query, operationName, variables, ...request }) {
-      const until = Math.min(request.deadline, Date.now() + timeoutMs);
+      const time = timeOf(request, timeoutMs);
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer(name, query, await post('/graphql', { ...request, until }, { query, operationName, variables }));
-      return resilience.run(work, { repeatable: !isMutation(query), deadline: until });
+        graphqlAnswer(name, query, await post('/graphql', { ...request, ...time }, { query, operationName, variables }));
+      return resilience.run(work, { repeatable: !isMutation(query), deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
-      const until = Math.min(request.deadline, Date.now() + commandTimeoutMs);
+      const time = timeOf(request, commandTimeoutMs);
       const path = `/internal/${encodeURIComponent(command)}`;
-      const work = async (): Promise<unknown> => commandAnswer(name, await post(path, { ...request, until, idempotencyKey }, { input }));
-      return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: until });
+      const work = async (): Promise<unknown> => commandAnswer(name, await post(path, { ...request, ...time, idempotencyKey }, { input }));
+      return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: time.until });
     },
     subscribe: async (request) => openSubscription(name, sockets, request, await keyFor(request.identity)),
     async close() {
@@ -94,13 +94,20 @@ function createPost(name: string, { pool, prefix, keyFor }: PostOptions): Post {
       });
       return { status: statusCode, value: JSON.parse(await answer.text()) };
     } catch (error) {
-      throw isTimeout(error) && patience < FAIR_TIME_MS ? impatient(name, error) : subgraphUnavailable(name, error);
+      throw isTimeout(error) && request.isHurried ? impatient(name, error) : subgraphUnavailable(name, error);
     }
   };
 }
 
 interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline' | 'idempotencyKey'> {
   until: number;
+  isHurried: boolean;
+}
+
+/** Until when a call is waited for, all its attempts together. */
+function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, longestMs: number): Pick<Envelope, 'until' | 'isHurried'> {
+  const patience = Math.min(deadline - Date.now(), longestMs);
+  return { until: Date.now() + patience, isHurried: patience < FAIR_TIME_MS };
 }
 
 interface Answer {
@@ -132,7 +139,12 @@ function impatient(name: string, cause?: unknown): Problem {
 function resilienceFor(name: string, options: HttpTransportOptions['resilience']): Resilience {
   return createResilience({
     ...options,
-    isOutage: (error) => !(error instanceof Problem) || (error.code === 'SUBGRAPH_UNAVAILABLE' && !impatientProblems.has(error)),
+    verdictOf(error) {
+      if (!(error instanceof Problem)) return 'outage';
+      if (impatientProblems.has(error)) return 'nothing';
+      // It may be telling that one of those it asked itself is out of order.
+      return error.code === 'SUBGRAPH_UNAVAILABLE' && error.facts['subgraph'] === name ? 'outage' : 'alive';
+    },
     isRetryable: (error) => error instanceof Problem && error.retryable,
     refusal: () => subgraphUnavailable(name),
   });

@@ -3,6 +3,7 @@ import { createResilience, type ResilienceOptions } from './resilience.ts';
 
 class Down extends Error {}
 class Busy extends Error {}
+class Hurried extends Error {}
 class Refused extends Error {}
 
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -13,7 +14,7 @@ const succeed = () => Promise.resolve('fine');
 
 function resilience(options: Partial<ResilienceOptions> = {}) {
   return createResilience({
-    isOutage: (error) => error instanceof Down,
+    verdictOf: (error) => (error instanceof Down ? 'outage' : error instanceof Hurried ? 'nothing' : 'alive'),
     isRetryable: (error) => error instanceof Down || error instanceof Busy,
     refusal: () => new Refused(),
     ...options,
@@ -59,6 +60,26 @@ describe('the breaker', () => {
     for (let i = 0; i < 20; i += 1) await expect(policy.run(fail(new Busy()), once)).rejects.toThrow(Busy);
 
     expect(policy.state).toBe('closed');
+  });
+
+  test('learns nothing from a call that ended for a reason of its own', async () => {
+    const policy = create();
+    for (let i = 0; i < 4; i += 1) await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+    for (let i = 0; i < 20; i += 1) await expect(policy.run(fail(new Hurried()), once)).rejects.toThrow(Hurried);
+    expect(policy.state).toBe('closed');
+
+    await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+
+    expect(policy.state).toBe('open');
+  });
+
+  test('is not closed by probes that say nothing, and makes room for others', async () => {
+    const policy = await opened();
+    time += 60_000;
+
+    for (let i = 0; i < 4; i += 1) await expect(policy.run(fail(new Hurried()), once)).rejects.toThrow(Hurried);
+
+    expect(policy.state).toBe('half-open');
   });
 
   test('stays open for sixty seconds, then lets three probes through at a time', async () => {
@@ -166,15 +187,46 @@ describe('retrying', () => {
     expect(await attemptsOf({ deadline: 350 })).toEqual([0, 100, 300]);
   });
 
-  test('stops when its own attempts have opened the breaker', async () => {
-    const policy = resilience({ breaker: { failureThreshold: 2 } });
+  test('counts once for the breaker, however often a call was tried', async () => {
+    const policy = resilience();
     const work = jest.fn(fail(new Down()));
+    const call = async () => {
+      const outcome = policy.run(work, again).catch((error: unknown) => error);
+      await jest.advanceTimersByTimeAsync(5_000);
+      return outcome;
+    };
+
+    for (let i = 0; i < 4; i += 1) expect(await call()).toBeInstanceOf(Down);
+    expect(policy.state).toBe('closed');
+    expect(await call()).toBeInstanceOf(Down);
+
+    expect(policy.state).toBe('open');
+    expect(work).toHaveBeenCalledTimes(5 * 4);
+  });
+
+  test('counts a call that was answered in the end as answered', async () => {
+    const policy = resilience({ breaker: { failureThreshold: 1 } });
+    const work = jest.fn<() => Promise<string>>().mockRejectedValueOnce(new Down()).mockResolvedValueOnce('fine');
+
+    const outcome = policy.run(work, again);
+    await jest.advanceTimersByTimeAsync(100);
+
+    await expect(outcome).resolves.toBe('fine');
+    expect(policy.state).toBe('closed');
+  });
+
+  test('stops when others have opened the breaker', async () => {
+    const policy = resilience({ breaker: { failureThreshold: 1 } });
+    const slow = pending();
+    const work = jest.fn(slow.work);
 
     const outcome = policy.run(work, again).catch((error: unknown) => error);
+    await expect(policy.run(fail(new Down()), once)).rejects.toThrow(Down);
+    slow.reject(new Down());
     await jest.advanceTimersByTimeAsync(5_000);
 
     expect(await outcome).toBeInstanceOf(Down);
-    expect(work).toHaveBeenCalledTimes(2);
+    expect(work).toHaveBeenCalledTimes(1);
   });
 
   test('gives the first answer that comes', async () => {

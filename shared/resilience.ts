@@ -1,7 +1,7 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 
 export interface BreakerOptions {
-  /** Failures in a row that open it. Default 5. */
+  /** Calls that failed in a row and open it. Default 5. */
   failureThreshold?: number;
   /** How long it stays open before it lets probes through. Default 60,000. */
   halfOpenAfterMs?: number;
@@ -21,11 +21,14 @@ export interface RetryOptions {
   maxDelayMs?: number;
 }
 
+/** Out of order; alive, since it answered; or nothing, because the call ended for a reason of its own. */
+export type Verdict = 'outage' | 'alive' | 'nothing';
+
 export interface ResilienceOptions {
   breaker?: BreakerOptions;
   retry?: RetryOptions;
-  /** Failures that say the other side is out of order. Any other failure is an answer, and counts as a success. */
-  isOutage: (error: unknown) => boolean;
+  /** What a failed call, after its last attempt, says of the other side. A refusal is an answer. */
+  verdictOf: (error: unknown) => Verdict;
   /** Failures after which the same call may be tried again. */
   isRetryable: (error: unknown) => boolean;
   /** What a caller gets who is not let through. */
@@ -38,7 +41,7 @@ export interface Resilience {
   run<T>(work: () => Promise<T>, options: { repeatable: boolean; deadline: number }): Promise<T>;
 }
 
-/** Retry around a circuit breaker: each attempt counts for the breaker, and a breaker that opens ends the attempts. */
+/** A circuit breaker around retries: a call counts once for the breaker, however often it was tried; a breaker that is open ends the attempts. */
 export function createResilience(options: ResilienceOptions): Resilience {
   const { attempts = 3, initialDelayMs = 100, maxDelayMs = 2_000 } = options.retry ?? {};
   const breaker = createBreaker(options, options.breaker);
@@ -55,7 +58,8 @@ export function createResilience(options: ResilienceOptions): Resilience {
         return inTime && breaker.state !== 'open' && options.isRetryable(error);
       };
       const backoff = new ExponentialBackoff({ initialDelay: initialDelayMs, maxDelay: maxDelayMs, exponent: 2, generator: jitter });
-      return retry(handleWhen(mayRepeat), { maxAttempts: attempts, backoff }).execute(() => breaker.run(work));
+      const retrying = retry(handleWhen(mayRepeat), { maxAttempts: attempts, backoff });
+      return breaker.run(() => retrying.execute(work));
     },
   };
 }
@@ -71,7 +75,7 @@ type Phase =
   | { state: 'half-open'; running: number; successes: number };
 
 /** Own, because cockatiel's lets half-open callers wait for the verdict; here they are refused at once. */
-function createBreaker({ isOutage, refusal }: Pick<ResilienceOptions, 'isOutage' | 'refusal'>, options: BreakerOptions = {}): Breaker {
+function createBreaker({ verdictOf, refusal }: Pick<ResilienceOptions, 'verdictOf' | 'refusal'>, options: BreakerOptions = {}): Breaker {
   const { failureThreshold = 5, halfOpenAfterMs = 60_000, probes = 3, successThreshold = 2, now = Date.now } = options;
   let phase: Phase = { state: 'closed', failures: 0 };
 
@@ -85,17 +89,22 @@ function createBreaker({ isOutage, refusal }: Pick<ResilienceOptions, 'isOutage'
     return phase;
   };
 
-  // A call that began in an earlier phase says nothing about this one.
-  const leave = (entered: Phase, failed: boolean): void => {
+  const onAlive = (): void => {
+    if (phase.state === 'closed') phase.failures = 0;
+    if (phase.state === 'half-open' && (phase.successes += 1) >= successThreshold) phase = { state: 'closed', failures: 0 };
+  };
+
+  const onOutage = (): void => {
+    if (phase.state === 'closed' && (phase.failures += 1) < failureThreshold) return;
+    phase = { state: 'open', until: now() + halfOpenAfterMs };
+  };
+
+  const leave = (entered: Phase, verdict: Verdict): void => {
+    // A call that began in an earlier phase says nothing about this one.
     if (entered !== phase) return;
-    if (phase.state === 'closed') {
-      phase.failures = failed ? phase.failures + 1 : 0;
-      if (phase.failures >= failureThreshold) phase = { state: 'open', until: now() + halfOpenAfterMs };
-    } else if (phase.state === 'half-open') {
-      phase.running -= 1;
-      if (failed) phase = { state: 'open', until: now() + halfOpenAfterMs };
-      else if ((phase.successes += 1) >= successThreshold) phase = { state: 'closed', failures: 0 };
-    }
+    if (phase.state === 'half-open') phase.running -= 1;
+    if (verdict === 'alive') onAlive();
+    if (verdict === 'outage') onOutage();
   };
 
   return {
@@ -106,10 +115,10 @@ function createBreaker({ isOutage, refusal }: Pick<ResilienceOptions, 'isOutage'
       const entered = enter();
       try {
         const result = await work();
-        leave(entered, false);
+        leave(entered, 'alive');
         return result;
       } catch (error) {
-        leave(entered, isOutage(error));
+        leave(entered, verdictOf(error));
         throw error;
       }
     },
