@@ -11,7 +11,8 @@ afterAll(() => app.close());
 
 const STATUS =
   'subscription ($orderId: ID!, $after: Cursor) { orderStatusChanged(orderId: $orderId, after: $after) { cursor orderId newStatus previousStatus order { id status } vendorOrder { id status } } }';
-const EVENTS = 'subscription ($after: Cursor) { orderEvents(after: $after) { cursor kind newStatus order { id status } } }';
+const EVENTS =
+  'subscription ($after: Cursor) { orderEvents(after: $after) { cursor kind newStatus vendorOrder { id status } order { id status } } }';
 const RECEIVED =
   'subscription ($vendorId: ID!, $after: Cursor) { vendorOrderReceived(vendorId: $vendorId, after: $after) { cursor vendorOrder { id lines { quantity } } } }';
 
@@ -43,6 +44,21 @@ test('a buyer sees an order come into being and change, and both vendors see the
   const [, , last] = await take(mine, 3);
   expect(last).toMatchObject({ kind: 'CANCELLED', order: { id: order.id, status: 'CANCELLED' } });
   for (const stream of [mine, food, clothes]) await stream.return!();
+});
+
+test('an update of a part says of which part, one of the whole order of none', async () => {
+  const order = await placed(app);
+  const part = partOf(order, 'vnd_grocer');
+  await app.settled();
+  const mine = await app.subscribe(EVENTS);
+
+  await move(part, 'PROCESSING', grocer);
+  await move(partOf(order, 'vnd_tailor'), 'PROCESSING', tailor);
+  const [own, , whole] = await take(mine, 3);
+
+  expect(own).toMatchObject({ kind: 'UPDATED', newStatus: 'PROCESSING', vendorOrder: { id: part, status: 'PROCESSING' } });
+  expect(whole).toMatchObject({ kind: 'UPDATED', newStatus: 'PROCESSING', vendorOrder: null, order: { status: 'PROCESSING' } });
+  await mine.return!();
 });
 
 test('a subscriber that is cut off at random points sees every change once, in order', async () => {

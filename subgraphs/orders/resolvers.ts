@@ -48,6 +48,13 @@ const findPart = async (ctx: Ctx, id: string): Promise<VendorOrder | null> => {
   return part && (await moverOf(ctx, part)) ? part : null;
 };
 
+/** An event is about an order, or about one part of it. */
+const whatIsMeant = {
+  order: ({ orderId }: { orderId: string }, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
+  vendorOrder: ({ vendorOrderId }: { vendorOrderId?: string | null }, _args: unknown, ctx: Ctx) =>
+    vendorOrderId ? findPart(ctx, vendorOrderId) : null,
+};
+
 const byVendor = (lines: LineView[]) =>
   [...Map.groupBy(lines, ({ line }) => line.vendorId)].map(([vendorId, group]) => ({ vendorId, group }));
 
@@ -142,14 +149,8 @@ export const resolvers = {
     unitPrice: ({ unitPrice }: OrderLine) => shown(unitPrice),
     total: ({ total }: OrderLine) => shown(total),
   },
-  OrderStatusEvent: {
-    order: ({ orderId }: { orderId: string }, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
-    vendorOrder: ({ vendorOrderId }: { vendorOrderId: string | null }, _args: unknown, ctx: Ctx) =>
-      vendorOrderId && findPart(ctx, vendorOrderId),
-  },
-  OrderEvent: {
-    order: ({ orderId }: { orderId: string }, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
-  },
+  OrderStatusEvent: whatIsMeant,
+  OrderEvent: whatIsMeant,
   VendorOrderEvent: {
     vendorOrder: ({ vendorOrderId }: { vendorOrderId: string }, _args: unknown, ctx: Ctx) => findPart(ctx, vendorOrderId),
   },

@@ -36,7 +36,7 @@ async function heardVendors(ctx: Ctx, orderId: string): Promise<'all' | Set<stri
   return mine;
 }
 
-const statusEvent = ({ cursor, payload }: Entry<StatusChanged>, _args: unknown, ctx: Ctx) => {
+const eventOf = <T extends { timestamp: string }>({ cursor, payload }: Entry<T>, _args: unknown, ctx: Ctx) => {
   ctx.clearLoaders();
   return { cursor, ...payload.data, at: payload.data.timestamp };
 };
@@ -49,14 +49,14 @@ export const subscriptions = {
       const stream = ctx.live.subscribe<Envelope<StatusChanged>>(orderTopic(orderId), { after });
       return filtered(stream, ({ payload: { data } }) => heard === 'all' || data.vendorId === null || heard.has(data.vendorId));
     },
-    resolve: statusEvent,
+    resolve: eventOf,
   },
   orderEvents: {
     subscribe: (_root: unknown, { after }: After, ctx: Ctx) => ctx.live.subscribe(userOrdersTopic(ctx.viewer!.id), { after }),
-    resolve({ cursor, payload }: Entry<{ orderId: string; newStatus?: string; timestamp: string }>, _args: unknown, ctx: Ctx) {
-      ctx.clearLoaders();
-      const kind = payload.type === orderCreated.type ? 'CREATED' : payload.type === orderCancelled.type ? 'CANCELLED' : 'UPDATED';
-      return { cursor, kind, orderId: payload.data.orderId, newStatus: payload.data.newStatus, at: payload.data.timestamp };
+    resolve(entry: Entry<{ timestamp: string }>, args: unknown, ctx: Ctx) {
+      const { type } = entry.payload;
+      const kind = type === orderCreated.type ? 'CREATED' : type === orderCancelled.type ? 'CANCELLED' : 'UPDATED';
+      return { ...eventOf(entry, args, ctx), kind };
     },
   },
   vendorOrderReceived: {
