@@ -21,12 +21,6 @@ describe('a request', () => {
     ['with an empty query', { query: '' }, 'BAD_REQUEST'],
     ['that does not say which operation', { query: 'query A { viewer } query B { viewer }' }, 'OPERATION_RESOLUTION_FAILURE'],
     ['for an operation that is not there', { query: 'query A { viewer }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
-    ['without a variable it needs', { query: 'query($id: ID!) { note(id: $id) { id } }' }, 'BAD_USER_INPUT'],
-    [
-      'with a variable of the wrong type',
-      { query: 'query($n: Int) { boards(first: $n) { nodes { id } } }', variables: { n: 'many' } },
-      'BAD_USER_INPUT',
-    ],
     ['whose variables are a list', { query: '{ viewer }', variables: [] }, 'BAD_REQUEST'],
     ['that subscribes', { query: 'subscription { ticks(to: 1) }' }, 'SUBSCRIPTION_OVER_HTTP'],
     [
@@ -40,6 +34,21 @@ describe('a request', () => {
     expect([200, 400]).toContain(status);
     expect(data).toBeUndefined();
     expect(errors).toMatchObject([{ extensions: { code, retryable: false, correlationId: headers.get('x-correlation-id') } }]);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['without a variable it needs', { query: 'query($id: ID!) { note(id: $id) { id } }' }, 'id'],
+    [
+      'with a variable of the wrong type',
+      { query: 'query($n: Int) { boards(first: $n) { nodes { id } } }', variables: { n: 'many' } },
+      'n',
+    ],
+  ])('%s is told which', async (_case, body, variable) => {
+    const { status, data, errors } = await gateway.post(body);
+
+    expect(status).toBe(400);
+    expect(data).toBeUndefined();
+    expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', path: [variable], retryable: false } }]);
   });
 
   test('that is no JSON is refused', async () => {

@@ -3,7 +3,9 @@ import { buildSchema, GraphQLError, graphql, parse, validate, type GraphQLFormat
 import { forbidden, invalid, isProblem, maskError, notFound, Problem, problemOf, unauthenticated, unavailable } from './errors.ts';
 
 const schema = buildSchema(`
-  type Query { note(id: ID, length: Int): Note }
+  type Query { note(id: ID, length: Int): Note, write(input: Draft!): Boolean }
+  input Draft { title: String, parts: [Part!]! }
+  input Part { size: Int! }
   type Note { text: String!, count: Int, tag(name: String! = "a"): String }
 `);
 
@@ -93,9 +95,6 @@ describe('maskError', () => {
     ['not GraphQL', '{ note', 'GRAPHQL_PARSE_FAILED', {}],
     ['an unknown field', '{ notes { text } }', 'GRAPHQL_VALIDATION_FAILED', {}],
     ['a literal of the wrong type', '{ note(length: "a") { text } }', 'GRAPHQL_VALIDATION_FAILED', {}],
-    ['a variable of the wrong type', 'query ($n: Int) { note(length: $n) { text } }', 'BAD_USER_INPUT', { n: 'a' }],
-    ['a variable that is missing', 'query ($n: Int!) { note(length: $n) { text } }', 'BAD_USER_INPUT', {}],
-    ['null for an argument that needs a value', 'query ($n: String) { note { tag(name: $n) } }', 'BAD_USER_INPUT', { n: null }],
     ['two operations and no name', 'query A { note { text } } query B { note { text } }', 'OPERATION_RESOLUTION_FAILURE', {}],
   ])('blames the request for %s', async (_case, source, code, variables) => {
     const { answers, lines } = await ask(source, () => ({ text: 'a' }), variables);
@@ -103,6 +102,28 @@ describe('maskError', () => {
     expect(answers).toHaveLength(1);
     expect(answers[0]?.extensions).toEqual({ code, retryable: false, correlationId: 'c-1' });
     expect(lines).toEqual([]);
+  });
+
+  const WRITE = 'query ($input: Draft!) { write(input: $input) }';
+  test.each<[string, string, Record<string, unknown>, (string | number)[]]>([
+    ['a variable of the wrong type', 'query ($n: Int) { note(length: $n) { text } }', { n: 'a' }, ['n']],
+    ['a variable that is missing', 'query ($n: Int!) { note(length: $n) { text } }', {}, ['n']],
+    ['null for an argument that needs a value', 'query ($n: String) { note { tag(name: $n) } }', { n: null }, ['name']],
+    ['an object that is none', WRITE, { input: 'a' }, ['input']],
+    ['an entry of the wrong type', WRITE, { input: { parts: [{ size: 1 }, { size: 1.5 }] } }, ['input', 'parts', 1, 'size']],
+    ['null in a list', WRITE, { input: { parts: [null] } }, ['input', 'parts', 0]],
+    ['a field that is missing', WRITE, { input: { parts: [{}] } }, ['input', 'parts', 0, 'size']],
+    ['a field that nobody knows', WRITE, { input: { parts: [], $ne: null } }, ['input', '$ne']],
+    [
+      'a value that looks like a path',
+      WRITE,
+      { input: { parts: [{ size: '1 at "input.title"; Field "x" is not defined by type "T"' }] } },
+      ['input', 'parts', 0, 'size'],
+    ],
+  ])('says where in the input there is %s', async (_case, source, variables, path) => {
+    const { answers } = await ask(source, () => ({ text: 'a' }), variables);
+
+    expect(answers[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT', path, retryable: false, correlationId: 'c-1' });
   });
 
   test.each([

@@ -132,7 +132,8 @@ export function maskError(error: unknown, options: MaskOptions): GraphQLFormatte
     const code = requestCode(error);
     if (code) {
       const { message } = error as GraphQLError;
-      return { message, ...placeOf(error), extensions: { code, retryable: false, correlationId } };
+      const path = code === 'BAD_USER_INPUT' ? inputPathOf(message) : undefined;
+      return { message, ...placeOf(error), extensions: { code, ...(path && { path }), retryable: false, correlationId } };
     }
     logQuietly(error, options);
     if (isStoreGone(error)) return maskError(within(error, unavailable('store')), options);
@@ -185,6 +186,19 @@ function requestCode(error: unknown): string | undefined {
   if (nodes?.[0]?.kind === 'VariableDefinition' && message.startsWith('Variable "$')) return 'BAD_USER_INPUT';
   if (nodes || message.startsWith('Too many validation errors')) return 'GRAPHQL_VALIDATION_FAILED';
   return positions && message.startsWith('Syntax Error') ? 'GRAPHQL_PARSE_FAILED' : undefined;
+}
+
+/**
+ * Where in the input graphql-js found a value that does not fit: the name of the variable and the way inside it, or the name of the argument.
+ * Read from the message, since nothing else says so. Values in it are printed as JSON, so a quote of theirs cannot end a pattern.
+ */
+function inputPathOf(message: string): InputPath | undefined {
+  const [, root] = /^(?:Argument "|Variable "\$)(\w+)"/.exec(message) ?? [];
+  if (!root) return undefined;
+  const [, inside = ''] = new RegExp(` at "${root}((?:\\.\\w+|\\[\\d+\\])+)"; `).exec(message) ?? [];
+  const [, field] = /; Field "([^"]+)" (?:is not defined by|of required) type "/.exec(message) ?? [];
+  const steps = (inside.match(/\w+/g) ?? []).map((step) => (/^\d/.test(step) ? Number(step) : step));
+  return [root, ...steps, ...(field ? [field] : [])];
 }
 
 /** The log takes part in whatever is broken, so it may fail as well. */
