@@ -219,11 +219,11 @@ function openSubscription(
   request: SubgraphRequest,
   key: string,
 ): AsyncGenerator<ExecutionResult, void, void> {
-  const { query, operationName, variables, correlationId } = request;
+  const { query, operationName, variables, correlationId, wantsStart } = request;
   const slow = (): ExecutionResult => ({ errors: [new Problem('SLOW_CONSUMER', 'The stream was read too slowly.', { retryable: true })] });
   const channel = createChannel<ExecutionResult>({ limit: WAITING_EVENTS, tooSlow: slow, onDone: () => unsubscribe() });
   const unsubscribe = client.subscribe(
-    { query, operationName: operationName ?? null, variables: variables ?? null, extensions: { key, correlationId } },
+    { query, operationName: operationName ?? null, variables: variables ?? null, extensions: { key, correlationId, wantsStart } },
     {
       next: (event) =>
         channel.push(isExecutionResult(event) && answersShape(query, event.data) ? event : { errors: [subgraphUnavailable(name)] }),

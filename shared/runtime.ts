@@ -1,5 +1,5 @@
 import { Worker } from 'bullmq';
-import { execute, GraphQLError, parse, subscribe, validate, type DocumentNode, type ExecutionResult } from 'graphql';
+import { execute, GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
 import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { Connection, Model } from 'mongoose';
@@ -18,6 +18,7 @@ import { createOrphans } from './orphans.ts';
 import { createOutbox } from './outbox.ts';
 import type { Queues } from './queues.ts';
 import { createRelay, type Relay } from './relay.ts';
+import { runSubscription } from './run-subscription.ts';
 import { createSagaRunner, type SagaRunner } from './saga-runner.ts';
 import { createSagaIndexes } from './saga-store.ts';
 import { buildSchema, completeTypeDefs } from './schema.ts';
@@ -213,13 +214,12 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
       // A stream outlives the request that opened it: each of its events has time of its own.
       const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
       if (!args) return { errors };
-      const result = await subscribe(args);
-      if (!(Symbol.asyncIterator in result)) return masked(result, request.correlationId);
-      return mapIterator(
-        result,
-        (event) => masked(event, request.correlationId),
-        (error) => asGraphQLError(error, request.correlationId),
-      );
+      return runSubscription({
+        args,
+        wantsStart: request.wantsStart ?? false,
+        masked: (result) => masked(result, request.correlationId),
+        failure: (error) => asGraphQLError(error, request.correlationId),
+      });
     },
     call: (request: CommandRequest) => commands.answer(request),
     async health() {
@@ -265,32 +265,3 @@ async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>
 
 const definedOnly = (source: Readonly<Record<string, string | undefined>>): Record<string, string> =>
   Object.fromEntries(Object.entries(source).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
-
-/** The same iterator with each result changed; an error that ends it leaves as a last result, so that it reaches the client masked. */
-function mapIterator(
-  source: AsyncGenerator<ExecutionResult, void, void>,
-  change: (result: ExecutionResult) => ExecutionResult,
-  last: (error: unknown) => GraphQLError,
-): AsyncIterableIterator<ExecutionResult> {
-  let ended = false;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      if (ended) return { done: true, value: undefined };
-      try {
-        const { done, value } = await source.next();
-        return done ? { done: true, value: undefined } : { done: false, value: change(value) };
-      } catch (error) {
-        ended = true;
-        return { done: false, value: { errors: [last(error)] } };
-      }
-    },
-    async return() {
-      ended = true;
-      await source.return();
-      return { done: true, value: undefined };
-    },
-  };
-}

@@ -194,5 +194,6 @@ async function socketRequest(
     identity: await identify(extensions?.['key'], audience),
     correlationId,
     deadline: Date.now() + LONGEST_MS,
+    wantsStart: extensions?.['wantsStart'] === true,
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isProblem, Problem, unavailable } from '../errors.ts';
+import type { Positioned } from '../streams.ts';
 import type { Listener } from './channels.ts';
 
 export interface LiveEntry<T = unknown> {
@@ -30,7 +31,7 @@ const CURSOR = /^(?:0|[1-9]\d{0,14})-(?:0|[1-9]\d{0,14})$/;
  * Reads the stream until it is level with what is announced, then passes announcements on. While it reads, an announcement only says
  * "read once more": so there is one order, and nothing to merge.
  */
-export class LiveSubscription<T = unknown> implements AsyncIterableIterator<LiveEntry<T>>, Listener {
+export class LiveSubscription<T = unknown> implements AsyncIterableIterator<LiveEntry<T>>, Listener, Positioned {
   #source: Source;
   #phase: 'opening' | 'reading' | 'live' | 'ended' = 'opening';
   /** Where it begins, asked for at once: "from now on" means from the call, not from when Redis has answered it. */
@@ -41,6 +42,7 @@ export class LiveSubscription<T = unknown> implements AsyncIterableIterator<Live
   #buffer: LiveEntry<T>[] = [];
   #waiters: Waiter<T>[] = [];
   #emptied: (() => void) | undefined;
+  #started = Promise.withResolvers<string | undefined>();
   #stopListening: (() => void) | undefined;
 
   constructor(source: Source, after: string | undefined) {
@@ -56,6 +58,11 @@ export class LiveSubscription<T = unknown> implements AsyncIterableIterator<Live
     } else {
       this.#stopListening = this.#source.listen(this);
     }
+  }
+
+  /** The cursor before its first entry, known once nothing after it can be missed any more; undefined when it ends before. */
+  position(): Promise<string | undefined> {
+    return this.#started.promise;
   }
 
   /** For the channel: it is heard, for the first time or again after a break. */
@@ -123,7 +130,9 @@ export class LiveSubscription<T = unknown> implements AsyncIterableIterator<Live
     for (let attempt = 1; !this.#hasEnded(); attempt += 1) {
       try {
         this.#last ??= await this.#begin;
-        return (await this.#source.read(this.#last, PAGE)) as LiveEntry<T>[];
+        const entries = (await this.#source.read(this.#last, PAGE)) as LiveEntry<T>[];
+        this.#started.resolve(this.#last);
+        return entries;
       } catch (error) {
         if (isProblem(error)) throw error;
         if (attempt === READ_ATTEMPTS) throw unavailable('live stream', error);
@@ -146,6 +155,7 @@ export class LiveSubscription<T = unknown> implements AsyncIterableIterator<Live
     if (this.#hasEnded()) return;
     this.#phase = 'ended';
     this.#failure = error;
+    this.#started.resolve(undefined);
     this.#stopListening?.();
     this.#emptied?.();
     for (const waiter of this.#waiters.splice(0)) this.#settle(waiter);
