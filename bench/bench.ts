@@ -3,7 +3,9 @@ import { openServices } from '../shared/services/services.ts';
 
 /* `npm run bench -- NAME [options]`: side-by-side measurements. Each ends with one line of JSON: { "bench": NAME, "figures": {...} }. */
 
-const BENCHES = ['checkout', 'start'] as const;
+const BENCHES = ['checkout', 'start', 'gateway', 'peers'] as const;
+/** They measure gateways alone, and keep nothing. */
+const WITHOUT_STORES: readonly string[] = ['gateway', 'peers'];
 
 export interface Bench {
   run(args: string[]): Promise<Record<string, unknown>>;
@@ -16,13 +18,22 @@ if (!BENCHES.includes(name as (typeof BENCHES)[number])) {
 }
 
 process.env['LOG_LEVEL'] ??= 'error';
-const services = await openServices({ dataDir: join(import.meta.dirname, '../.data/bench'), fresh: true });
-process.env['MONGODB_URI'] = services.mongodb.uri;
-process.env['REDIS_URL'] = services.redis.uri;
-try {
+if (WITHOUT_STORES.includes(name)) await measure();
+else await withStores(measure);
+
+async function measure(): Promise<void> {
   const { run } = (await import(`./${name}.ts`)) as Bench;
   const figures = await run(args);
   console.log(JSON.stringify({ bench: name, figures }));
-} finally {
-  await services.close();
+}
+
+async function withStores(work: () => Promise<void>): Promise<void> {
+  const services = await openServices({ dataDir: join(import.meta.dirname, '../.data/bench'), fresh: true });
+  process.env['MONGODB_URI'] = services.mongodb.uri;
+  process.env['REDIS_URL'] = services.redis.uri;
+  try {
+    await work();
+  } finally {
+    await services.close();
+  }
 }

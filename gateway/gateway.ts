@@ -18,7 +18,7 @@ import { useErrors } from './plugins/use-errors.ts';
 import { LIMITS } from './plugins/use-limits.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
-import { useViewer } from './plugins/use-viewer.ts';
+import { anonymousViewers, useViewer } from './plugins/use-viewer.ts';
 import { keepSessions } from './socket-sessions.ts';
 import { socketProtocol } from './sockets.ts';
 
@@ -26,8 +26,8 @@ export interface GatewayOptions {
   supergraphSdl: string;
   /** By the name of the subgraph; one that is missing costs its fields only. */
   transports: Readonly<Record<string, SubgraphTransport>>;
-  /** PEM (SPKI) of the key that access tokens are signed with. */
-  accessTokenPublicKey: string;
+  /** PEM (SPKI) of the key that access tokens are signed with; `null` when nobody is asked who they are. */
+  accessTokenPublicKey: string | null;
   /** 0 takes a free one. */
   port: number;
   /** Default 127.0.0.1. */
@@ -75,7 +75,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const engine = (options.openEngine ?? openApolloEngine)({ supergraphSdl, transports, log });
   const errors = useErrors({ production, log });
   const operations = createOperations(engine.schema, { production });
-  const viewers = useViewer({ publicKey: options.accessTokenPublicKey });
+  const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
   const isWelcome = useOrigins(options.corsOrigins ?? []);
 

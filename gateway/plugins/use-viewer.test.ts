@@ -258,3 +258,14 @@ test('a session that has ended is refused over HTTP', async () => {
     errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
   });
 });
+
+test('a gateway that asks nobody who they are takes any header, and to it everyone is anonymous', async () => {
+  const open = await openGatewayForTest({ subgraphs: testSubgraphs().all, accessTokenPublicKey: null });
+  try {
+    const { status, data } = await open.ask('{ viewer }', {}, { token: await token() });
+
+    expect({ status, data }).toEqual({ status: 200, data: { viewer: 'null' } });
+  } finally {
+    await open.close();
+  }
+});

@@ -38,6 +38,12 @@ const Claims = z.object({
   sid: z.string().min(1).optional(),
 });
 
+/** Nobody is asked who they are: everyone is anonymous, whatever they send. */
+export const anonymousViewers: UseViewer = {
+  fromHeaders: async () => ANONYMOUS,
+  fromConnectionParams: async () => ANONYMOUS,
+};
+
 /**
  * Bearer access tokens (EdDSA) become sessions. No token is an anonymous session; a token that is anything but valid
  * is UNAUTHENTICATED, never anonymous. Verified once, then remembered until it expires.

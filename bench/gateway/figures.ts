@@ -1,0 +1,82 @@
+import type { BenchOperation } from './graph/operations.ts';
+import type { Measured, Sample, StartedTargets } from './measure.ts';
+
+type Missing = StartedTargets['missing'];
+
+export interface Row {
+  name: string;
+  label: string;
+  small: Sample;
+  heavy: Sample;
+}
+
+/** The middle of all rounds, figure by figure. */
+export const rowsOf = (measured: readonly Measured[]): Row[] =>
+  measured.map(({ target: { name, label }, samples }) => ({ name, label, small: middleOf(samples.small), heavy: middleOf(samples.heavy) }));
+
+/** For people. */
+export function tableOf(measured: readonly Measured[], missing: Missing): string {
+  const heads = ['CPU us/request', 'requests/s', 'p99 ms', 'subgraph calls'];
+  const header = ['', ...heads.map((head) => `small: ${head}`), ...heads.map((head) => `heavy: ${head}`), 'RSS MiB'];
+  const rows = rowsOf(measured).map(({ label, small, heavy }) => [
+    label,
+    ...cells(small),
+    ...cells(heavy),
+    String(rssOf({ small, heavy })),
+  ]);
+  const lines = [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`);
+  return [...lines, ...missing.map(({ target, reason }) => `${target.label}: not measured. ${reason}`)].join('\n');
+}
+
+/** Ratios of CPU per request; null where one of the two was not measured. */
+export function figuresOf(measured: readonly Measured[], missing: Missing): Record<string, unknown> {
+  const rows = new Map(rowsOf(measured).map((row) => [row.name, row]));
+  const ratio = (ours: string, theirs: string, operation: BenchOperation['name']): number | null => {
+    const [one, other] = [rows.get(ours), rows.get(theirs)];
+    return one && other ? rounded(one[operation].cpuMicros / other[operation].cpuMicros, 2) : null;
+  };
+  return {
+    inProcessToMonolith: ratio('soko-in-process', 'monolith', 'small'),
+    inProcessToMonolithHeavy: ratio('soko-in-process', 'monolith', 'heavy'),
+    knownInProcessToMonolith: ratio('soko-known', 'monolith', 'small'),
+    knownInProcessToMonolithHeavy: ratio('soko-known', 'monolith', 'heavy'),
+    httpToHiveRouterSmall: ratio('soko-http', 'hive-router', 'small'),
+    httpToHiveRouterHeavy: ratio('soko-http', 'hive-router', 'heavy'),
+    httpToHiveRustSmall: ratio('soko-http', 'hive-rust', 'small'),
+    httpToHiveRustHeavy: ratio('soko-http', 'hive-rust', 'heavy'),
+    raw: Object.fromEntries([...rows.values()].map(({ name, small, heavy }) => [name, { small: tidy(small), heavy: tidy(heavy) }])),
+    missing: Object.fromEntries(missing.map(({ target, reason }) => [target.name, reason.split('\n', 1)[0]])),
+  };
+}
+
+const cells = ({ cpuMicros, requestsPerSecond, p99Ms, subgraphCalls }: Sample): string[] => [
+  String(rounded(cpuMicros)),
+  String(rounded(requestsPerSecond)),
+  String(rounded(p99Ms, 1)),
+  String(rounded(subgraphCalls, 1)),
+];
+
+const rssOf = ({ small, heavy }: Pick<Row, 'small' | 'heavy'>): number => rounded(Math.max(small.rssMiB, heavy.rssMiB));
+
+const tidy = (sample: Sample): Record<string, number> =>
+  Object.fromEntries(Object.entries(sample).map(([name, value]) => [name, rounded(value as number, 1)]));
+
+function middleOf(samples: readonly Sample[]): Sample {
+  const middle = (name: keyof Sample): number => {
+    const values = samples.map((sample) => sample[name]).sort((a, b) => a - b);
+    const half = Math.floor(values.length / 2);
+    return values.length % 2 === 1 ? values[half]! : (values[half - 1]! + values[half]!) / 2;
+  };
+  return {
+    cpuMicros: middle('cpuMicros'),
+    requestsPerSecond: middle('requestsPerSecond'),
+    p99Ms: middle('p99Ms'),
+    rssMiB: Math.max(...samples.map(({ rssMiB }) => rssMiB)),
+    subgraphCalls: middle('subgraphCalls'),
+  };
+}
+
+function rounded(value: number, places = 0): number {
+  const scale = 10 ** places;
+  return Math.round(value * scale) / scale;
+}

@@ -1,0 +1,127 @@
+import { isDeepStrictEqual } from 'node:util';
+import { openConnection } from './connection.ts';
+import { operations, type BenchOperation } from './graph/operations.ts';
+import { load, requestText, type LoadRequest } from './load.ts';
+import { freePort, startGateway, type Running } from './processes.ts';
+import type { Subgraphs } from './subgraphs.ts';
+import type { Target } from './targets.ts';
+
+export interface Settings {
+  /** Of each measurement. */
+  seconds: number;
+  rounds: number;
+  connections: number;
+}
+
+export interface Started extends Running {
+  target: Target;
+}
+
+export interface Sample {
+  cpuMicros: number;
+  requestsPerSecond: number;
+  p99Ms: number;
+  rssMiB: number;
+  subgraphCalls: number;
+}
+
+export interface Measured {
+  target: Target;
+  /** One for each round. */
+  samples: Record<BenchOperation['name'], Sample[]>;
+}
+
+export interface StartedTargets extends AsyncDisposable {
+  running: Started[];
+  /** Why the others could not be started. */
+  missing: { target: Target; reason: string }[];
+}
+
+const WARM_UP_SECONDS = 3;
+/** In later rounds only caches of the processor have to be warmed. */
+const AGAIN_SECONDS = 0.4;
+
+/** Starts all targets; they stay up side by side, and those that are not asked cost nothing. */
+export async function startTargets(targets: readonly Target[]): Promise<StartedTargets> {
+  const running: Started[] = [];
+  const missing: StartedTargets['missing'] = [];
+  for (const target of targets) {
+    const port = await freePort();
+    const command = await target.prepare(port);
+    if ('missing' in command) missing.push({ target, reason: command.missing });
+    else
+      await startGateway(command, port)
+        .then((started) => running.push({ ...started, target }))
+        .catch((error: Error) => missing.push({ target, reason: error.message }));
+  }
+  return {
+    running,
+    missing,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(running.map((started) => started.close()));
+    },
+  };
+}
+
+/** Round after round, each target in turn, so that what else the machine does meets them all. */
+export async function measure(running: readonly Started[], subgraphs: Subgraphs, settings: Settings): Promise<Measured[]> {
+  const measured = running.map((started) => ({
+    started,
+    target: started.target,
+    samples: { small: [] as Sample[], heavy: [] as Sample[] },
+  }));
+  const expected = new Map<string, unknown>();
+  const requests = new Map<string, LoadRequest[]>();
+  for (const { started } of measured) {
+    for (const operation of operations) {
+      requests.set(memoOf(started, operation), await verified(started, operation, expected));
+    }
+  }
+  for (let round = 0; round < settings.rounds; round += 1) {
+    for (const { started, samples } of measured) {
+      for (const operation of operations) {
+        const asked = requests.get(memoOf(started, operation))!;
+        const warmUp = round === 0 ? Math.min(WARM_UP_SECONDS, settings.seconds) : AGAIN_SECONDS;
+        await load({ port: started.port, requests: asked, connections: settings.connections, seconds: warmUp });
+        samples[operation.name].push(await sampleOf(started, asked, subgraphs, settings));
+      }
+    }
+  }
+  return measured;
+}
+
+const memoOf = ({ target }: Started, { name }: BenchOperation): string => `${target.name} ${name}`;
+
+/** Asks everything once. Whoever answers first is who the others must agree with. */
+async function verified({ port, target }: Started, { name, query, variables }: BenchOperation, expected: Map<string, unknown>) {
+  const connection = await openConnection(port);
+  try {
+    const requests: LoadRequest[] = [];
+    for (const each of variables) {
+      const body = JSON.stringify({ query, variables: each });
+      const answer = await connection.ask(requestText(port, body));
+      const { data, errors } = JSON.parse(answer.body.toString()) as { data?: unknown; errors?: unknown };
+      const memo = `${name} ${JSON.stringify(each)}`;
+      if (!expected.has(memo)) expected.set(memo, data);
+      if (errors || !data || !isDeepStrictEqual(data, expected.get(memo)))
+        throw new Error(`${target.label} answers ${memo} differently: ${answer.body.subarray(0, 1_000).toString()}`);
+      requests.push({ body, answerBytes: answer.body.length });
+    }
+    return requests;
+  } finally {
+    connection.close();
+  }
+}
+
+async function sampleOf(started: Started, requests: LoadRequest[], subgraphs: Subgraphs, settings: Settings): Promise<Sample> {
+  const [calls, cpu] = [await subgraphs.calls(), started.cpuSeconds()];
+  const loaded = await load({ ...settings, port: started.port, requests });
+  const cpuSeconds = started.cpuSeconds() - cpu;
+  return {
+    cpuMicros: (cpuSeconds / loaded.requests) * 1_000_000,
+    requestsPerSecond: loaded.requests / loaded.seconds,
+    p99Ms: loaded.p99Ms,
+    rssMiB: started.rssMiB(),
+    subgraphCalls: ((await subgraphs.calls()) - calls) / loaded.requests,
+  };
+}
