@@ -100,7 +100,7 @@ function issueErrors(issue: z.core.$ZodIssue): UserError[] {
 const invalid = (path: string[], message: string): UserError => ({ __typename: 'PlainUserError', code: 'INVALID', message, path });
 
 /** A refusal as the schema's `UserError`; the facts become fields of the type that carries them. */
-function userError(problem: Problem): UserError {
+export function userError(problem: Problem): UserError {
   return {
     ...problem.facts,
     __typename: problem.typename,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound, Problem, type InputPath } from '../../../shared/errors.ts';
 import { idempotencyKey, list } from '../../../shared/input.ts';
+import { userError, type UserError } from '../../../shared/mutation.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product } from '../model.ts';
 import { attempts, draftProduct } from './drafts.ts';
@@ -8,7 +9,7 @@ import { changed, checkVersion, differing, refuseTaken, updateOf, type Changes }
 import { findFacts, type Facts, type Wanted } from './facts.ts';
 import { NewProduct, ProductChange, VariantChange } from './inputs.ts';
 import { announced, changesOf, wantedByChange, wantedByNew } from './products.ts';
-import { ERROR_POLICIES, parseRow, release, rowError, type ErrorPolicy, type ParsedRow, type RowError } from './rows.ts';
+import { ERROR_POLICIES, parseRow, release, type ErrorPolicy, type ParsedRow } from './rows.ts';
 import { changedBy, replaced } from './variants.ts';
 
 const Bulk = z.object({
@@ -173,9 +174,9 @@ function refuseIfRejected(policy: ErrorPolicy, outcomes: readonly Outcome<unknow
 interface BulkResult {
   index: number;
   productId: string | null;
-  userErrors: RowError[];
+  userErrors: UserError[];
 }
 
 /** Only ids: a stored answer that holds hundreds of products would outgrow its row. */
 const resultsOf = (outcomes: readonly Outcome<Pick<Product, '_id'>>[]): BulkResult[] =>
-  outcomes.map(({ taken, problems }, index) => ({ index, productId: taken?._id ?? null, userErrors: problems.map(rowError) }));
+  outcomes.map(({ taken, problems }, index) => ({ index, productId: taken?._id ?? null, userErrors: problems.map(userError) }));

@@ -6,23 +6,6 @@ import type { Facts } from './facts.ts';
 export const ERROR_POLICIES = ['REJECT_ALL', 'REJECT_FAILED_ROWS', 'IGNORE_FAILED'] as const;
 export type ErrorPolicy = (typeof ERROR_POLICIES)[number];
 
-/** A problem as `userErrors` shows it. */
-export interface RowError {
-  __typename: string;
-  code: string;
-  message: string;
-  path: string[];
-  [fact: string]: unknown;
-}
-
-export const rowError = (problem: Problem): RowError => ({
-  ...problem.facts,
-  __typename: problem.typename,
-  code: problem.code,
-  message: problem.message,
-  path: (problem.inputPath ?? []).map(String),
-});
-
 /** Lists of an entry out of which a wrong member may be left. */
 const LENIENT_LISTS = new Set(['variants', 'attributes', 'categoryIds', 'tags', 'metadata', 'privateMetadata']);
 

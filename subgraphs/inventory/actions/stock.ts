@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { invalid, Problem, type InputPath } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
 import { idempotencyKey, list, text } from '../../../shared/input.ts';
+import { userError } from '../../../shared/mutation.ts';
 import type { Ctx } from '../loaders.ts';
 import type { StockItem } from '../model.ts';
 import { isLow, move, type Move } from './move.ts';
@@ -49,7 +50,7 @@ export async function bulkSetStock(ctx: Ctx, { lines, errorPolicy, reason: why }
   return {
     results: checked.map((each) =>
       each instanceof Problem
-        ? { stockItem: null, userErrors: [asUserError(each)] }
+        ? { stockItem: null, userErrors: [userError(each)] }
         : { stockItem: items.get(each.item._id), userErrors: [] },
     ),
   };
@@ -187,11 +188,3 @@ const stale = (item: StockItem, path: InputPath): Problem =>
     typename: 'StaleVersionError',
     currentVersion: item.version,
   });
-
-const asUserError = ({ facts, typename, code, message, inputPath }: Problem) => ({
-  ...facts,
-  __typename: typename,
-  code,
-  message,
-  path: inputPath?.map(String) ?? [],
-});
