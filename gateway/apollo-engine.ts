@@ -1,19 +1,14 @@
 import { buildOperationContext, executeQueryPlan, type GraphQLDataSource, type ServiceMap } from '@apollo/gateway';
 import { operationFromDocument, ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph } from '@apollo/federation-internals';
 import { QueryPlanner, type FetchNode, type QueryPlan } from '@apollo/query-planner';
-import { getVariableValues, GraphQLError, type ExecutionResult, type GraphQLSchema } from 'graphql';
+import { getVariableValues, type ExecutionResult, type GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Log } from '../shared/log.ts';
-import { scalars } from '../shared/scalars.ts';
 import type { SubgraphRequest, SubgraphTransport } from '../shared/transport.ts';
 import { askSubgraph, openStream, withProblems } from './ask-subgraph.ts';
-import type { Engine, Operation } from './engine.ts';
-
-export interface EngineOptions {
-  supergraphSdl: string;
-  transports: Readonly<Record<string, SubgraphTransport>>;
-  log: Log;
-}
+import { isStart, type Engine, type EngineOptions, type Operation } from './engine.ts';
+import { checkScalars } from './engine/supergraph.ts';
+import { guarded, mapEvents } from './events.ts';
 
 interface Prepared {
   /** Of a subscription: what runs for each event. */
@@ -31,12 +26,12 @@ const EVENT = '#event';
  * The engine on @apollo/gateway's own executor. Its `ApolloGateway` class stays out: it can neither subscribe nor load a supergraph with
  * authorization directives, and would keep a second planner beside this one.
  */
-export function openApolloEngine({ supergraphSdl, transports, log }: EngineOptions): Engine {
+export function openApolloEngine({ supergraphSdl, transports, scalars, log }: EngineOptions): Engine {
   const supergraph = Supergraph.build(supergraphSdl, {
     supportedFeatures: ROUTER_SUPPORTED_SUPERGRAPH_FEATURES,
     validateSupergraph: false,
   });
-  const schema = checkScalars(supergraph.apiSchema().toGraphQLJSSchema());
+  const schema = checkScalars(supergraph.apiSchema().toGraphQLJSSchema(), scalars);
   const prepare = createPlans(supergraph, schema);
   const run = createRunner(supergraph, { transports, log });
 
@@ -55,9 +50,13 @@ export function openApolloEngine({ supergraphSdl, transports, log }: EngineOptio
         const refused = refuseVariables(schema, ready, operation);
         if (refused || !ready.primary) return refused ?? run(ready, operation);
         const { serviceName } = ready.primary;
-        const request = primaryRequest(ready.primary, operation);
-        const answer = (event: ExecutionResult): Promise<ExecutionResult> =>
-          guarded(() => run(ready, { ...operation, deadline: Date.now() + patience }, withProblems(event, request)));
+        const request = { ...primaryRequest(ready.primary, operation), wantsStart: operation.wantsStart };
+        const answer = async (event: ExecutionResult): Promise<ExecutionResult> => {
+          if (isStart(event)) return event;
+          const result = await guarded(() => run(ready, { ...operation, deadline: Date.now() + patience }, withProblems(event, request)));
+          const cursor = event.extensions?.['cursor'];
+          return cursor === undefined ? result : { ...result, extensions: { cursor } };
+        };
         const events = await openStream(serviceName, transports[serviceName], request, log);
         return Symbol.asyncIterator in events ? mapEvents(events, answer) : answer(events);
       });
@@ -117,15 +116,6 @@ function createRunner(supergraph: Supergraph, { transports, log }: Pick<EngineOp
   };
 }
 
-/** Custom scalars check literals and variables here already, as they do in the subgraphs. */
-function checkScalars(schema: GraphQLSchema): GraphQLSchema {
-  for (const scalar of Object.values(scalars)) {
-    const type = schema.getType(scalar.name);
-    if (type) Object.assign(type, { parseValue: scalar.parseValue, parseLiteral: scalar.parseLiteral });
-  }
-  return schema;
-}
-
 const sourceOf = (
   name: string,
   transport: SubgraphTransport | undefined,
@@ -164,50 +154,7 @@ function refuseVariables(schema: GraphQLSchema, { context }: Prepared, { variabl
   return errors && { errors };
 }
 
-async function guarded<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
-  try {
-    return await work();
-  } catch (error) {
-    return { errors: [asGraphQLError(error)] };
-  }
-}
-
-const asGraphQLError = (error: unknown): GraphQLError =>
-  error instanceof GraphQLError ? error : new GraphQLError('The operation could not be run.', { originalError: error as Error });
-
 function primaryRequest({ operation: query, operationName, variableUsages = [] }: FetchNode, operation: Operation): SubgraphRequest {
   const used = Object.entries(operation.variables ?? {}).filter(([name]) => variableUsages.includes(name));
   return requestOf({ query, operationName, variables: Object.fromEntries(used) }, operation);
-}
-
-/** Not a generator function: its `return` would wait for the event that never comes. */
-function mapEvents(
-  source: AsyncIterableIterator<ExecutionResult>,
-  change: (event: ExecutionResult) => Promise<ExecutionResult>,
-): AsyncGenerator<ExecutionResult, void, void> {
-  let failed = false;
-  const leave = async (): Promise<IteratorResult<ExecutionResult, void>> => {
-    await source.return?.();
-    return { done: true, value: undefined };
-  };
-  const mapped: AsyncGenerator<ExecutionResult, void, void> = {
-    [Symbol.asyncIterator]: () => mapped,
-    [Symbol.asyncDispose]: async () => void (await leave()),
-    async next() {
-      if (failed) return { done: true, value: undefined };
-      try {
-        const { done, value } = await source.next();
-        return done ? { done: true, value: undefined } : { done: false, value: await change(value) };
-      } catch (error) {
-        failed = true;
-        return { done: false, value: await change({ errors: [asGraphQLError(error)] }) };
-      }
-    },
-    return: leave,
-    throw: async (error: unknown) => {
-      await leave();
-      throw error;
-    },
-  };
-  return mapped;
 }

@@ -1,5 +1,7 @@
-import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
+import type { DocumentNode, ExecutionResult, GraphQLScalarType, GraphQLSchema } from 'graphql';
 import type { Identity } from '../shared/identity.ts';
+import type { Log } from '../shared/log.ts';
+import type { SubgraphTransport } from '../shared/transport.ts';
 
 /** One operation of a client: parsed, valid and within the limits. */
 export interface Operation {
@@ -12,14 +14,48 @@ export interface Operation {
   correlationId: string;
   /** Epoch milliseconds after which nobody waits for the answer any more. */
   deadline: number;
+  /** Of a subscription: its first result shall say where the stream begins, see `isStart`. */
+  wantsStart?: boolean | undefined;
+}
+
+export interface EngineOptions {
+  supergraphSdl: string;
+  /** By the name of the subgraph; one that is missing costs its fields only. */
+  transports: Readonly<Record<string, SubgraphTransport>>;
+  /** Scalars whose literals and variables are checked before any subgraph is asked. */
+  scalars?: Readonly<Record<string, GraphQLScalarType>> | undefined;
+  log: Log;
 }
 
 /** Plans operations over the supergraph and runs them on the subgraphs. Rejects never: what goes wrong is in the result. */
 export interface Engine {
   /** What clients see. */
   readonly schema: GraphQLSchema;
-  execute(operation: Operation): Promise<ExecutionResult>;
+  /** Incremental when the operation has deferred parts. */
+  execute(operation: Operation): Promise<ExecutionResult | IncrementalResult>;
   /** The result instead of a stream when the subscription could not begin. */
   subscribe(operation: Operation): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult>;
   close(): Promise<void>;
 }
+
+/** An answer in parts: the first, then the deferred ones as they become ready. */
+export interface IncrementalResult {
+  initialResult: ExecutionResult & { hasNext: boolean };
+  subsequentResults: AsyncGenerator<SubsequentResult, void, void>;
+}
+
+export interface SubsequentResult {
+  incremental?: IncrementalPart[];
+  hasNext: boolean;
+}
+
+export interface IncrementalPart extends ExecutionResult {
+  path: (string | number)[];
+  label?: string;
+}
+
+/** Not an event: the place in the stream that the first event will come after, in `extensions.cursor`. */
+export const isStart = ({ data, errors, extensions }: ExecutionResult): boolean =>
+  data === null && errors === undefined && extensions?.['cursor'] !== undefined;
+
+export const isIncremental = (result: ExecutionResult | IncrementalResult): result is IncrementalResult => 'initialResult' in result;

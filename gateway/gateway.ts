@@ -4,13 +4,14 @@ import { CORRELATION_HEADER, correlationIdFrom } from '../shared/correlation.ts'
 import { Problem } from '../shared/errors.ts';
 import type { Check } from '../shared/health.ts';
 import { createLog, type Log } from '../shared/log.ts';
+import { scalars } from '../shared/scalars.ts';
 import { serveSockets } from '../shared/sockets.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { UploadSettings } from '../shared/uploads.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
-import { openApolloEngine, type EngineOptions } from './apollo-engine.ts';
+import { openEngine } from './engine/open.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineOptions } from './engine.ts';
 import { startApolloServer, type RequestContext } from './http.ts';
 import { createOperations } from './operations.ts';
 import { useClient } from './plugins/use-client.ts';
@@ -47,7 +48,7 @@ export interface GatewayOptions {
   checks?: Readonly<Record<string, () => Promise<Check>>>;
   /** Longest time for a whole request. Default 30,000. */
   timeoutMs?: number;
-  /** Default: @apollo/gateway's executor. */
+  /** Default: Soko's own. */
   openEngine?: (options: EngineOptions) => Engine;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
   uploads?: UploadSettings;
@@ -72,7 +73,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { supergraphSdl, transports, isRevoked, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
   const log = options.log ?? createLog('gateway');
-  const engine = (options.openEngine ?? openApolloEngine)({ supergraphSdl, transports, log });
+  const engine = (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, log });
   const errors = useErrors({ production, log });
   const operations = createOperations(engine.schema, { production });
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });

@@ -1,10 +1,10 @@
-import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin, type GraphQLResponse } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
 import { Problem } from '../shared/errors.ts';
 import type { Identity } from '../shared/identity.ts';
 import type { Log } from '../shared/log.ts';
-import type { Engine } from './engine.ts';
+import { isIncremental, type Engine, type IncrementalResult } from './engine.ts';
 import type { Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { LIMITS } from './plugins/use-limits.ts';
@@ -66,10 +66,30 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
       responseForOperation: async ({ document, source, request, contextValue, response }) => {
         const { operationName, variables } = request;
         const result = await engine.execute({ source, document, operationName, variables, ...contextValue });
+        if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };
         // Without data nothing was run: the request itself was at fault.
         if (result.data === undefined) response.http.status = BAD_REQUEST;
         return { http: response.http, body: { kind: 'single', singleResult: errors.formatResult(result, contextValue.correlationId) } };
       },
     }),
   };
+}
+
+/** Apollo Server writes the parts as multipart/mixed, and refuses clients that do not accept it. */
+function inParts(
+  { initialResult, subsequentResults }: IncrementalResult,
+  errors: UseErrors,
+  correlationId: string,
+): GraphQLResponse['body'] {
+  const { hasNext } = initialResult;
+  async function* parts() {
+    for await (const { incremental, ...rest } of subsequentResults) {
+      yield { ...rest, ...(incremental && { incremental: incremental.map((part) => errors.formatResult(part, correlationId)) }) };
+    }
+  }
+  return {
+    kind: 'incremental',
+    initialResult: { ...errors.formatResult(initialResult, correlationId), hasNext },
+    subsequentResults: parts(),
+  } as GraphQLResponse['body'];
 }

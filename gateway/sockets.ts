@@ -5,7 +5,8 @@ import { correlationIdFrom } from '../shared/correlation.ts';
 import { Problem } from '../shared/errors.ts';
 import type { Identity } from '../shared/identity.ts';
 import type { SocketExtra } from '../shared/sockets.ts';
-import type { Engine, Operation } from './engine.ts';
+import { isIncremental, type Engine, type Operation } from './engine.ts';
+import { partsOf } from './events.ts';
 import type { Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { LIMITS } from './plugins/use-limits.ts';
@@ -37,7 +38,10 @@ export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
         return refused.map((each) => new Formatted(errors.format(each, correlationId)));
       }
     },
-    execute: (args) => engine.execute(operationIn(args)),
+    async execute(args) {
+      const result = await engine.execute(operationIn(args));
+      return isIncremental(result) ? partsOf(result) : result;
+    },
     subscribe: (args) => engine.subscribe(operationIn(args)),
     onNext: (_ctx, _id, _payload, args, result) => errors.formatResult(result as ExecutionResult, operationIn(args).correlationId) as never,
   });

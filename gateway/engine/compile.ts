@@ -1,0 +1,65 @@
+import type { DeferNode, PlanNode } from '@apollo/query-planner';
+import { compileFetch } from './fetch.ts';
+import type { DeferredPart, Kit, Path, Step } from './run.ts';
+import { gather } from './targets.ts';
+
+/** Turns a node of a plan into what runs it; `at` is the path of the objects that it will be given. */
+export function compilePlan(node: PlanNode, kit: Kit, at: Path = []): Step {
+  switch (node.kind) {
+    case 'Fetch':
+      return compileFetch(node, at, kit);
+    case 'Flatten':
+      return flatten(compilePlan(node.node, kit, [...at, ...node.path]), node.path);
+    case 'Sequence':
+      return sequence(node.nodes.map((each) => compilePlan(each, kit, at)));
+    case 'Parallel':
+      return parallel(node.nodes.map((each) => compilePlan(each, kit, at)));
+    case 'Condition':
+      return condition(
+        node.condition,
+        node.ifClause && compilePlan(node.ifClause, kit, at),
+        node.elseClause && compilePlan(node.elseClause, kit, at),
+      );
+    case 'Defer':
+      return defer(node, kit, at);
+  }
+}
+
+function flatten(step: Step, path: Path): Step {
+  return (run, targets) => {
+    const found = gather(targets, path);
+    return found.length > 0 ? step(run, found) : undefined;
+  };
+}
+
+function sequence(steps: readonly Step[]): Step {
+  return async (run, targets) => {
+    for (const step of steps) await step(run, targets);
+  };
+}
+
+function parallel(steps: readonly Step[]): Step {
+  return async (run, targets) => {
+    await Promise.all(steps.map(async (step) => step(run, targets)));
+  };
+}
+
+function condition(variable: string, yes: Step | undefined, no: Step | undefined): Step {
+  return (run, targets) => (run.conditions[variable] ? yes : no)?.(run, targets);
+}
+
+/** Runs what the first answer needs and leaves the rest on the run. */
+function defer({ primary, deferred }: DeferNode, kit: Kit, at: Path): Step {
+  const first = primary.node && compilePlan(primary.node, kit, at);
+  const parts = deferred.map(({ label, queryPath, subselection, node }): DeferredPart => ({
+    label,
+    path: queryPath,
+    subselection,
+    work: node && compilePlan(node, kit, at),
+  }));
+  return async (run, targets) => {
+    await first?.(run, targets);
+    run.initial = primary.subselection;
+    run.deferred.push(...parts);
+  };
+}

@@ -1,0 +1,162 @@
+import type { FetchNode } from '@apollo/query-planner';
+import { GraphQLError, Kind, parse, type ExecutionResult, type OperationDefinitionNode } from 'graphql';
+import type { SubgraphRequest } from '../../shared/transport.ts';
+import { invalidAnswer } from './answer-errors.ts';
+import { compileContext } from './context.ts';
+import { levelOf, merge, type Level } from './merge.ts';
+import { compileSelect, type Select } from './representations.ts';
+import { clientNames, compileRewrites, renamedLevel, type Rewrite } from './rewrites.ts';
+import { isData, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
+import { placesOf } from './targets.ts';
+
+/** What every run of one fetch has in common. */
+interface Fetch {
+  subgraph: string;
+  requestOf: (run: Run, more?: Data) => SubgraphRequest;
+  /** How the answer joins what is there. */
+  level: Level;
+  rewriteOutput: Rewrite | undefined;
+  fail: (run: Run, errors: readonly GraphQLError[], owners: Owners) => void;
+  /** Response names that the fetch fills in for each target. */
+  fields: readonly string[];
+}
+
+/** The objects that wait for each part of the answer. */
+type Owners = readonly (readonly Data[])[];
+
+/** A fetch, at the path of its targets. */
+export function compileFetch(node: FetchNode, at: Path, kit: Kit): Step {
+  const fetch = readFetch(node, at, kit);
+  return node.requires ? entityFetch(node, at, fetch, kit) : rootFetch(fetch, kit);
+}
+
+/** The part of a subscription that one subgraph streams. */
+export interface Primary {
+  subgraph: string;
+  requestOf: (run: Run) => SubgraphRequest;
+  /** Takes an event as if it had been fetched. */
+  take: (run: Run, event: ExecutionResult) => void;
+}
+
+export function compilePrimary(node: FetchNode, kit: Kit): Primary {
+  const fetch = readFetch(node, [], kit);
+  return { subgraph: fetch.subgraph, requestOf: fetch.requestOf, take: (run, event) => takeRoot(fetch, run, event, [run.root]) };
+}
+
+function readFetch(node: FetchNode, at: Path, kit: Kit): Fetch {
+  const document = parse(node.operation, { noLocation: true });
+  const operation = document.definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode;
+  const level = levelOf(operation);
+  const answered = (node.requires && level.find(({ key }) => key === '_entities')?.below) ?? level;
+  return {
+    subgraph: node.serviceName,
+    requestOf: requestsOf(node),
+    level: renamedLevel(answered, node.outputRewrites),
+    rewriteOutput: compileRewrites(node.outputRewrites, kit.isOfType),
+    fail: failures(node, at),
+    fields: answered.map(({ key }) => key).filter((key) => key !== '__typename'),
+  };
+}
+
+function requestsOf({ operation: query, operationName, variableUsages = [] }: FetchNode): Fetch['requestOf'] {
+  return ({ operation, variables }, more) => {
+    const used: Data = {};
+    for (const name of variableUsages) if (variables[name] !== undefined) used[name] = variables[name];
+    const { identity, correlationId, deadline } = operation;
+    return { query, operationName, variables: more ? Object.assign(used, more) : used, identity, correlationId, deadline };
+  };
+}
+
+/** Asks root fields; every target gets the same answer. */
+function rootFetch(fetch: Fetch, kit: Kit): Step {
+  return async (run, targets) => takeRoot(fetch, run, await kit.ask(fetch.subgraph, fetch.requestOf(run)), targets);
+}
+
+function takeRoot({ level, rewriteOutput, fail }: Fetch, run: Run, { data, errors }: ExecutionResult, targets: readonly Data[]): void {
+  if (errors) fail(run, errors, [targets]);
+  if (!isData(data)) return;
+  rewriteOutput?.(data);
+  for (const target of targets) merge(target, data, level);
+}
+
+/** Asks entities, each once however many objects wait for it. */
+function entityFetch(node: FetchNode, at: Path, fetch: Fetch, kit: Kit): Step {
+  const select = compileSelect(node.requires!, kit.isOfType);
+  const rewriteInput = compileRewrites(node.inputRewrites, kit.isOfType);
+  const represent: Select = (target) => {
+    const representation = select(target);
+    if (representation?.['__typename'] === undefined) return undefined;
+    rewriteInput?.(representation);
+    return representation;
+  };
+  const askFor = async (run: Run, targets: readonly Data[], more?: Data): Promise<void> => {
+    const { representations, owners } = gatherRepresentations(targets, represent);
+    if (representations.length === 0) return;
+    const result = await kit.ask(fetch.subgraph, fetch.requestOf(run, { ...more, representations }));
+    takeEntities(fetch, run, result, owners);
+  };
+  if (!node.contextRewrites?.length) return askFor;
+  const group = compileContext(node.contextRewrites, at, kit.isOfType);
+  return async (run, targets) => {
+    await Promise.all(group(run, targets).map(({ targets: alike, variables }) => askFor(run, alike, variables)));
+  };
+}
+
+function gatherRepresentations(targets: readonly Data[], represent: Select): { representations: Data[]; owners: Data[][] } {
+  const representations: Data[] = [];
+  const owners: Data[][] = [];
+  const known = new Map<string, Data[]>();
+  for (const target of targets) {
+    const representation = represent(target);
+    if (!representation) continue;
+    const memo = targets.length > 1 ? JSON.stringify(representation) : '';
+    const waiting = known.get(memo);
+    if (waiting) {
+      waiting.push(target);
+      continue;
+    }
+    const alone = [target];
+    known.set(memo, alone);
+    representations.push(representation);
+    owners.push(alone);
+  }
+  return { representations, owners };
+}
+
+function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult, owners: Owners): void {
+  if (errors) fetch.fail(run, errors, owners);
+  const entities: unknown = data?.['_entities'];
+  if (!Array.isArray(entities) || entities.length !== owners.length || !entities.every((each) => each === null || isData(each))) {
+    if (!errors) fetch.fail(run, [invalidAnswer(fetch.subgraph, ['_entities', 0, fetch.fields[0] ?? '__typename'])], [owners.flat()]);
+    return;
+  }
+  for (let index = 0; index < entities.length; index += 1) {
+    const entity = entities[index] as Data | null;
+    if (entity === null) continue;
+    fetch.rewriteOutput?.(entity);
+    for (const owner of owners[index]!) merge(owner, entity, fetch.level);
+  }
+}
+
+/** Puts the errors of a subgraph where the client will look for them: one for each place that misses something. */
+function failures({ requires, outputRewrites }: FetchNode, at: Path): Fetch['fail'] {
+  const names = clientNames(outputRewrites);
+  const skipped = requires ? 2 : 0;
+  return (run, errors, owners) => {
+    const places = at.length > 0 ? placesOf(run.root, at) : undefined;
+    const pathsOf = (index: unknown): Path[] =>
+      (owners[requires ? (index as number) : 0] ?? []).flatMap((owner) => places?.get(owner)?.map(({ path }) => path) ?? [[]]);
+    for (const error of errors) {
+      const rest = (error.path ?? []).slice(skipped).map((each) => (typeof each === 'string' ? (names.get(each) ?? each) : each));
+      const starts = pathsOf(error.path?.[1]);
+      for (const start of starts.length > 0 ? starts : [[]]) run.errors.push(placed(error, [...start, ...rest]));
+    }
+  };
+}
+
+const placed = (error: GraphQLError, path: Path): GraphQLError =>
+  new GraphQLError(error.message, {
+    path: path.length > 0 ? path : undefined,
+    originalError: error,
+    extensions: error.extensions,
+  });

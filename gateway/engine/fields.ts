@@ -1,0 +1,82 @@
+import {
+  isAbstractType,
+  Kind,
+  type DirectiveNode,
+  type FragmentDefinitionNode,
+  type GraphQLInterfaceType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { isInherited } from './run.ts';
+
+/** One field of an answer, all selections of the same response name together. */
+export interface FieldPlan {
+  key: string;
+  inherited: boolean;
+  name: string;
+  /** None for what every type has: `__typename`, `__schema` and `__type`. */
+  type: GraphQLOutputType | undefined;
+  sets: SelectionSetNode[];
+}
+
+/** What decides whether a selection counts. */
+export interface Selected {
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** Values of the variables that `@skip` and `@include` look at. */
+  conditions: Readonly<Record<string, unknown>>;
+}
+
+/** CollectFields of the GraphQL specification. */
+export function createFields(schema: GraphQLSchema, { fragments, conditions }: Selected) {
+  return (type: GraphQLObjectType | GraphQLInterfaceType, sets: readonly SelectionSetNode[]): FieldPlan[] => {
+    const fields = new Map<string, FieldPlan>();
+    const seen = new Set<string>();
+    const applies = (condition: string | undefined): boolean => {
+      if (condition === undefined || condition === type.name) return true;
+      const abstract = schema.getType(condition);
+      return isAbstractType(abstract) && schema.isSubType(abstract, type);
+    };
+    const visit = ({ selections }: SelectionSetNode): void => {
+      for (const node of selections) {
+        if (isLeftOut(node, conditions)) continue;
+        if (node.kind === Kind.FIELD) add(node.alias?.value ?? node.name.value, node.name.value, node.selectionSet);
+        else if (node.kind === Kind.INLINE_FRAGMENT) {
+          if (applies(node.typeCondition?.name.value)) visit(node.selectionSet);
+        } else if (!seen.has(node.name.value)) {
+          seen.add(node.name.value);
+          const fragment = fragments.get(node.name.value);
+          if (fragment && applies(fragment.typeCondition.name.value)) visit(fragment.selectionSet);
+        }
+      }
+    };
+    const add = (key: string, name: string, set: SelectionSetNode | undefined): void => {
+      let field = fields.get(key);
+      if (!field) {
+        const known = type.getFields()[name];
+        if (!known && !name.startsWith('__')) return;
+        fields.set(key, (field = { key, inherited: isInherited(key), name, type: known?.type, sets: [] }));
+      }
+      if (set) field.sets.push(set);
+    };
+    sets.forEach(visit);
+    return [...fields.values()];
+  };
+}
+
+function isLeftOut({ directives }: SelectionNode, conditions: Selected['conditions']): boolean {
+  return (
+    directives?.some((each) => {
+      const name = each.name.value;
+      return (name === 'skip' && condition(each, conditions)) || (name === 'include' && !condition(each, conditions));
+    }) ?? false
+  );
+}
+
+function condition({ arguments: given }: DirectiveNode, conditions: Selected['conditions']): boolean {
+  const value = given?.[0]?.value;
+  if (value?.kind === Kind.VARIABLE) return conditions[value.name.value] === true;
+  return value?.kind === Kind.BOOLEAN && value.value;
+}

@@ -1,0 +1,64 @@
+import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
+import { isInherited, ownValue, setOwn, type Data } from './run.ts';
+
+/** The response names of a fetch; those with fields of their own have a level below, leaves have none. */
+export type Level = readonly LevelField[];
+
+interface LevelField {
+  key: string;
+  inherited: boolean;
+  below: Level | undefined;
+}
+
+/** What one fetch selects, fragments of all types together. */
+export function levelOf(operation: OperationDefinitionNode): Level {
+  return levelOfSets([operation.selectionSet]);
+}
+
+function levelOfSets(sets: readonly SelectionSetNode[]): Level {
+  const below = new Map<string, SelectionSetNode[]>();
+  const visit = ({ selections }: SelectionSetNode): void => {
+    for (const node of selections) {
+      if (node.kind === Kind.FIELD) {
+        const key = node.alias?.value ?? node.name.value;
+        const nested = below.get(key) ?? [];
+        if (node.selectionSet) nested.push(node.selectionSet);
+        below.set(key, nested);
+      } else if (node.kind === Kind.INLINE_FRAGMENT) {
+        visit(node.selectionSet);
+      }
+    }
+  };
+  sets.forEach(visit);
+  return [...below].map(([key, nested]) => fieldOf(key, nested.length > 0 ? levelOfSets(nested) : undefined));
+}
+
+export const fieldOf = (key: string, below: Level | undefined): LevelField => ({ key, inherited: isInherited(key), below });
+
+/**
+ * Adds one answer to another. Objects are joined field by field and lists entry by entry; a leaf is taken as it is, for a scalar may be an
+ * object that somebody else holds. What is there already is not lost to a null.
+ */
+export function merge(target: Data, source: Data, level: Level): void {
+  for (const { key, inherited, below } of level) {
+    const value = inherited ? ownValue(source, key) : source[key];
+    if (value === undefined) continue;
+    const known = inherited ? ownValue(target, key) : target[key];
+    if (known === undefined || known === null || (below === undefined && value !== null)) setOwn(target, key, value);
+    else if (below && value !== null) mergeValue(known, value, below);
+  }
+}
+
+function mergeValue(known: unknown, value: unknown, below: Level): void {
+  if (known === value) return;
+  if (!Array.isArray(known)) {
+    if (!Array.isArray(value) && typeof known === 'object' && typeof value === 'object') merge(known as Data, value as Data, below);
+    return;
+  }
+  if (!Array.isArray(value)) return;
+  for (let index = 0; index < value.length; index += 1) {
+    const entry: unknown = value[index];
+    if (known[index] === null || known[index] === undefined) known[index] = entry;
+    else if (typeof entry === 'object' && entry !== null) mergeValue(known[index], entry, below);
+  }
+}

@@ -1,0 +1,121 @@
+import type { PlanNode, QueryPlan } from '@apollo/query-planner';
+import {
+  getOperationAST,
+  getVariableValues,
+  GraphQLError,
+  Kind,
+  parse,
+  visit,
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  type GraphQLObjectType,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { compilePlan } from './compile.ts';
+import { compilePrimary, type Primary } from './fetch.ts';
+import { compileIntrospection } from './introspection.ts';
+import type { Data, Kit, Run, Step } from './run.ts';
+import { compileShape, type Shape } from './shape.ts';
+import type { LoadedSupergraph } from './supergraph.ts';
+
+type Variables = Readonly<Record<string, unknown>>;
+
+/** An operation with everything that does not change from one run to the next. */
+export interface Prepared {
+  /** The variables of a run, or why they do not fit. */
+  coerce: (given: Variables | undefined) => Pick<Run, 'variables' | 'conditions'> | { errors: readonly GraphQLError[] };
+  /** Runs the plan; of a subscription, what each event is joined with. */
+  step: Step | undefined;
+  /** Of a subscription: what opens the stream. */
+  primary: Primary | undefined;
+  introspect: ((variables: Variables) => Data) | undefined;
+  rootType: GraphQLObjectType;
+  /** For the selection of a deferred part, or for the whole operation. */
+  shapeOf: (run: Run, part?: { subselection: string; typename: string }) => Shape;
+}
+
+const MAX_VARIABLE_ERRORS = 50;
+/** Shapes of one operation: one for each combination of its conditions that was asked for. */
+const KEPT_SHAPES = 64;
+
+export interface PrepareOptions {
+  supergraph: LoadedSupergraph;
+  kit: Kit;
+  plan: QueryPlan;
+  document: DocumentNode;
+  operationName: string | undefined;
+}
+
+export function prepare({ supergraph, kit, plan, document, operationName }: PrepareOptions): Prepared {
+  const { schema } = supergraph;
+  const operation = getOperationAST(document, operationName)!;
+  const fragments = fragmentsOf(document);
+  const { node } = plan;
+  const rest: PlanNode | undefined = node?.kind === 'Subscription' ? node.rest : node;
+  return {
+    coerce: createCoercion(supergraph, operation, conditionVariables(document)),
+    step: rest && compilePlan(rest, kit),
+    primary: node?.kind === 'Subscription' ? compilePrimary(node.primary, kit) : undefined,
+    rootType: schema.getRootType(operation.operation)!,
+    introspect: compileIntrospection(schema, operation, fragments),
+    shapeOf: createShapes(supergraph, document, operation, fragments),
+  };
+}
+
+const fragmentsOf = ({ definitions }: DocumentNode): Map<string, FragmentDefinitionNode> =>
+  new Map(definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])));
+
+function conditionVariables(document: DocumentNode): string[] {
+  const names = new Set<string>();
+  visit(document, {
+    Directive({ name, arguments: given = [] }) {
+      if (!['skip', 'include', 'defer'].includes(name.value)) return;
+      for (const { value } of given) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
+    },
+  });
+  return [...names];
+}
+
+function createCoercion({ schema }: LoadedSupergraph, operation: OperationDefinitionNode, decisive: readonly string[]): Prepared['coerce'] {
+  const definitions = operation.variableDefinitions ?? [];
+  if (definitions.length === 0) return () => ({ variables: {}, conditions: {} });
+  const names = definitions.map(({ variable }) => variable.name.value);
+  return (given = {}) => {
+    const { coerced, errors } = getVariableValues(schema, definitions, given, { maxErrors: MAX_VARIABLE_ERRORS });
+    if (errors) return { errors };
+    const undecided = decisive.find((name) => names.includes(name) && typeof coerced[name] !== 'boolean');
+    if (undecided !== undefined)
+      return { errors: [new GraphQLError(`Variable "$${undecided}" decides what is selected and must be true or false.`)] };
+    const variables: Data = {};
+    for (const name of names) if (Object.hasOwn(given, name)) variables[name] = given[name];
+    return { variables, conditions: coerced };
+  };
+}
+
+function createShapes(
+  { schema }: LoadedSupergraph,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+): Prepared['shapeOf'] {
+  const decisive = conditionVariables(document);
+  const shapes = new LRUCache<string, Shape>({ max: KEPT_SHAPES });
+  const rootType = schema.getRootType(operation.operation)!;
+  return ({ conditions }, part) => {
+    const mask = decisive.map((name) => (conditions[name] === true ? 1 : 0)).join('');
+    const memo = part ? `${mask} ${part.typename} ${part.subselection}` : mask;
+    let shape = shapes.get(memo);
+    if (!shape) {
+      const type = part ? schema.getType(part.typename)! : rootType;
+      const sets = [part ? selectionOf(part.subselection) : operation.selectionSet];
+      shapes.set(memo, (shape = compileShape({ schema, type, sets, selected: { fragments, conditions } })));
+    }
+    return shape;
+  };
+}
+
+function selectionOf(text: string): SelectionSetNode {
+  return (parse(text, { noLocation: true }).definitions[0] as OperationDefinitionNode).selectionSet;
+}

@@ -1,0 +1,52 @@
+import type { QueryPlanSelectionNode } from '@apollo/query-planner';
+import { isData, ownValue, setOwn, type Data, type Kit } from './run.ts';
+
+/** What a subgraph has to know of an object; undefined where a part of it is missing. */
+export type Select = (source: Data) => Data | undefined;
+
+type Part = (source: Data, selected: Data) => boolean;
+
+/** The selection of a fetch's `requires`, compiled. */
+export function compileSelect(selections: readonly QueryPlanSelectionNode[], isOfType: Kit['isOfType']): Select {
+  const parts = selections.map((node) => compilePart(node, isOfType));
+  return (source) => {
+    const selected: Data = {};
+    for (const part of parts) if (!part(source, selected)) return undefined;
+    return selected;
+  };
+}
+
+function compilePart(node: QueryPlanSelectionNode, isOfType: Kit['isOfType']): Part {
+  if (node.kind === 'Field') {
+    const key = node.alias ?? node.name;
+    const below = node.selections && compileSelect(node.selections, isOfType);
+    return (source, selected) => {
+      const value = ownValue(source, key);
+      if (value === undefined) return false;
+      setOwn(selected, key, below ? selectEach(value, below) : value);
+      return true;
+    };
+  }
+  const { typeCondition } = node;
+  const select = compileSelect(node.selections, isOfType);
+  return (source, selected) => {
+    const typename = source['__typename'];
+    if (typeCondition !== undefined && !(typeof typename === 'string' && isOfType(typename, typeCondition))) return true;
+    const more = select(source);
+    if (more) join(selected, more);
+    return true;
+  };
+}
+
+function selectEach(value: unknown, select: Select): unknown {
+  if (Array.isArray(value)) return value.map((entry) => selectEach(entry, select));
+  return isData(value) ? (select(value) ?? null) : null;
+}
+
+function join(selected: Data, more: Data): void {
+  for (const [key, value] of Object.entries(more)) {
+    const known = ownValue(selected, key);
+    if (isData(known) && isData(value)) join(known, value);
+    else setOwn(selected, key, value);
+  }
+}

@@ -1,0 +1,56 @@
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import type { SubgraphRequest } from '../../shared/transport.ts';
+import type { Operation } from '../engine.ts';
+
+/** What subgraphs answered, put together; keys are response names. */
+export type Data = Record<string, unknown>;
+export type Path = readonly (string | number)[];
+
+/** One operation while it runs. */
+export interface Run {
+  readonly operation: Operation;
+  /** As the client gave them, without what the operation does not declare: subgraphs coerce them as the gateway did. */
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** Coerced, with defaults; what `@skip` and `@include` look at. */
+  readonly conditions: Readonly<Record<string, unknown>>;
+  readonly root: Data;
+  readonly errors: GraphQLError[];
+  /** What the plan leaves for after the first answer. */
+  readonly deferred: DeferredPart[];
+  /** Of a plan with deferred parts: what the first answer holds, as a selection. */
+  initial?: string | undefined;
+}
+
+export interface DeferredPart {
+  label: string | undefined;
+  /** Response names and `... on Type`; lists are entered without a word. */
+  path: readonly string[];
+  /** Nothing when it only groups what is deferred further. */
+  subselection: string | undefined;
+  work: Step | undefined;
+}
+
+/** A node of a plan, compiled: adds what it fetches to the targets. Never rejects. */
+export type Step = (run: Run, targets: readonly Data[]) => Promise<void> | void;
+
+/** What compiled nodes need of the engine. */
+export interface Kit {
+  /** Never rejects; errors carry the path as the subgraph sees it. */
+  ask: (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
+  /** Whether an object of this type is what the condition names; abstract types of the whole supergraph included. */
+  isOfType: (typename: string, condition: string) => boolean;
+}
+
+export const isData = (value: unknown): value is Data => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const INHERITED = new Set(Object.getOwnPropertyNames(Object.prototype));
+
+/** An alias may be named like something that every JavaScript object has: such names are looked up, and written, with care. */
+export const isInherited = (key: string): boolean => INHERITED.has(key);
+
+export const ownValue = (data: Data, key: string): unknown => (Object.hasOwn(data, key) ? data[key] : undefined);
+
+export function setOwn(data: Data, key: string, value: unknown): void {
+  if (key === '__proto__') Object.defineProperty(data, key, { value, configurable: true, enumerable: true, writable: true });
+  else data[key] = value;
+}

@@ -1,0 +1,184 @@
+import {
+  isAbstractType,
+  isEnumType,
+  isInterfaceType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  type GraphQLEnumType,
+  type GraphQLInterfaceType,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  type SelectionSetNode,
+} from 'graphql';
+import { createFields, type FieldPlan, type Selected } from './fields.ts';
+import { ownValue, setOwn, type Data, type Path } from './run.ts';
+
+/** A value that the schema does not allow where it stands. */
+export interface Violation {
+  path: Path;
+  /** `Type.field` */
+  coordinate: string;
+}
+
+/** State of one answer while it takes shape. */
+interface Shaping {
+  trail: (string | number)[];
+  /** The field that is being completed. */
+  coordinate: string;
+  violations: Violation[];
+}
+
+/** Gives a value its shape. `undefined`: it is not valid here, and whoever may be null above it becomes null. */
+type Complete = (value: unknown, shaping: Shaping) => unknown;
+
+type Composite = GraphQLObjectType | GraphQLInterfaceType;
+
+/** `undefined` in place of data: not even the root may stand. */
+export type Shape = (data: Data) => { data: Data | undefined; violations: Violation[] };
+
+export interface ShapeOptions {
+  schema: GraphQLSchema;
+  /** Of the object that is shaped; its `__typename` decides when it is abstract. */
+  type: GraphQLNamedType;
+  sets: readonly SelectionSetNode[];
+  selected: Selected;
+}
+
+/**
+ * Turns what subgraphs answered into what the client asked for: its fields in its order under its names, and nothing else. A null that must
+ * not be one takes its parent with it, as the specification says.
+ */
+export function compileShape({ schema, type, sets, selected }: ShapeOptions): Shape {
+  const complete = createCompletions(schema, selected)(type, sets);
+  return (data) => {
+    const shaping: Shaping = { trail: [], coordinate: type.name, violations: [] };
+    return { data: complete(data, shaping) as Data | undefined, violations: shaping.violations };
+  };
+}
+
+function createCompletions(schema: GraphQLSchema, selected: Selected) {
+  const fieldsOf = createFields(schema, selected);
+
+  function composite(type: GraphQLNamedType, sets: readonly SelectionSetNode[]): Complete {
+    const known = new Map<string, readonly CompiledField[]>();
+    const fieldsFor = (concrete: Composite): readonly CompiledField[] => {
+      let fields = known.get(concrete.name);
+      if (!fields) known.set(concrete.name, (fields = fieldsOf(concrete, sets).map((field) => compileField(field, concrete))));
+      return fields;
+    };
+    const concreteOf = isAbstractType(type) ? concreteTypes(schema, type) : () => type as GraphQLObjectType;
+    return (value, shaping) => {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return violate(shaping);
+      const concrete = concreteOf(value as Data);
+      return concrete ? shapeFields(value as Data, fieldsFor(concrete), shaping) : violate(shaping);
+    };
+  }
+
+  function compileField(field: FieldPlan, parent: Composite): CompiledField {
+    const { type, sets } = field;
+    const coordinate = `${parent.name}.${field.name}`;
+    if (type !== undefined) return { ...field, coordinate, constant: undefined, complete: completeOf(type, sets) };
+    const isTypename = field.name === '__typename';
+    const constant = isTypename && isObjectType(parent) ? parent.name : undefined;
+    return { ...field, coordinate, constant, complete: isTypename ? violateAlways : asItIs };
+  }
+
+  function completeOf(type: GraphQLOutputType, sets: readonly SelectionSetNode[]): Complete {
+    if (isNonNullType(type)) {
+      const inner = present(type.ofType, sets);
+      return (value, shaping) => (value === null || value === undefined ? violate(shaping) : inner(value, shaping));
+    }
+    const inner = present(type, sets);
+    return (value, shaping) => (value === null || value === undefined ? null : (inner(value, shaping) ?? null));
+  }
+
+  function present(type: GraphQLOutputType, sets: readonly SelectionSetNode[]): Complete {
+    if (isListType(type)) return list(completeOf(type.ofType as GraphQLOutputType, sets));
+    if (isObjectType(type) || isAbstractType(type)) return composite(type, sets);
+    return isEnumType(type) ? enumValue(type) : (BUILT_IN[(type as GraphQLNamedType).name] ?? asItIs);
+  }
+
+  return composite;
+}
+
+interface CompiledField extends FieldPlan {
+  coordinate: string;
+  /** Of `__typename`, where the type is known. */
+  constant: string | undefined;
+  complete: Complete;
+}
+
+function shapeFields(source: Data, fields: readonly CompiledField[], shaping: Shaping): Data | undefined {
+  const shaped: Data = {};
+  const { trail } = shaping;
+  for (const { key, inherited, coordinate, constant, complete } of fields) {
+    if (constant !== undefined) {
+      setOwn(shaped, key, constant);
+      continue;
+    }
+    trail.push(key);
+    shaping.coordinate = coordinate;
+    const value = complete(inherited ? ownValue(source, key) : source[key], shaping);
+    trail.pop();
+    if (value === undefined) return undefined;
+    setOwn(shaped, key, value);
+  }
+  return shaped;
+}
+
+function list(complete: Complete): Complete {
+  return (value, shaping) => {
+    if (!Array.isArray(value)) return violate(shaping);
+    const { trail, coordinate } = shaping;
+    const shaped: unknown[] = [];
+    for (let index = 0; index < value.length; index += 1) {
+      trail.push(index);
+      shaping.coordinate = coordinate;
+      const entry = complete(value[index], shaping);
+      trail.pop();
+      if (entry === undefined) return undefined;
+      shaped.push(entry);
+    }
+    return shaped;
+  };
+}
+
+/** Which type an object of an abstract one is. Where a subgraph knows an interface only, its objects are just that. */
+function concreteTypes(schema: GraphQLSchema, abstract: GraphQLNamedType): (data: Data) => Composite | undefined {
+  return (data) => {
+    const name = data['__typename'];
+    if (name === undefined || name === null) return isInterfaceType(abstract) ? abstract : undefined;
+    const type = typeof name === 'string' ? schema.getType(name) : undefined;
+    return isObjectType(type) || isInterfaceType(type) ? type : undefined;
+  };
+}
+
+function violate(shaping: Shaping): undefined {
+  shaping.violations.push({ path: [...shaping.trail], coordinate: shaping.coordinate });
+  return undefined;
+}
+
+/** An object of which only the interface is known cannot say its type. */
+const violateAlways: Complete = (_value, shaping) => violate(shaping);
+
+const asItIs: Complete = (value) => value;
+
+const leaf =
+  (isValid: (value: unknown) => boolean): Complete =>
+  (value, shaping) =>
+    isValid(value) ? value : violate(shaping);
+
+const enumValue = (type: GraphQLEnumType): Complete => leaf((value) => typeof value === 'string' && type.getValue(value) !== undefined);
+
+const MAX_INT = 2 ** 31 - 1;
+/** What graphql-js itself would answer for these; other scalars are the business of their subgraphs. */
+const BUILT_IN: Readonly<Record<string, Complete>> = {
+  String: leaf((value) => typeof value === 'string'),
+  Boolean: leaf((value) => typeof value === 'boolean'),
+  Int: leaf((value) => Number.isInteger(value) && Math.abs(value as number) <= MAX_INT + 1),
+  Float: leaf((value) => Number.isFinite(value)),
+  ID: leaf((value) => typeof value === 'string' || Number.isInteger(value)),
+};

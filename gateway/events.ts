@@ -1,0 +1,55 @@
+import { GraphQLError, type ExecutionResult } from 'graphql';
+import type { IncrementalResult } from './engine.ts';
+
+const asGraphQLError = (error: unknown): GraphQLError =>
+  error instanceof GraphQLError ? error : new GraphQLError('The operation could not be run.', { originalError: error as Error });
+
+/** The result of the work, or what it threw as one. */
+export async function guarded<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
+  try {
+    return await work();
+  } catch (error) {
+    return { errors: [asGraphQLError(error)] };
+  }
+}
+
+/**
+ * A stream of other results. What breaks the source is the last of them. Not a generator function: its `return` would wait for the event
+ * that never comes.
+ */
+export function mapEvents(
+  source: AsyncIterableIterator<ExecutionResult>,
+  change: (event: ExecutionResult) => ExecutionResult | Promise<ExecutionResult>,
+): AsyncGenerator<ExecutionResult, void, void> {
+  let failed = false;
+  const leave = async (): Promise<IteratorResult<ExecutionResult, void>> => {
+    await source.return?.();
+    return { done: true, value: undefined };
+  };
+  const mapped: AsyncGenerator<ExecutionResult, void, void> = {
+    [Symbol.asyncIterator]: () => mapped,
+    [Symbol.asyncDispose]: async () => void (await leave()),
+    async next() {
+      if (failed) return { done: true, value: undefined };
+      try {
+        const { done, value } = await source.next();
+        return done ? { done: true, value: undefined } : { done: false, value: await change(value) };
+      } catch (error) {
+        failed = true;
+        return { done: false, value: await change({ errors: [asGraphQLError(error)] }) };
+      }
+    },
+    return: leave,
+    throw: async (error: unknown) => {
+      await leave();
+      throw error;
+    },
+  };
+  return mapped;
+}
+
+/** An answer in parts as the stream that sockets carry. */
+export async function* partsOf({ initialResult, subsequentResults }: IncrementalResult): AsyncGenerator<ExecutionResult, void, void> {
+  yield initialResult;
+  yield* subsequentResults as AsyncGenerator<ExecutionResult, void, void>;
+}
