@@ -106,8 +106,9 @@ export function userError(problem: Problem): UserError {
     __typename: problem.typename,
     code: problem.code,
     message: problem.message,
-    path: textPath(problem.inputPath),
+    path: placeIn(problem.inputPath),
   };
 }
 
-const textPath = (path: InputPath | undefined): string[] => (path ?? []).map(String);
+/** Begins with `input` in every case. A refusal with no place of its own, or one in what another subgraph was asked, is about the input as a whole. */
+const placeIn = (path: InputPath = []): string[] => (path[0] === 'input' ? path.map(String) : ['input']);

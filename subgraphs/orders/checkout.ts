@@ -77,15 +77,15 @@ async function validate(ctx: Ctx, { input }: Args): Promise<Results['validate']>
     ctx,
     input.lines.map(({ variantId }) => variantId),
   );
-  for (const [index, { variantId }] of input.lines.entries()) {
+  for (const { variantId } of input.lines) {
     if (!variants.get(variantId)?.isForSale) {
-      throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['cart', 'lines', index], variantId });
+      throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['input'], variantId });
     }
   }
   const vendorIds = [...new Set([...variants.values()].map(({ vendorId }) => vendorId))];
   const { vendors } = await ctx.call(findVendors, { ids: vendorIds });
   if (vendors.filter(({ state }) => state === 'ACTIVE').length < vendorIds.length) {
-    throw new Problem('NOT_FOR_SALE', 'A vendor in the cart may not sell at the moment.', { path: ['cart', 'lines'] });
+    throw new Problem('NOT_FOR_SALE', 'A vendor in the cart may not sell at the moment.', { path: ['input'] });
   }
   return { address: input.address ?? (await addressOf(ctx, input)) };
 }
@@ -107,7 +107,7 @@ async function priceLines(ctx: Ctx, { input }: Args): Promise<Results['price']> 
   let changed = false;
   for (const { variantId, quantity, priceSeen } of input.lines) {
     const variant = variants.get(variantId);
-    if (!variant) throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['cart', 'lines'] });
+    if (!variant) throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['input'] });
     const { productId, productName, variantName, sku, imageUrl, price: unitPrice, vendorId } = variant;
     changed ||= priceSeen.amount !== unitPrice.amount || priceSeen.currency !== unitPrice.currency;
     const total = multiply(unitPrice, quantity);
@@ -133,7 +133,7 @@ function refuseOtherTotal(expected: Money | null, total: Money, changed: boolean
   const isExpected = expected?.amount === total.amount && expected.currency === total.currency;
   if (isExpected || (!expected && !changed)) return;
   throw new Problem('PRICE_CHANGED', 'The total is another one now: look at the cart again.', {
-    path: expected ? ['input', 'expectedTotal'] : ['cart'],
+    path: expected ? ['input', 'expectedTotal'] : ['input'],
     total,
   });
 }

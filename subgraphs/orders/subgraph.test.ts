@@ -102,9 +102,9 @@ describe('placeOrder', () => {
   });
 
   test.each([
-    ['an empty cart', {}, {}, 'CART_EMPTY', ['cart']],
-    ['goods of two currencies', { var_meal: 1, var_tea: 1 }, {}, 'CURRENCY_MISMATCH', ['cart']],
-    ['more than there is', { var_meal: 9_999 }, {}, 'INSUFFICIENT_STOCK', []],
+    ['an empty cart', {}, {}, 'CART_EMPTY', ['input']],
+    ['goods of two currencies', { var_meal: 1, var_tea: 1 }, {}, 'CURRENCY_MISMATCH', ['input']],
+    ['more than there is', { var_meal: 9_999 }, {}, 'INSUFFICIENT_STOCK', ['input']],
     [
       'a total that is not today’s',
       { var_meal: 1 },
@@ -165,7 +165,7 @@ describe('placeOrder', () => {
     await fill(who, { var_oil: 2 });
     market.goods.get('var_oil')!.amount = 10_500;
 
-    expect((await place({}, who)).userErrors[0]).toMatchObject({ code: 'PRICE_CHANGED', path: ['cart'] });
+    expect((await place({}, who)).userErrors[0]).toMatchObject({ code: 'PRICE_CHANGED', path: ['input'] });
     const { order } = await place({ expectedTotal: { amount: '210.00', currency: 'ZMW' } }, who);
 
     expect(order.total.amount).toBe('210.00');

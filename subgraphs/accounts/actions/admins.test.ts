@@ -80,7 +80,7 @@ describe('setUserRoles', () => {
   });
 
   test('keeps the last admin', async () => {
-    const lastAdmin = [{ code: 'LAST_ADMIN', path: [], message: expect.any(String) }];
+    const lastAdmin = [{ code: 'LAST_ADMIN', path: ['input'], message: expect.any(String) }];
 
     expect((await setRoles({ id: admin.id, expectedVersion: 1, roles: ['CUSTOMER'] })).userErrors).toEqual(lastAdmin);
 

@@ -126,7 +126,7 @@ test('the last admin stays', async () => {
   await ask(as);
   const token = await app.mailedToken(email);
 
-  expect((await remove(as, token)).userErrors).toEqual([{ code: 'LAST_ADMIN', path: [], message: expect.any(String) }]);
+  expect((await remove(as, token)).userErrors).toEqual([{ code: 'LAST_ADMIN', path: ['input'], message: expect.any(String) }]);
 
   await app.person({ roles: ['admin'] });
   expect((await remove(as, token)).deletedId).toBe(as.id);

@@ -13,7 +13,7 @@ const refused = {
   session: null,
   user: null,
   mfaChallenge: null,
-  userErrors: [{ code: 'INVALID_CREDENTIALS', path: [], message: expect.any(String) }],
+  userErrors: [{ code: 'INVALID_CREDENTIALS', path: ['input'], message: expect.any(String) }],
 };
 const hashOf = async (email: string) => (await app.ctx().models.User.findOne({ email }).lean())!.passwordHash!;
 const codeOf = (attempt: Promise<{ userErrors: { code: string }[] }>): Promise<string | undefined> =>
@@ -73,7 +73,7 @@ describe('login', () => {
   });
 
   test.each([
-    ['an empty password', { password: '' }, 'INVALID_CREDENTIALS', []],
+    ['an empty password', { password: '' }, 'INVALID_CREDENTIALS', ['input']],
     ['a password of 10,000 characters', { password: 'x'.repeat(10_000) }, 'INVALID', ['input', 'password']],
     ['half a character', { password: 'x\ud800' }, 'INVALID', ['input', 'password']],
     ['a NUL', { password: 'x\0' }, 'INVALID', ['input', 'password']],

@@ -97,12 +97,12 @@ async function lockCart(ctx: Ctx, userId: string, orderId: string): Promise<Cart
   if (cart) {
     const currencies = new Set(cart.lines.map(({ priceSeen }) => priceSeen.currency));
     if (currencies.size > 1)
-      throw new Problem('CURRENCY_MISMATCH', 'An order has one currency: buy the rest separately.', { path: ['cart'] });
+      throw new Problem('CURRENCY_MISMATCH', 'An order has one currency: buy the rest separately.', { path: ['input'] });
     return cart;
   }
   if (await ctx.models.Cart.exists({ userId, checkout: { $ne: null } })) throw stillRunning(false);
-  throw new Problem('CART_EMPTY', 'There is nothing in the cart.', { path: ['cart'] });
+  throw new Problem('CART_EMPTY', 'There is nothing in the cart.', { path: ['input'] });
 }
 
 const stillRunning = (retryable: boolean): Problem =>
-  new Problem('CHECKOUT_IN_PROGRESS', 'This cart is being ordered already.', { path: ['cart'], retryable });
+  new Problem('CHECKOUT_IN_PROGRESS', 'This cart is being ordered already.', { path: ['input'], retryable });
