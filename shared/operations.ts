@@ -49,7 +49,7 @@ export function operationsHandlers(owner: string, operator: () => Operator): Com
       return { rows: found.map((letter) => ({ ...letter, id: letter._id, at: letter.at.toISOString() })) };
     }),
     answer(commands.retryDeadLetter, async (ctx: AnyContext, { id }) => {
-      if (!(await operator().retryDeadLetter(id))) throw notFound('DeadLetter', id);
+      if (!(await operator().retryDeadLetter(id))) throw notFound('DeadLetter', id, ['input', 'id']);
       return { row: { id } };
     }),
     answer(commands.listSagas, async (ctx: AnyContext, { limit, before, saga, state }) => {

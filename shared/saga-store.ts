@@ -103,7 +103,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
 
     async load(id: string): Promise<SagaRow> {
       const row = await rows.findOne({ _id: id });
-      if (!row) throw notFound('Saga', id);
+      if (!row) throw notFound('Saga', id, ['input', 'id']);
       return row;
     },
 
