@@ -130,7 +130,9 @@ async function priceLines(ctx: Ctx, { input }: Args): Promise<Results['price']> 
 }
 
 function refuseOtherTotal(expected: Money | null, total: Money, changed: boolean): void {
-  const isExpected = expected?.amount === total.amount && expected.currency === total.currency;
+  if (expected && expected.currency !== total.currency)
+    throw new Problem('CURRENCY_MISMATCH', `The total is in ${total.currency}.`, { path: ['input', 'expectedTotal', 'currency'] });
+  const isExpected = expected?.amount === total.amount;
   if (isExpected || (!expected && !changed)) return;
   throw new Problem('PRICE_CHANGED', 'The total is another one now: look at the cart again.', {
     path: expected ? ['input', 'expectedTotal'] : ['input'],

@@ -112,6 +112,13 @@ describe('placeOrder', () => {
       'PRICE_CHANGED',
       ['input', 'expectedTotal'],
     ],
+    [
+      'a total in another currency',
+      { var_meal: 1 },
+      { expectedTotal: { amount: '1', currency: 'JPY' } },
+      'CURRENCY_MISMATCH',
+      ['input', 'expectedTotal', 'currency'],
+    ],
     ['an address that is nobody’s', { var_meal: 1 }, { address: null, addressId: 'adr_foreign' }, 'NOT_FOUND', ['input', 'addressId']],
     ['no address at all', { var_meal: 1 }, { address: null }, 'INVALID', ['input', 'address']],
     ['two addresses', { var_meal: 1 }, { addressId: 'adr_home' }, 'INVALID', ['input', 'address']],
