@@ -46,7 +46,7 @@ const optionsOf = (code: string) => {
   return [...new Set(values)].map((label) => ({ value: slugOf(label), label }));
 };
 
-/** Each store puts its goods on the shelves, with their stock, and publishes them. */
+/** Each store puts its goods on the shelves for everyone to see, with their stock. */
 export async function loadProducts(
   door: Door,
   stores: Map<string, Store>,
@@ -60,7 +60,6 @@ export async function loadProducts(
     const selection = 'results { product { id variants { id sku } } userErrors { code message path } }';
     const { results } = await door.run('catalog', store.owner, 'bulkCreateProducts', { vendorId: store.id, products: inputs }, selection);
     const made = results.map(({ product }: Answer) => product);
-    for (const { id } of made) await door.run('catalog', store.owner, 'publishProduct', { id }, 'product { id }');
     await loadStock(door, store, products, made);
   });
 }
@@ -98,6 +97,7 @@ function inputOf(product: Product, categoryIds: Map<string, string>, attributeId
       price: { amount: price, currency },
       axisValues: Object.entries(values).map(([code, value]) => ({ attributeId: attributeIds.get(code), options: [slugOf(value)] })),
     })),
+    publication: {},
   };
 }
 

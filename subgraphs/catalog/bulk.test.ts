@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => market.close());
 
 const ERRORS = 'userErrors { __typename code path ... on StaleVersionError { currentVersion } }';
-const RESULTS = `results { index product { id name slug version tags categories { id } attributes { text } variants { id sku price { amount } } } ${ERRORS} }`;
+const RESULTS = `results { index product { id name slug version state tags categories { id } attributes { text } variants { id sku price { amount } } } ${ERRORS} }`;
 
 interface Bulk {
   results: Data;
@@ -137,6 +137,21 @@ describe('bulkCreateProducts', () => {
       'NOT_FOUND input.products.0.categoryIds.0',
     ]);
     expect(results[1]).toMatchObject({ product: null });
+  });
+
+  test('makes products that are seen at once, and drafts of those that cannot be, as the policy says', async () => {
+    const products = () => [entry({ publication: {} }), entry({ publication: {}, variants: [] }), entry()];
+    const statesOf = ({ results }: Bulk) => results.map(({ product }: Data) => product?.state ?? null);
+    const why = ['NOTHING_TO_SELL input.products.1.publication'];
+
+    const rejected = await bulk('Create', products());
+    const failed = await bulk('Create', products(), { errorPolicy: 'REJECT_FAILED_ROWS' });
+    const ignored = await bulk('Create', products(), { errorPolicy: 'IGNORE_FAILED' });
+
+    expect(pathsOf(rejected.userErrors[0].results[1].userErrors)).toEqual(why);
+    expect(statesOf(failed)).toEqual(['PUBLISHED', null, 'DRAFT']);
+    expect(statesOf(ignored)).toEqual(['PUBLISHED', 'DRAFT', 'DRAFT']);
+    for (const { results } of [failed, ignored]) expect(pathsOf(results[1].userErrors)).toEqual(why);
   });
 
   test('gives products of one name slugs of their own', async () => {

@@ -146,6 +146,64 @@ describe('publishProduct', () => {
   });
 });
 
+describe('a product that is made to be seen', () => {
+  const SHOWN = 'product { id slug version state isPublished publishAt unpublishAt variants { id isForSale } }';
+
+  test('is there for everyone at once, and is told of once', async () => {
+    const before = (await market.app.said('Product.Updated')).length;
+
+    const { product, userErrors } = await market.change('createProduct', aProduct({ publication: {} }), SHOWN);
+
+    expect(userErrors).toEqual([]);
+    expect(product).toMatchObject({
+      state: 'PUBLISHED',
+      version: 1,
+      isPublished: true,
+      unpublishAt: null,
+      variants: [{ isForSale: true }],
+    });
+    for (const as of [null, dora, ben, ann]) expect(await waysTo(product, as)).toEqual(EVERYWHERE);
+    expect((await market.app.said('Product.Created')).at(-1)?.data).toMatchObject({ productId: product.id });
+    expect((await market.app.said('Product.Updated')).length).toBe(before);
+  });
+
+  test('appears at its date and disappears at its end', async () => {
+    const dates = { publishAt: inDays(1), unpublishAt: inDays(2) };
+
+    const { product } = await market.change('createProduct', aProduct({ publication: dates }), SHOWN);
+
+    expect(product).toMatchObject({ state: 'PUBLISHED', isPublished: false, ...dates });
+    expect(await waysTo(product, null)).toEqual([]);
+  });
+
+  test.each<[string, () => Record<string, unknown>, string[]]>([
+    ['nothing to sell', () => ({ variants: [], publication: {} }), ['NOTHING_TO_SELL', 'input.publication']],
+    [
+      'an end before its beginning',
+      () => ({ publication: { publishAt: inDays(2), unpublishAt: inDays(1) } }),
+      ['INVALID', 'input.publication.unpublishAt'],
+    ],
+    ['an end that is past', () => ({ publication: { unpublishAt: inDays(-1) } }), ['INVALID', 'input.publication.unpublishAt']],
+  ])('is refused with %s', async (_case, more, refusal) => {
+    const before = (await market.app.said('Product.Created')).length;
+
+    const { product, userErrors } = await market.change('createProduct', aProduct(more()), SHOWN);
+
+    expect(product).toBeNull();
+    expect(userErrors.map(({ code, path }: { code: string; path: string[] }) => [code, path.join('.')])).toEqual([refusal]);
+    expect((await market.app.said('Product.Created')).length).toBe(before);
+  });
+
+  test('is hidden while its vendor is suspended', async () => {
+    await using other = await openMarket();
+    other.suspended.add('ven_a');
+
+    const { product } = await other.change('createProduct', aProduct({ publication: {} }), SHOWN);
+
+    expect(product).toMatchObject({ state: 'PUBLISHED', isPublished: false });
+  });
+});
+
 describe('the state machine', () => {
   test('lets each state go where it may', () => {
     expect(PRODUCT_STATES.map((state) => actionsFrom(state))).toEqual([

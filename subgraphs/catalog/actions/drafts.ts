@@ -2,9 +2,12 @@ import { keyOf } from '../keys.ts';
 import { isProblem, notFound, Problem, type InputPath } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
 import { compare, type Money } from '../../../shared/money.ts';
+import { stateAfter } from '../machine.ts';
 import type { Product, Value, Variant } from '../model.ts';
 import type { Facts } from './facts.ts';
-import type { NewProduct, NewVariant } from './inputs.ts';
+import type { NewProduct, NewVariant, Publication } from './inputs.ts';
+import { nameKeyOf, takeSlug } from './names.ts';
+import { publicationDates } from './publication.ts';
 import { axisKey, checkValue, requireAttribute, textOf, type AttributeValueInput, type CheckedValue } from './values.ts';
 
 /** Runs a check; what it refuses is noted, and undefined is given instead. */
@@ -69,7 +72,18 @@ export function draftProduct(
     const variant = attempt(() => draftVariant(facts, product, entry, { path: [...path, 'variants', index], now }));
     if (variant) product.variants.push(variant);
   }
+  if (input.publication) publish(product, input.publication, { path: [...path, 'publication'], now, attempt });
   return Object.assign(product, summaryOf(product), keysOf(product));
+}
+
+function publish(
+  product: Product,
+  { publishAt, unpublishAt }: Publication,
+  { path, now, attempt }: { path: InputPath; now: Date; attempt: Attempt },
+): void {
+  const places = { product: path, until: [...path, 'unpublishAt'] };
+  const dates = attempt(() => publicationDates(product, { from: publishAt ?? now, until: unpublishAt }, places));
+  if (dates) Object.assign(product, dates, { state: stateAfter(product.state, 'PUBLISH') });
 }
 
 /** A variant of this product, as it would be kept; its SKU is taken from now on. */
@@ -114,36 +128,6 @@ export function takeSku(facts: Facts, { _id, sku }: Pick<Variant, '_id' | 'sku'>
   if (holder !== undefined && holder !== _id) throw new Problem('SKU_TAKEN', 'Another variant of this vendor has this SKU.', { path });
   facts.skus.set(sku, _id);
 }
-
-/** A slug that was asked for is refused when it is taken; one made from the name gets a number. */
-export function takeSlug(facts: Facts, { _id, name }: Pick<Product, '_id' | 'name'>, wanted: string | null, path: InputPath): string {
-  const isFree = (slug: string): boolean => (facts.slugs.get(slug) ?? _id) === _id;
-  if (wanted !== null && !isFree(wanted)) throw new Problem('SLUG_TAKEN', 'Another product of this vendor has this slug.', { path });
-  const slug = wanted ?? slugsOf(name).find(isFree) ?? `${slugOf(name).slice(0, 60)}-${_id.toLowerCase().replaceAll(/[^a-z0-9]/g, '')}`;
-  facts.slugs.set(slug, _id);
-  return slug;
-}
-
-const NUMBERED_SLUGS = 20;
-
-const slugOf = (name: string): string =>
-  name
-    .normalize('NFKD')
-    .replaceAll(/\p{M}/gu, '')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .slice(0, 90)
-    .replaceAll(/^-+|-+$/g, '') || 'product';
-
-/** What may become the slug of a product with this name, the best first. */
-export const slugsOf = (name: string): string[] => [
-  slugOf(name),
-  ...Array.from({ length: NUMBERED_SLUGS }, (_, index) => `${slugOf(name)}-${index + 2}`),
-];
-
-/** One spelling for names that read the same to somebody who searches: no accents, no capital letters, single spaces. */
-export const nameKeyOf = (name: string): string =>
-  name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase().replaceAll(/\s+/g, ' ').trim();
 
 export function checkPrice({ currency }: Facts, price: Money, path: InputPath): Money {
   if (price.currency !== currency)

@@ -7,6 +7,7 @@ import { checkVariant } from './drafts.ts';
 import { factsOf } from './import-rows.ts';
 import { metadataList } from './inputs.ts';
 import { MOST_MEDIA } from './media.ts';
+import { publicationDates } from './publication.ts';
 
 /* Cells that mean more than a value: media, facts, states and dates. Each refusal has the column as its path. */
 
@@ -73,12 +74,8 @@ export function stateFrom(product: Product, cells: Row, now: Date): Product {
   const dates = { ...(publishAt !== undefined && { publishAt }), ...(unpublishAt !== undefined && { unpublishAt }) };
   const next = { ...product, ...dates, state: movedTo(product.state, state as ProductState) };
   if (next.state !== 'PUBLISHED') return next;
-  if (!next.variants.some(({ archivedAt }) => !archivedAt)) {
-    throw new Problem('NOTHING_TO_SELL', 'The product has no variant that could be bought.', { path: ['state'] });
-  }
-  const from = next.publishAt ?? now;
-  if (next.unpublishAt && next.unpublishAt <= from) throw invalid(['unpublish_at'], 'A product disappears after it has appeared.');
-  return { ...next, publishAt: from };
+  const wanted = { from: next.publishAt ?? now, until: next.unpublishAt };
+  return { ...next, ...publicationDates(next, wanted, { product: ['state'], until: ['unpublish_at'] }) };
 }
 
 function movedTo(from: ProductState, to: ProductState): ProductState {

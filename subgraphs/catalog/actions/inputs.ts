@@ -51,6 +51,10 @@ const productFields = {
   variantAxes: ids(3),
 };
 
+/** From when to when everyone sees a product: from now on, where no date says otherwise. */
+export const Publication = z.object({ publishAt: z.date().nullish(), unpublishAt: z.date().nullish() });
+export type Publication = z.infer<typeof Publication>;
+
 export const NewProduct = z.object({
   name: productFields.name,
   slug: productFields.slug.nullish(),
@@ -62,6 +66,7 @@ export const NewProduct = z.object({
   variants: list(NewVariant, { max: MOST_NEW_VARIANTS }).nullish(),
   metadata: metadataList.nullish(),
   privateMetadata: metadataList.nullish(),
+  publication: Publication.nullish(),
 });
 export type NewProduct = z.infer<typeof NewProduct>;
 

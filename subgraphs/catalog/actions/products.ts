@@ -5,25 +5,16 @@ import { productCreated, productDeleted } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { actionsFrom, stateAfter, statesBefore, type ProductAction } from '../machine.ts';
 import type { Product } from '../model.ts';
-import {
-  attempts,
-  checkAttributes,
-  checkAxes,
-  checkCategories,
-  distinct,
-  draftProduct,
-  nameKeyOf,
-  slugsOf,
-  takeSlug,
-  type Attempt,
-} from './drafts.ts';
+import { attempts, checkAttributes, checkAxes, checkCategories, distinct, draftProduct, type Attempt } from './drafts.ts';
 import { changed, checkVersion, productForEdit, refuseTaken, saveProduct, type Changes } from './editing.ts';
 import { findFacts, type Facts, type Wanted } from './facts.ts';
-import { metadataKey, metadataList, NewProduct, ProductChange, Which } from './inputs.ts';
+import { metadataKey, metadataList, NewProduct, ProductChange, Publication, Which } from './inputs.ts';
+import { nameKeyOf, slugsOf, takeSlug } from './names.ts';
+import { publicationDates } from './publication.ts';
 
 export const CreateProduct = NewProduct.extend({ vendorId: z.string(), idempotencyKey: idempotencyKey().optional() });
 
-/** A draft with all its variants, or nothing. */
+/** A product with all its variants, or nothing; a draft, unless its publication is given as well. */
 export async function createProduct(ctx: Ctx, input: z.infer<typeof CreateProduct>) {
   await ctx.loaders.memberships.require(input.vendorId, 'PRODUCTS');
   const facts = await findFacts(ctx, input.vendorId, wantedByNew(input));
@@ -106,18 +97,16 @@ function checkNewAxes(
   return axisIds;
 }
 
-export const PublishProduct = Which.extend({ publishAt: z.date().nullish(), unpublishAt: z.date().nullish() });
+export const PublishProduct = Which.extend(Publication.shape);
 
-/** Released from `publishAt`, or now, until `unpublishAt`; the clock does the rest. */
+/** Released from `publishAt`, or now, until `unpublishAt`; the clock does the rest. A product that is seen already keeps its day. */
 export async function publishProduct(ctx: Ctx, { publishAt, unpublishAt, ...which }: z.infer<typeof PublishProduct>) {
   const product = await productForEdit(ctx, which.id);
-  const from =
-    publishAt ?? (product.state === 'PUBLISHED' && product.publishAt && product.publishAt <= ctx.now() ? product.publishAt : ctx.now());
-  if (unpublishAt && unpublishAt <= from) throw invalid(['input', 'unpublishAt'], 'A product disappears after it has appeared.');
-  if (!product.variants.some(({ archivedAt }) => !archivedAt)) {
-    throw new Problem('NOTHING_TO_SELL', 'The product has no variant that could be bought.', { path: ['input', 'id'] });
-  }
-  return move(ctx, product, { ...which, action: 'PUBLISH', dates: { publishAt: from, unpublishAt: unpublishAt ?? null } });
+  const now = ctx.now();
+  const seenSince = product.state === 'PUBLISHED' && product.publishAt && product.publishAt <= now ? product.publishAt : now;
+  const places = { product: ['input', 'id'], until: ['input', 'unpublishAt'] };
+  const dates = publicationDates(product, { from: publishAt ?? seenSince, until: unpublishAt }, places);
+  return move(ctx, product, { ...which, action: 'PUBLISH', dates });
 }
 
 export const UnpublishProduct = Which;

@@ -3,7 +3,7 @@ import { translateWhere } from '../../../shared/connections/where.ts';
 import { invalid, isProblem, Problem, type InputPath } from '../../../shared/errors.ts';
 import { findSubtree } from '../../categories/contract.ts';
 import type { Ctx } from '../loaders.ts';
-import { nameKeyOf } from './drafts.ts';
+import { nameKeyOf } from './names.ts';
 
 type Filter = Record<string, unknown>;
 
