@@ -20,6 +20,8 @@ import { LIMITS } from './plugins/use-limits.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
 import { anonymousViewers, useViewer } from './plugins/use-viewer.ts';
+import { guardEngine } from './rights/guard-engine.ts';
+import { readRules } from './rules.ts';
 import { keepSessions } from './socket-sessions.ts';
 import { socketProtocol } from './sockets.ts';
 
@@ -73,7 +75,9 @@ const HEADERS_TIMEOUT_MS = 10_000;
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { supergraphSdl, transports, isRevoked, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
   const log = options.log ?? createLog('gateway');
-  const engine = (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, log });
+  const unguarded = (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, log });
+  const { rights } = readRules(supergraphSdl, unguarded.schema);
+  const engine = guardEngine(unguarded, rights);
   const errors = useErrors({ production, log });
   const operations = createOperations(engine.schema, { production });
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
