@@ -1,10 +1,10 @@
 import type { FetchNode } from '@apollo/query-planner';
-import { GraphQLError, Kind, parse, type ExecutionResult, type OperationDefinitionNode } from 'graphql';
+import { GraphQLError, parse, type ExecutionResult } from 'graphql';
 import type { SubgraphRequest } from '../../shared/transport.ts';
 import { invalidAnswer } from './answer-errors.ts';
 import { compileContext } from './context.ts';
 import { levelOf, merge, type Level } from './merge.ts';
-import { compileSelect, type Select } from './representations.ts';
+import { compileSelect, keyOf, type Select } from './representations.ts';
 import { clientNames, compileRewrites, renamedLevel, type Rewrite } from './rewrites.ts';
 import { isData, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
 import { placesOf } from './targets.ts';
@@ -44,9 +44,7 @@ export function compilePrimary(node: FetchNode, kit: Kit): Primary {
 }
 
 function readFetch(node: FetchNode, at: Path, kit: Kit): Fetch {
-  const document = parse(node.operation, { noLocation: true });
-  const operation = document.definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode;
-  const level = levelOf(operation);
+  const level = levelOf(parse(node.operation, { noLocation: true }));
   const answered = (node.requires && level.find(({ key }) => key === '_entities')?.below) ?? level;
   return {
     subgraph: node.serviceName,
@@ -109,7 +107,7 @@ function gatherRepresentations(targets: readonly Data[], represent: Select): { r
   for (const target of targets) {
     const representation = represent(target);
     if (!representation) continue;
-    const memo = targets.length > 1 ? JSON.stringify(representation) : '';
+    const memo = targets.length > 1 ? keyOf(representation) : '';
     const waiting = known.get(memo);
     if (waiting) {
       waiting.push(target);

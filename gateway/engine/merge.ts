@@ -1,4 +1,4 @@
-import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
+import { Kind, type DocumentNode, type SelectionSetNode } from 'graphql';
 import { isInherited, ownValue, setOwn, type Data } from './run.ts';
 
 /** The response names of a fetch; those with fields of their own have a level below, leaves have none. */
@@ -11,11 +11,16 @@ interface LevelField {
 }
 
 /** What one fetch selects, fragments of all types together. */
-export function levelOf(operation: OperationDefinitionNode): Level {
-  return levelOfSets([operation.selectionSet]);
+export function levelOf({ definitions }: DocumentNode): Level {
+  const fragments = new Map<string, SelectionSetNode>();
+  for (const each of definitions) if (each.kind === Kind.FRAGMENT_DEFINITION) fragments.set(each.name.value, each.selectionSet);
+  return levelOfSets(
+    definitions.flatMap((each) => (each.kind === Kind.OPERATION_DEFINITION ? [each.selectionSet] : [])),
+    fragments,
+  );
 }
 
-function levelOfSets(sets: readonly SelectionSetNode[]): Level {
+function levelOfSets(sets: readonly SelectionSetNode[], fragments: ReadonlyMap<string, SelectionSetNode>): Level {
   const below = new Map<string, SelectionSetNode[]>();
   const visit = ({ selections }: SelectionSetNode): void => {
     for (const node of selections) {
@@ -24,13 +29,13 @@ function levelOfSets(sets: readonly SelectionSetNode[]): Level {
         const nested = below.get(key) ?? [];
         if (node.selectionSet) nested.push(node.selectionSet);
         below.set(key, nested);
-      } else if (node.kind === Kind.INLINE_FRAGMENT) {
-        visit(node.selectionSet);
+      } else {
+        visit(node.kind === Kind.INLINE_FRAGMENT ? node.selectionSet : fragments.get(node.name.value)!);
       }
     }
   };
   sets.forEach(visit);
-  return [...below].map(([key, nested]) => fieldOf(key, nested.length > 0 ? levelOfSets(nested) : undefined));
+  return [...below].map(([key, nested]) => fieldOf(key, nested.length > 0 ? levelOfSets(nested, fragments) : undefined));
 }
 
 export const fieldOf = (key: string, below: Level | undefined): LevelField => ({ key, inherited: isInherited(key), below });

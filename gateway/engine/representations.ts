@@ -1,4 +1,4 @@
-import type { QueryPlanSelectionNode } from '@apollo/query-planner';
+import type { QueryPlanInlineFragmentNode, QueryPlanSelectionNode } from '@apollo/query-planner';
 import { isData, ownValue, setOwn, type Data, type Kit } from './run.ts';
 
 /** What a subgraph has to know of an object; undefined where a part of it is missing. */
@@ -8,6 +8,8 @@ type Part = (source: Data, selected: Data) => boolean;
 
 /** The selection of a fetch's `requires`, compiled. */
 export function compileSelect(selections: readonly QueryPlanSelectionNode[], isOfType: Kit['isOfType']): Select {
+  const [only, ...others] = selections;
+  if (only?.kind === 'InlineFragment' && others.length === 0) return compileFragment(only, isOfType);
   const parts = selections.map((node) => compilePart(node, isOfType));
   return (source) => {
     const selected: Data = {};
@@ -27,14 +29,21 @@ function compilePart(node: QueryPlanSelectionNode, isOfType: Kit['isOfType']): P
       return true;
     };
   }
-  const { typeCondition } = node;
-  const select = compileSelect(node.selections, isOfType);
+  const select = compileFragment(node, isOfType);
   return (source, selected) => {
-    const typename = source['__typename'];
-    if (typeCondition !== undefined && !(typeof typename === 'string' && isOfType(typename, typeCondition))) return true;
     const more = select(source);
     if (more) join(selected, more);
     return true;
+  };
+}
+
+/** Selects nothing of other types. */
+function compileFragment({ typeCondition, selections }: QueryPlanInlineFragmentNode, isOfType: Kit['isOfType']): Select {
+  const select = compileSelect(selections, isOfType);
+  if (typeCondition === undefined) return select;
+  return (source) => {
+    const typename = source['__typename'];
+    return typeof typename === 'string' && isOfType(typename, typeCondition) ? select(source) : undefined;
   };
 }
 
@@ -49,4 +58,15 @@ function join(selected: Data, more: Data): void {
     if (isData(known) && isData(value)) join(known, value);
     else setOwn(selected, key, value);
   }
+}
+
+/** Equal representations have equal keys. */
+export function keyOf(representation: Data): string {
+  let key = '';
+  for (const name in representation) {
+    const value = representation[name];
+    if (typeof value === 'object') return JSON.stringify(representation);
+    key += `${name} ${typeof value} ${String(value).length} ${String(value)} `;
+  }
+  return key;
 }
