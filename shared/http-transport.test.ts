@@ -191,6 +191,25 @@ describe('a request', () => {
     expect(asked).toEqual([]);
   });
 
+  test('that waits for its turn on a connection is not sent when its time is over', async () => {
+    const { url, asked } = await rogue(() => undefined);
+    const transport = transportTo(url, { connections: 1, resilience: { retry: { attempts: 0 } } });
+    const soon = () => transport.execute(request('{ reader }', { deadline: Date.now() + 100 }));
+
+    const failures = await Promise.all([failureOf(soon()), failureOf(soon())]);
+
+    for (const failure of failures) expectUnavailable(failure);
+    expect(asked).toEqual(['/graphql']);
+  });
+
+  test('is not read further than the largest answer', async () => {
+    const { url } = await rogue((_in, out) => out.end(JSON.stringify({ data: { reader: 'a'.repeat(2_000) } })));
+
+    expectUnavailable(
+      await failureOf(transportTo(url, { maxAnswerBytes: 1_000, resilience: { retry: { attempts: 0 } } }).execute(request('{ reader }'))),
+    );
+  });
+
   test('that only reads is tried again, one that writes never', async () => {
     const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
     const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 }, breaker: { failureThreshold: 100 } } });

@@ -1,11 +1,11 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { createClient, type Client } from 'graphql-ws';
 import { LRUCache } from 'lru-cache';
-import { Pool } from 'undici';
 import { WebSocket } from 'ws';
 import { answersShape } from './answer-shape.ts';
 import { createChannel } from './channel.ts';
 import { Problem } from './errors.ts';
+import { createPoster, TooLate, type Poster } from './http-post.ts';
 import { IDENTITY_HEADER, signIdentity, type Identity } from './identity.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
 import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from './transport.ts';
@@ -39,14 +39,9 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
   const { timeoutMs = 5_000, commandTimeoutMs = 60_000, connections = 32, maxAnswerBytes = 16 * 1024 * 1024 } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
-  const pool = new Pool(base.origin, {
-    connections,
-    pipelining: 1,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-    maxResponseSize: maxAnswerBytes,
-  });
+  const poster = createPoster(base.origin, { connections, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxAnswerBytes });
   const keyFor = createKeyring(name);
-  const post = createPost(name, { pool, prefix, keyFor });
+  const post = createPost(name, { poster, prefix, keyFor });
   const resilience = resilienceFor(name, options.resilience);
   const sockets = createSocketClient(`${base.origin.replace(/^http/, 'ws')}${prefix}/graphql`, maxAnswerBytes);
 
@@ -66,13 +61,13 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
     subscribe: async (request) => openSubscription(name, sockets, request, await keyFor(request.identity)),
     async close() {
       await sockets.dispose();
-      await pool.destroy();
+      await poster.close();
     },
   };
 }
 
 interface PostOptions {
-  pool: Pool;
+  poster: Poster;
   prefix: string;
   keyFor: (identity: Identity) => Promise<string>;
 }
@@ -80,21 +75,20 @@ interface PostOptions {
 type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 
 /** One attempt. Whatever keeps the answer away is an unavailable subgraph; why stays in the log. */
-function createPost(name: string, { pool, prefix, keyFor }: PostOptions): Post {
+function createPost(name: string, { poster, prefix, keyFor }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
     if (patience <= 0) throw impatient(name);
     try {
-      const { statusCode, body: answer } = await pool.request({
-        method: 'POST',
+      const { status, text } = await poster.post({
         path: `${prefix}${path}`,
-        headers: { ...headersOf(request), [IDENTITY_HEADER]: await keyFor(request.identity) },
+        headers: headersOf(request, await keyFor(request.identity)),
         body: JSON.stringify(body),
-        signal: AbortSignal.timeout(patience),
+        timeoutMs: patience,
       });
-      return { status: statusCode, value: JSON.parse(await answer.text()) };
+      return { status, value: JSON.parse(text) };
     } catch (error) {
-      throw isTimeout(error) && request.isHurried ? impatient(name, error) : subgraphUnavailable(name, error);
+      throw error instanceof TooLate && request.isHurried ? impatient(name, error) : subgraphUnavailable(name, error);
     }
   };
 }
@@ -115,18 +109,20 @@ interface Answer {
   value: unknown;
 }
 
-const headersOf = ({ correlationId, deadline, idempotencyKey }: Envelope): Record<string, string> => ({
-  'content-type': 'application/json',
-  accept: 'application/json',
-  'x-correlation-id': correlationId,
-  'x-deadline': String(deadline),
-  ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
-});
+function headersOf({ correlationId, deadline, idempotencyKey }: Envelope, key: string): Record<string, string> {
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    accept: 'application/json',
+    'x-correlation-id': correlationId,
+    'x-deadline': String(deadline),
+    [IDENTITY_HEADER]: key,
+  };
+  if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
+  return headers;
+}
 
 /** Queries of the planner begin with their kind, so no parser is needed to see that one changes something. */
 const isMutation = (query: string): boolean => /^\s*mutation\b/.test(query);
-
-const isTimeout = (error: unknown): boolean => (error as { name?: unknown } | null)?.name === 'TimeoutError';
 
 const impatientProblems = new WeakSet<Problem>();
 
@@ -150,11 +146,20 @@ function resilienceFor(name: string, options: HttpTransportOptions['resilience']
   });
 }
 
+const contents = new WeakMap<Identity, string>();
+
+/** One operation asks several subgraphs, each of them perhaps several times, as the same one. */
+function contentOf(identity: Identity): string {
+  let content = contents.get(identity);
+  if (content === undefined) contents.set(identity, (content = JSON.stringify(identity)));
+  return content;
+}
+
 /** One signature serves an identity for half of its life. */
 function createKeyring(audience: string): (identity: Identity) => Promise<string> {
   const keys = new LRUCache<string, Promise<string>>({ max: REMEMBERED_IDENTITIES, ttl: KEY_REUSE_MS });
   return (identity) => {
-    const memo = JSON.stringify(identity);
+    const memo = contentOf(identity);
     let key = keys.get(memo);
     if (!key) keys.set(memo, (key = signIdentity(identity, audience)));
     return key;

@@ -1,4 +1,4 @@
-import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import { ExponentialBackoff, handleWhen, retry, type RetryPolicy } from 'cockatiel';
 
 export interface BreakerOptions {
   /** Calls that failed in a row and open it. Default 5. */
@@ -57,11 +57,27 @@ export function createResilience(options: ResilienceOptions): Resilience {
         wait = Math.min(wait * 2, maxDelayMs);
         return inTime && breaker.state !== 'open' && options.isRetryable(error);
       };
-      const backoff = new ExponentialBackoff({ initialDelay: initialDelayMs, maxDelay: maxDelayMs, exponent: 2, generator: jitter });
-      const retrying = retry(handleWhen(mayRepeat), { maxAttempts: attempts, backoff });
-      return breaker.run(() => retrying.execute(work));
+      const retrying = () => {
+        const backoff = new ExponentialBackoff({ initialDelay: initialDelayMs, maxDelay: maxDelayMs, exponent: 2, generator: jitter });
+        return retry(handleWhen(mayRepeat), { maxAttempts: attempts, backoff });
+      };
+      return breaker.run(() => mostlyOnce(work, retrying));
     },
   };
+}
+
+/** Policies cost more than many a call, and hardly any call needs one: it is made when the first attempt has failed, and given that failure. */
+async function mostlyOnce<T>(work: () => Promise<T>, retrying: () => RetryPolicy): Promise<T> {
+  let first: Promise<T> | undefined = work();
+  try {
+    return await first;
+  } catch {
+    return retrying().execute(() => {
+      const attempt = first ?? work();
+      first = undefined;
+      return attempt;
+    });
+  }
 }
 
 interface Breaker {
