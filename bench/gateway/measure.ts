@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { openConnection } from './connection.ts';
 import { operations, type BenchOperation } from './graph/operations.ts';
 import { load, requestText, type LoadRequest } from './load.ts';
-import { freePort, startGateway, type Running } from './processes.ts';
+import { freePort, startGateway, type Command, type Running } from './processes.ts';
 import type { Subgraphs } from './subgraphs.ts';
 import type { Target } from './targets.ts';
 
@@ -15,6 +15,7 @@ export interface Settings {
 
 export interface Started extends Running {
   target: Target;
+  requests: Record<BenchOperation['name'], LoadRequest[]>;
 }
 
 export interface Sample {
@@ -40,18 +41,20 @@ export interface StartedTargets extends AsyncDisposable {
 const WARM_UP_SECONDS = 3;
 /** In later rounds only caches of the processor have to be warmed. */
 const AGAIN_SECONDS = 0.4;
+const SHOWN_BYTES = 500;
 
-/** Starts all targets; they stay up side by side, and those that are not asked cost nothing. */
+/** Starts all targets; they stay up side by side, and those that are not asked cost nothing. One that answers otherwise than the first is left out. */
 export async function startTargets(targets: readonly Target[]): Promise<StartedTargets> {
   const running: Started[] = [];
   const missing: StartedTargets['missing'] = [];
+  const expected = new Map<string, unknown>();
   for (const target of targets) {
     const port = await freePort();
     const command = await target.prepare(port);
     if ('missing' in command) missing.push({ target, reason: command.missing });
     else
-      await startGateway(command, port)
-        .then((started) => running.push({ ...started, target }))
+      await startVerified(target, command, port, expected)
+        .then((started) => running.push(started))
         .catch((error: Error) => missing.push({ target, reason: error.message }));
   }
   return {
@@ -63,37 +66,19 @@ export async function startTargets(targets: readonly Target[]): Promise<StartedT
   };
 }
 
-/** Round after round, each target in turn, so that what else the machine does meets them all. */
-export async function measure(running: readonly Started[], subgraphs: Subgraphs, settings: Settings): Promise<Measured[]> {
-  const measured = running.map((started) => ({
-    started,
-    target: started.target,
-    samples: { small: [] as Sample[], heavy: [] as Sample[] },
-  }));
-  const expected = new Map<string, unknown>();
-  const requests = new Map<string, LoadRequest[]>();
-  for (const { started } of measured) {
-    for (const operation of operations) {
-      requests.set(memoOf(started, operation), await verified(started, operation, expected));
-    }
+async function startVerified(target: Target, command: Command, port: number, expected: Map<string, unknown>): Promise<Started> {
+  const gateway = await startGateway(command, port);
+  try {
+    const [small, heavy] = [await verified(port, operations.small, expected), await verified(port, operations.heavy, expected)];
+    return { ...gateway, target, requests: { small, heavy } };
+  } catch (error) {
+    await gateway.close();
+    throw error;
   }
-  for (let round = 0; round < settings.rounds; round += 1) {
-    for (const { started, samples } of measured) {
-      for (const operation of operations) {
-        const asked = requests.get(memoOf(started, operation))!;
-        const warmUp = round === 0 ? Math.min(WARM_UP_SECONDS, settings.seconds) : AGAIN_SECONDS;
-        await load({ port: started.port, requests: asked, connections: settings.connections, seconds: warmUp });
-        samples[operation.name].push(await sampleOf(started, asked, subgraphs, settings));
-      }
-    }
-  }
-  return measured;
 }
 
-const memoOf = ({ target }: Started, { name }: BenchOperation): string => `${target.name} ${name}`;
-
 /** Asks everything once. Whoever answers first is who the others must agree with. */
-async function verified({ port, target }: Started, { name, query, variables }: BenchOperation, expected: Map<string, unknown>) {
+async function verified(port: number, { name, query, variables }: BenchOperation, expected: Map<string, unknown>): Promise<LoadRequest[]> {
   const connection = await openConnection(port);
   try {
     const requests: LoadRequest[] = [];
@@ -104,7 +89,7 @@ async function verified({ port, target }: Started, { name, query, variables }: B
       const memo = `${name} ${JSON.stringify(each)}`;
       if (!expected.has(memo)) expected.set(memo, data);
       if (errors || !data || !isDeepStrictEqual(data, expected.get(memo)))
-        throw new Error(`${target.label} answers ${memo} differently: ${answer.body.subarray(0, 1_000).toString()}`);
+        throw new Error(`It answers ${memo} otherwise than the others: ${answer.body.subarray(0, SHOWN_BYTES).toString()}`);
       requests.push({ body, answerBytes: answer.body.length });
     }
     return requests;
@@ -113,15 +98,38 @@ async function verified({ port, target }: Started, { name, query, variables }: B
   }
 }
 
-async function sampleOf(started: Started, requests: LoadRequest[], subgraphs: Subgraphs, settings: Settings): Promise<Sample> {
-  const [calls, cpu] = [await subgraphs.calls(), started.cpuSeconds()];
-  const loaded = await load({ ...settings, port: started.port, requests });
-  const cpuSeconds = started.cpuSeconds() - cpu;
+/** Round after round, each target in turn, so that what else the machine does meets them all. */
+export async function measure(running: readonly Started[], subgraphs: Subgraphs, settings: Settings): Promise<Measured[]> {
+  const measured = running.map((started) => ({
+    started,
+    target: started.target,
+    samples: { small: [] as Sample[], heavy: [] as Sample[] },
+  }));
+  for (let round = 0; round < settings.rounds; round += 1) {
+    const warmUp = round === 0 ? Math.min(WARM_UP_SECONDS, settings.seconds) : AGAIN_SECONDS;
+    for (const { started, samples } of measured) {
+      for (const { name } of Object.values(operations)) {
+        await load({ ...settings, port: started.port, requests: started.requests[name], seconds: warmUp });
+        samples[name].push(await sampleOf(started, started.requests[name], subgraphs, settings));
+      }
+    }
+  }
+  return measured;
+}
+
+async function sampleOf(
+  { port, cpuSeconds, rssMiB }: Started,
+  requests: LoadRequest[],
+  subgraphs: Subgraphs,
+  settings: Settings,
+): Promise<Sample> {
+  const [calls, cpu] = [await subgraphs.calls(), cpuSeconds()];
+  const loaded = await load({ ...settings, port, requests });
   return {
-    cpuMicros: (cpuSeconds / loaded.requests) * 1_000_000,
+    cpuMicros: ((cpuSeconds() - cpu) / loaded.requests) * 1_000_000,
     requestsPerSecond: loaded.requests / loaded.seconds,
     p99Ms: loaded.p99Ms,
-    rssMiB: started.rssMiB(),
+    rssMiB: rssMiB(),
     subgraphCalls: ((await subgraphs.calls()) - calls) / loaded.requests,
   };
 }

@@ -20,6 +20,8 @@ type Prepare = Target['prepare'];
 
 const SERVERS = join(import.meta.dirname, 'servers');
 const QUIET = { NODE_ENV: 'production', LOG_LEVEL: 'error', APOLLO_TELEMETRY_DISABLED: 'true' };
+/** Soko signs an identity for its subgraphs; those of the bench do not read it. */
+const SECRET = { INTERNAL_SECRET: 'nobody reads what is signed with it' };
 const WITHOUT_SHARED_FETCHES = { transportEntries: { '*.http': { options: { deduplicateInflightRequests: false } } } };
 const WITH_SHARED_REQUESTS = { inboundInflightRequestDeduplication: true };
 
@@ -56,7 +58,12 @@ export function targetsOver(files: Files): Target[] {
 
 const ours =
   (server: string, ...args: string[]): Prepare =>
-  async (port) => ({ file: process.execPath, args: [join(SERVERS, server), String(port), ...args], cwd: SERVERS, env: QUIET });
+  async (port) => ({
+    file: process.execPath,
+    args: [join(SERVERS, server), String(port), ...args],
+    cwd: SERVERS,
+    env: { ...QUIET, ...SECRET },
+  });
 
 const hive =
   ({ folder, supergraphFile }: Files, sharing: string, settings: object, ...flags: string[]): Prepare =>

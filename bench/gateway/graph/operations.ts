@@ -43,4 +43,4 @@ fragment card on Product { id name price weight inStock shippingEstimate }`,
   variables: [{ customers: 12, products: 10 }],
 };
 
-export const operations = [small, heavy];
+export const operations = { small, heavy };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { execute, parse, type DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { openApolloEngine } from '../../../gateway/apollo-engine.ts';
+import { openEngine } from '../../../gateway/engine/open.ts';
 import { openGateway } from '../../../gateway/gateway.ts';
 import { httpTransport } from '../../../shared/http-transport.ts';
 import type { SubgraphTransport } from '../../../shared/transport.ts';
@@ -39,5 +40,5 @@ await openGateway({
   accessTokenPublicKey: null,
   port: Number(port),
   production: true,
-  openEngine: openApolloEngine,
+  openEngine: process.env['GATEWAY_ENGINE'] === 'apollo' ? openApolloEngine : openEngine,
 });
