@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { Problem } from './errors.ts';
+import { wording } from './wording.ts';
 
 /** A question or an order one subgraph puts to another and waits for. Carried in process or by `POST /internal/<subgraph>.<name>`. */
 export interface Command<I = unknown, O = unknown> {
@@ -48,7 +49,7 @@ export function answer<I, O, C extends AnyContext>(command: Command<I, O>, actio
 
 /** The typed input, or the refusal a caller in another process can read. */
 export function parseCommandInput<I>(command: Command<I>, input: unknown): I {
-  const parsed = command.input.safeParse(input);
+  const parsed = command.input.safeParse(input, { error: wording });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new Problem('INVALID', `The command ${command.name} was given a wrong input.`, {

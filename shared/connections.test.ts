@@ -333,6 +333,15 @@ describe('where', () => {
     expect(queries).toBe(0);
   });
 
+  test.each([
+    ['null', { author: { eq: null } }, 'The value must not be null.'],
+    ['a number for a text', { title: { eq: 7 } }, 'The value must be text.'],
+    ['text for a number', { rank: { gte: '7' } }, 'The value must be a number.'],
+    ['text for a list', { state: { in: 'OPEN' } }, 'The value must be a list.'],
+  ])('refuses %s in words for people', async (_case, where, message) => {
+    await expect(matching(where)).rejects.toMatchObject({ message });
+  });
+
   test('finds a text by any beginning of it, and only by that', async () => {
     const characters = fc.string({ unit: fc.constantFrom(...Array.from('a.b*c\\^$()[]{}|/-+?é😀 ')), minLength: 1, maxLength: 20 });
 

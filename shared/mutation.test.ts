@@ -12,6 +12,14 @@ async function refusedWith(path: InputPath | undefined) {
   return userErrors;
 }
 
+test('an input that does not fit is refused in words for people', async () => {
+  const write = mutation(z.object({ size: z.int().max(5) }), async () => ({}), { transaction: false });
+
+  const { userErrors } = await write(undefined, { input: { size: 6 } }, ctx);
+
+  expect(userErrors).toEqual([{ __typename: 'PlainUserError', code: 'INVALID', message: 'must be at most 5.', path: ['input', 'size'] }]);
+});
+
 test.each<[string, InputPath | undefined, string[]]>([
   ['with a place in the input says which', ['input', 'parts', 0, 'size'], ['input', 'parts', '0', 'size']],
   ['without a place is about the input as a whole', undefined, ['input']],

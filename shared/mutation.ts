@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { isProblem, Problem, type InputPath } from './errors.ts';
 import { once } from './idempotency.ts';
+import { wording } from './wording.ts';
 
 /** Codes that concern the caller as such, not the input: they leave as top-level errors, as those of a query do. */
 const TOP_LEVEL = new Set([
@@ -43,7 +44,7 @@ export function mutation<S extends z.ZodType, C extends AnyContext, A extends Re
 ): Resolver {
   const inTransaction = options.transaction ?? true;
   return async (_root, args, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
-    const parsed = schema.safeParse(args.input);
+    const parsed = schema.safeParse(args.input, { error: wording });
     if (!parsed.success) return { userErrors: parsed.error.issues.flatMap((issue) => issueErrors(issue)) };
     const input: unknown = parsed.data;
     try {

@@ -2,6 +2,7 @@ import { trusted } from 'mongoose';
 import { z } from 'zod';
 import { invalid, type InputPath } from '../errors.ts';
 import { isCurrency, MoneyInput } from '../money.ts';
+import { wording } from '../wording.ts';
 
 export type FieldKind = 'enum' | 'text' | 'date' | 'int' | 'id' | 'boolean' | 'money';
 
@@ -41,7 +42,7 @@ const money = z
   })
   .transform(({ currency, ...amounts }, ctx) => {
     const parsed = Object.entries(amounts).map(([operator, amount]) => {
-      const result = MoneyInput.safeParse({ amount, currency });
+      const result = MoneyInput.safeParse({ amount, currency }, { error: wording });
       if (!result.success) ctx.addIssue({ code: 'custom', path: [operator], message: result.error.issues[0]?.message ?? 'is no amount' });
       return [operator, result.data?.amount] as const;
     });
@@ -108,7 +109,7 @@ function on(place: string, condition: Record<string, unknown>): Filter {
 const prefix = (text: string): string => `^${text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)}`;
 
 function parse<T extends z.ZodType>(schema: T, condition: unknown, path: InputPath): z.output<T> {
-  const result = schema.safeParse(condition);
+  const result = schema.safeParse(condition, { error: wording });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const place = [...path, ...((issue?.path ?? []) as InputPath)];

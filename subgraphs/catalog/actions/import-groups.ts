@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { invalid, isProblem, Problem } from '../../../shared/errors.ts';
+import { wording } from '../../../shared/wording.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product, ProductImport } from '../model.ts';
 import { splitList, type NumberedRow, type Row } from './csv.ts';
@@ -182,7 +183,7 @@ function withVariant({ table, attemptAt }: Group, product: Product, { number, ce
 }
 
 function read<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
-  const parsed = schema.safeParse(given);
+  const parsed = schema.safeParse(given, { error: wording });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw invalid((issue?.path ?? []) as string[], `The value ${issue?.message ?? 'is not acceptable'}.`);

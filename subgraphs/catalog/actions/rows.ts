@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { Problem, type InputPath } from '../../../shared/errors.ts';
+import { wording } from '../../../shared/wording.ts';
 import type { Product } from '../model.ts';
 import type { Facts } from './facts.ts';
 
@@ -23,7 +24,7 @@ export function parseRow<S extends z.ZodType>(
   given: unknown,
   { path, lenient }: { path: InputPath; lenient: boolean },
 ): ParsedRow<z.output<S>> {
-  const parsed = schema.safeParse(given);
+  const parsed = schema.safeParse(given, { error: wording });
   const noted = (error: z.ZodError): Problem[] =>
     error.issues.map(
       (issue) =>
@@ -46,7 +47,7 @@ export function parseRow<S extends z.ZodType>(
     kept.set(name, right);
     rest[name] = right.map((index) => members[index]);
   }
-  const again = schema.safeParse(rest);
+  const again = schema.safeParse(rest, { error: wording });
   if (!again.success) return { row: undefined, problems: [...problems, ...noted(again.error)], place: straight };
   return { row: again.data, problems, place: (inner) => replacedIndex(inner, path.length, kept) };
 }
