@@ -17,8 +17,6 @@ interface Fetch {
   level: Level;
   rewriteOutput: Rewrite | undefined;
   fail: (run: Run, errors: readonly GraphQLError[], owners: Owners) => void;
-  /** Response names that the fetch fills in for each target. */
-  fields: readonly string[];
 }
 
 /** The objects that wait for each part of the answer. */
@@ -46,13 +44,13 @@ export function compilePrimary(node: FetchNode, kit: Kit): Primary {
 function readFetch(node: FetchNode, at: Path, kit: Kit): Fetch {
   const level = levelOf(parse(node.operation, { noLocation: true }));
   const answered = (node.requires && level.find(({ key }) => key === '_entities')?.below) ?? level;
+  const field = answered.find(({ key }) => key !== '__typename')?.key ?? '__typename';
   return {
     subgraph: node.serviceName,
     requestOf: requestsOf(node),
     level: renamedLevel(answered, node.outputRewrites),
     rewriteOutput: compileRewrites(node.outputRewrites, kit.isOfType),
-    fail: failures(node, at),
-    fields: answered.map(({ key }) => key).filter((key) => key !== '__typename'),
+    fail: failures(node, at, field),
   };
 }
 
@@ -125,7 +123,7 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
   if (errors) fetch.fail(run, errors, owners);
   const entities: unknown = data?.['_entities'];
   if (!Array.isArray(entities) || entities.length !== owners.length || !entities.every((each) => each === null || isData(each))) {
-    if (!errors) fetch.fail(run, [invalidAnswer(fetch.subgraph, ['_entities', 0, fetch.fields[0] ?? '__typename'])], [owners.flat()]);
+    if (!errors) fetch.fail(run, [invalidAnswer(fetch.subgraph, ['_entities'])], owners);
     return;
   }
   for (let index = 0; index < entities.length; index += 1) {
@@ -136,25 +134,33 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
   }
 }
 
-/** Puts the errors of a subgraph where the client will look for them: one for each place that misses something. */
-function failures({ requires, outputRewrites }: FetchNode, at: Path): Fetch['fail'] {
+/** An error about many places is told for the first ones. */
+const MAX_PLACES = 20;
+
+/** Puts the errors of a subgraph where the client will look for them: at each place that misses something. */
+function failures({ requires, outputRewrites }: FetchNode, at: Path, field: string): Fetch['fail'] {
   const names = clientNames(outputRewrites);
-  const skipped = requires ? 2 : 0;
   return (run, errors, owners) => {
-    const places = at.length > 0 ? placesOf(run.root, at) : undefined;
-    const pathsOf = (index: unknown): Path[] =>
-      (owners[requires ? (index as number) : 0] ?? []).flatMap((owner) => places?.get(owner)?.map(({ path }) => path) ?? [[]]);
+    const places = placesOf(run.root, at);
     for (const error of errors) {
-      const rest = (error.path ?? []).slice(skipped).map((each) => (typeof each === 'string' ? (names.get(each) ?? each) : each));
-      const starts = pathsOf(error.path?.[1]);
-      for (const start of starts.length > 0 ? starts : [[]]) run.errors.push(placed(error, [...start, ...rest]));
+      const { missing, rest } = requires ? inEntities(error, owners, field) : { missing: owners.flat(), rest: error.path ?? [] };
+      const known = rest.map((each) => (typeof each === 'string' ? (names.get(each) ?? each) : each));
+      const starts = missing.flatMap((owner) => places.get(owner)?.map(({ path }) => path) ?? []);
+      for (const start of starts.slice(0, MAX_PLACES)) run.errors.push(placed(error, [...start, ...known]));
     }
   };
 }
 
+/** Which objects miss what for an error at `_entities`; one that names no entity is about all of them. */
+function inEntities({ path = [] }: GraphQLError, owners: Owners, field: string): { missing: readonly Data[]; rest: Path } {
+  const [, index, ...rest] = path;
+  const missing = typeof index === 'number' ? owners[index] : undefined;
+  return missing ? { missing, rest: rest.length > 0 ? rest : [field] } : { missing: owners.flat(), rest: [field] };
+}
+
 const placed = (error: GraphQLError, path: Path): GraphQLError =>
   new GraphQLError(error.message, {
-    path: path.length > 0 ? path : undefined,
+    path,
     originalError: error,
     extensions: error.extensions,
   });

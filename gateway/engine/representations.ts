@@ -65,8 +65,8 @@ export function keyOf(representation: Data): string {
   let key = '';
   for (const name in representation) {
     const value = representation[name];
-    if (typeof value === 'object') return JSON.stringify(representation);
-    key += `${name} ${typeof value} ${String(value).length} ${String(value)} `;
+    if (typeof value !== 'string') return JSON.stringify(representation);
+    key += `${name} ${value.length} ${value} `;
   }
   return key;
 }

@@ -17,6 +17,12 @@ export interface LoadedSupergraph {
 
 const DEFER = parse('directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT');
 
+/**
+ * Without named fragments a fetch can be read as it stands, and planning is cheaper. The number of plans that are compared is bounded: one
+ * operation over interfaces of several subgraphs can have more than anyone can wait for.
+ */
+const PLANNING = { incrementalDelivery: { enableDefer: true }, reuseQueryFragments: false, debug: { maxEvaluatedPlans: 500 } };
+
 /** Reads a composed supergraph. Throws when it is none. */
 export function loadSupergraph({ supergraphSdl, scalars }: Pick<EngineOptions, 'supergraphSdl' | 'scalars'>): LoadedSupergraph {
   const supergraph = Supergraph.build(supergraphSdl, {
@@ -24,7 +30,7 @@ export function loadSupergraph({ supergraphSdl, scalars }: Pick<EngineOptions, '
     validateSupergraph: false,
   });
   const api = supergraph.apiSchema();
-  const planner = new QueryPlanner(supergraph, { incrementalDelivery: { enableDefer: true } });
+  const planner = new QueryPlanner(supergraph, PLANNING);
   const schema = checkScalars(withDefer(api.toGraphQLJSSchema()), scalars);
   const metadata = supergraph.subgraphsMetadata();
 
