@@ -20,9 +20,22 @@ export function buildSchema(subgraph: Subgraph): GraphQLSchema {
     subgraph.operations ? operationsResolvers : {},
     subgraph.resolvers,
   ]);
-  const schema = buildSubgraphSchema([{ typeDefs: parse(completeTypeDefs(subgraph)), resolvers }]);
+  const schema = buildSubgraphSchema([{ typeDefs: parse(completeTypeDefs(subgraph)), resolvers: namedOnly(resolvers) }]);
   const permissions = subgraph.operations ? mergeResolvers([operationsPermissions, subgraph.permissions]) : subgraph.permissions;
   return guard(schema, permissions as Permissions);
+}
+
+type ResolveReference = (reference: { id?: unknown }, ...rest: unknown[]) => unknown;
+
+/** Entities are known by their `id`, but a reference may carry anything in its place: what is no text names nothing. */
+function namedOnly(resolvers: Resolvers): Resolvers {
+  const types = Object.entries(resolvers).map(([type, fields]) => {
+    const resolve: ResolveReference | undefined = fields.__resolveReference;
+    if (!resolve) return [type, fields];
+    const named: ResolveReference = (reference, ...rest) => (typeof reference.id === 'string' ? resolve(reference, ...rest) : null);
+    return [type, { ...fields, __resolveReference: named }];
+  });
+  return Object.fromEntries(types);
 }
 
 /** Type by type, field by field; the later one wins. */

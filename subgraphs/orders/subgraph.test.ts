@@ -437,6 +437,18 @@ describe('who sees what', () => {
     expect(own.data._entities[0].subtotal.amount).toBe('900.00');
   });
 
+  test('an entity that is asked for without its id is not there', async () => {
+    const types = ['Order', 'VendorOrder', 'Cart', 'User', 'Vendor'];
+
+    for (const id of [null, { $ne: null }]) {
+      const representations = types.map((__typename) => ({ __typename, id })) as unknown as { __typename: string }[];
+      const { data, errors } = await app.entities(representations, '... on Order { id } ... on User { cart { id } }', { as: admin });
+
+      expect(errors).toBeUndefined();
+      expect(data._entities).toEqual(types.map(() => null));
+    }
+  });
+
   test('many orders of one request are read with one query, in their order', async () => {
     const [one, two] = [await placed(app, { var_meal: 1 }), await placed(app, { var_meal: 1 })];
 
