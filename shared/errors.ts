@@ -36,6 +36,7 @@ export const COMMON_CODES = {
   INTROSPECTION_DISABLED: 'The schema is not shown to anonymous callers here.',
   INVALID: 'A value is not acceptable; `path` says which.',
   INVALID_CURSOR: 'A cursor was not made by this list, or was altered.',
+  METHOD_NOT_ALLOWED: 'The endpoint is not asked by this HTTP method; the header `Allow` names those it is.',
   NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
   OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
   RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
