@@ -11,7 +11,6 @@ import type { UseErrors } from './plugins/use-errors.ts';
 import { usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
-const METHODS = 'GET, HEAD, POST';
 const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
@@ -50,14 +49,12 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
         maxAge: 86_400,
       }),
   });
-  app.setNotFoundHandler(({ url }) => {
-    if (url.split('?', 1)[0] === PATH) throw new Problem('METHOD_NOT_ALLOWED', `${PATH} is asked by GET or POST.`);
+  app.setNotFoundHandler(() => {
     throw new Problem('NOT_FOUND', 'There is nothing here. The endpoint is /graphql.');
   });
   app.setErrorHandler((error, request, reply) => {
     const { problem, status } = asProblem(error);
     if (status === 401) reply.header('www-authenticate', 'Bearer');
-    if (status === 405) reply.header('allow', METHODS);
     return reply
       .status(status)
       .type(mediaTypeFor(request))
@@ -88,13 +85,14 @@ export function addGraphql(app: FastifyInstance, { apollo, contextOf, errors, pl
 }
 
 interface HealthOptions {
-  connectedClients: () => number;
+  /** What goes on over sockets and streams. */
+  live: () => object;
   checks: Readonly<Record<string, () => Promise<Check>>>;
 }
 
 /** Alive, and ready: the gateway is useful as long as it runs, since a lost subgraph costs its own fields only. */
-export function addHealth(app: FastifyInstance, { connectedClients, checks }: HealthOptions): void {
-  const report = async () => ({ ...(await healthReport('gateway', checks)), websocket: { connectedClients: connectedClients() } });
+export function addHealth(app: FastifyInstance, { live, checks }: HealthOptions): void {
+  const report = async () => ({ ...(await healthReport('gateway', checks)), websocket: live() });
   app.get('/health', report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();
@@ -106,7 +104,7 @@ export function addHealth(app: FastifyInstance, { connectedClients, checks }: He
 const mediaTypeFor = ({ headers }: FastifyRequest): string =>
   `${headers.accept?.includes(GRAPHQL_MEDIA_TYPE) ? GRAPHQL_MEDIA_TYPE : 'application/json'}; charset=utf-8`;
 
-const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404, METHOD_NOT_ALLOWED: 405 };
+const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404 };
 
 /** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */
 function asProblem(error: unknown): { problem?: Problem; status: number } {

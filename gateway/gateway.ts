@@ -11,8 +11,10 @@ import type { UploadSettings } from '../shared/uploads.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
 import { openEngine } from './engine/open.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
-import type { Engine, EngineOptions } from './engine.ts';
+import type { Engine, EngineOptions, Operation } from './engine.ts';
 import { startApolloServer, type RequestContext } from './http.ts';
+import { openStreams } from './live/streams.ts';
+import { watchSessions } from './live/watched-sessions.ts';
 import { createOperations } from './operations.ts';
 import { useClient } from './plugins/use-client.ts';
 import { useErrors } from './plugins/use-errors.ts';
@@ -52,6 +54,10 @@ export interface GatewayOptions {
   timeoutMs?: number;
   /** Default: Soko's own. */
   openEngine?: (options: EngineOptions) => Engine;
+  /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: everything. */
+  scopeOf?: (operation: Operation) => string;
+  /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
+  coalesces?: (field: string) => boolean;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
   uploads?: UploadSettings;
   log?: Log;
@@ -83,6 +89,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
   const isWelcome = useOrigins(options.corsOrigins ?? []);
+  const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
+  const streams = openStreams({ engine, format: errors.formatResult, scopeOf: options.scopeOf, coalesces: options.coalesces, timeoutMs });
 
   const contextOf = async ({ raw, id }: FastifyRequest): Promise<RequestContext> => {
     const { viewer } = await viewers.fromHeaders(raw.rawHeaders);
@@ -104,10 +112,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   addGraphql(app, { apollo, contextOf, errors, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
-  const sessions = keepSessions({ viewers, isRevoked, revocationCheckMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
-  const protocol = socketProtocol({ engine, operations, errors, sessions, clientOf, timeoutMs });
+  const sessions = keepSessions({ viewers, isRevoked, watched });
+  const protocol = socketProtocol({ engine, streams, operations, errors, sessions, clientOf, timeoutMs });
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: LIMITS.socketMessageBytes, accepts, log });
-  addHealth(app, { connectedClients: () => sockets.open.size, checks: options.checks ?? {} });
+  const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
+  addHealth(app, { live, checks: options.checks ?? {} });
 
   await app.listen({ port: options.port, host });
   const { port } = app.server.address() as { port: number };
@@ -118,7 +127,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     port,
     async close() {
       closing = true;
-      sessions.stop();
+      watched.stop();
       await sockets.close();
       await app.close();
       await apollo.stop();

@@ -1,12 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { GraphQLError, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
+import type { WebSocket } from 'ws';
 import { correlationIdFrom } from '../shared/correlation.ts';
 import { Problem } from '../shared/errors.ts';
 import type { Identity } from '../shared/identity.ts';
 import type { SocketExtra } from '../shared/sockets.ts';
 import { isIncremental, type Engine, type Operation } from './engine.ts';
 import { partsOf } from './events.ts';
+import { admitAsked, NotValid } from './live/asked.ts';
+import { subscribeOverSocket } from './live/over-socket.ts';
+import type { Streams } from './live/streams.ts';
 import type { Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { LIMITS } from './plugins/use-limits.ts';
@@ -14,6 +18,7 @@ import type { SocketSessions } from './socket-sessions.ts';
 
 interface SocketsOptions {
   engine: Engine;
+  streams: Streams;
   operations: Operations;
   errors: UseErrors;
   sessions: SocketSessions;
@@ -23,67 +28,57 @@ interface SocketsOptions {
 
 type SocketContext = Context<Record<string, unknown>, SocketExtra>;
 
+/** What a message asks for, and where its answers go. */
+interface Message {
+  operation: Operation;
+  socket: WebSocket;
+  id: string;
+}
+
 /** graphql-ws never sees the schema: what may run is decided here, by the same rules as over HTTP. */
 export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
-  const { engine, errors, sessions } = options;
+  const { engine, streams, errors, sessions } = options;
   return makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ extra, connectionParams }) => sessions.begin(extra.socket, connectionParams),
-    onSubscribe: (ctx, _id, payload) => {
+    onSubscribe: (ctx, id, payload) => {
       const correlationId = correlationIdFrom(payload.extensions?.['correlationId']);
       try {
         const operation = operationOf(ctx, payload, correlationId, options);
-        return { schema: engine.schema, document: operation.document, operationName: operation.operationName, contextValue: operation };
+        const { document, operationName } = operation;
+        return { schema: engine.schema, document, operationName, contextValue: { operation, id, socket: ctx.extra.socket } };
       } catch (error) {
         const refused = error instanceof NotValid ? error.errors : [error];
         return refused.map((each) => new Formatted(errors.format(each, correlationId)));
       }
     },
     async execute(args) {
-      const result = await engine.execute(operationIn(args));
+      const result = await engine.execute(messageOf(args).operation);
       return isIncremental(result) ? partsOf(result) : result;
     },
-    subscribe: (args) => engine.subscribe(operationIn(args)),
-    onNext: (_ctx, _id, _payload, args, result) => errors.formatResult(result as ExecutionResult, operationIn(args).correlationId) as never,
+    subscribe: (args) => subscribeOverSocket(streams, messageOf(args)),
+    onNext: (_ctx, _id, _payload, args, result) =>
+      errors.formatResult(result as ExecutionResult, messageOf(args).operation.correlationId) as never,
   });
 }
 
 /** The operation of a message; throws why it may not run. */
 function operationOf(
   { extra: { socket, request }, subscriptions }: SocketContext,
-  { query: source, operationName, variables }: SubscribePayload,
+  asked: SubscribePayload,
   correlationId: string,
   { operations, sessions, clientOf, timeoutMs }: SocketsOptions,
 ): Operation {
   const session = sessions.of(socket);
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
   if (Object.keys(subscriptions).length > LIMITS.operationsPerSocket) throw tooMany();
-  const { document, errors } = operations.read(source);
-  if (errors) throw new NotValid(errors);
-  operations.admit({ document, operationName, viewer: session.viewer });
-  return {
-    source,
-    document,
-    operationName: operationName ?? undefined,
-    variables: variables ?? undefined,
-    identity: { issuer: 'gateway', viewer: session.viewer, client: clientOf(request) },
-    correlationId,
-    deadline: Date.now() + timeoutMs,
-  };
+  const identity: Identity = { issuer: 'gateway', viewer: session.viewer, client: clientOf(request) };
+  return admitAsked(operations, asked, { identity, correlationId, deadline: Date.now() + timeoutMs }).operation;
 }
 
 const tooMany = (): Problem =>
   new Problem('TOO_MANY_OPERATIONS', `A socket carries at most ${LIMITS.operationsPerSocket} operations at a time.`, { retryable: true });
 
-const operationIn = (args: ExecutionArgs): Operation => args.contextValue as Operation;
-
-class NotValid extends Error {
-  readonly errors: readonly GraphQLError[];
-
-  constructor(errors: readonly GraphQLError[]) {
-    super('The operation is not valid.');
-    this.errors = errors;
-  }
-}
+const messageOf = (args: ExecutionArgs): Message => args.contextValue as Message;
 
 /** graphql-ws sends what an error says of itself, and takes nothing but GraphQL errors. */
 class Formatted extends GraphQLError {

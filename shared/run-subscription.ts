@@ -24,10 +24,8 @@ export async function runSubscription(run: SubscriptionRun): Promise<AsyncIterab
   let begins = run.wantsStart && 'position' in source ? (source as Positioned).position() : undefined;
   let ended = false;
 
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
+  const results: AsyncIterableIterator<ExecutionResult> = {
+    [Symbol.asyncIterator]: () => results,
     async next() {
       if (ended) return DONE;
       try {
@@ -47,6 +45,7 @@ export async function runSubscription(run: SubscriptionRun): Promise<AsyncIterab
       return DONE;
     },
   };
+  return results;
 }
 
 const isStream = (source: AsyncIterable<unknown> | ExecutionResult): source is AsyncIterable<unknown> => Symbol.asyncIterator in source;

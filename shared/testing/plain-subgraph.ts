@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
-import { execute, GraphQLError, parse, subscribe, type DocumentNode, type ExecutionResult } from 'graphql';
+import { execute, GraphQLError, parse, type DocumentNode, type ExecutionResult } from 'graphql';
 import { maskError, problemOf, Problem } from '../errors.ts';
+import { runSubscription } from '../run-subscription.ts';
 import type { OpenSubgraph } from '../runtime.ts';
 import type { Resolvers } from '../subgraph.ts';
 import type { CommandRequest, SubgraphRequest } from '../transport.ts';
@@ -40,11 +41,13 @@ export function plainSubgraph({ name, typeDefs, resolvers, commands = {}, health
     typeDefs,
     asked,
     execute: async (request) => mask(await execute(argsOf(request)), request),
-    async subscribe(request) {
-      const result = await subscribe(argsOf(request));
-      if (!(Symbol.asyncIterator in result)) return mask(result, request);
-      return result as AsyncIterableIterator<ExecutionResult>;
-    },
+    subscribe: (request) =>
+      runSubscription({
+        args: argsOf(request),
+        wantsStart: request.wantsStart ?? false,
+        masked: (result) => mask(result, request),
+        failure: (error) => mask({ errors: [asGraphQLError(error)] }, request).errors![0]!,
+      }),
     async call(request) {
       const command = commands[request.command];
       if (!command) throw new Problem('UNKNOWN_COMMAND', 'There is no such command.');
@@ -58,3 +61,6 @@ export function plainSubgraph({ name, typeDefs, resolvers, commands = {}, health
     close: async () => undefined,
   };
 }
+
+const asGraphQLError = (error: unknown): GraphQLError =>
+  error instanceof GraphQLError ? error : new GraphQLError('The stream has failed.', { originalError: error as Error });

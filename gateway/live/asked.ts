@@ -1,0 +1,41 @@
+import type { GraphQLError } from 'graphql';
+import type { Operation } from '../engine.ts';
+import type { Operations } from '../operations.ts';
+
+/** What a client asks for, however it came in. */
+export interface Asked {
+  query: string;
+  operationName?: string | null | undefined;
+  variables?: Record<string, unknown> | null | undefined;
+}
+
+interface Admitted {
+  operation: Operation;
+  /** Of which kind it is. */
+  kind: 'query' | 'mutation' | 'subscription';
+}
+
+/** The text is no GraphQL, or does not fit the schema. */
+export class NotValid extends Error {
+  readonly errors: readonly GraphQLError[];
+
+  constructor(errors: readonly GraphQLError[]) {
+    super('The operation is not valid.');
+    this.errors = errors;
+  }
+}
+
+/** The operation that is meant, by the same rules on every way in. Throws NotValid, or a Problem, when it may not run. */
+export function admitAsked(
+  operations: Operations,
+  { query: source, operationName, variables }: Asked,
+  envelope: Pick<Operation, 'identity' | 'correlationId' | 'deadline'>,
+): Admitted {
+  const { document, errors } = operations.read(source);
+  if (errors) throw new NotValid(errors);
+  const { operation: kind } = operations.admit({ document, operationName, viewer: envelope.identity.viewer });
+  return {
+    kind,
+    operation: { source, document, operationName: operationName ?? undefined, variables: variables ?? undefined, ...envelope },
+  };
+}

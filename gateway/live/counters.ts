@@ -1,0 +1,26 @@
+/** What became of the events of one subscription field. */
+export interface Counters {
+  /** Subscriptions that are open. */
+  open: number;
+  /** Streams they share. */
+  streams: number;
+  /** Subscriptions whose client does not keep up at the moment. */
+  lagging: number;
+  /** Events sent, counted for each subscription. */
+  sent: number;
+  /** Events not sent: replaced by a newer one, or lost with a client that was too slow. */
+  dropped: number;
+}
+
+/** One set of counters for each subscription field, made when it is first asked for. */
+export function createCounters(): { of: (field: string) => Counters; all: () => Record<string, Counters> } {
+  const fields = new Map<string, Counters>();
+  return {
+    of(field) {
+      let counters = fields.get(field);
+      if (!counters) fields.set(field, (counters = { open: 0, streams: 0, lagging: 0, sent: 0, dropped: 0 }));
+      return counters;
+    },
+    all: () => Object.fromEntries(fields),
+  };
+}

@@ -1,0 +1,146 @@
+import { Problem } from '../../shared/errors.ts';
+import type { Positioned } from '../../shared/streams.ts';
+import { plainSubgraph, type PlainSubgraph } from '../../shared/testing/plain-subgraph.ts';
+import type { SubgraphRequest } from '../../shared/transport.ts';
+
+interface Entry {
+  cursor: string;
+  feed: string;
+  text: string;
+}
+
+type Source = AsyncIterableIterator<Entry> & Positioned;
+
+/** Feeds that keep what was said, as the kit's topics do, and a second subgraph that joins each entry. For tests of streams. */
+export interface TestFeeds {
+  feeds: PlainSubgraph;
+  names: PlainSubgraph;
+  all: PlainSubgraph[];
+  say: (feed: string, text: string) => void;
+  /** How many streams are open. */
+  open: () => number;
+  /** Resolves as soon as so many are. */
+  streams: (count: number) => Promise<void>;
+  /** How often the second subgraph was asked. */
+  joins: () => number;
+}
+
+const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable"])\n';
+
+export function testFeeds(): TestFeeds {
+  const kept = createKept();
+  const feeds = plainSubgraph({
+    name: 'feeds',
+    typeDefs: `${LINK}
+      type Query { feed(id: ID!): Feed }
+      type Feed @key(fields: "id") { id: ID! }
+      type Entry { text: String!  feed: Feed!  seenBy: String }
+      type Subscription { said(feed: ID!, after: String): Entry!  moved(feed: ID!, after: String): Entry!  forgotten(feed: ID!): Entry }
+    `,
+    resolvers: {
+      Query: { feed: (_root: unknown, { id }: { id: string }) => ({ id }) },
+      Subscription: {
+        said: { subscribe: kept.subscribe, resolve: (entry: Entry) => entry },
+        moved: { subscribe: kept.subscribe, resolve: (entry: Entry) => entry },
+        forgotten: {
+          subscribe: (_root: unknown, args: { feed: string }) => withoutCursor(kept.subscribe(_root, args)),
+          resolve: (entry: Entry) => entry,
+        },
+      },
+      Entry: {
+        feed: ({ feed }: Entry) => ({ id: feed }),
+        seenBy: (_entry: Entry, _args: unknown, { identity }: SubgraphRequest) => identity.viewer?.id ?? null,
+      },
+    },
+  });
+  const names = plainSubgraph({
+    name: 'names',
+    typeDefs: `${LINK} type Query { named: Feed }  type Feed @key(fields: "id") { id: ID!  name: String! }`,
+    resolvers: {
+      Query: { named: () => null },
+      Feed: { __resolveReference: ({ id }: { id: string }) => ({ id, name: `feed ${id}` }) },
+    },
+  });
+  return { feeds, names, all: [feeds, names], say: kept.say, open: kept.open, streams: kept.streams, joins: () => names.asked.length };
+}
+
+function createKept() {
+  const entries: Entry[] = [];
+  const readers = new Set<() => void>();
+  const waiting = new Set<() => void>();
+  let open = 0;
+  const change = (by: number): void => {
+    open += by;
+    for (const look of waiting) look();
+  };
+
+  function subscribe(_root: unknown, { feed, after }: { feed: string; after?: string | null }): Source {
+    const isExpired = after !== undefined && after !== null && Number(after) > entries.length;
+    let next = isExpired || after === undefined || after === null ? entries.length : Number(after);
+    const start = String(next);
+    let ended = false;
+    let wake = (): void => undefined;
+    const look = (): void => wake();
+    readers.add(look);
+    change(1);
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      position: async () => (isExpired ? undefined : start),
+      async next() {
+        if (isExpired) {
+          await this.return!();
+          throw new Problem('CURSOR_EXPIRED', 'It is not kept any more.');
+        }
+        for (;;) {
+          const entry = ended ? undefined : entries[next];
+          if (ended) return { done: true, value: undefined };
+          if (!entry) await new Promise<void>((resolve) => (wake = resolve));
+          else next += 1;
+          if (entry?.feed === feed) return { done: false, value: entry };
+        }
+      },
+      async return() {
+        if (!ended) change(-1);
+        ended = true;
+        readers.delete(look);
+        wake();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  return {
+    subscribe,
+    say(feed: string, text: string) {
+      entries.push({ feed, text, cursor: String(entries.length + 1) });
+      for (const look of readers) look();
+    },
+    open: () => open,
+    streams: (count: number) =>
+      new Promise<void>((resolve) => {
+        const look = (): void => {
+          if (open !== count) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
+  };
+}
+
+/** As subgraphs of others are: nobody can say where such a stream stands. */
+function withoutCursor(source: Source): AsyncIterableIterator<Omit<Entry, 'cursor'>> {
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      const { done, value } = await source.next();
+      return done ? { done, value } : { done: false, value: { feed: value.feed, text: value.text } };
+    },
+    return: () => source.return!(),
+  };
+}

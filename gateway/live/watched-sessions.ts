@@ -1,0 +1,45 @@
+import { isEnded, type IsRevoked } from '../plugins/use-revocations.ts';
+import type { Session } from '../plugins/use-viewer.ts';
+
+interface WatchOptions {
+  isRevoked?: IsRevoked | undefined;
+  /** How often sessions are looked up. */
+  everyMs: number;
+}
+
+export interface WatchedSessions {
+  /** Calls `end` once the access token has expired or the session was ended. Answers how to stop watching it. */
+  watch: (session: Session, end: (reason: string) => void) => () => void;
+  stop: () => void;
+}
+
+/** setTimeout counts in 32 bits. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Nothing that stays open outlives the access token or the session it was opened with. */
+export function watchSessions({ isRevoked, everyMs }: WatchOptions): WatchedSessions {
+  const watched = new Map<(reason: string) => void, Session>();
+  const endAll = (): void => {
+    for (const [end, { viewer }] of watched) {
+      void isEnded(viewer, isRevoked).then((ended) => ended && watched.has(end) && end('The session has ended'));
+    }
+  };
+  const timer = setInterval(endAll, everyMs).unref();
+
+  return {
+    watch(session, end) {
+      watched.set(end, session);
+      const expiry = at(session.expiresAt, () => end('The access token has expired'));
+      return () => {
+        clearTimeout(expiry);
+        watched.delete(end);
+      };
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function at(time: number, act: () => void): NodeJS.Timeout | undefined {
+  const wait = time - Date.now();
+  return wait > LONGEST_TIMER_MS ? undefined : setTimeout(act, Math.max(0, wait)).unref();
+}
