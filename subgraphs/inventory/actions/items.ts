@@ -1,7 +1,7 @@
 import type { Ctx } from '../loaders.ts';
 import type { StockItem } from '../model.ts';
 import { move } from './move.ts';
-import { firstWarehouse, newItem, openItems } from './slots.ts';
+import { firstWarehouse, newItem } from './slots.ts';
 
 export interface Piece {
   stockItemId: string;
@@ -46,8 +46,5 @@ async function itemElsewhere(ctx: Ctx, sold: StockItem, opened: StockItem[]): Pr
   const warehouseId = await firstWarehouse(ctx, sold.vendorId);
   const isThere = (item: StockItem) => item.variantId === sold.variantId && item.warehouseId === warehouseId;
   const known = opened.find(isThere) ?? (await ctx.models.StockItem.findOne({ variantId: sold.variantId, warehouseId }).lean());
-  if (known) return known;
-  const item = newItem(ctx, sold.variantId, sold, warehouseId);
-  await openItems(ctx, [item]);
-  return item;
+  return known ?? newItem(ctx, sold.variantId, sold, warehouseId);
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { StockItem } from '../model.ts';
 import { closeSoundly, openShop, type Shop } from '../testing/shop.ts';
 import { move, type Move } from './move.ts';
+import { newItem } from './slots.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -39,6 +40,19 @@ describe('move', () => {
 
     expect([await shop.available(cup), await shop.available(plate)]).toEqual([5, 5]);
     expect((await shop.app.said()).length).toBe(before);
+  });
+
+  test('stores a new item with what its first movement brings, never with less than nothing', async () => {
+    const cup = shop.variant();
+    const owner = { vendorId: 'ven_ann', productId: 'prd_ann_new', isDiscontinued: false };
+    const item = newItem(shop.ctx(), cup, owner, await shop.warehouse());
+
+    await expect(moving(item, { onHand: -1 })).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+    expect(await shop.item(cup)).toBeNull();
+
+    await moving(item, { cause: 'RECEIVED', onHand: 3 });
+    expect(await shop.item(cup)).toMatchObject({ onHand: 3, available: 3, sequence: 1, version: 1 });
+    await expect(moving(item, { cause: 'RECEIVED', onHand: 3 })).rejects.toThrow();
   });
 
   test('leaves no trace of a transaction that ends before its commit', async () => {

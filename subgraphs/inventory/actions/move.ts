@@ -3,9 +3,10 @@ import { newId } from '../../../shared/ids.ts';
 import { inventoryUpdated, lowStockAlert, lowStockReached, productBackInStock } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cause, StockItem } from '../model.ts';
+import { isNew, openItems } from './slots.ts';
 
 export interface Move {
-  /** As it was read in this transaction; each item at most once in a call. */
+  /** As it was read in this transaction, or new; each item at most once in a call. */
   item: StockItem;
   cause: Cause;
   /** Pieces added to (or taken from) the shelf. */
@@ -36,8 +37,7 @@ export async function move(ctx: Ctx, moves: Move[], why: Why): Promise<StockItem
   const done = moves.map((each) => ({ ...each, before: each.item, after: balanceAfter(each, now) }));
   // One order for everybody: two that want the same items meet at the first one.
   const ordered = done.toSorted((a, b) => (a.item._id < b.item._id ? -1 : 1));
-  const { matchedCount } = await ctx.models.StockItem.bulkWrite(ordered.map((each) => ({ updateOne: updateOf(each, now) })));
-  if (matchedCount !== ordered.length) throw unavailable('stock');
+  await keep(ctx, ordered, now);
   await ctx.models.StockMovement.insertMany(
     ordered.map(({ after, cause, onHand = 0, reserved = 0 }) => ({
       _id: newId('mov'),
@@ -61,6 +61,19 @@ export async function move(ctx: Ctx, moves: Move[], why: Why): Promise<StockItem
   );
   await tell(ctx, ordered, now);
   return done.map(({ after }) => after);
+}
+
+/** Items that are new are stored as they are afterwards. */
+async function keep(ctx: Ctx, all: (Move & Moved)[], now: Date): Promise<void> {
+  const { opened = [], known = [] } = Object.groupBy(all, ({ item }) => (isNew(item) ? 'opened' : 'known'));
+  if (opened.some(({ after }) => after.available < 0 || after.reserved < 0)) throw unavailable('stock');
+  await openItems(
+    ctx,
+    opened.map(({ after }) => after),
+  );
+  if (known.length === 0) return;
+  const { matchedCount } = await ctx.models.StockItem.bulkWrite(known.map((each) => ({ updateOne: updateOf(each, now) })));
+  if (matchedCount !== known.length) throw unavailable('stock');
 }
 
 /** Whether `available` is at the threshold or below. */
@@ -133,6 +146,3 @@ async function backInStock(ctx: Ctx, changed: Moved[]): Promise<StockItem[]> {
     })
     .map(([, group]) => group[0]!.after);
 }
-
-/** Opened in this very transaction: setting it, even to 0, makes a version. */
-const isNew = ({ sequence, version }: StockItem): boolean => sequence === 0 && version === 0;

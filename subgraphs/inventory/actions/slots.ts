@@ -18,7 +18,6 @@ export interface Place {
 export interface Slot {
   item: StockItem;
   warehouse: Warehouse;
-  isNew: boolean;
 }
 
 /** So many pieces can lie in one place: 50 warehouses full of them still fit into a GraphQL Int. */
@@ -51,7 +50,7 @@ export async function findSlots(ctx: Ctx, places: Place[]): Promise<(Slot | Prob
     if (taken.has(key)) return invalid([...path, 'variantId'], 'This variant stands here twice for the same warehouse.');
     taken.add(key);
     const item = known.get(key);
-    return item ? { item, warehouse, isNew: false } : { item: newItem(ctx, variantId, owner, warehouse._id), warehouse, isNew: true };
+    return { item: item ?? newItem(ctx, variantId, owner, warehouse._id), warehouse };
   });
 }
 
@@ -65,10 +64,7 @@ export function required(slot: Slot | Problem | undefined): Slot {
 export const closedProblem = ({ warehouse }: Slot, path: InputPath): Problem | undefined =>
   warehouse.isActive ? undefined : new Problem('WAREHOUSE_INACTIVE', 'This warehouse is closed.', { path });
 
-/**
- * Stores the items that are new, so that they can be moved. Writes their warehouses too: whoever closes one at the same moment then meets this
- * transaction.
- */
+/** Stores new items. Writes their warehouses too: whoever closes one at the same moment then meets this transaction. */
 export async function openItems(ctx: Ctx, items: StockItem[]): Promise<void> {
   if (items.length === 0) return;
   await ctx.models.StockItem.insertMany(items);
@@ -78,6 +74,7 @@ export async function openItems(ctx: Ctx, items: StockItem[]): Promise<void> {
   }
 }
 
+/** Stored by whoever moves it. */
 export function newItem(ctx: Ctx, variantId: string, { vendorId, productId, isDiscontinued }: Owner, warehouseId: string): StockItem {
   return {
     _id: newId('sti'),
@@ -96,6 +93,9 @@ export function newItem(ctx: Ctx, variantId: string, { vendorId, productId, isDi
     changedAt: ctx.now(),
   };
 }
+
+/** Not stored yet: an item is stored by its first movement, or by a count of nothing, which makes its first version. */
+export const isNew = ({ sequence, version }: StockItem): boolean => sequence === 0 && version === 0;
 
 /** The vendor's open warehouse that is used first; made when the vendor has none at all. */
 export async function firstWarehouse(ctx: Ctx, vendorId: string): Promise<string> {

@@ -6,7 +6,7 @@ import { userError } from '../../../shared/mutation.ts';
 import type { Ctx } from '../loaders.ts';
 import type { StockItem } from '../model.ts';
 import { isLow, move, type Move } from './move.ts';
-import { closedProblem, findSlots, MOST_PIECES, openItems, required, type Slot } from './slots.ts';
+import { closedProblem, findSlots, isNew, MOST_PIECES, openItems, required, type Slot } from './slots.ts';
 
 const id = text({ min: 1, max: 100 });
 const pieces = z.int().min(0, 'must not be negative').max(MOST_PIECES, `must be at most ${MOST_PIECES}`);
@@ -80,7 +80,6 @@ export async function adjustStock(ctx: Ctx, input: z.infer<typeof AdjustStock>) 
   if (closed) throw closed;
   if (item.available + input.delta < 0) throw insufficient(item.variantId, item.available, path);
   if (item.onHand + input.delta > MOST_PIECES) throw invalid(path, `No more than ${MOST_PIECES} pieces can lie in one place.`);
-  if (slot.isNew) await openItems(ctx, [item]);
   const [stockItem] = await move(ctx, [{ item, cause: input.kind, onHand: input.delta }], { ...input, actorId: ctx.viewer!.id });
   return { stockItem };
 }
@@ -111,7 +110,6 @@ export async function transferStock(ctx: Ctx, { variantId, quantity, reason: why
   if (source.item.available < quantity) throw insufficient(variantId, source.item.available, ['input', 'quantity']);
   if (target.item.onHand + quantity > MOST_PIECES)
     throw invalid(['input', 'quantity'], `No more than ${MOST_PIECES} pieces can lie in one place.`);
-  if (target.isNew) await openItems(ctx, [target.item]);
   const moves: Move[] = [
     { item: source.item, cause: 'TRANSFERRED', onHand: -quantity },
     { item: target.item, cause: 'TRANSFERRED', onHand: quantity },
@@ -127,8 +125,8 @@ export async function setLowStockThreshold(
   ctx: Ctx,
   { threshold = null, expectedVersion, ...where }: z.infer<typeof SetLowStockThreshold>,
 ) {
-  const { item, isNew } = required((await findSlots(ctx, [{ ...where, path: ['input'] }]))[0]);
-  if (isNew) throw new Problem('NOT_FOUND', 'This variant was never stocked there.', { path: ['input', 'variantId'] });
+  const { item } = required((await findSlots(ctx, [{ ...where, path: ['input'] }]))[0]);
+  if (isNew(item)) throw new Problem('NOT_FOUND', 'This variant was never stocked there.', { path: ['input', 'variantId'] });
   const stockItem = await ctx.models.StockItem.findOneAndUpdate(
     { _id: item._id, version: expectedVersion },
     { $set: { lowStockThreshold: threshold, isLow: isLow(item.available, threshold), changedAt: ctx.now() }, $inc: { version: 1 } },
@@ -152,26 +150,21 @@ function countProblem(slot: Slot, wanted: z.infer<typeof BulkLine>, path: InputP
     const message = 'More pieces are held for orders than would be left.';
     return new Problem('STOCK_RESERVED', message, { path: [...path, 'onHand'], typename: 'StockReservedError', reserved: item.reserved });
   }
-  return onHand > item.onHand || slot.isNew ? closedProblem(slot, [...path, 'warehouseId']) : undefined;
+  return onHand > item.onHand || isNew(item) ? closedProblem(slot, [...path, 'warehouseId']) : undefined;
 }
 
 /** The items afterwards, in order. One that is as counted already stays as it is. */
 async function setCounts(ctx: Ctx, counts: Count[], why: string | null | undefined): Promise<StockItem[]> {
-  const wanted = counts.map(({ slot, onHand }) => ({
-    ...slot,
-    // Counting nothing is a count as well: it makes the first version.
-    item: slot.isNew && onHand === 0 ? { ...slot.item, version: 1 } : slot.item,
-    delta: onHand - slot.item.onHand,
-  }));
-  await openItems(
-    ctx,
-    wanted.flatMap(({ isNew, item }) => (isNew ? [item] : [])),
+  const wanted = counts.map(({ slot: { item }, onHand }) => ({ item, delta: onHand - item.onHand }));
+  const moves = wanted.flatMap(({ item, delta }): Move[] =>
+    delta === 0 ? [] : [{ item, cause: isNew(item) ? 'RECEIVED' : 'ADJUSTED', onHand: delta }],
   );
-  const moves = wanted.flatMap(({ item, isNew, delta }): Move[] =>
-    delta === 0 ? [] : [{ item, cause: isNew ? 'RECEIVED' : 'ADJUSTED', onHand: delta }],
-  );
-  const moved = new Map((await move(ctx, moves, { reason: why ?? null, actorId: ctx.viewer!.id })).map((item) => [item._id, item]));
-  return wanted.map(({ item }) => moved.get(item._id) ?? item);
+  // Counting nothing is a count as well.
+  const empty = wanted.flatMap(({ item, delta }) => (delta === 0 && isNew(item) ? [{ ...item, version: 1 }] : []));
+  await openItems(ctx, empty);
+  const moved = await move(ctx, moves, { reason: why ?? null, actorId: ctx.viewer!.id });
+  const after = new Map([...empty, ...moved].map((item) => [item._id, item]));
+  return wanted.map(({ item }) => after.get(item._id) ?? item);
 }
 
 const insufficient = (variantId: string, available: number, path: InputPath): Problem =>
