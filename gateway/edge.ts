@@ -11,6 +11,7 @@ import type { UseErrors } from './plugins/use-errors.ts';
 import { usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
+const METHODS = 'GET, HEAD, POST';
 const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
@@ -49,12 +50,14 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
         maxAge: 86_400,
       }),
   });
-  app.setNotFoundHandler(() => {
+  app.setNotFoundHandler(({ url }) => {
+    if (url.split('?', 1)[0] === PATH) throw new Problem('METHOD_NOT_ALLOWED', `${PATH} is asked by GET or POST.`);
     throw new Problem('NOT_FOUND', 'There is nothing here. The endpoint is /graphql.');
   });
   app.setErrorHandler((error, request, reply) => {
     const { problem, status } = asProblem(error);
     if (status === 401) reply.header('www-authenticate', 'Bearer');
+    if (status === 405) reply.header('allow', METHODS);
     return reply
       .status(status)
       .type(mediaTypeFor(request))
@@ -104,7 +107,7 @@ export function addHealth(app: FastifyInstance, { live, checks }: HealthOptions)
 const mediaTypeFor = ({ headers }: FastifyRequest): string =>
   `${headers.accept?.includes(GRAPHQL_MEDIA_TYPE) ? GRAPHQL_MEDIA_TYPE : 'application/json'}; charset=utf-8`;
 
-const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404 };
+const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404, METHOD_NOT_ALLOWED: 405 };
 
 /** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */
 function asProblem(error: unknown): { problem?: Problem; status: number } {

@@ -130,6 +130,20 @@ describe('health', () => {
   });
 });
 
+describe('a method that asks nothing', () => {
+  test.each(['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])('%s is told which ones do', async (method) => {
+    const response = await fetch(`${gateway.url}?query={viewer}`, { method });
+
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('GET, HEAD, POST');
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED', retryable: false } }] });
+  });
+
+  test('is not found elsewhere either', async () => {
+    expect((await fetch(new URL('/nothing', gateway.url), { method: 'DELETE' })).status).toBe(404);
+  });
+});
+
 test('the answer protects browsers from itself', async () => {
   const { headers } = await gateway.ask('{ viewer }');
 
