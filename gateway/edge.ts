@@ -1,13 +1,13 @@
 import type { ApolloServer } from '@apollo/server';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
 import type { RequestContext } from './http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
+import { helmetHeaders } from './plugins/use-helmet.ts';
 import { usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
@@ -29,16 +29,15 @@ interface EdgeOptions {
 /** What every answer carries, whoever gives it. */
 export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosing }: EdgeOptions): Promise<void> {
   app.decorateRequest('graphql', null);
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header(CORRELATION_HEADER, request.id);
+  const secure = await helmetHeaders();
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(secure).header(CORRELATION_HEADER, request.id);
+    done();
   });
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     // Otherwise a connection that is kept alive would hold up the stop long after its last answer.
     if (isClosing()) reply.header('connection', 'close');
-  });
-  // Nothing the API answers is a page, so nothing of it may act as one; the playground brings its own policy.
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
+    done();
   });
   await app.register(cors, {
     delegator: (request, done) =>
