@@ -5,6 +5,7 @@ import { COMMON_CODES } from '../shared/errors.ts';
 import { operationsPermissions, operationsTypeDefs } from '../shared/operations.ts';
 import { completeTypeDefs } from '../shared/schema.ts';
 import { composeSupergraph } from './compose.ts';
+import { rootFieldsGuardedOtherwise, rootFieldsOfNobody } from './rules/audience.ts';
 import { readRefusals } from './rules/codes.ts';
 import { readSdl } from './rules/document.ts';
 import { missingNames, readmeFaults } from './rules/folder.ts';
@@ -76,6 +77,14 @@ describe.each(FOLDERS)('%s', (name) => {
 
   test('opens each root field by a rule of its own', async () => {
     expect(rootFieldsWithoutRule((await houseOf(name)).sdl)).toEqual([]);
+  });
+
+  test('tells the gateway of each root field who may ask for it, as its rules do', async () => {
+    expect(rootFieldsGuardedOtherwise((await houseOf(name)).sdl)).toEqual([]);
+  });
+
+  test('has each root field in at least one contract', async () => {
+    expect(rootFieldsOfNobody((await houseOf(name)).sdl)).toEqual([]);
   });
 
   test('guards each entity on the entity door', async () => {
@@ -221,6 +230,12 @@ describe('the kit', () => {
     const undocumented = thrown.filter(({ code }) => !codes.includes(code) && !(code in COMMON_CODES));
 
     expect([...new Set(undocumented.map(({ code, file }) => `${code} in ${file}`))]).toEqual([]);
+  });
+
+  test('tells the gateway who may ask for its own root fields, and has them in a contract', () => {
+    const sdl = readSdl(operationsTypeDefs, operationsPermissions, new Set());
+
+    expect([...rootFieldsGuardedOtherwise(sdl), ...rootFieldsOfNobody(sdl)]).toEqual([]);
   });
 
   test('has the same common codes in its catalogue and in the schema', () => {

@@ -177,7 +177,7 @@ export const operationsTypeDefs = /* GraphQL */ `
       first: Int = 50
       "Only those given up before."
       before: DateTime
-    ): [DeadLetter!] @tag(name: "admin") @listSize(slicingArguments: ["first"])
+    ): [DeadLetter!] @policy(policies: [["role:admin"]]) @tag(name: "admin") @listSize(slicingArguments: ["first"])
     "Sagas of one subgraph, newest first. For admins."
     sagas(
       "Which subgraph."
@@ -190,9 +190,9 @@ export const operationsTypeDefs = /* GraphQL */ `
       first: Int = 50
       "Only those begun before."
       before: DateTime
-    ): [Saga!] @tag(name: "admin") @listSize(slicingArguments: ["first"])
+    ): [Saga!] @policy(policies: [["role:admin"]]) @tag(name: "admin") @listSize(slicingArguments: ["first"])
     "One saga with each of its steps. For admins."
-    saga("Which subgraph." subgraph: String!, "Its id." id: ID!): Saga @tag(name: "admin")
+    saga("Which subgraph." subgraph: String!, "Its id." id: ID!): Saga @policy(policies: [["role:admin"]]) @tag(name: "admin")
   }
 
   "Names a dead letter."
@@ -247,11 +247,11 @@ export const operationsTypeDefs = /* GraphQL */ `
 
   extend type Mutation {
     "Handles a dead letter once more. For admins."
-    retryDeadLetter("Which one." input: RetryDeadLetterInput!): RetryDeadLetterPayload! @tag(name: "admin")
+    retryDeadLetter("Which one." input: RetryDeadLetterInput!): RetryDeadLetterPayload! @policy(policies: [["role:admin"]]) @tag(name: "admin")
     "Tries the step at which a saga stands again, now. For admins."
-    retrySaga("Which one." input: RetrySagaInput!): RetrySagaPayload! @tag(name: "admin")
+    retrySaga("Which one." input: RetrySagaInput!): RetrySagaPayload! @policy(policies: [["role:admin"]]) @tag(name: "admin")
     "Turns an open saga back: everything it did is undone. For admins."
-    compensateSaga("Which one and why." input: CompensateSagaInput!): CompensateSagaPayload! @tag(name: "admin")
+    compensateSaga("Which one and why." input: CompensateSagaInput!): CompensateSagaPayload! @policy(policies: [["role:admin"]]) @tag(name: "admin")
   }
 
   extend enum UserErrorCode {
