@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
+import type { AnswerDirectly } from './direct.ts';
 import type { RequestContext } from './http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { helmetHeaders } from './plugins/use-helmet.ts';
@@ -66,13 +67,14 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
 
 interface GraphqlOptions {
   apollo: ApolloServer<RequestContext>;
+  direct: AnswerDirectly;
   contextOf: (request: FastifyRequest) => Promise<RequestContext>;
   errors: UseErrors;
   playground: boolean;
 }
 
 /** Queries and mutations; for browsers that want a page, GraphiQL. */
-export function addGraphql(app: FastifyInstance, { apollo, contextOf, errors, playground }: GraphqlOptions): void {
+export function addGraphql(app: FastifyInstance, { apollo, direct, contextOf, errors, playground }: GraphqlOptions): void {
   const page = playground ? usePlayground({ path: PATH }) : undefined;
   const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
   app.route({
@@ -80,7 +82,10 @@ export function addGraphql(app: FastifyInstance, { apollo, contextOf, errors, pl
     url: PATH,
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
-      request.graphql = await contextOf(request);
+      const context = await contextOf(request);
+      const known = request.method === 'POST' ? await direct(request.body, context) : undefined;
+      if (known) return reply.status(known.status).type(mediaTypeFor(request)).send(known.body);
+      request.graphql = context;
       return errors.within(request.id, () => answer.call(app, request, reply));
     },
   });

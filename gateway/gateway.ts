@@ -9,6 +9,7 @@ import { serveSockets } from '../shared/sockets.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { UploadSettings } from '../shared/uploads.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
+import { createDirect } from './direct.ts';
 import { openEngine } from './engine/open.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
@@ -109,7 +110,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await addEdge(app, { errors, isWelcome, isClosing: () => closing });
   if (options.uploads) await serveUploads(app, options.uploads);
   const apollo = await startApolloServer({ engine, operations, errors, log });
-  addGraphql(app, { apollo, contextOf, errors, playground: options.playground ?? !production });
+  addGraphql(app, {
+    apollo,
+    direct: createDirect({ engine, operations, errors }),
+    contextOf,
+    errors,
+    playground: options.playground ?? !production,
+  });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
   const sessions = keepSessions({ viewers, isRevoked, watched });

@@ -55,13 +55,14 @@ const BAD_REQUEST = 400;
 function runOn(engine: Engine, operations: Operations, errors: UseErrors): ApolloServerPlugin<RequestContext> {
   return {
     requestDidStart: async () => ({
-      didResolveOperation: async ({ document, request, contextValue, response }) => {
+      didResolveOperation: async ({ document, source, request, contextValue, response }) => {
         response.http.status = BAD_REQUEST; // of whatever is thrown here
         const { viewer } = contextValue.identity;
         const { operation } = operations.admit({ document, operationName: request.operationName, viewer });
         if (operation === 'subscription')
           throw new Problem('SUBSCRIPTION_OVER_HTTP', 'Subscriptions are served over WebSocket at the same address.');
         delete response.http.status;
+        operations.keep(source, document);
       },
       responseForOperation: async ({ document, source, request, contextValue, response }) => {
         const { operationName, variables } = request;

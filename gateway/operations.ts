@@ -1,7 +1,9 @@
 import {
   getOperationAST,
+  OperationTypeNode,
   parse,
   validate,
+  visit,
   type DocumentNode,
   type GraphQLError,
   type GraphQLSchema,
@@ -25,12 +27,17 @@ export interface Admission {
 export interface Operations {
   /** The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. */
   read: (source: string) => { document: DocumentNode; errors?: never } | { document?: never; errors: readonly GraphQLError[] };
+  /** Remembers a document that Apollo Server found valid, when it can be answered without it: in one piece, and over HTTP. */
+  keep: (source: string, document: DocumentNode) => void;
+  /** What was kept. */
+  known: (source: string) => DocumentNode | undefined;
   /** The operation that is meant. Throws a Problem when it may not run. */
   admit: (admission: Admission) => OperationDefinitionNode;
 }
 
 export function createOperations(schema: GraphQLSchema, { production }: { production: boolean }): Operations {
   const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+  const plain = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
   const limits = useLimits(schema);
   const introspection = useIntrospection({ production });
 
@@ -49,6 +56,10 @@ export function createOperations(schema: GraphQLSchema, { production }: { produc
       documents.set(source, document);
       return { document };
     },
+    keep(source, document) {
+      if (isPlain(document)) plain.set(source, document);
+    },
+    known: (source) => plain.get(source),
     admit({ document, operationName, viewer }) {
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);
@@ -57,6 +68,19 @@ export function createOperations(schema: GraphQLSchema, { production }: { produc
       return operation;
     },
   };
+}
+
+function isPlain(document: DocumentNode): boolean {
+  let plain = true;
+  visit(document, {
+    OperationDefinition: ({ operation }) => {
+      if (operation === OperationTypeNode.SUBSCRIPTION) plain = false;
+    },
+    Directive: ({ name }) => {
+      if (name.value === 'defer') plain = false;
+    },
+  });
+  return plain;
 }
 
 const unresolved = (operationName: string | null | undefined): Problem =>

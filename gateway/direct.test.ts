@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { testSubgraphs } from './test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from './testing.ts';
+
+describe('an operation that was answered before', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all, production: true });
+  });
+  afterAll(() => gateway.close());
+
+  async function asked(body: unknown, headers: Record<string, string> = {}) {
+    const response = await fetch(gateway.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-correlation-id': '11111111-1111-4111-8111-111111111111', ...headers },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, type: response.headers.get('content-type'), body: await response.json() };
+  }
+
+  const BOARD = 'query Board($id: ID!) { board(id: $id) { title owner { name } } }';
+  const TWO = 'query One { board(id: "b1") { title } } query Two { person(id: "p1") { name } }';
+
+  test.each<[string, object]>([
+    ['a query', { query: BOARD, variables: { id: 'b1' } }],
+    ['one that finds nothing', { query: BOARD, variables: { id: 'nowhere' } }],
+    ['a variable that does not fit', { query: BOARD, variables: { id: {} } }],
+    ['a variable that is missing', { query: BOARD }],
+    ['variables that are none', { query: BOARD, variables: [1] }],
+    ['one of two operations', { query: TWO, operationName: 'Two' }],
+    ['none of two operations', { query: TWO, operationName: 'Three' }],
+    ['no word about which of two', { query: TWO, operationName: null }],
+    ['a mutation', { query: 'mutation { rename(id: "p1", name: "Eve") { name } }' }],
+    ['a subgraph that breaks', { query: '{ person(id: "p2") { email } }' }],
+    ['the schema, which is not shown', { query: '{ __schema { queryType { name } } }' }],
+    ['a subscription', { query: 'subscription { ticks(to: 1) }' }],
+    ['extensions', { query: '{ person(id: "p1") { name } }', extensions: { a: 1 } }],
+  ])('is answered the same again: %s', async (_case, body) => {
+    const first = await asked(body);
+
+    expect(await asked(body)).toEqual(first);
+  });
+
+  test('is answered in the media type that the client asks for', async () => {
+    const body = { query: BOARD, variables: { id: 1.5 } };
+    const headers = { accept: 'application/graphql-response+json' };
+    const first = await asked(body, headers);
+
+    expect(await asked(body, headers)).toEqual(first);
+    expect(first.type).toBe('application/graphql-response+json; charset=utf-8');
+  });
+
+  test('still asks who is there', async () => {
+    const body = { query: BOARD, variables: { id: 'b1' } };
+    await asked(body);
+
+    const { status, body: answer } = await asked(body, { authorization: 'Bearer nonsense' });
+
+    expect(status).toBe(401);
+    expect(answer).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+  });
+});
