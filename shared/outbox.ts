@@ -56,6 +56,8 @@ export async function writeOutbox(db: Connection, said: readonly Said<any>[], sa
   const rows = said.map(({ definition, data }): OutboxRow => {
     const payload = definition.schema.parse(data);
     const waiting = definition.queue ? [definition.queue] : saying.consumersOf(definition.type);
+    const topics = definition.topics(payload);
+    const isHeard = waiting.length > 0 || topics.length > 0;
     return {
       // Wall-clock ids: rows must leave in the order of their commits even while a test moves the domain's clock.
       _id: newId('evt'),
@@ -64,13 +66,14 @@ export async function writeOutbox(db: Connection, said: readonly Said<any>[], sa
       occurredAt: saying.now,
       correlationId: saying.correlationId,
       data: payload,
-      topics: definition.topics(payload),
+      topics,
       cursors: {},
       waiting,
-      state: 'NEW',
+      // What nobody hears yet is kept for whoever looks, and has nowhere to go.
+      state: isHeard ? 'NEW' : 'DONE',
       checkAt: null,
       checks: 0,
-      doneAt: null,
+      doneAt: isHeard ? null : new Date(),
     };
   });
   await outboxOf(db).insertMany(rows, { session: saying.session });
