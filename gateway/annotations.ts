@@ -62,5 +62,6 @@ interface Link {
   import?: (string | { name: string; as?: string })[];
 }
 
-const argumentsOf = ({ arguments: given = [] }: ConstDirectiveNode): Arguments =>
+/** The arguments of one application of a directive. */
+export const argumentsOf = ({ arguments: given = [] }: ConstDirectiveNode): Arguments =>
   Object.fromEntries(given.map(({ name, value }) => [name.value, valueFromASTUntyped(value)]));

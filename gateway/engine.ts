@@ -2,6 +2,7 @@ import type { DocumentNode, ExecutionResult, GraphQLScalarType, GraphQLSchema } 
 import type { Identity } from '../shared/identity.ts';
 import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
+import type { Planner } from './engine/planner.ts';
 
 /** One operation of a client: parsed, valid and within the limits. */
 export interface Operation {
@@ -24,6 +25,8 @@ export interface EngineOptions {
   transports: Readonly<Record<string, SubgraphTransport>>;
   /** Scalars whose literals and variables are checked before any subgraph is asked. */
   scalars?: Readonly<Record<string, GraphQLScalarType>> | undefined;
+  /** Who plans, where an engine leaves the choice. Default: this thread, while nobody else is served. */
+  planner?: Planner | undefined;
   log: Log;
 }
 

@@ -1,36 +1,46 @@
 import type { ExecutionResult } from 'graphql';
-import { LRUCache } from 'lru-cache';
 import { askSubgraph, openStream, withProblems } from '../ask-subgraph.ts';
 import { isStart, type Engine, type EngineOptions, type IncrementalResult, type Operation } from '../engine.ts';
 import { guarded, mapEvents } from '../events.ts';
 import { completeAnswer } from './complete.ts';
 import { deferredResults } from './defer.ts';
-import { prepare, type Prepared } from './prepare.ts';
+import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
+import { planHere } from './planning.ts';
+import { createPreparations, type Preparations } from './preparations.ts';
+import type { Prepared } from './prepare.ts';
 import type { Kit, Run } from './run.ts';
 import { loadSupergraph, type LoadedSupergraph } from './supergraph.ts';
 
-const KEPT_OPERATIONS = 2_000;
+export interface SokoEngine extends Engine {
+  readonly preparations: Preparations;
+  readonly fingerprintOf: FingerprintOf;
+}
 
 /** Soko's own engine: runs Apollo's query plans, each compiled once. */
-export function openEngine({ supergraphSdl, transports, scalars, log }: EngineOptions): Engine {
-  const supergraph = loadSupergraph({ supergraphSdl, scalars });
+export function openEngine({ supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), log }: EngineOptions): SokoEngine {
+  const supergraph = loadSupergraph({ supergraphSdl, apiSdl: planner.apiSdl, scalars });
   const kit: Kit = {
     ask: (subgraph, request) => askSubgraph(subgraph, transports[subgraph], request, log),
     isOfType: supergraph.isOfType,
   };
-  const preparedOf = createPreparations(supergraph, kit);
+  const preparations = createPreparations({ supergraph, planner, kit });
+  let fingerprintOf: FingerprintOf | undefined;
 
   return {
     schema: supergraph.schema,
+    preparations,
+    fingerprintOf: (document) => (fingerprintOf ??= createFingerprints(supergraphSdl, supergraph.schema))(document),
     execute: (operation) =>
       guarded(async () => {
-        const prepared = preparedOf(operation);
+        const known = preparations.of(operation);
+        const prepared = known instanceof Promise ? await known : known;
         const run = begin(prepared, operation);
         return isRun(run) ? execute(run, prepared, supergraph) : run;
       }),
     subscribe: (operation) =>
       guarded(async () => {
-        const prepared = preparedOf(operation);
+        const known = preparations.of(operation);
+        const prepared = known instanceof Promise ? await known : known;
         const run = begin(prepared, operation);
         if (!isRun(run)) return run;
         const { primary } = prepared;
@@ -47,20 +57,7 @@ export function openEngine({ supergraphSdl, transports, scalars, log }: EngineOp
         const events = await openStream(primary.subgraph, transports[primary.subgraph], request, log);
         return Symbol.asyncIterator in events ? mapEvents(events, join) : join(events);
       }),
-    close: async () => undefined,
-  };
-}
-
-function createPreparations(supergraph: LoadedSupergraph, kit: Kit): (operation: Operation) => Prepared {
-  const known = new LRUCache<string, Prepared>({ max: KEPT_OPERATIONS });
-  return ({ source, document, operationName }) => {
-    const memo = `${operationName ?? ''}\n${source}`;
-    let prepared = known.get(memo);
-    if (!prepared) {
-      const plan = supergraph.plan(document, operationName);
-      known.set(memo, (prepared = prepare({ supergraph, kit, plan, document, operationName })));
-    }
-    return prepared;
+    close: async () => planner.close(),
   };
 }
 

@@ -1,13 +1,11 @@
-import { operationFromDocument, ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph } from '@apollo/federation-internals';
-import { QueryPlanner, type QueryPlan } from '@apollo/query-planner';
-import { extendSchema, isAbstractType, isObjectType, isInterfaceType, parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { buildASTSchema, Kind, parse, type ConstDirectiveNode, type DocumentNode, type GraphQLSchema, type NameNode } from 'graphql';
+import { argumentsOf, type Arguments } from '../annotations.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { Kit } from './run.ts';
 
 export interface LoadedSupergraph {
   /** What clients see. */
   schema: GraphQLSchema;
-  plan: (document: DocumentNode, operationName: string | undefined) => QueryPlan;
   isOfType: Kit['isOfType'];
   /** The subgraph that resolves `Type.field`, where it is a single one. */
   ownerOf: (coordinate: string) => string | undefined;
@@ -15,36 +13,23 @@ export interface LoadedSupergraph {
   subgraphs: ReadonlyMap<string, string>;
 }
 
-const DEFER = parse('directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT');
-
-/**
- * Without named fragments a fetch can be read as it stands, and planning is cheaper. The number of plans that are compared is bounded: one
- * operation over interfaces of several subgraphs can have more than anyone can wait for.
- */
-const PLANNING = { incrementalDelivery: { enableDefer: true }, reuseQueryFragments: false, debug: { maxEvaluatedPlans: 500 } };
-
-/** Reads a composed supergraph. Throws when it is none. */
-export function loadSupergraph({ supergraphSdl, scalars }: Pick<EngineOptions, 'supergraphSdl' | 'scalars'>): LoadedSupergraph {
-  const supergraph = Supergraph.build(supergraphSdl, {
-    supportedFeatures: ROUTER_SUPPORTED_SUPERGRAPH_FEATURES,
-    validateSupergraph: false,
-  });
-  const api = supergraph.apiSchema();
-  const planner = new QueryPlanner(supergraph, PLANNING);
-  const schema = checkScalars(withDefer(api.toGraphQLJSSchema()), scalars);
-  const metadata = supergraph.subgraphsMetadata();
-
-  return {
-    schema,
-    plan: (document, operationName) =>
-      planner.buildQueryPlan(operationFromDocument(api, document, operationName === undefined ? {} : { operationName })),
-    isOfType: typeConditions(supergraph.schema.toGraphQLJSSchema()),
-    ownerOf: owners(supergraph),
-    subgraphs: new Map([...metadata].map(({ name, url }) => [name, url])),
-  };
+interface Sources extends Pick<EngineOptions, 'supergraphSdl' | 'scalars'> {
+  /** What clients see of it, as SDL. */
+  apiSdl: string;
 }
 
-const withDefer = (schema: GraphQLSchema): GraphQLSchema => (schema.getDirective('defer') ? schema : extendSchema(schema, DEFER));
+/** What running plans takes of a supergraph. Its own SDL is only read for what that needs: the planner has checked it. */
+export function loadSupergraph({ supergraphSdl, apiSdl, scalars }: Sources): LoadedSupergraph {
+  const supergraph = parse(supergraphSdl, { noLocation: true });
+  const graphs = graphsOf(supergraph);
+  const owners = ownersOf(supergraph, graphs);
+  return {
+    schema: checkScalars(buildASTSchema(parse(apiSdl, { noLocation: true }), { assumeValid: true }), scalars),
+    isOfType: typeConditions(supergraph),
+    ownerOf: (coordinate) => owners.get(coordinate),
+    subgraphs: new Map([...graphs.values()].map(({ name, url }) => [name, url])),
+  };
+}
 
 /** Custom scalars check literals and variables here already, as they do in the subgraphs. */
 export function checkScalars(schema: GraphQLSchema, scalars: EngineOptions['scalars'] = {}): GraphQLSchema {
@@ -55,22 +40,45 @@ export function checkScalars(schema: GraphQLSchema, scalars: EngineOptions['scal
   return schema;
 }
 
-function typeConditions(schema: GraphQLSchema): Kit['isOfType'] {
-  return (typename, condition) => {
-    if (typename === condition) return true;
-    const type = schema.getType(typename);
-    const abstract = schema.getType(condition);
-    return isAbstractType(abstract) && (isObjectType(type) || isInterfaceType(type)) && schema.isSubType(abstract, type);
-  };
+interface Subgraph {
+  name: string;
+  url: string;
 }
 
-/** Only asked when something went wrong, so the supergraph is read again each time. */
-function owners(supergraph: Supergraph): LoadedSupergraph['ownerOf'] {
-  return (coordinate) => {
-    const owning = [...supergraph.subgraphs()].filter((subgraph) => {
-      const field = subgraph.schema.elementByCoordinate(coordinate);
-      return field !== undefined && !subgraph.metadata().isFieldExternal(field as never);
-    });
-    return owning.length === 1 ? owning[0]!.name : undefined;
-  };
+/** The subgraphs by the names that the directives of the supergraph give them. */
+function graphsOf({ definitions }: DocumentNode): Map<string, Subgraph> {
+  const graphs = definitions.find((each) => each.kind === Kind.ENUM_TYPE_DEFINITION && each.name.value === 'join__Graph');
+  const values = (graphs?.kind === Kind.ENUM_TYPE_DEFINITION && graphs.values) || [];
+  return new Map(values.map((value) => [value.name.value, applied(value, 'join__graph')[0] as unknown as Subgraph] as const));
 }
+
+function typeConditions({ definitions }: DocumentNode): Kit['isOfType'] {
+  const conditions = new Map<string, Set<string>>();
+  const add = (typename: string, condition: NameNode): void => {
+    conditions.set(typename, (conditions.get(typename) ?? new Set([typename])).add(condition.value));
+  };
+  for (const each of definitions) {
+    if ('interfaces' in each) for (const { name } of each.interfaces ?? []) add(each.name.value, name);
+    if (each.kind === Kind.UNION_TYPE_DEFINITION) for (const { name } of each.types ?? []) add(name.value, each.name);
+  }
+  return (typename, condition) => typename === condition || (conditions.get(typename)?.has(condition) ?? false);
+}
+
+function ownersOf({ definitions }: DocumentNode, graphs: ReadonlyMap<string, Subgraph>): Map<string, string> {
+  const owners = new Map<string, string>();
+  for (const type of definitions) {
+    if (type.kind !== Kind.OBJECT_TYPE_DEFINITION && type.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    const everywhere = applied(type, 'join__type').map(({ graph }) => graph);
+    for (const field of type.fields ?? []) {
+      const joins = applied(field, 'join__field').filter(({ graph }) => graph !== undefined);
+      const owning = new Set(joins.length > 0 ? joins.filter(({ external }) => external !== true).map(({ graph }) => graph) : everywhere);
+      const [graph, ...others] = owning;
+      const owner = others.length === 0 ? graphs.get(String(graph)) : undefined;
+      if (owner) owners.set(`${type.name.value}.${field.name.value}`, owner.name);
+    }
+  }
+  return owners;
+}
+
+const applied = ({ directives = [] }: { readonly directives?: readonly ConstDirectiveNode[] }, name: string): Arguments[] =>
+  directives.filter((each) => each.name.value === name).map(argumentsOf);

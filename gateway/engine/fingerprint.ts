@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import {
+  getNamedType,
+  Kind,
+  parse,
+  print,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+  type ASTNode,
+  type DefinitionNode,
+  type DocumentNode,
+  type FieldDefinitionNode,
+  type GraphQLSchema,
+  type TypeNode,
+} from 'graphql';
+
+/** The parts of a supergraph that the plan of an operation depends on, as one short text: equal ones have equal plans. */
+export type FingerprintOf = (document: DocumentNode) => string;
+
+interface Definition {
+  /** Everything but its fields. */
+  head: string;
+  fields: ReadonlyMap<string, { text: string; type: string }>;
+  /** Types it is joined with: those it implements, those that implement it, the members of a union. */
+  related: readonly string[];
+  /** Words of the field sets in its directives (keys, requirements ...), by field; '' for the type itself. */
+  words: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * Fingerprints over one supergraph. Taken in are the fields that an operation names and those that field sets name, in every type that it
+ * can come by, with the directives that say which subgraph resolves what; a little more than needed, never less.
+ */
+export function createFingerprints(supergraphSdl: string, schema: GraphQLSchema): FingerprintOf {
+  const definitions = definitionsOf(parse(supergraphSdl, { noLocation: true }));
+  return (document) => {
+    const { types, names } = touchedBy(document, schema);
+    const closed = closure(definitions, types, names);
+    const hash = createHash('sha256');
+    for (const name of [...closed].toSorted()) {
+      const { head, fields } = definitions.get(name)!;
+      hash.update(head);
+      for (const field of [...names].toSorted()) hash.update(fields.get(field)?.text ?? '');
+    }
+    return hash.digest('base64url');
+  };
+}
+
+function touchedBy(document: DocumentNode, schema: GraphQLSchema): { types: Set<string>; names: Set<string> } {
+  const types = new Set<string>();
+  const names = new Set<string>();
+  const info = new TypeInfo(schema);
+  const collect = visitWithTypeInfo(info, {
+    enter(node) {
+      const type = info.getType() ?? info.getParentType();
+      if (type) types.add(getNamedType(type).name);
+      if (node.kind === Kind.FIELD) names.add(node.name.value);
+    },
+  });
+  visit(document, collect);
+  return { types, names };
+}
+
+/** Every type that a planner may come by on the way to these; adds the fields it may need there to the names. */
+function closure(definitions: ReadonlyMap<string, Definition>, types: Iterable<string>, names: Set<string>): Set<string> {
+  const closed = new Set<string>();
+  for (let size = -1; size !== closed.size + names.size;) {
+    size = closed.size + names.size;
+    const open = [...types, ...closed];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      const definition = definitions.get(name);
+      if (!definition) continue;
+      if (!closed.has(name)) open.push(...definition.related);
+      closed.add(name);
+      for (const word of definition.words.get('') ?? []) names.add(word);
+      for (const field of names) {
+        const type = definition.fields.get(field)?.type;
+        if (type !== undefined && !closed.has(type)) open.push(type);
+        for (const word of definition.words.get(field) ?? []) names.add(word);
+      }
+    }
+  }
+  return closed;
+}
+
+function definitionsOf({ definitions }: DocumentNode): Map<string, Definition> {
+  const read = new Map<string, Definition>();
+  const textOf = printer(definitions);
+  const related = relationsOf(definitions);
+  for (const each of definitions) {
+    if (!('name' in each) || !each.name || each.kind === Kind.DIRECTIVE_DEFINITION || each.kind === Kind.FRAGMENT_DEFINITION) continue;
+    const name = each.name.value;
+    const fields = ('fields' in each ? (each.fields ?? []) : []) as readonly FieldDefinitionNode[];
+    read.set(name, {
+      head: textOf({ ...each, fields: [] } as DefinitionNode),
+      fields: new Map(fields.map((field) => [field.name.value, { text: textOf(field), type: namedType(field.type) }])),
+      related: related.get(name) ?? [],
+      words: new Map([['', wordsOf(each)], ...fields.map((field) => [field.name.value, wordsOf(field)] as const)]),
+    });
+  }
+  return read;
+}
+
+/** Texts in which subgraphs have the names that plans call them by. Descriptions decide nothing. */
+function printer(definitions: readonly DefinitionNode[]): (node: DefinitionNode | FieldDefinitionNode) => string {
+  const graphs = definitions.find((each) => each.kind === Kind.ENUM_TYPE_DEFINITION && each.name.value === 'join__Graph');
+  const values = (graphs?.kind === Kind.ENUM_TYPE_DEFINITION && graphs.values) || [];
+  const names = new Map(values.map((value) => [value.name.value, value.directives?.[0] && print(value.directives[0].arguments![0]!)]));
+  return (node) =>
+    print({ ...node, description: undefined }).replaceAll(/\bgraph: (\w+)/g, (text, graph: string) => names.get(graph) ?? text);
+}
+
+function relationsOf(definitions: readonly DefinitionNode[]): Map<string, string[]> {
+  const related = new Map<string, string[]>();
+  const relate = (one: string, other: string): void => {
+    related.set(one, [...(related.get(one) ?? []), other]);
+    related.set(other, [...(related.get(other) ?? []), one]);
+  };
+  for (const each of definitions) {
+    if ('interfaces' in each) for (const { name } of each.interfaces ?? []) relate(each.name.value, name.value);
+    if (each.kind === Kind.UNION_TYPE_DEFINITION) for (const { name } of each.types ?? []) relate(each.name.value, name.value);
+  }
+  return related;
+}
+
+/** Words of all texts in the directives of a definition: more than field sets, which does no harm. */
+function wordsOf({ directives = [] }: { readonly directives?: readonly ASTNode[] }): string[] {
+  const words: string[] = [];
+  for (const directive of directives) visit(directive, { StringValue: ({ value }) => void words.push(...(value.match(/\w+/g) ?? [])) });
+  return words;
+}
+
+function namedType(type: TypeNode): string {
+  return type.kind === Kind.NAMED_TYPE ? type.name.value : namedType(type.type);
+}
