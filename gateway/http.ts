@@ -37,6 +37,7 @@ export async function startApolloServer({ engine, operations, errors, log }: Htt
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: LIMITS.tokens },
     formatError: (_formatted, error) => errors.format(error),
+    stringifyResult: (result) => JSON.stringify(result),
     logger: log,
     plugins: [
       runOn(engine, operations, errors),

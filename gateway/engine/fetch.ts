@@ -16,6 +16,7 @@ interface Fetch {
   /** How the answer joins what is there. */
   level: Level;
   rewriteOutput: Rewrite | undefined;
+  isOfType: Kit['isOfType'];
   fail: (run: Run, errors: readonly GraphQLError[], owners: Owners) => void;
 }
 
@@ -50,6 +51,7 @@ function readFetch(node: FetchNode, at: Path, kit: Kit): Fetch {
     requestOf: requestsOf(node),
     level: renamedLevel(answered, node.outputRewrites),
     rewriteOutput: compileRewrites(node.outputRewrites, kit.isOfType),
+    isOfType: kit.isOfType,
     fail: failures(node, at, field),
   };
 }
@@ -68,11 +70,16 @@ function rootFetch(fetch: Fetch, kit: Kit): Step {
   return async (run, targets) => takeRoot(fetch, run, await kit.ask(fetch.subgraph, fetch.requestOf(run)), targets);
 }
 
-function takeRoot({ level, rewriteOutput, fail }: Fetch, run: Run, { data, errors }: ExecutionResult, targets: readonly Data[]): void {
+function takeRoot(
+  { level, rewriteOutput, isOfType, fail }: Fetch,
+  run: Run,
+  { data, errors }: ExecutionResult,
+  targets: readonly Data[],
+): void {
   if (errors) fail(run, errors, [targets]);
   if (!isData(data)) return;
   rewriteOutput?.(data);
-  for (const target of targets) merge(target, data, level);
+  for (const target of targets) merge(target, data, level, isOfType);
 }
 
 /** Asks entities, each once however many objects wait for it. */
@@ -130,7 +137,7 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
     const entity = entities[index] as Data | null;
     if (entity === null) continue;
     fetch.rewriteOutput?.(entity);
-    for (const owner of owners[index]!) merge(owner, entity, fetch.level);
+    for (const owner of owners[index]!) merge(owner, entity, fetch.level, fetch.isOfType);
   }
 }
 

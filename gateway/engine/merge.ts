@@ -1,5 +1,5 @@
 import { Kind, type DocumentNode, type SelectionSetNode } from 'graphql';
-import { isInherited, ownValue, setOwn, type Data } from './run.ts';
+import { isInherited, ownValue, setOwn, type Data, type Kit } from './run.ts';
 
 /** The response names of a fetch; those with fields of their own have a level below, leaves have none. */
 export type Level = readonly LevelField[];
@@ -42,28 +42,32 @@ export const fieldOf = (key: string, below: Level | undefined): LevelField => ({
 
 /**
  * Adds one answer to another. Objects are joined field by field and lists entry by entry; a leaf is taken as it is, for a scalar may be an
- * object that somebody else holds. What is there already is not lost to a null.
+ * object that somebody else holds. What is there already is not lost to a null, nor is the type
+ * of an object to that of an interface, which is all that a subgraph may know of it.
  */
-export function merge(target: Data, source: Data, level: Level): void {
+export function merge(target: Data, source: Data, level: Level, isOfType: Kit['isOfType']): void {
   for (const { key, inherited, below } of level) {
     const value = inherited ? ownValue(source, key) : source[key];
     if (value === undefined) continue;
     const known = inherited ? ownValue(target, key) : target[key];
-    if (known === undefined || known === null || (below === undefined && value !== null)) setOwn(target, key, value);
-    else if (below && value !== null) mergeValue(known, value, below);
+    if (known === undefined || known === null) setOwn(target, key, value);
+    else if (value === null) continue;
+    else if (below) mergeValue(known, value, below, isOfType);
+    else if (key !== '__typename' || isOfType(value as string, known as string)) setOwn(target, key, value);
   }
 }
 
-function mergeValue(known: unknown, value: unknown, below: Level): void {
+function mergeValue(known: unknown, value: unknown, below: Level, isOfType: Kit['isOfType']): void {
   if (known === value) return;
   if (!Array.isArray(known)) {
-    if (!Array.isArray(value) && typeof known === 'object' && typeof value === 'object') merge(known as Data, value as Data, below);
+    if (!Array.isArray(value) && typeof known === 'object' && typeof value === 'object')
+      merge(known as Data, value as Data, below, isOfType);
     return;
   }
   if (!Array.isArray(value)) return;
   for (let index = 0; index < value.length; index += 1) {
     const entry: unknown = value[index];
     if (known[index] === null || known[index] === undefined) known[index] = entry;
-    else if (typeof entry === 'object' && entry !== null) mergeValue(known[index], entry, below);
+    else if (typeof entry === 'object' && entry !== null) mergeValue(known[index], entry, below, isOfType);
   }
 }
