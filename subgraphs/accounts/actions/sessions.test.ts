@@ -6,6 +6,7 @@ import { hashSecret } from '../secrets.ts';
 import { openAccounts, type Accounts } from '../testing.ts';
 
 const DAY_MS = 24 * 3_600_000;
+const GRACE_MS = 10_000;
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const environment = { ACCESS_TOKEN_PRIVATE_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString().replaceAll('\n', '\\n') };
 const publicPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -100,13 +101,14 @@ describe('refreshSession', () => {
     const here = await app.signIn(email);
     const there = await app.signIn(email);
     await app.refresh(here.refreshToken);
+    app.clock.advance(GRACE_MS);
 
-    await app.refresh(here.refreshToken);
+    expect((await app.refresh(here.refreshToken)).userErrors).toEqual([refused]);
 
     expect(await isLive(there.refreshToken)).toBe(true);
   });
 
-  test('gives at most one pair to ten at the same time, and that one ends as well', async () => {
+  test('keeps ten signed in that refresh at the same time, with one new token for all', async () => {
     const seed = Date.now() % 100_000;
     console.info(`races of refreshSession, seed ${seed}`);
     const random = generator(seed);
@@ -121,11 +123,58 @@ describe('refreshSession', () => {
         }),
       );
 
-      const won = answers.filter(({ accessToken }) => accessToken);
-      expect(won.length).toBeLessThanOrEqual(1);
-      for (const { refreshToken: next } of won) expect(await isLive(next)).toBe(false);
-      expect(await sessionOf(sessionId)).toMatchObject({ revokedBecause: 'REUSED' });
+      expect(answers.map(({ userErrors, session }) => [userErrors, session?.id])).toEqual(answers.map(() => [[], sessionId]));
+      const [next, ...others] = new Set(answers.map((answer) => answer.refreshToken as string));
+      expect(others).toEqual([]);
+      expect(await isLive(next!)).toBe(true);
     }
+  });
+
+  test('takes a used token for stolen once the grace is over, and ends its successor', async () => {
+    const { email } = await app.person();
+    const { refreshToken, sessionId } = await app.signIn(email);
+    const { refreshToken: next } = await app.refresh(refreshToken);
+    app.clock.advance(GRACE_MS / 2);
+    expect(await isLive(refreshToken)).toBe(true);
+    app.clock.advance(GRACE_MS / 2);
+
+    expect((await app.refresh(refreshToken)).userErrors).toEqual([refused]);
+
+    expect(await isLive(next)).toBe(false);
+    expect(await sessionOf(sessionId)).toMatchObject({ revokedBecause: 'REUSED' });
+  });
+
+  test('finds a thief out who came within the grace, at the next exchange', async () => {
+    const { email } = await app.person();
+    const { refreshToken } = await app.signIn(email);
+    const { refreshToken: victims } = await app.refresh(refreshToken);
+    const { refreshToken: thiefs } = await app.refresh(refreshToken);
+    const { refreshToken: newest } = await app.refresh(victims);
+    app.clock.advance(GRACE_MS);
+
+    expect((await app.refresh(thiefs)).userErrors).toEqual([refused]);
+
+    expect(await isLive(newest)).toBe(false);
+  });
+
+  test('gives nothing within the grace to a session that was ended meanwhile', async () => {
+    const { email } = await app.person();
+    const { as, refreshToken } = await app.signIn(email);
+    await app.refresh(refreshToken);
+    await app.run('logout', {}, 'loggedOut', { as });
+
+    expect((await app.refresh(refreshToken)).userErrors).toEqual([refused]);
+  });
+
+  test('has no grace where none is configured', async () => {
+    await using strict = await openAccounts({ environment: { ...environment, REFRESH_GRACE_SECONDS: '0' } });
+    const { email } = await strict.person();
+    const { refreshToken } = await strict.signIn(email);
+    const { refreshToken: next } = await strict.refresh(refreshToken);
+
+    expect((await strict.refresh(refreshToken)).userErrors).toEqual([refused]);
+
+    expect((await strict.refresh(next)).userErrors).toEqual([refused]);
   });
 
   test('refuses a token after seven days without use, but not a session that is used', async () => {

@@ -50,25 +50,26 @@ export async function grant(ctx: Ctx, { user, session, refreshToken }: Opened) {
 export const RefreshSession = z.object({ refreshToken: z.string().max(MOST_TOKENS) });
 
 /**
- * Exchanges a refresh token for a new pair. Each is good once: one that comes a second time is in two hands, so the whole session ends.
- * Of many at the same time at most one gets a pair, and that one ends as well.
+ * Exchanges a refresh token for a new pair. Each is good once: one that comes a second time is in two hands, so the whole session ends. For a
+ * short grace the newest used one is answered with the same successor again, since tabs of one browser refresh at the same time. There is
+ * never a second line of tokens beside the first, so a thief who comes within the grace is found out at the next exchange.
  */
-export async function refreshSession(ctx: Ctx, input: z.infer<typeof RefreshSession>) {
-  const tokenId = hashSecret(input.refreshToken);
+export async function refreshSession(ctx: Ctx, { refreshToken }: z.infer<typeof RefreshSession>) {
   const outcome = await endingSessions(ctx, async (inner) => {
-    const opened = await rotate(inner, tokenId);
+    const opened = (await rotate(inner, refreshToken)) ?? (await repeat(inner, refreshToken));
     if (opened) return { ended: [], answer: opened };
     // Not thrown in here: that would undo the end of the session.
-    return { ended: await endFamily(inner, tokenId), answer: null };
+    return { ended: await endFamily(inner, refreshToken), answer: null };
   });
   if (!outcome) throw new Problem('INVALID_REFRESH_TOKEN', 'The session has ended. Sign in again.', { path: ['input', 'refreshToken'] });
   return grant(ctx, outcome);
 }
 
-async function rotate(ctx: Ctx, tokenId: string): Promise<Opened | null> {
+async function rotate(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
   const now = ctx.now();
   const { RefreshToken, Session: Sessions, User: Users } = ctx.models;
-  const token = await RefreshToken.findOneAndUpdate({ _id: tokenId, usedAt: null, expiresAt: { $gt: now } }, { usedAt: now }).lean();
+  const _id = hashSecret(refreshToken);
+  const token = await RefreshToken.findOneAndUpdate({ _id, usedAt: null, expiresAt: { $gt: now } }, { usedAt: now }).lean();
   if (!token) return null;
   const current = await Sessions.findOne({ _id: token.sessionId, revokedAt: null }).lean();
   if (!current) return null;
@@ -78,17 +79,29 @@ async function rotate(ctx: Ctx, tokenId: string): Promise<Opened | null> {
     { returnDocument: 'after' },
   ).lean();
   const user = session && (await Users.findOne({ _id: session.userId, isActive: true }).lean());
-  return user && { user, session, refreshToken: await issueRefreshToken(ctx, session) };
+  return user && { user, session, refreshToken: await issueRefreshToken(ctx, session, ctx.ports.vault.derive(refreshToken)) };
+}
+
+/** What `rotate` gave for this token a moment ago, as long as nobody has used it. */
+async function repeat(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
+  const now = ctx.now();
+  const { RefreshToken, Session: Sessions, User: Users } = ctx.models;
+  const graceBegan = new Date(now.getTime() - ctx.ports.rules.refreshGraceMs);
+  if (!(await RefreshToken.exists({ _id: hashSecret(refreshToken), usedAt: { $gt: graceBegan } }))) return null;
+  const next = ctx.ports.vault.derive(refreshToken);
+  const successor = await RefreshToken.findOne({ _id: hashSecret(next), usedAt: null, expiresAt: { $gt: now } }).lean();
+  const session = successor && (await Sessions.findOne({ _id: successor.sessionId, revokedAt: null }).lean());
+  const user = session && (await Users.findOne({ _id: session.userId, isActive: true }).lean());
+  return user && { user, session, refreshToken: next };
 }
 
 /** Ends the session whose used token came again. An unknown token belongs to none. */
-async function endFamily(ctx: Ctx, tokenId: string): Promise<string[]> {
-  const token = await ctx.models.RefreshToken.findOne({ _id: tokenId, usedAt: { $ne: null } }).lean();
+async function endFamily(ctx: Ctx, refreshToken: string): Promise<string[]> {
+  const token = await ctx.models.RefreshToken.findOne({ _id: hashSecret(refreshToken), usedAt: { $ne: null } }).lean();
   return token ? endSessions(ctx, { _id: token.sessionId }, 'REUSED') : [];
 }
 
-async function issueRefreshToken(ctx: Ctx, session: Pick<Session, '_id' | 'expiresAt'>): Promise<string> {
-  const secret = newSecret();
+async function issueRefreshToken(ctx: Ctx, session: Pick<Session, '_id' | 'expiresAt'>, secret = newSecret()): Promise<string> {
   await ctx.models.RefreshToken.create([{ _id: hashSecret(secret), sessionId: session._id, expiresAt: session.expiresAt }]);
   return secret;
 }

@@ -14,6 +14,7 @@ export const ports = (settings: Settings) => ({
   vault: createVault(settings),
   rules: {
     refreshMs: settings.REFRESH_TOKEN_HOURS * HOUR_MS,
+    refreshGraceMs: settings.REFRESH_GRACE_SECONDS * 1_000,
     requireVerifiedEmail: settings.REQUIRE_VERIFIED_EMAIL,
     guessesPerIp: settings.GUESSES_PER_IP,
     registrationsPerIp: settings.REGISTRATIONS_PER_IP,

@@ -18,6 +18,8 @@ export const settings = z.object({
   ACCESS_TOKEN_MINUTES: whole(5, 60, 15),
   /** How long a session lives without being used; 24 is the other usual choice. */
   REFRESH_TOKEN_HOURS: whole(1, 24 * 90, 24 * 7),
+  /** How long the newest used refresh token is answered with the same successor again; 0 ends the session at once. */
+  REFRESH_GRACE_SECONDS: whole(0, 60, 10),
   /** True: nobody signs in with a password before the address is confirmed. */
   REQUIRE_VERIFIED_EMAIL: flag,
   /** Wrong passwords, codes and tokens from one network address in 15 minutes. */
@@ -36,7 +38,7 @@ export const settings = z.object({
   GOOGLE_CLIENT_SECRET: z.string().optional(),
   /** Where Google sends people back to; `<PUBLIC_URL>/auth/google/callback` when left out. */
   GOOGLE_REDIRECT_URI: z.url().optional(),
-  /** Seals authenticator secrets and mailed tokens at rest; made from INTERNAL_SECRET when left out. */
+  /** Seals authenticator secrets and mailed tokens at rest and makes refresh tokens out of those before them; made from INTERNAL_SECRET when left out. */
   ACCOUNTS_DATA_KEY: z.string().min(32).optional(),
 });
 

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { env } from '../../../shared/env.ts';
 import type { Settings } from './settings.ts';
 
@@ -8,7 +8,9 @@ const TAG_BYTES = 16;
 
 /** Seals what must be read again but must not lie open in the database or on a queue. */
 export function createVault({ ACCOUNTS_DATA_KEY }: Settings) {
-  const key = Buffer.from(hkdfSync('sha256', ACCOUNTS_DATA_KEY ?? env.INTERNAL_SECRET, '', 'accounts-vault', 32));
+  const keyFor = (purpose: string) => Buffer.from(hkdfSync('sha256', ACCOUNTS_DATA_KEY ?? env.INTERNAL_SECRET, '', purpose, 32));
+  const key = keyFor('accounts-vault');
+  const derivationKey = keyFor('accounts-successors');
   return {
     seal(text: string): string {
       const nonce = randomBytes(NONCE_BYTES);
@@ -23,5 +25,7 @@ export function createVault({ ACCOUNTS_DATA_KEY }: Settings) {
       decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
       return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
     },
+    /** The secret that follows this one: always the same, and without the key nobody can tell which. */
+    derive: (secret: string): string => createHmac('sha256', derivationKey).update(secret).digest('base64url'),
   };
 }
