@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound, Problem } from '../../shared/errors.ts';
 import { slug, text, webAddress } from '../../shared/input.ts';
+import { slugOf } from '../../shared/slugs.ts';
 import { isDuplicateKey } from '../../shared/store.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
 import { forgetTree } from './kept.ts';
@@ -22,7 +23,7 @@ export async function createCategory(ctx: Ctx, input: z.infer<typeof CreateCateg
   const wanted = {
     ...input,
     parentId,
-    slug: input.slug ?? slugOf(input.name),
+    slug: input.slug ?? slugOf(input.name, { spare: 'category' }),
     order: input.order ?? (await endOf(ctx, parentId)),
     ancestorIds: parent ? [...parent.ancestorIds, parent._id] : [],
   };
@@ -159,11 +160,3 @@ async function refuseTakenSlug<T>(write: PromiseLike<T>): Promise<T> {
     throw error;
   }
 }
-
-const slugOf = (called: string): string =>
-  called
-    .normalize('NFKD')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
-    .slice(0, 100) || 'category';

@@ -36,6 +36,10 @@ describe('createCategory', () => {
     expect((await app.said('Category.Created')).at(-1)!.data).toMatchObject({ categoryId: rice.id, parentId: food.id });
   });
 
+  test('leaves accents out of the slug', async () => {
+    expect((await made('Café Crème')).slug).toBe('cafe-creme');
+  });
+
   test.each([
     ['an empty name', { name: '  ' }, ['input', 'name']],
     ['a name of 10,000 characters', { name: 'x'.repeat(10_000) }, ['input', 'name']],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { nameKeys, slugOf } from './names.ts';
+import { nameKeys } from './names.ts';
 
 const look = (one: string, other: string): boolean => nameKeys(one).some((key) => nameKeys(other).includes(key));
 
@@ -33,17 +33,5 @@ describe('names that look the same', () => {
 
   test.each(['', '!?', '🍞', '\u200b'])('have none at all without letter or digit: %j', (name) => {
     expect(nameKeys(name)).toEqual([]);
-  });
-});
-
-describe('slugOf', () => {
-  test.each([
-    ["Mwila's Farm & More", 'mwilas-farm-more'],
-    ['Café Zoë', 'cafe-zoe'],
-    ['Łódź 24', 'lodz-24'],
-    ['さくら商店', 'spare'],
-    ['x'.repeat(200), 'x'.repeat(60)],
-  ])('%s', (name, slug) => {
-    expect(slugOf(name, 'spare')).toBe(slug);
   });
 });

@@ -1,3 +1,5 @@
+import { spelledOut } from '../../shared/slugs.ts';
+
 // Capitals first: Η looks like H, η like n. One character of another script, then the Latin one it is taken for.
 const CAPITALS = 'ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX АA ВB ЕE ЗE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS ҮY ҺH ԌG';
 const SMALL =
@@ -6,17 +8,6 @@ const SMALL =
 const pairs = (text: string): Map<string, string> => new Map(text.split(' ').map((pair) => [pair.slice(0, -1), pair.slice(-1)]));
 const LOOKS_LIKE_CAPITAL = pairs(CAPITALS);
 const LOOKS_LIKE_SMALL = pairs(SMALL);
-
-const SPELLED_OUT = new Map([
-  ['ß', 'ss'],
-  ['æ', 'ae'],
-  ['œ', 'oe'],
-  ['ı', 'i'],
-  ['ł', 'l'],
-  ['ø', 'o'],
-  ['đ', 'd'],
-  ['ħ', 'h'],
-]);
 
 /** Accents of the European scripts. Marks of other scripts tell words apart (か is not が). */
 const ACCENTS = /[\u0300-\u036F]/gu;
@@ -35,20 +26,8 @@ export function nameKeys(name: string): string[] {
   return [...new Set([read, seen])].filter((key) => key !== '');
 }
 
-/** The name as part of an address. `spare` is used when no letter of it can be one. */
-export function slugOf(name: string, spare: string): string {
-  const slug = swap(name.normalize('NFKD').replaceAll(ACCENTS, '').toLowerCase(), SPELLED_OUT)
-    .replaceAll(/['’]/g, '')
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .slice(0, LONGEST_SLUG)
-    .replaceAll(/^-+|-+$/g, '');
-  return slug || spare;
-}
-
-const LONGEST_SLUG = 60;
-
 const keyOf = (plain: string): string =>
-  swap(swap(plain.toLowerCase(), LOOKS_LIKE_SMALL), SPELLED_OUT).replaceAll(NEITHER_LETTER_NOR_DIGIT, '').normalize('NFC');
+  spelledOut(swap(plain.toLowerCase(), LOOKS_LIKE_SMALL)).replaceAll(NEITHER_LETTER_NOR_DIGIT, '').normalize('NFC');
 
 const swap = (text: string, letters: ReadonlyMap<string, string>): string =>
   text.replaceAll(/./gsu, (letter) => letters.get(letter) ?? letter);

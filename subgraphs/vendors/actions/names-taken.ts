@@ -1,7 +1,8 @@
 import { Problem } from '../../../shared/errors.ts';
+import { slugOf } from '../../../shared/slugs.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import type { Ctx } from '../loaders.ts';
-import { nameKeys, slugOf } from '../names.ts';
+import { nameKeys } from '../names.ts';
 
 interface Fields {
   /** The input's field that holds the name. */
@@ -10,6 +11,7 @@ interface Fields {
 }
 
 const MOST_TRIES = 50;
+const LONGEST_SLUG = 60;
 
 const nameTaken = (field: string): Problem =>
   new Problem('NAME_TAKEN', 'Another store has a name that looks the same.', { path: ['input', field] });
@@ -37,7 +39,7 @@ export async function refuseTaken<T>(write: PromiseLike<T>, fields: Fields): Pro
 /** A slug made of the name that no store has yet. */
 export async function freeSlug(ctx: Ctx, name: string, id: string): Promise<string> {
   const spare = `store-${id.slice(-8).toLowerCase()}`;
-  const base = slugOf(name, spare);
+  const base = slugOf(name, { spare, max: LONGEST_SLUG });
   const candidates = [base, ...Array.from({ length: MOST_TRIES }, (_, index) => `${base}-${index + 2}`)];
   const taken = await ctx.models.Vendor.find({ slug: { $in: candidates } }, { slug: 1 }).lean();
   const used = new Set(taken.map(({ slug }) => slug));

@@ -1,0 +1,23 @@
+/** Letters that are no Latin letter with a mark, as people write them who lack the key. */
+const SPELLED_OUT: Readonly<Record<string, string>> = { ß: 'ss', æ: 'ae', œ: 'oe', ı: 'i', ł: 'l', ø: 'o', đ: 'd', ħ: 'h' };
+
+/** A text of small letters with `ß`, `ø` and their like written in plain Latin letters. */
+export const spelledOut = (text: string): string => text.replaceAll(/[ßæœıłøđħ]/gu, (letter) => SPELLED_OUT[letter]!);
+
+interface SlugOptions {
+  /** Stands in when no letter of the name can be part of an address. */
+  spare: string;
+  /** Default 100, which is the most that `slug()` of `input.ts` accepts. */
+  max?: number;
+}
+
+/** A name as part of an address, without accents: `Café Zoë & Sons` becomes `cafe-zoe-sons`. */
+export function slugOf(name: string, { spare, max = 100 }: SlugOptions): string {
+  const slug = spelledOut(name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase())
+    .replaceAll(/['’]/g, '')
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replace(/^-/, '')
+    .slice(0, max)
+    .replace(/-$/, '');
+  return slug || spare;
+}
