@@ -1,4 +1,4 @@
-import { Kind, parse, type SelectionSetNode } from 'graphql';
+import { Kind, parse, type ExecutionResult, type SelectionSetNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 
 /** A field that has fields of its own, or a fragment around such fields (no name). */
@@ -41,3 +41,15 @@ function fits(value: unknown, shape: readonly Branch[]): boolean {
     return !Object.hasOwn(value, name) || fits((value as Record<string, unknown>)[name], below);
   });
 }
+
+/** Whether this is an answer of GraphQL at all. */
+export function isExecutionResult(value: unknown): value is ExecutionResult {
+  if (!isObject(value)) return false;
+  const { data, errors } = value;
+  const dataFits = data === undefined || data === null || isObject(data);
+  const errorsFit =
+    errors === undefined || (Array.isArray(errors) && errors.every((error) => isObject(error) && typeof error['message'] === 'string'));
+  return dataFits && errorsFit && (data !== undefined || (Array.isArray(errors) && errors.length > 0));
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

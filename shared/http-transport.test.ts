@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ExecutionResult } from 'graphql';
+import { buildSchema, type ExecutionResult } from 'graphql';
+import { makeServer } from 'graphql-ws';
 import { Problem, unavailable } from './errors.ts';
 import { httpTransport, type HttpTransportOptions } from './http-transport.ts';
 import type { Identity } from './identity.ts';
+import { createLog } from './log.ts';
 import { serve } from './serve.ts';
+import { serveSockets, type SocketExtra } from './sockets.ts';
 import { plainSubgraph } from './testing/plain-subgraph.ts';
 import type { SubgraphRequest } from './transport.ts';
 import { problemToWire, subgraphUnavailable } from './wire.ts';
@@ -388,5 +391,53 @@ describe('a subscription', () => {
 
     expectUnavailable((await events.next()).value.errors[0]);
     expect((await events.next()).done).toBe(true);
+  });
+});
+
+describe('a subgraph that is not ours', () => {
+  const forwarded = { authorization: 'Bearer theirs' };
+
+  test('is asked at exactly its address, with the headers that are handed on and no identity', async () => {
+    const seen: { url: string | undefined; headers: IncomingHttpHeaders }[] = [];
+    const { url } = await rogue(({ url: path, headers }, outgoing) => {
+      seen.push({ url: path, headers });
+      outgoing.setHeader('content-type', 'application/json').end('{"data":{"reader":"me"}}');
+    });
+    const transport = transportTo(`${url}/api/v1?tenant=7`, { isForeign: true });
+
+    const answer = await transport.execute(request('{ reader }', { identity: { ...as('usr_1'), forwarded } }));
+
+    expect(answer).toEqual({ data: { reader: 'me' } });
+    expect(seen[0]?.url).toBe('/api/v1?tenant=7');
+    expect(seen[0]?.headers).toMatchObject({ authorization: 'Bearer theirs', 'content-type': 'application/json' });
+    expect(seen[0]?.headers).not.toHaveProperty('x-internal-key');
+  });
+
+  test('streams over graphql-ws at the same address, a connection for each set of headers', async () => {
+    const begun: unknown[] = [];
+    const server = createServer();
+    const schema = buildSchema('type Query { a: Int } type Subscription { ticks: Int }');
+    const protocol = makeServer<Record<string, unknown>, SocketExtra>({
+      schema,
+      onConnect: ({ connectionParams }) => void begun.push(connectionParams),
+      async *subscribe() {
+        yield { data: { ticks: 1 } };
+      },
+    });
+    const sockets = serveSockets({ server, path: '/live/here', protocol, maxPayload: 10_000, log: createLog('test') });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    opened.push(
+      () => sockets.close(),
+      async () => void server.close(),
+    );
+    const transport = transportTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}/live/here`, { isForeign: true });
+    const ticks = async (identity: Identity) => {
+      const stream = (await transport.subscribe(request('subscription { ticks }', { identity }))) as AsyncIterable<ExecutionResult>;
+      return Array.fromAsync(stream, ({ data }) => data?.['ticks']);
+    };
+
+    expect(await ticks({ ...as('usr_1'), forwarded })).toEqual([1]);
+    expect(await ticks(as('usr_1'))).toEqual([1]);
+    expect(begun).toEqual([forwarded, {}]);
   });
 });

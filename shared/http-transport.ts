@@ -1,14 +1,10 @@
-import type { ExecutionResult, GraphQLError } from 'graphql';
-import { createClient, type Client } from 'graphql-ws';
-import { LRUCache } from 'lru-cache';
-import { WebSocket } from 'ws';
-import { answersShape } from './answer-shape.ts';
-import { createChannel } from './channel.ts';
+import type { ExecutionResult } from 'graphql';
+import { answersShape, isExecutionResult } from './answer-shape.ts';
 import { Problem } from './errors.ts';
 import { createPoster, TooLate, type Poster } from './http-post.ts';
-import { IDENTITY_HEADER, signIdentity, type Identity } from './identity.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
-import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from './transport.ts';
+import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
+import type { CommandRequest, CommandTransport, SubgraphTransport } from './transport.ts';
 import { problemFromWire, subgraphUnavailable } from './wire.ts';
 
 export interface HttpTransportOptions {
@@ -21,46 +17,45 @@ export interface HttpTransportOptions {
   /** Largest answer that is read. Default 16 MB. */
   maxAnswerBytes?: number;
   resilience?: Pick<ResilienceOptions, 'breaker' | 'retry'>;
+  /** A subgraph that is not ours: asked at exactly this address, told nobody's identity, given the headers that are handed on. */
+  isForeign?: boolean;
 }
 
 export interface HttpTransport extends SubgraphTransport, CommandTransport {
   close(): Promise<void>;
 }
 
-const KEY_REUSE_MS = 30_000;
-const REMEMBERED_IDENTITIES = 5_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** A call that was given less time than this and ran out of it says nothing about the health of the other side. */
 const FAIR_TIME_MS = 1_000;
-const WAITING_EVENTS = 1_000;
 
 /** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
 export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
-  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, connections = 32, maxAnswerBytes = 16 * 1024 * 1024 } = options;
+  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, connections = 32, maxAnswerBytes = 16 * 1024 * 1024, isForeign = false } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
   const poster = createPoster(base.origin, { connections, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxAnswerBytes });
-  const keyFor = createKeyring(name);
-  const post = createPost(name, { poster, prefix, keyFor });
+  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPayload: maxAnswerBytes };
+  const access = isForeign ? foreignAccess(name, base, limits) : ownAccess(name, base, limits);
+  const post = createPost(name, { poster, access });
   const resilience = resilienceFor(name, options.resilience);
-  const sockets = createSocketClient(`${base.origin.replace(/^http/, 'ws')}${prefix}/graphql`, maxAnswerBytes);
 
   return {
     execute({ query, operationName, variables, ...request }) {
       const time = timeOf(request, timeoutMs);
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer(name, query, await post('/graphql', { ...request, ...time }, { query, operationName, variables }));
+        graphqlAnswer(name, query, await post(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
       return resilience.run(work, { repeatable: !isMutation(query), deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
       const time = timeOf(request, commandTimeoutMs);
-      const path = `/internal/${encodeURIComponent(command)}`;
+      const path = `${prefix}/internal/${encodeURIComponent(command)}`;
       const work = async (): Promise<unknown> => commandAnswer(name, await post(path, { ...request, ...time, idempotencyKey }, { input }));
       return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: time.until });
     },
-    subscribe: async (request) => openSubscription(name, sockets, request, await keyFor(request.identity)),
+    subscribe: (request) => access.subscribe(request),
     async close() {
-      await sockets.dispose();
+      await access.close();
       await poster.close();
     },
   };
@@ -68,21 +63,20 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
 
 interface PostOptions {
   poster: Poster;
-  prefix: string;
-  keyFor: (identity: Identity) => Promise<string>;
+  access: Access;
 }
 
 type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 
 /** One attempt. Whatever keeps the answer away is an unavailable subgraph; why stays in the log. */
-function createPost(name: string, { poster, prefix, keyFor }: PostOptions): Post {
+function createPost(name: string, { poster, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
     if (patience <= 0) throw impatient(name);
     try {
       const { status, text } = await poster.post({
-        path: `${prefix}${path}`,
-        headers: headersOf(request, await keyFor(request.identity)),
+        path,
+        headers: headersOf(request, await access.headersFor(request.identity)),
         body: JSON.stringify(body),
         timeoutMs: patience,
       });
@@ -109,13 +103,13 @@ interface Answer {
   value: unknown;
 }
 
-function headersOf({ correlationId, deadline, idempotencyKey }: Envelope, key: string): Record<string, string> {
+function headersOf({ correlationId, deadline, idempotencyKey }: Envelope, credentials: Record<string, string>): Record<string, string> {
   const headers: Record<string, string> = {
+    ...credentials,
     'content-type': 'application/json',
     accept: 'application/json',
     'x-correlation-id': correlationId,
     'x-deadline': String(deadline),
-    [IDENTITY_HEADER]: key,
   };
   if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
   return headers;
@@ -146,40 +140,11 @@ function resilienceFor(name: string, options: HttpTransportOptions['resilience']
   });
 }
 
-const contents = new WeakMap<Identity, string>();
-
-/** One operation asks several subgraphs, each of them perhaps several times, as the same one. */
-function contentOf(identity: Identity): string {
-  let content = contents.get(identity);
-  if (content === undefined) contents.set(identity, (content = JSON.stringify(identity)));
-  return content;
-}
-
-/** One signature serves an identity for half of its life. */
-function createKeyring(audience: string): (identity: Identity) => Promise<string> {
-  const keys = new LRUCache<string, Promise<string>>({ max: REMEMBERED_IDENTITIES, ttl: KEY_REUSE_MS });
-  return (identity) => {
-    const memo = contentOf(identity);
-    let key = keys.get(memo);
-    if (!key) keys.set(memo, (key = signIdentity(identity, audience)));
-    return key;
-  };
-}
-
 function graphqlAnswer(name: string, query: string, { status, value }: Answer): ExecutionResult {
   // 401 means that the two processes do not share a secret: nothing the caller could mend.
   if (status === 401 || !isExecutionResult(value) || !answersShape(query, value.data))
     throw subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
   return value;
-}
-
-function isExecutionResult(value: unknown): value is ExecutionResult {
-  if (!isObject(value)) return false;
-  const { data, errors } = value;
-  const dataFits = data === undefined || data === null || isObject(data);
-  const errorsFit =
-    errors === undefined || (Array.isArray(errors) && errors.every((error) => isObject(error) && typeof error['message'] === 'string'));
-  return dataFits && errorsFit && (data !== undefined || (Array.isArray(errors) && errors.length > 0));
 }
 
 function commandAnswer(name: string, { status, value }: Answer): unknown {
@@ -189,53 +154,3 @@ function commandAnswer(name: string, { status, value }: Answer): unknown {
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function createSocketClient(url: string, maxPayload: number): Client {
-  let pongWait: NodeJS.Timeout | undefined;
-  class Socket extends WebSocket {
-    constructor(address: string, protocol: string) {
-      super(address, protocol, { handshakeTimeout: CONNECT_TIMEOUT_MS, maxPayload, perMessageDeflate: false });
-    }
-  }
-  const client = createClient({
-    url,
-    webSocketImpl: Socket,
-    // A lost socket ends its subscriptions with an error: to subscribe again in silence would hide the events between.
-    retryAttempts: 0,
-    connectionAckWaitTimeout: CONNECT_TIMEOUT_MS,
-    keepAlive: 10_000,
-    on: {
-      ping: (received) => {
-        if (!received) pongWait = setTimeout(() => client.terminate(), 5_000).unref();
-      },
-      pong: (received) => {
-        if (received) clearTimeout(pongWait);
-      },
-      closed: () => clearTimeout(pongWait),
-    },
-  });
-  return client;
-}
-
-/** The stream ends with a retryable error when the subgraph is lost; the client resumes it with its cursor. */
-function openSubscription(
-  name: string,
-  client: Client,
-  request: SubgraphRequest,
-  key: string,
-): AsyncGenerator<ExecutionResult, void, void> {
-  const { query, operationName, variables, correlationId, wantsStart } = request;
-  const slow = (): ExecutionResult => ({ errors: [new Problem('SLOW_CONSUMER', 'The stream was read too slowly.', { retryable: true })] });
-  const channel = createChannel<ExecutionResult>({ limit: WAITING_EVENTS, tooSlow: slow, onDone: () => unsubscribe() });
-  const unsubscribe = client.subscribe(
-    { query, operationName: operationName ?? null, variables: variables ?? null, extensions: { key, correlationId, wantsStart } },
-    {
-      next: (event) =>
-        channel.push(isExecutionResult(event) && answersShape(query, event.data) ? event : { errors: [subgraphUnavailable(name)] }),
-      // Refusals come as a list of GraphQL errors, a lost socket as anything else.
-      error: (reason) => channel.end({ errors: Array.isArray(reason) ? (reason as GraphQLError[]) : [subgraphUnavailable(name, reason)] }),
-      complete: () => channel.end(),
-    },
-  );
-  return channel.values;
-}

@@ -17,6 +17,8 @@ export interface Identity {
   issuer: string;
   viewer: Viewer | null;
   client?: { ip?: string | undefined; userAgent?: string | undefined } | undefined;
+  /** Headers of the client that are handed on, unread, to subgraphs that are not ours. Answers may depend on them. */
+  forwarded?: Record<string, string> | undefined;
 }
 
 /** The header in which a signed identity travels between services. */
