@@ -108,7 +108,7 @@ function printer(definitions: readonly DefinitionNode[]): (node: DefinitionNode 
   const values = (graphs?.kind === Kind.ENUM_TYPE_DEFINITION && graphs.values) || [];
   const names = new Map(values.map((value) => [value.name.value, value.directives?.[0] && print(value.directives[0].arguments![0]!)]));
   return (node) =>
-    print({ ...node, description: undefined }).replaceAll(/\bgraph: (\w+)/g, (text, graph: string) => names.get(graph) ?? text);
+    print({ ...node, description: undefined } as ASTNode).replaceAll(/\bgraph: (\w+)/g, (text, graph: string) => names.get(graph) ?? text);
 }
 
 function relationsOf(definitions: readonly DefinitionNode[]): Map<string, string[]> {

@@ -1,5 +1,4 @@
 import type { QueryPlan } from '@apollo/query-planner';
-import type { DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Operation } from '../engine.ts';
 import type { Planner } from './planner.ts';
