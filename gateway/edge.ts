@@ -7,6 +7,8 @@ import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
 import type { AnswerDirectly } from './direct.ts';
 import type { RequestContext } from './http.ts';
+import { NotValid } from './live/asked.ts';
+import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { helmetHeaders } from './plugins/use-helmet.ts';
 import { usePlayground } from './plugins/use-playground.ts';
@@ -56,25 +58,27 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
   });
   app.setErrorHandler((error, request, reply) => {
     const { problem, status } = asProblem(error);
+    const all = error instanceof NotValid ? error.errors : [problem ?? error];
     if (status === 401) reply.header('www-authenticate', 'Bearer');
     if (status === 405) reply.header('allow', METHODS);
     return reply
       .status(status)
       .type(mediaTypeFor(request))
-      .send({ errors: [errors.format(problem ?? error, request.id)] });
+      .send({ errors: all.map((each) => errors.format(each, request.id)) });
   });
 }
 
 interface GraphqlOptions {
   apollo: ApolloServer<RequestContext>;
+  streams: HttpStreams;
   direct: AnswerDirectly;
   contextOf: (request: FastifyRequest) => Promise<RequestContext>;
   errors: UseErrors;
   playground: boolean;
 }
 
-/** Queries and mutations; for browsers that want a page, GraphiQL. */
-export function addGraphql(app: FastifyInstance, { apollo, direct, contextOf, errors, playground }: GraphqlOptions): void {
+/** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
+export function addGraphql(app: FastifyInstance, { apollo, streams, direct, contextOf, errors, playground }: GraphqlOptions): void {
   const page = playground ? usePlayground({ path: PATH }) : undefined;
   const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
   app.route({
@@ -83,6 +87,7 @@ export function addGraphql(app: FastifyInstance, { apollo, direct, contextOf, er
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
       const context = await contextOf(request);
+      if (await streams.answer(request, reply, context)) return reply;
       const known = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (known) return reply.status(known.status).type(mediaTypeFor(request)).send(known.body);
       request.graphql = context;
@@ -116,6 +121,7 @@ const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, N
 /** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */
 function asProblem(error: unknown): { problem?: Problem; status: number } {
   if (isProblem(error)) return { problem: error, status: STATUS[error.code] ?? 400 };
+  if (error instanceof NotValid) return { status: 400 };
   const { statusCode: status = 500 } = error as { statusCode?: number };
   if (status >= 500) return { status };
   const tooLarge = status === 413;

@@ -14,6 +14,7 @@ import { openEngine } from './engine/open.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
 import { startApolloServer, type RequestContext } from './http.ts';
+import { serveHttpStreams } from './live/over-http.ts';
 import { openStreams } from './live/streams.ts';
 import { watchSessions } from './live/watched-sessions.ts';
 import { createOperations } from './operations.ts';
@@ -59,6 +60,8 @@ export interface GatewayOptions {
   scopeOf?: (operation: Operation) => string;
   /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
   coalesces?: (field: string) => boolean;
+  /** How often streams over HTTP show that they are alive. Default 10,000. */
+  heartbeatMs?: number;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
   uploads?: UploadSettings;
   log?: Log;
@@ -110,13 +113,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await addEdge(app, { errors, isWelcome, isClosing: () => closing });
   if (options.uploads) await serveUploads(app, options.uploads);
   const apollo = await startApolloServer({ engine, operations, errors, log });
-  addGraphql(app, {
-    apollo,
-    direct: createDirect({ engine, operations, errors }),
-    contextOf,
-    errors,
-    playground: options.playground ?? !production,
-  });
+  const direct = createDirect({ engine, operations, errors });
+  const overHttp = serveHttpStreams({ engine, streams, operations, errors, viewers, watched, heartbeatMs: options.heartbeatMs });
+  addGraphql(app, { apollo, streams: overHttp, direct, contextOf, errors, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
   const sessions = keepSessions({ viewers, isRevoked, watched });
@@ -135,6 +134,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     async close() {
       closing = true;
       watched.stop();
+      overHttp.close();
       await sockets.close();
       await app.close();
       await apollo.stop();

@@ -91,5 +91,5 @@ export function openStreams(options: StreamsOptions): Streams {
   };
 }
 
-/** Never the client: the same person on two devices may share. */
+/** Never the client: where somebody sits changes nothing of what is told. */
 const wholeViewer = ({ identity }: Operation): string => JSON.stringify(identity.viewer);

@@ -35,11 +35,16 @@ export function testFeeds(): TestFeeds {
       type Query { feed(id: ID!): Feed }
       type Feed @key(fields: "id") { id: ID! }
       type Entry { text: String!  feed: Feed!  seenBy: String }
-      type Subscription { said(feed: ID!, after: String): Entry!  moved(feed: ID!, after: String): Entry!  forgotten(feed: ID!): Entry }
+      type Subscription { said(feed: ID!, after: String): Entry!  moved(feed: ID!, after: String): Entry!  forgotten(feed: ID!): Entry  counted(to: Int!): Int! }
     `,
     resolvers: {
       Query: { feed: (_root: unknown, { id }: { id: string }) => ({ id }) },
       Subscription: {
+        counted: {
+          async *subscribe(_root: unknown, { to }: { to: number }) {
+            for (let counted = 1; counted <= to; counted += 1) yield { counted };
+          },
+        },
         said: { subscribe: kept.subscribe, resolve: (entry: Entry) => entry },
         moved: { subscribe: kept.subscribe, resolve: (entry: Entry) => entry },
         forgotten: {

@@ -1,0 +1,47 @@
+/** How a stream is written into an HTTP response. Each text is complete by itself: what was written is read at once. */
+export interface Format {
+  contentType: string;
+  /** Begins the stream. */
+  start: string;
+  /** Says nothing, so that nobody between takes the connection for dead. */
+  heartbeat: string;
+  /** An answer, serialised. */
+  event: (payload: string) => string;
+  /** The stream itself has failed; errors, serialised. */
+  failure: (errors: string) => string;
+  end: string;
+  /** True when queries and mutations are answered in this format too. */
+  answersAll: boolean;
+}
+
+/** The distinct connections mode of the graphql-sse protocol. */
+const serverSentEvents: Format = {
+  contentType: 'text/event-stream; charset=utf-8',
+  start: ':\n\n',
+  heartbeat: ':\n\n',
+  event: (payload) => `event: next\ndata: ${payload}\n\n`,
+  failure: (errors) => `event: next\ndata: {"errors":${errors}}\n\n`,
+  end: 'event: complete\ndata:\n\n',
+  answersAll: true,
+};
+
+const BOUNDARY = '\r\n--graphql';
+const part = (body: string): string => `\r\ncontent-type: application/json\r\n\r\n${body}${BOUNDARY}`;
+
+/** Multipart subscriptions, as Apollo's clients and router speak them. A part is read when the boundary after it is there. */
+const multipart: Format = {
+  contentType: 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0',
+  start: BOUNDARY,
+  heartbeat: part('{}'),
+  event: (payload) => part(`{"payload":${payload}}`),
+  failure: (errors) => part(`{"payload":null,"errors":${errors}}`),
+  end: '--\r\n',
+  answersAll: false,
+};
+
+/** What the client asks for; undefined when that is no stream. */
+export function formatFor(accept: string | undefined): Format | undefined {
+  if (accept === undefined) return undefined;
+  if (/\bmultipart\/mixed\b[^,]*;\s*subscriptionSpec="?1\.0"?/i.test(accept)) return multipart;
+  return /\btext\/event-stream\b/i.test(accept) ? serverSentEvents : undefined;
+}

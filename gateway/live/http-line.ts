@@ -1,0 +1,63 @@
+import type { ServerResponse } from 'node:http';
+import { Problem } from '../../shared/errors.ts';
+import type { Format } from './formats.ts';
+import type { Line } from './outlet.ts';
+
+/** How long a client that was told off may take to read it. */
+const GOODBYE_MS = 5_000;
+
+/** A stream in the response of one request. */
+export class HttpLine implements Line {
+  readonly #response: ServerResponse;
+  readonly #format: Format;
+  /** Errors as clients get them, serialised. */
+  readonly #describe: (problem: Problem) => string;
+
+  constructor(response: ServerResponse, format: Format, describe: (problem: Problem) => string) {
+    this.#response = response;
+    this.#format = format;
+    this.#describe = describe;
+    response.write(format.start);
+  }
+
+  get waiting(): number {
+    return this.#response.writableLength;
+  }
+
+  send(text: string, taken?: () => void): void {
+    if (this.#response.writable) this.#response.write(this.#format.event(text), taken);
+  }
+
+  beat(): void {
+    // Who does not keep up knows already that the stream is alive.
+    if (this.#response.writable && this.waiting === 0) this.#response.write(this.#format.heartbeat);
+  }
+
+  end(): void {
+    this.#response.end(this.#format.end);
+  }
+
+  /** Tells the client why the stream ends, and ends it. */
+  fail(problem: Problem): void {
+    if (!this.#response.writable) return;
+    this.#response.end(`${this.#format.failure(this.#describe(problem))}${this.#format.end}`);
+    setTimeout(() => this.#response.destroy(), GOODBYE_MS).unref();
+  }
+
+  cut(): void {
+    this.fail(
+      new Problem('SLOW_CONSUMER', 'The stream was read too slowly; resume it after the last cursor you have.', { retryable: true }),
+    );
+  }
+
+  /** Ends the response without the end of the stream. */
+  breakOff(): void {
+    this.#response.destroy();
+  }
+
+  /** Calls back once nothing can be written any more, whoever ended it. */
+  closed(act: () => void): void {
+    if (this.#response.closed) act();
+    else this.#response.once('close', act);
+  }
+}

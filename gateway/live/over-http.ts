@@ -1,0 +1,107 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Problem } from '../../shared/errors.ts';
+import { isIncremental, type Engine, type Operation } from '../engine.ts';
+import { partsOf } from '../events.ts';
+import type { RequestContext } from '../http.ts';
+import type { Operations } from '../operations.ts';
+import type { UseErrors } from '../plugins/use-errors.ts';
+import type { UseViewer } from '../plugins/use-viewer.ts';
+import { admitAsked } from './asked.ts';
+import { formatFor, type Format } from './formats.ts';
+import { HttpLine } from './http-line.ts';
+import type { Streams } from './streams.ts';
+import type { WatchedSessions } from './watched-sessions.ts';
+
+interface HttpStreamsOptions {
+  engine: Engine;
+  streams: Streams;
+  operations: Operations;
+  errors: UseErrors;
+  viewers: UseViewer;
+  watched: WatchedSessions;
+  /** Default 10,000. */
+  heartbeatMs?: number | undefined;
+}
+
+/** Streams for clients without WebSocket: server-sent events, and multipart subscriptions. */
+export interface HttpStreams {
+  /** False when the request does not ask for a stream; otherwise it is being answered. Throws NotValid or a Problem before that. */
+  answer: (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<boolean>;
+  /** Breaks every stream off, as a lost connection would: its client comes back. */
+  close: () => void;
+}
+
+const HEARTBEAT_MS = 10_000;
+
+const Body = z.object({
+  query: z.string().min(1),
+  operationName: z.string().nullish(),
+  variables: z.record(z.string(), z.unknown()).nullish(),
+});
+
+export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
+  const { operations, errors, heartbeatMs = HEARTBEAT_MS } = options;
+  const lines = new Set<HttpLine>();
+  const heartbeat = setInterval(() => {
+    for (const line of lines) line.beat();
+  }, heartbeatMs).unref();
+
+  return {
+    async answer(request, reply, context) {
+      const format = request.method === 'POST' ? formatFor(request.headers.accept) : undefined;
+      const body = format && Body.safeParse(request.body);
+      if (!format || !body?.success) return false;
+      const { kind, operation } = admitAsked(operations, body.data, context);
+      if (kind !== 'subscription' && !format.answersAll) return false;
+
+      const line = openLine(reply, format, (problem) => JSON.stringify([errors.format(problem, context.correlationId)]));
+      lines.add(line);
+      line.closed(() => lines.delete(line));
+      await (kind === 'subscription' ? stream(line, operation, request, options) : answerOnce(line, operation, options));
+      return true;
+    },
+    close() {
+      clearInterval(heartbeat);
+      for (const line of lines) line.breakOff();
+    },
+  };
+}
+
+/** From here on the response is written by hand, under the headers that every answer has. */
+function openLine(reply: FastifyReply, format: Format, describe: (problem: Problem) => string): HttpLine {
+  reply.hijack();
+  reply.raw.writeHead(200, {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': format.contentType,
+    'cache-control': 'no-cache, no-transform',
+    // Proxies that collect answers would hold events back.
+    'x-accel-buffering': 'no',
+  });
+  return new HttpLine(reply.raw, format, describe);
+}
+
+async function stream(
+  line: HttpLine,
+  operation: Operation,
+  { raw }: FastifyRequest,
+  { streams, errors, viewers, watched }: HttpStreamsOptions,
+): Promise<void> {
+  const session = await viewers.fromHeaders(raw.rawHeaders);
+  line.closed(watched.watch(session, (reason) => line.fail(new Problem('UNAUTHENTICATED', `${reason}.`))));
+  const joined = await streams.join(operation, line);
+  if ('leave' in joined) {
+    line.closed(() => joined.leave());
+    joined.start();
+  } else {
+    line.send(JSON.stringify(errors.formatResult(joined, operation.correlationId)));
+    line.end();
+  }
+}
+
+async function answerOnce(line: HttpLine, operation: Operation, { engine, errors }: HttpStreamsOptions): Promise<void> {
+  const result = await engine.execute(operation);
+  const results = isIncremental(result) ? partsOf(result) : [result];
+  for await (const each of results) line.send(JSON.stringify(errors.formatResult(each, operation.correlationId)));
+  line.end();
+}

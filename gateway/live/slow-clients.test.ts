@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { ExecutionResult } from 'graphql';
+import { WebSocket } from 'ws';
+import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import type { Counters } from './counters.ts';
+import { SLOW_CONSUMER_CODE } from './over-socket.ts';
+import { testFeeds, type TestFeeds } from './test-feeds.ts';
+
+/** Larger than what the system itself keeps for a connection. */
+const LONG = 'x'.repeat(200_000);
+const ENOUGH = 100;
+
+let feeds: TestFeeds;
+let gateway: TestGateway;
+beforeEach(async () => {
+  feeds = testFeeds();
+  gateway = await openGatewayForTest({ subgraphs: feeds.all, coalesces: (field) => field === 'moved' });
+});
+afterEach(() => gateway.close());
+
+const counters = async (field: string): Promise<Counters> => {
+  const { websocket } = (await (await fetch(new URL('/health', gateway.url))).json()) as {
+    websocket: { subscriptions: Record<string, Counters> };
+  };
+  return websocket.subscriptions[field]!;
+};
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const subscription = (field: string): string => `subscription { ${field}(feed: "f1") { text } }`;
+
+/** A socket that has subscribed and reads nothing from then on. */
+async function stalledSocket(field: string): Promise<WebSocket> {
+  const socket = new WebSocket(gateway.wsUrl, 'graphql-transport-ws');
+  await once(socket, 'open');
+  socket.send('{"type":"connection_init"}');
+  await once(socket, 'message');
+  socket.send(JSON.stringify({ id: 'stalled', type: 'subscribe', payload: { query: subscription(field) } }));
+  await until(async () => (await counters(field))?.open > 0);
+  socket.pause();
+  return socket;
+}
+
+const lastOf = (text: string) => text.slice(LONG.length);
+
+test('a socket that is not read is closed with a code that says so, and nobody else notices', async () => {
+  const stalled = await stalledSocket('said');
+  const well = gateway.subscribe(subscription('said'));
+  const first = well.next();
+  await until(async () => (await counters('said')).open === 2);
+
+  const heard: string[] = [];
+  for (let index = 0; index < ENOUGH; index += 1) {
+    feeds.say('f1', `${LONG}${index}`);
+    const { value } = index === 0 ? await first : await well.next();
+    heard.push(lastOf(value!.data.said.text));
+  }
+
+  expect(heard).toEqual(Array.from({ length: ENOUGH }, (_, index) => `${index}`));
+  const { open, lagging, sent, dropped } = await counters('said');
+  expect({ open, lagging }).toEqual({ open: 1, lagging: 0 });
+  expect(dropped).toBeGreaterThan(0);
+  expect(sent).toBeLessThan(2 * ENOUGH);
+  stalled.resume();
+  const [code, reason] = (await once(stalled, 'close')) as [number, Buffer];
+  expect([code, String(reason)]).toEqual([SLOW_CONSUMER_CODE, 'SLOW_CONSUMER: resume after the last cursor']);
+  await well.return();
+});
+
+test('where the latest is all that counts, a socket that is not read skips to it, and stays', async () => {
+  const stalled = await stalledSocket('moved');
+  const messages: string[] = [];
+  stalled.on('message', (data) => messages.push(String(data as Buffer)));
+
+  for (let index = 0; index < ENOUGH; index += 1) {
+    feeds.say('f1', `${LONG}${index}`);
+    await until(async () => {
+      const { sent, dropped, lagging } = await counters('moved');
+      return sent + dropped + lagging > index;
+    });
+  }
+  expect(await counters('moved')).toMatchObject({ open: 1, lagging: 1 });
+  stalled.resume();
+  const last = () => (JSON.parse(messages.at(-1)!) as { payload: ExecutionResult<{ moved: { text: string } }> }).payload.data!.moved.text;
+  await until(async () => messages.length > 0 && lastOf(last()) === `${ENOUGH - 1}`);
+
+  const { open, lagging, sent, dropped } = await counters('moved');
+  expect({ open, lagging, all: sent + dropped }).toEqual({ open: 1, lagging: 0, all: ENOUGH });
+  expect(messages.length).toBe(sent);
+  expect(dropped).toBeGreaterThan(0);
+  stalled.close();
+});
+
+test.each(['text/event-stream', 'multipart/mixed;boundary=graphql;subscriptionSpec=1.0'])(
+  'a response of %s that is not read ends with SLOW_CONSUMER',
+  async (accept) => {
+    const asked = request(gateway.url, { method: 'POST', headers: { accept, 'content-type': 'application/json' } });
+    asked.end(JSON.stringify({ query: subscription('said') }));
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    await until(async () => (await counters('said')).open === 1);
+
+    while ((await counters('said')).open === 1) feeds.say('f1', LONG);
+    expect(feeds.open()).toBeLessThanOrEqual(1);
+    const text = String(Buffer.concat(await response.toArray()));
+
+    expect(text.slice(-400)).toMatch(/SLOW_CONSUMER/);
+    await feeds.streams(0);
+  },
+);
