@@ -1,5 +1,4 @@
 import type { GraphQLError } from 'graphql';
-import { asksForCost } from '../cost/meter-engine.ts';
 import type { Operation } from '../engine.ts';
 import type { Operations } from '../operations.ts';
 
@@ -8,7 +7,6 @@ export interface Asked {
   query: string;
   operationName?: string | null | undefined;
   variables?: Record<string, unknown> | null | undefined;
-  extensions?: Record<string, unknown> | null | undefined;
 }
 
 interface Admitted {
@@ -30,21 +28,14 @@ export class NotValid extends Error {
 /** The operation that is meant, by the same rules on every way in. Throws NotValid, or a Problem, when it may not run. */
 export function admitAsked(
   operations: Operations,
-  { query: source, operationName, variables, extensions }: Asked,
+  { query: source, operationName, variables }: Asked,
   envelope: Pick<Operation, 'identity' | 'correlationId' | 'deadline'>,
 ): Admitted {
   const { document, errors } = operations.read(source);
   if (errors) throw new NotValid(errors);
-  const { operation: kind } = operations.admit({ document, operationName, variables, viewer: envelope.identity.viewer });
+  const { operation: kind } = operations.admit({ document, operationName, viewer: envelope.identity.viewer });
   return {
     kind,
-    operation: {
-      source,
-      document,
-      operationName: operationName ?? undefined,
-      variables: variables ?? undefined,
-      wantsCost: asksForCost(extensions),
-      ...envelope,
-    },
+    operation: { source, document, operationName: operationName ?? undefined, variables: variables ?? undefined, ...envelope },
   };
 }
