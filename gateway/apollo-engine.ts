@@ -19,6 +19,8 @@ interface Prepared {
 }
 
 const KEPT_PLANS = 2_000;
+/** One operation over interfaces of several subgraphs can have more plans than anyone can wait for. */
+const MAX_EVALUATED_PLANS = 500;
 /** A service that no subgraph can be called: it answers with the event at hand. */
 const EVENT = '#event';
 
@@ -68,7 +70,7 @@ export function openApolloEngine({ supergraphSdl, transports, scalars, log }: En
 /** Plans of operations, remembered by their text. */
 function createPlans(supergraph: Supergraph, schema: GraphQLSchema): (operation: Operation) => Prepared {
   const api = supergraph.apiSchema();
-  const planner = new QueryPlanner(supergraph);
+  const planner = new QueryPlanner(supergraph, { debug: { maxEvaluatedPlans: MAX_EVALUATED_PLANS } });
   const prepared = new LRUCache<string, Prepared>({ max: KEPT_PLANS });
 
   return ({ source, document, operationName }) => {
