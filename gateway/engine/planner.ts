@@ -10,6 +10,6 @@ export interface Planner {
   readonly apiSdl: string;
   /** A query plan of Apollo's as JSON; at once, or from another thread. Throws or rejects when there is none. */
   plan(operation: Plannable): string | Promise<string>;
-  /** Nothing new is planned; what was begun is finished. */
+  /** What was begun is finished; then the supergraph is forgotten. */
   close(): void;
 }

@@ -1,0 +1,28 @@
+import { parentPort } from 'node:worker_threads';
+import type { Plannable, Planner } from './planner.ts';
+import { planHere } from './planning.ts';
+
+/* The thread that plans. It answers each task with one message, in their order. */
+
+export type Task = { load: string; id: number } | { plan: Plannable; id: number } | { forget: number };
+/** The API as SDL, or the plan as JSON; or why there is none. */
+export type Done = { text: string } | { reason: string; extensions: Record<string, unknown> | undefined };
+
+const planners = new Map<number, Planner>();
+
+parentPort!.on('message', async (task: Task) => {
+  if ('forget' in task) return void planners.delete(task.forget);
+  parentPort!.postMessage(await perform(task));
+});
+
+async function perform(task: Exclude<Task, { forget: number }>): Promise<Done> {
+  try {
+    if ('plan' in task) return { text: await planners.get(task.id)!.plan(task.plan) };
+    const planner = planHere(task.load);
+    planners.set(task.id, planner);
+    return { text: planner.apiSdl };
+  } catch (error) {
+    const { message, extensions } = error as Error & { extensions?: Record<string, unknown> };
+    return { reason: message, extensions: extensions && { ...extensions } };
+  }
+}

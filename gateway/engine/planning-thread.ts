@@ -1,0 +1,80 @@
+import { Worker } from 'node:worker_threads';
+import { GraphQLError } from 'graphql';
+import { Problem, unavailable } from '../../shared/errors.ts';
+import type { Done, Task } from './planner-worker.ts';
+import type { Plannable } from './planner.ts';
+
+/** A text that needs more is nobody's, and must not take the process with it. */
+const MOST_MEGABYTES = 1_024;
+
+/** One worker thread with Apollo's planner in it, given one task at a time. */
+export class PlanningThread {
+  readonly #worker: Worker;
+  readonly #onEnd: (error: Error | undefined) => void;
+  readonly #loaded = new Map<number, string>();
+  #answer: PromiseWithResolvers<string> | undefined;
+  #ended = false;
+
+  /** `onEnd` is called once: when it has died, or was given up. */
+  constructor(onEnd: (error: Error | undefined) => void) {
+    this.#onEnd = onEnd;
+    this.#worker = new Worker(new URL('planner-worker.ts', import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: MOST_MEGABYTES },
+    });
+    this.#worker.unref();
+    this.#worker.on('message', (done: Done) => this.#take(done));
+    this.#worker.once('error', (error) => this.#end(error as Error));
+    this.#worker.once('exit', () => this.#end(undefined));
+  }
+
+  /** What clients see of the supergraph, which is read only once. */
+  async load(id: number, supergraphSdl: string, patienceMs: number): Promise<string> {
+    let apiSdl = this.#loaded.get(id);
+    if (apiSdl === undefined) this.#loaded.set(id, (apiSdl = await this.#ask({ load: supergraphSdl, id }, patienceMs)));
+    return apiSdl;
+  }
+
+  plan(id: number, operation: Plannable, patienceMs: number): Promise<string> {
+    return this.#ask({ plan: operation, id }, patienceMs);
+  }
+
+  forget(id: number): void {
+    if (this.#loaded.delete(id)) this.#post({ forget: id });
+  }
+
+  /** What it was at work on is rejected. */
+  async end(): Promise<void> {
+    this.#end(undefined);
+    await this.#worker.terminate();
+  }
+
+  async #ask(task: Task, patienceMs: number): Promise<string> {
+    const answer = (this.#answer = Promise.withResolvers<string>());
+    // Nothing stops a planner but the end of its thread.
+    const timer = setTimeout(() => {
+      answer.reject(tookTooLong());
+      void this.end();
+    }, patienceMs);
+    this.#post(task);
+    return answer.promise.finally(() => clearTimeout(timer));
+  }
+
+  #post(task: Task): void {
+    this.#worker.postMessage(task);
+  }
+
+  #take(done: Done): void {
+    if ('text' in done) this.#answer?.resolve(done.text);
+    else this.#answer?.reject(new GraphQLError(done.reason, { extensions: done.extensions }));
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#answer?.reject(unavailable('planner', error));
+    this.#onEnd(error);
+  }
+}
+
+export const tookTooLong = (): Problem =>
+  new Problem('TIMEOUT', 'The operation could not be planned in time. Ask again in a moment.', { retryable: true });
