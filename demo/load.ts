@@ -4,18 +4,27 @@ import { loadAttributes, loadCategories, loadProducts } from './load/goods.ts';
 import { loadPeople } from './load/people.ts';
 import { loadStores, type Store } from './load/stores.ts';
 import { marketplace } from './data/marketplace.ts';
+import { InterruptedLoad } from './mishaps.ts';
 
 interface Mark {
   _id: string;
   state: 'BEGUN' | 'DONE';
 }
 
-/** Fills empty stores with the demo marketplace, through the same actions as real use. Does nothing when it is there already. */
-export async function loadDemo(host: Host, say: (line: string) => void): Promise<void> {
-  const marks = host.client.useDb('demo', { useCache: false }).collection<Mark>('marks');
+interface Options {
+  databasePrefix: string;
+  say: (line: string) => void;
+}
+
+/**
+ * Fills empty stores with the demo marketplace, through the same actions as real use. Does nothing when it is there already; half of it is
+ * an InterruptedLoad.
+ */
+export async function loadDemo(host: Host, { databasePrefix, say }: Options): Promise<void> {
+  const marks = host.client.useDb(`${databasePrefix}demo`, { useCache: false }).collection<Mark>('marks');
   const mark = await marks.findOne({ _id: 'marketplace' });
   if (mark?.state === 'DONE') return;
-  if (mark) throw new Error('An earlier start was interrupted while the demo data were loaded. Begin anew: npm start -- --fresh');
+  if (mark) throw new InterruptedLoad();
   await marks.insertOne({ _id: 'marketplace', state: 'BEGUN' });
   const since = performance.now();
   await loadMarketplace(host);

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { openServices, type Services } from '../shared/services/services.ts';
 import { users } from './data/users.ts';
+import { loadingMishap, openingMishap, placeOf } from './mishaps.ts';
 import { takePort } from './ports.ts';
 import { provideSecrets } from './secrets.ts';
 import type { Running } from './together.ts';
@@ -54,8 +55,9 @@ const { loadDemo } = await import('./load.ts');
 const { runSplit } = await import('./split.ts');
 const { announce } = await import('./announce.ts');
 
-const host = await openWholeHost();
-await loadDemo(host, say);
+const place = placeOf(data, services.mongodb);
+const host = await openWholeHost().catch((error) => giveUp(openingMishap(error, place)));
+await loadDemo(host, { databasePrefix: process.env['DATABASE_PREFIX'] ?? '', say }).catch((error) => giveUp(loadingMishap(error, place)));
 if (options.split) await host.close();
 const open = options.split ? await runSplit(port) : await runTogether(host, port);
 opened.market = open;
@@ -86,8 +88,9 @@ function readOptions(): { split?: boolean; fresh?: boolean; port?: string } {
   }
 }
 
-/** What the person at the keyboard can set right needs one line, not the place in our code. */
-function giveUp({ message }: Error): never {
+/** What the person at the keyboard can set right needs one line; LOG_LEVEL=debug shows what lies behind it. */
+function giveUp({ message, cause }: Error): never {
   console.error(message);
+  if (cause && process.env['LOG_LEVEL'] === 'debug') console.error(cause);
   process.exit(1);
 }

@@ -17,11 +17,14 @@ export interface Store {
   warehouses: Map<string, string>;
 }
 
-/** Every vendor applies, is approved, writes its profile and opens its warehouses; answers the stores by slug. */
+/** Every vendor applies, is approved, writes its profile, opens its warehouses and invites its staff; answers the stores by slug. */
 export async function loadStores(host: Host, door: Door, people: Map<string, Viewer>): Promise<Map<string, Store>> {
-  const stores = new Map(await inParallel(vendors, WIDTH, async (vendor) => [vendor.slug, await openStore(door, people, vendor)] as const));
-  for (const vendor of vendors) await inviteStaff(host, door, people, vendor, stores.get(vendor.slug)!);
-  return stores;
+  const stores = await inParallel(vendors, WIDTH, async (vendor) => {
+    const store = await openStore(door, people, vendor);
+    await inviteStaff(host, door, people, vendor, store);
+    return [vendor.slug, store] as const;
+  });
+  return new Map(stores);
 }
 
 async function openStore(door: Door, people: Map<string, Viewer>, vendor: Vendor): Promise<Store> {
