@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defineCommand } from '../../shared/commands.ts';
+import { env } from '../../shared/env.ts';
 import { defineEvent, defineWork } from '../../shared/events.ts';
+import { createVault } from '../../shared/vault.ts';
 
 const timestamp = z.iso.datetime();
 const userId = z.string();
@@ -25,6 +27,24 @@ export const accountMailAsked = defineEvent(
 
 /** One mail to one person; `template` decides the words. */
 export const emailWork = defineWork('email', z.object({ to: z.email(), template: z.string(), params: z.record(z.string(), z.string()) }));
+
+/** For tokens on the way to whoever writes the mail. Of the secret that all processes share, since any subgraph may ask for a mail. */
+const mailedTokens = () => createVault('mailed-tokens', env.INTERNAL_SECRET);
+
+interface TokenMail {
+  to: string;
+  template: string;
+  params?: Record<string, string>;
+  token: string;
+}
+
+/** A mail whose link carries a token. It travels sealed: neither an outbox nor the queue shows what lets somebody in. */
+export const tokenMail = ({ token, params, ...mail }: TokenMail) =>
+  emailWork({ ...mail, params: { ...params, sealedToken: mailedTokens().seal(token) } });
+
+/** The params with the token, for whoever writes the mail. */
+export const openParams = ({ sealedToken, ...params }: Record<string, string>): Record<string, string> =>
+  sealedToken === undefined ? params : { ...params, token: mailedTokens().open(sealedToken) };
 
 const Account = z.object({
   id: userId,

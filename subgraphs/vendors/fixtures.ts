@@ -7,7 +7,7 @@ import type { Viewer } from '../../shared/identity.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '../../shared/testing/open.ts';
 import { serveUploads } from '../../shared/uploads/serve.ts';
 import { createUploads, uploadSettings } from '../../shared/uploads.ts';
-import { findAccounts } from '../accounts/contract.ts';
+import { findAccounts, openParams } from '../accounts/contract.ts';
 import { takeIn } from './actions/members.ts';
 import type { Ctx } from './loaders.ts';
 import type { Member } from './model/vendor.ts';
@@ -145,7 +145,7 @@ async function store(app: TestApp, owner: Viewer, name: string, rest: object): P
 }
 
 /** The token of the letter that went out last. */
-export const lastToken = async (app: TestApp): Promise<string> => (await app.said('email')).at(-1)!.data.params.token;
+export const lastToken = async (app: TestApp): Promise<string> => openParams((await app.said('email')).at(-1)!.data.params)['token']!;
 
 async function joinByLetter(
   app: TestApp,

@@ -2,6 +2,7 @@ import type { Envelope } from '../../../shared/events.ts';
 import type { Ctx } from '../loaders.ts';
 import type { KeptMail } from '../model.ts';
 import { compose } from '../mails.ts';
+import { openParams } from '../contract.ts';
 
 interface Work {
   to: string;
@@ -11,9 +12,7 @@ interface Work {
 
 /** Sends by SMTP where that is configured; a server that is away is tried again. Otherwise the mail is kept. */
 export async function sendMail(ctx: Ctx, { to, template, params }: Work, { id }: Envelope<Work>): Promise<void> {
-  const { sealedToken, ...rest } = params;
-  const shown = sealedToken === undefined ? rest : { ...rest, token: ctx.ports.vault.open(sealedToken) };
-  const mail = { to, ...compose(template, shown, ctx.ports.rules.publicUrl) };
+  const mail = { to, ...compose(template, openParams(params), ctx.ports.rules.publicUrl) };
   if (ctx.ports.mailer) await ctx.ports.mailer.send({ ...mail, id });
   else await ctx.models.KeptMail.create([{ _id: id, ...mail, sentAt: ctx.now() }]);
 }

@@ -38,7 +38,7 @@ export const settings = z.object({
   GOOGLE_CLIENT_SECRET: z.string().optional(),
   /** Where Google sends people back to; `<PUBLIC_URL>/auth/google/callback` when left out. */
   GOOGLE_REDIRECT_URI: z.url().optional(),
-  /** Seals authenticator secrets and mailed tokens at rest and makes refresh tokens out of those before them; made from INTERNAL_SECRET when left out. */
+  /** Seals authenticator secrets at rest and makes refresh tokens out of those before them; made from INTERNAL_SECRET when left out. */
   ACCOUNTS_DATA_KEY: z.string().min(32).optional(),
 });
 
