@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { validate, type ExecutionResult } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 import { isStart, type Engine, type Operation } from '../engine.ts';
 import type { Listener } from './outlet.ts';
 import type { Topic } from './topics.ts';
@@ -24,6 +24,7 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 /** Who does not take anything for so long is not waited for. */
 const LONGEST_WAIT_FOR_READER_MS = 10_000;
+const LONGEST_WAIT_FOR_START_MS = 1_000;
 /** What comes at once has been there before; who waited this long has heard everything so far. */
 const LEVEL_AFTER_MS = 200;
 
@@ -42,6 +43,7 @@ export class Stream {
   #upstream: Upstream | undefined;
   #isReplay: boolean;
   #lost: { since: number; attempts: number } | undefined;
+  #onFirstMove: (() => void) | undefined;
   #ended = false;
 
   constructor(options: StreamOptions, opener: Listener) {
@@ -60,16 +62,22 @@ export class Stream {
     leave(this.#upstream);
   }
 
-  /** Goes on on the engine there is now. Without a cursor to go on from, what happens in the moment of the change may be lost. */
-  async replan(): Promise<void> {
+  /** Goes on on the engine there is now, if its schema still has what is listened to. Without a cursor to go on from, what happens in the moment of the change may be lost. */
+  async replan(check: (operation: Operation) => readonly GraphQLError[]): Promise<void> {
+    if (this.#options.topic.resumes && this.cursor === undefined) await this.#standing();
     const old = this.#upstream;
     if (!old) return; // It is being opened, and will be on the new one.
-    const { topic, engine } = this.#options;
-    const errors = validate(engine().schema, topic.operationAfter(this.cursor, this.#opener).document);
+    const errors = check(this.#options.topic.operationAfter(this.cursor, this.#opener));
     if (errors.length > 0) this.#stop({ errors });
     else if (this.#canResume()) this.#upstream = undefined;
     else await this.#overlap();
     leave(old);
+  }
+
+  /** Who was opened a moment ago is about to say where it stands. Not every subgraph can. */
+  async #standing(): Promise<void> {
+    const moved = new Promise<void>((resolve) => (this.#onFirstMove = resolve));
+    await Promise.race([moved, delay(LONGEST_WAIT_FOR_START_MS, undefined, { ref: false })]);
   }
 
   /** The old upstream is read until the new one is there. */
@@ -133,9 +141,11 @@ export class Stream {
   #move({ extensions }: ExecutionResult): void {
     this.#lost = undefined;
     const cursor = extensions?.['cursor'];
-    if (typeof cursor !== 'string') return;
-    this.cursor = cursor;
-    this.#options.onMove(this);
+    if (typeof cursor === 'string') {
+      this.cursor = cursor;
+      this.#options.onMove(this);
+    }
+    this.#onFirstMove?.();
   }
 
   #canResume(): boolean {

@@ -1,4 +1,4 @@
-import type { ExecutionResult } from 'graphql';
+import { validate, type DocumentNode, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Engine, Operation } from '../engine.ts';
 import { createCounters, type Counters } from './counters.ts';
 import { Group } from './group.ts';
@@ -86,10 +86,22 @@ export function openStreams(options: StreamsOptions): Streams {
     async replaceEngine(next) {
       engine = next;
       topicOf = createTopics({ schema: next.schema, scopeOf });
-      await Promise.all([...groups.values()].flatMap((group) => [...group.streams].map((stream) => stream.replan())));
+      const check = createCheck(next.schema);
+      const streams = [...groups.values()].flatMap((group) => [...group.streams]);
+      await Promise.all(streams.map((stream) => stream.replan(check)));
     },
   };
 }
 
 /** Never the client: where somebody sits changes nothing of what is told. */
 const wholeViewer = ({ identity }: Operation): string => JSON.stringify(identity.viewer);
+
+/** Why operations do not fit the schema, found out once a document. */
+function createCheck(schema: GraphQLSchema): (operation: Operation) => readonly GraphQLError[] {
+  const known = new Map<DocumentNode, readonly GraphQLError[]>();
+  return ({ document }) => {
+    let errors = known.get(document);
+    if (!errors) known.set(document, (errors = validate(schema, document)));
+    return errors;
+  };
+}
