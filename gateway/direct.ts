@@ -40,7 +40,7 @@ export function createDirect({ engine, operations, errors }: DirectOptions): Ans
     const { query: source, operationName, variables } = request;
     const { correlationId } = context;
     try {
-      operations.admit({ document, operationName, viewer: context.identity.viewer });
+      operations.admit({ document, operationName, variables, viewer: context.identity.viewer });
       const result = await engine.execute({ source, document, operationName, variables, ...context });
       if (isIncremental(result)) throw new Error('a document with deferred parts was taken for a plain one');
       // Without data nothing was run: the request itself was at fault.

@@ -17,6 +17,8 @@ export interface Operation {
   deadline: number;
   /** Of a subscription: its first result shall say where the stream begins, see `isStart`. */
   wantsStart?: boolean | undefined;
+  /** Its cost shall be in the extensions of the answer. */
+  wantsCost?: boolean | undefined;
 }
 
 export interface EngineOptions {

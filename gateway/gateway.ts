@@ -3,12 +3,14 @@ import { fastify, type FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER, correlationIdFrom } from '../shared/correlation.ts';
 import { Problem } from '../shared/errors.ts';
 import type { Check } from '../shared/health.ts';
+import type { Identity } from '../shared/identity.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { scalars } from '../shared/scalars.ts';
 import { serveSockets } from '../shared/sockets.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { UploadSettings } from '../shared/uploads.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
+import { COST_HEADER } from './cost/meter-engine.ts';
 import { createDirect } from './direct.ts';
 import { openEngine } from './engine/open.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
@@ -24,8 +26,7 @@ import { LIMITS } from './plugins/use-limits.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
 import { anonymousViewers, useViewer } from './plugins/use-viewer.ts';
-import { guardEngine } from './rights/guard-engine.ts';
-import { readRules } from './rules.ts';
+import { applyRules, readRules } from './rules.ts';
 import { keepSessions } from './socket-sessions.ts';
 import { socketProtocol } from './sockets.ts';
 
@@ -86,10 +87,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { supergraphSdl, transports, isRevoked, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
   const log = options.log ?? createLog('gateway');
   const unguarded = (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, log });
-  const { rights } = readRules(supergraphSdl, unguarded.schema);
-  const engine = guardEngine(unguarded, rights);
+  const rules = readRules(supergraphSdl, unguarded.schema);
+  const engine = applyRules(unguarded, rules);
   const errors = useErrors({ production, log });
-  const operations = createOperations(engine.schema, { production });
+  const operations = createOperations(engine.schema, { production, costs: rules.costs });
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
   const isWelcome = useOrigins(options.corsOrigins ?? []);
@@ -99,7 +100,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const contextOf = async ({ raw, id }: FastifyRequest): Promise<RequestContext> => {
     const { viewer } = await viewers.fromHeaders(raw.rawHeaders);
     if (await isEnded(viewer, isRevoked)) throw new Problem('UNAUTHENTICATED', 'The session has ended. Sign in again.');
-    return { identity: { issuer: 'gateway', viewer, client: clientOf(raw) }, correlationId: id, deadline: Date.now() + timeoutMs };
+    const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw) };
+    const wantsCost = raw.headers[COST_HEADER] === 'report';
+    return { identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
   };
 
   let closing = false;

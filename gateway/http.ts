@@ -6,6 +6,7 @@ import type { Identity } from '../shared/identity.ts';
 import type { Log } from '../shared/log.ts';
 import { isIncremental, type Engine, type IncrementalResult } from './engine.ts';
 import type { Operations } from './operations.ts';
+import { asksForCost } from './cost/meter-engine.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { LIMITS } from './plugins/use-limits.ts';
 
@@ -13,6 +14,8 @@ export interface RequestContext {
   identity: Identity;
   correlationId: string;
   deadline: number;
+  /** Its cost shall be in the extensions of the answer. */
+  wantsCost?: boolean;
 }
 
 interface HttpOptions {
@@ -59,15 +62,17 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
       didResolveOperation: async ({ document, source, request, contextValue, response }) => {
         response.http.status = BAD_REQUEST; // of whatever is thrown here
         const { viewer } = contextValue.identity;
-        const { operation } = operations.admit({ document, operationName: request.operationName, viewer });
+        const { operationName, variables } = request;
+        const { operation } = operations.admit({ document, operationName, variables, viewer });
         if (operation === 'subscription')
           throw new Problem('SUBSCRIPTION_OVER_HTTP', 'Subscriptions are served over WebSocket at the same address.');
         delete response.http.status;
         operations.keep(source, document);
       },
       responseForOperation: async ({ document, source, request, contextValue, response }) => {
-        const { operationName, variables } = request;
-        const result = await engine.execute({ source, document, operationName, variables, ...contextValue });
+        const { operationName, variables, extensions } = request;
+        const wantsCost = contextValue.wantsCost || asksForCost(extensions);
+        const result = await engine.execute({ source, document, operationName, variables, ...contextValue, wantsCost });
         if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };
         // Without data nothing was run: the request itself was at fault.
         if (result.data === undefined) response.http.status = BAD_REQUEST;

@@ -12,6 +12,8 @@ import {
 import { LRUCache } from 'lru-cache';
 import { Problem } from '../shared/errors.ts';
 import type { Viewer } from '../shared/identity.ts';
+import type { Costs } from './cost/costs.ts';
+import { useCost } from './plugins/use-cost.ts';
 import { useIntrospection } from './plugins/use-introspection.ts';
 import { LIMITS, useLimits } from './plugins/use-limits.ts';
 
@@ -20,6 +22,7 @@ const KEPT_DOCUMENTS = 2_000;
 export interface Admission {
   document: DocumentNode;
   operationName?: string | null | undefined;
+  variables: Readonly<Record<string, unknown>> | null | undefined;
   viewer: Viewer | null;
 }
 
@@ -35,10 +38,11 @@ export interface Operations {
   admit: (admission: Admission) => OperationDefinitionNode;
 }
 
-export function createOperations(schema: GraphQLSchema, { production }: { production: boolean }): Operations {
+export function createOperations(schema: GraphQLSchema, { production, costs }: { production: boolean; costs: Costs }): Operations {
   const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
   const plain = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
   const limits = useLimits(schema);
+  const cost = useCost(costs);
   const introspection = useIntrospection({ production });
 
   return {
@@ -60,10 +64,10 @@ export function createOperations(schema: GraphQLSchema, { production }: { produc
       if (isPlain(document)) plain.set(source, document);
     },
     known: (source) => plain.get(source),
-    admit({ document, operationName, viewer }) {
+    admit({ document, operationName, variables, viewer }) {
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);
-      const refused = limits.check(document) ?? introspection(document, viewer);
+      const refused = limits.check(document) ?? cost({ document, operationName, variables }) ?? introspection(document, viewer);
       if (refused) throw refused;
       return operation;
     },

@@ -1,15 +1,26 @@
 import { parse, type GraphQLSchema } from 'graphql';
 import { readAnnotations } from './annotations.ts';
+import { createCosts, type Costs } from './cost/costs.ts';
+import { meterEngine } from './cost/meter-engine.ts';
+import type { Engine } from './engine.ts';
+import { guardEngine } from './rights/guard-engine.ts';
 import { readRequirements } from './rights/requirements.ts';
 import { createRights, type Rights } from './rights/rights.ts';
 
 /** What the directives of a supergraph lay down for those who ask it. */
 export interface Rules {
   rights: Rights;
+  costs: Costs;
 }
 
 /** Reads the rules of a supergraph once; `schema` is what its clients see. */
 export function readRules(supergraphSdl: string, schema: GraphQLSchema): Rules {
   const annotations = readAnnotations(parse(supergraphSdl, { noLocation: true }));
-  return { rights: createRights(schema, readRequirements(annotations, schema)) };
+  return {
+    rights: createRights(schema, readRequirements(annotations, schema)),
+    costs: createCosts(annotations, schema),
+  };
 }
+
+/** The engine as clients get it: nobody is shown what he may not see, and costs are told. */
+export const applyRules = (engine: Engine, { rights, costs }: Rules): Engine => meterEngine(guardEngine(engine, rights), costs);

@@ -15,7 +15,7 @@ export interface TestSubgraphs {
   listeners: (count: number) => Promise<void>;
 }
 
-const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable"])\n';
+const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@listSize"])\n';
 const NAMES: Record<string, string> = { p1: 'Ada', p2: 'Bo', p3: 'Cy' };
 const BOARDS = [
   { id: 'b1', title: 'Ideas', owner: { id: 'p1' } },
@@ -110,7 +110,7 @@ function openBoards(): PlainSubgraph {
   return plainSubgraph({
     name: 'boards',
     typeDefs: `${LINK}
-      type Query { boards(first: Int = 10): BoardConnection!  board(id: ID!): Board  locked: String! }
+      type Query { boards(first: Int = 10): BoardConnection! @listSize(slicingArguments: ["first"], sizedFields: ["nodes", "edges"])  board(id: ID!): Board  locked: String! }
       type BoardConnection { nodes: [Board!]!  edges: [BoardEdge!]! }
       type BoardEdge { cursor: String!  node: Board! }
       type Board @key(fields: "id") { id: ID!  title: String!  owner: Person }

@@ -247,11 +247,15 @@ export const operationsTypeDefs = /* GraphQL */ `
 
   extend type Mutation {
     "Handles a dead letter once more. For admins."
-    retryDeadLetter("Which one." input: RetryDeadLetterInput!): RetryDeadLetterPayload! @policy(policies: [["role:admin"]]) @tag(name: "admin")
+    retryDeadLetter("Which one." input: RetryDeadLetterInput!): RetryDeadLetterPayload!
+      @policy(policies: [["role:admin"]])
+      @tag(name: "admin")
     "Tries the step at which a saga stands again, now. For admins."
     retrySaga("Which one." input: RetrySagaInput!): RetrySagaPayload! @policy(policies: [["role:admin"]]) @tag(name: "admin")
     "Turns an open saga back: everything it did is undone. For admins."
-    compensateSaga("Which one and why." input: CompensateSagaInput!): CompensateSagaPayload! @policy(policies: [["role:admin"]]) @tag(name: "admin")
+    compensateSaga("Which one and why." input: CompensateSagaInput!): CompensateSagaPayload!
+      @policy(policies: [["role:admin"]])
+      @tag(name: "admin")
   }
 
   extend enum UserErrorCode {

@@ -1,4 +1,5 @@
 import type { GraphQLError } from 'graphql';
+import { asksForCost } from '../cost/meter-engine.ts';
 import type { Operation } from '../engine.ts';
 import type { Operations } from '../operations.ts';
 
@@ -7,6 +8,7 @@ export interface Asked {
   query: string;
   operationName?: string | null | undefined;
   variables?: Record<string, unknown> | null | undefined;
+  extensions?: Record<string, unknown> | null | undefined;
 }
 
 interface Admitted {
@@ -28,14 +30,21 @@ export class NotValid extends Error {
 /** The operation that is meant, by the same rules on every way in. Throws NotValid, or a Problem, when it may not run. */
 export function admitAsked(
   operations: Operations,
-  { query: source, operationName, variables }: Asked,
+  { query: source, operationName, variables, extensions }: Asked,
   envelope: Pick<Operation, 'identity' | 'correlationId' | 'deadline'>,
 ): Admitted {
   const { document, errors } = operations.read(source);
   if (errors) throw new NotValid(errors);
-  const { operation: kind } = operations.admit({ document, operationName, viewer: envelope.identity.viewer });
+  const { operation: kind } = operations.admit({ document, operationName, variables, viewer: envelope.identity.viewer });
   return {
     kind,
-    operation: { source, document, operationName: operationName ?? undefined, variables: variables ?? undefined, ...envelope },
+    operation: {
+      source,
+      document,
+      operationName: operationName ?? undefined,
+      variables: variables ?? undefined,
+      wantsCost: asksForCost(extensions),
+      ...envelope,
+    },
   };
 }

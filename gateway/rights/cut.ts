@@ -1,9 +1,7 @@
 import {
   getNamedType,
   getOperationAST,
-  isInterfaceType,
   isNonNullType,
-  isObjectType,
   Kind,
   print,
   visit,
@@ -11,12 +9,12 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
-  type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
+import { fieldOf, fragmentsOf, keyOf } from '../documents.ts';
 import { createGap, isGapless, type Gap } from './gaps.ts';
 
 /** One place of an operation that was cut out, by its keys in the answer. */
@@ -85,15 +83,6 @@ export function cutOperation({ schema, document, operationName, isForbidden }: C
   const left = onlyUsed(getOperationAST(marked, operationName) as OperationDefinitionNode, fragmentsOf(marked));
   return { document: left, source: print(left), refusals, gap };
 }
-
-export const keyOf = ({ alias, name }: FieldNode): string => alias?.value ?? name.value;
-
-/** The definition of a field; undefined for what every type has, such as `__typename`. */
-export const fieldOf = (parent: GraphQLNamedType | undefined | null, { name }: FieldNode): GraphQLField<unknown, unknown> | undefined =>
-  isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[name.value] : undefined;
-
-export const fragmentsOf = ({ definitions }: DocumentNode): Map<string, FragmentDefinitionNode> =>
-  new Map(definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])));
 
 /** The beginning of keys that the operation does not use itself. */
 function marker(document: DocumentNode): string {

@@ -11,9 +11,9 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { forbidden, unauthenticated } from '../../shared/errors.ts';
+import { fieldOf, isIncluded, variablesOf } from '../documents.ts';
 import type { IncrementalPart, Operation } from '../engine.ts';
-import { isIncluded, variablesOf } from './conditions.ts';
-import { cutOperation, fieldOf, type Cut } from './cut.ts';
+import { cutOperation, type Cut } from './cut.ts';
 import { fillGaps, type Gap } from './gaps.ts';
 import type { Requirement, Requirements } from './requirements.ts';
 
