@@ -1,4 +1,4 @@
-import { Pool } from 'undici';
+import { Pool, type Dispatcher } from 'undici';
 
 export interface PostOptions {
   /** Sockets kept open. */
@@ -10,7 +10,7 @@ export interface PostOptions {
 
 export interface Post {
   path: string;
-  headers: Record<string, string>;
+  headers: Readonly<Record<string, string>>;
   body: string;
   /** How long the whole answer may take. */
   timeoutMs: number;
@@ -18,20 +18,25 @@ export interface Post {
 
 export interface Posted {
   status: number;
+  headers: Dispatcher.ResponseData['headers'];
   text: string;
 }
 
 export interface Poster {
-  /** Rejects when there is no whole answer, with a `TooLate` when the time was over. */
-  post(request: Post): Promise<Posted>;
+  /** Rejects when there is no whole answer, with a `TooLate` when the time was over. With `onPart` the text is handed over in parts. */
+  post(request: Post, onPart?: (part: Buffer) => void): Promise<Posted>;
   close(): Promise<void>;
 }
 
-export class TooLate extends Error {}
+export class TooLate extends Error {
+  constructor() {
+    super('no answer in time');
+  }
+}
 
 /**
- * POSTs over kept-alive connections. Answers are wanted whole, in limited time: so undici's bare `dispatch` does, at half the price of its
- * `request`, with its streams and signals.
+ * POSTs over kept-alive connections. Answers are wanted in limited time and by nobody who could be slower than they: so undici's bare
+ * `dispatch` does, at half the price of its `request`, with its streams and signals.
  */
 export function createPoster(origin: string, { connections, connectTimeoutMs, maxAnswerBytes }: PostOptions): Poster {
   const pool = new Pool(origin, {
@@ -44,47 +49,49 @@ export function createPoster(origin: string, { connections, connectTimeoutMs, ma
     bodyTimeout: 0,
   });
   return {
-    post: (request) => new Promise((resolve, reject) => send(pool, request, { resolve, reject })),
+    post: (request, onPart) => new Promise((resolve, reject) => send(pool, request, { resolve, reject, onPart })),
     close: () => pool.destroy(),
   };
 }
 
-interface Settle {
+interface Outcome {
   resolve: (answer: Posted) => void;
   reject: (error: Error) => void;
+  onPart: ((part: Buffer) => void) | undefined;
 }
 
-function send(pool: Pool, { path, headers, body, timeoutMs }: Post, { resolve, reject }: Settle): void {
+function send(pool: Pool, { path, headers, body, timeoutMs }: Post, { resolve, reject, onPart }: Outcome): void {
   const parts: Buffer[] = [];
-  let status = 0;
-  let abort: ((reason: Error) => void) | undefined;
+  const answer: Posted = { status: 0, headers: {}, text: '' };
+  let controller: Dispatcher.DispatchController | undefined;
   let late: TooLate | undefined;
   const timer = setTimeout(() => {
-    late = new TooLate('no answer in time');
-    abort?.(late);
+    late = new TooLate();
+    controller?.abort(late);
     reject(late);
   }, timeoutMs);
-  const fail = (error: Error): void => {
-    clearTimeout(timer);
-    reject(error);
-  };
   pool.dispatch(
     { method: 'POST', path, headers, body },
     {
-      // Its turn may come when nobody waits any more.
-      onRequestStart(controller) {
-        if (late) controller.abort(late);
-        abort = (reason) => controller.abort(reason);
+      onRequestStart(started) {
+        controller = started;
+        // Its turn has come when nobody waits any more.
+        if (late) started.abort(late);
       },
-      onResponseStart: (_controller, statusCode) => void (status = statusCode),
-      onResponseData: (_controller, part) => void parts.push(part),
+      onResponseStart(_controller, status, answered) {
+        answer.status = status;
+        answer.headers = answered;
+      },
+      onResponseData: (_controller, part) => (onPart ? onPart(part) : void parts.push(part)),
       onResponseEnd() {
         clearTimeout(timer);
-        resolve({ status, text: textOf(parts) });
+        answer.text = (parts.length === 1 ? parts[0]! : Buffer.concat(parts)).toString();
+        resolve(answer);
       },
-      onResponseError: (_controller, error) => fail(error),
+      onResponseError(_controller, error) {
+        clearTimeout(timer);
+        reject(error);
+      },
     },
   );
 }
-
-const textOf = (parts: Buffer[]): string => (parts.length === 1 ? parts[0]! : Buffer.concat(parts)).toString();

@@ -1,7 +1,9 @@
 import type { ExecutionResult } from 'graphql';
 import { answersShape, isExecutionResult } from './answer-shape.ts';
 import { Problem } from './errors.ts';
-import { createPoster, TooLate, type Poster } from './http-post.ts';
+import type { BatchedAnswer } from './batch.ts';
+import { createBatcher } from './http-batch.ts';
+import { createPoster, TooLate, type Post as HttpPost } from './http-post.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
 import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, SubgraphTransport } from './transport.ts';
@@ -37,15 +39,18 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
   const poster = createPoster(base.origin, { connections, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxAnswerBytes });
   const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPayload: maxAnswerBytes };
   const access = isForeign ? foreignAccess(name, base, limits) : ownAccess(name, base, limits);
-  const post = createPost(name, { poster, access });
+  const post = createPost(name, { send: poster.post, access });
+  const read = createPost(name, { send: createBatcher(poster, access.endpoint), access });
   const resilience = resilienceFor(name, options.resilience);
 
   return {
     execute({ query, operationName, variables, ...request }) {
       const time = timeOf(request, timeoutMs);
+      const repeatable = !isMutation(query);
+      const ask = repeatable ? read : post;
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer(name, query, await post(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
-      return resilience.run(work, { repeatable: !isMutation(query), deadline: time.until });
+        graphqlAnswer(name, query, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
+      return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
       const time = timeOf(request, commandTimeoutMs);
@@ -62,19 +67,19 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
 }
 
 interface PostOptions {
-  poster: Poster;
+  send: (request: HttpPost) => Promise<BatchedAnswer>;
   access: Access;
 }
 
 type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 
 /** One attempt. Whatever keeps the answer away is an unavailable subgraph; why stays in the log. */
-function createPost(name: string, { poster, access }: PostOptions): Post {
+function createPost(name: string, { send, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
     if (patience <= 0) throw impatient(name);
     try {
-      const { status, text } = await poster.post({
+      const { status, text } = await send({
         path,
         headers: headersOf(request, await access.headersFor(request.identity)),
         body: JSON.stringify(body),

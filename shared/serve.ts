@@ -2,6 +2,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { GraphQLError, parse, type GraphQLSchema } from 'graphql';
 import { makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { z } from 'zod';
+import { BATCH_HEADER, BATCH_TYPE, readBatch, type BatchedAnswer, type BatchedText } from './batch.ts';
 import { CORRELATION_HEADER, correlationIdFrom } from './correlation.ts';
 import { env } from './env.ts';
 import { isProblem, maskError, Problem, unauthenticated } from './errors.ts';
@@ -9,6 +10,7 @@ import { healthReport } from './health.ts';
 import { IDENTITY_HEADER, verifyIdentity, type Identity } from './identity.ts';
 import { createLog, type Log } from './log.ts';
 import type { OpenSubgraph } from './runtime.ts';
+import { answerBatch } from './serve-batch.ts';
 import { serveSockets, type SocketExtra } from './sockets.ts';
 import type { SubgraphRequest } from './transport.ts';
 import { problemToWire } from './wire.ts';
@@ -37,6 +39,8 @@ declare module 'fastify' {
 /** What a caller sends in one request grows with its answer (one representation an entity), so it may be larger than a client's. */
 const GRAPHQL_BODY = 2 * 1024 * 1024;
 const COMMAND_BODY = 1024 * 1024;
+/** Requests of one batch. More would keep the process busy with one caller for too long. */
+const BATCH_SIZE = 50;
 const SOCKET_MESSAGE = 1024 * 1024;
 /** Nobody may keep a subgraph busy for longer, whatever deadline the header names. */
 const LONGEST_MS = 60_000;
@@ -47,6 +51,7 @@ const GraphqlBody = z.object({
   variables: z.record(z.string(), z.unknown()).nullish(),
 });
 const CommandBody = z.object({ input: z.unknown() });
+const BatchHeaders = z.record(z.string(), z.string()).catch({});
 
 /** One subgraph over HTTP and graphql-ws, for its own kind only: without a signed identity it answers nothing but its health. */
 export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<Served> {
@@ -67,12 +72,13 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   const onRequest = async (request: FastifyRequest): Promise<void> => {
     request.identity = await identify(request.headers[IDENTITY_HEADER], open.name);
   };
+  app.addContentTypeParser(BATCH_TYPE, { parseAs: 'string' }, (_request, text, done) => done(null, readBatch(String(text))));
   app.post('/graphql', { onRequest, bodyLimit: GRAPHQL_BODY }, async (request, reply) => {
-    const body = GraphqlBody.safeParse(request.body);
-    if (!body.success) throw new Problem('BAD_REQUEST', 'The body must be one GraphQL request.');
-    const { query, operationName, variables } = body.data;
-    const asked = { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
-    return reply.send(await open.execute({ ...asked, ...envelopeOf(request) }));
+    if (request.headers['content-type'] !== BATCH_TYPE)
+      return reply.header(BATCH_HEADER, BATCH_SIZE).send(await open.execute({ ...operationOf(request.body), ...envelopeOf(request) }));
+    const batch = request.body as BatchedText[];
+    if (batch.length > BATCH_SIZE) throw new Problem('PAYLOAD_TOO_LARGE', 'These are too many requests for one batch.');
+    return reply.type(BATCH_TYPE).send(answerBatch(batch, (one) => answerBatched(open, one, log)));
   });
   app.post<{ Params: { command: string } }>('/internal/:command', { onRequest, bodyLimit: COMMAND_BODY }, async (request, reply) => {
     const body = CommandBody.safeParse(request.body);
@@ -110,12 +116,44 @@ function addHealth(app: FastifyInstance, open: OpenSubgraph): void {
   });
 }
 
+function operationOf(body: unknown): Pick<SubgraphRequest, 'query' | 'operationName' | 'variables'> {
+  const parsed = GraphqlBody.safeParse(body);
+  if (!parsed.success) throw new Problem('BAD_REQUEST', 'The body must be one GraphQL request.');
+  const { query, operationName, variables } = parsed.data;
+  return { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem('BAD_REQUEST', 'The body must be JSON.');
+  }
+}
+
+/** A request of a batch stands for itself: it may come from another caller than the next, and fails alone. */
+async function answerBatched(open: OpenSubgraph, one: BatchedText, log: Log): Promise<BatchedAnswer> {
+  let headers: FastifyRequest['headers'] = {};
+  try {
+    headers = BatchHeaders.parse(jsonOf(one.headers));
+    const identity = await identify(headers[IDENTITY_HEADER], open.name);
+    const result = await open.execute({ ...operationOf(jsonOf(one.body)), ...envelopeOf({ identity, headers }) });
+    return { status: 200, text: JSON.stringify(result) };
+  } catch (error) {
+    const { status, message, extensions } = refusalOf(error, headers, log);
+    return { status, text: JSON.stringify({ errors: [{ message, extensions }] }) };
+  }
+}
+
 async function identify(token: unknown, audience: string): Promise<Identity> {
   if (typeof token !== 'string') throw unauthenticated();
   return verifyIdentity(token, audience);
 }
 
-function envelopeOf({ identity, headers }: FastifyRequest): Pick<SubgraphRequest, 'identity' | 'correlationId' | 'deadline'> {
+function envelopeOf({
+  identity,
+  headers,
+}: Pick<FastifyRequest, 'identity' | 'headers'>): Pick<SubgraphRequest, 'identity' | 'correlationId' | 'deadline'> {
   if (!identity) throw unauthenticated();
   const latest = Date.now() + LONGEST_MS;
   const asked = Number(headers['x-deadline'] ?? Number.NaN);
@@ -127,14 +165,18 @@ function envelopeOf({ identity, headers }: FastifyRequest): Pick<SubgraphRequest
 }
 
 /** One typed error and no data. Commands get it as `error`, everything else as a GraphQL answer. */
-function refuse(reply: FastifyReply, error: unknown, request: FastifyRequest, log: Log): FastifyReply {
-  const correlationId = correlationIdFrom(request.headers[CORRELATION_HEADER]);
+function refuse(reply: FastifyReply, error: unknown, { url, headers }: FastifyRequest, log: Log): FastifyReply {
+  const { status, problem, message, extensions, correlationId } = refusalOf(error, headers, log);
+  reply.status(status).header(CORRELATION_HEADER, correlationId);
+  if (!url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
+  return reply.send({ error: problem ? problemToWire(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
+}
+
+function refusalOf(error: unknown, headers: FastifyRequest['headers'], log: Log) {
+  const correlationId = correlationIdFrom(headers[CORRELATION_HEADER]);
   const problem = isProblem(error) ? error : problemOfHttp(error);
   const { message, extensions } = maskError(problem ?? error, { correlationId, log });
-  const status = problem ? (STATUS[problem.code] ?? 400) : 500;
-  reply.status(status).header(CORRELATION_HEADER, correlationId);
-  if (!request.url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
-  return reply.send({ error: problem ? problemToWire(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
+  return { status: problem ? (STATUS[problem.code] ?? 400) : 500, problem, message, extensions, correlationId };
 }
 
 const STATUS: Record<string, number> = {
