@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { AnyContext } from './context.ts';
+import { opened } from './sealed.ts';
 
 /*
  * Glossary. Event: a fact of the past that others may hear. Work item: a piece of work put on a named queue.
@@ -31,6 +32,8 @@ export interface EventDefinition<T = unknown> {
   topics: (data: T) => string[];
   /** Set for work items: the one queue that does the work. */
   queue: string | undefined;
+  /** Top-level texts that are secrets: they are sealed from the outbox to the handler. */
+  sealed: readonly string[];
 }
 
 interface EventOptions<T> {
@@ -40,19 +43,22 @@ interface EventOptions<T> {
 
 /** A fact in the past tense, `Noun.PastParticiple`. Fields are only added; a breaking change is a new version beside the old one. */
 export function defineEvent<T>(type: string, schema: z.ZodType<T>, options: EventOptions<T> = {}): EventDefinition<T> {
-  return definition(type, schema, { version: options.version ?? 1, topics: options.topics ?? (() => []), queue: undefined });
+  return definition(type, schema, { version: options.version ?? 1, topics: options.topics ?? (() => []), queue: undefined, sealed: [] });
 }
 
-/** Work for one named queue. It leaves through the outbox like an event, so it is done once for each time its cause was committed. */
-export function defineWork<T>(queue: string, schema: z.ZodType<T>): EventDefinition<T> {
-  return definition(queue, schema, { version: 1, topics: () => [], queue });
-}
-
-function definition<T>(
-  type: string,
+/**
+ * Work for one named queue. It leaves through the outbox like an event, so it is done once for each time its cause was committed. What
+ * `sealed` names is text that nobody can read on the way.
+ */
+export function defineWork<T>(
+  queue: string,
   schema: z.ZodType<T>,
-  rest: Pick<EventDefinition<T>, 'version' | 'topics' | 'queue'>,
+  { sealed: secrets = [] }: { sealed?: readonly (keyof T & string)[] } = {},
 ): EventDefinition<T> {
+  return definition(queue, schema, { version: 1, topics: () => [], queue, sealed: secrets });
+}
+
+function definition<T>(type: string, schema: z.ZodType<T>, rest: Omit<EventDefinition<T>, 'type' | 'schema'>): EventDefinition<T> {
   const create = (data: T): Said<T> => ({ definition: made, data });
   const made: EventDefinition<T> = Object.assign(create, { type, schema, ...rest });
   return made;
@@ -86,6 +92,6 @@ export function on<T, C extends AnyContext>(
     kind: 'event',
     repeatable,
     event: event as unknown as EventDefinition,
-    run: (ctx, data, envelope) => action(ctx, event.schema.parse(data), envelope as Envelope<T>),
+    run: (ctx, data, envelope) => action(ctx, event.schema.parse(opened(event, data)), envelope as Envelope<T>),
   };
 }

@@ -1,6 +1,7 @@
 import type { ClientSession, Connection } from 'mongoose';
 import type { Envelope, Said } from './events.ts';
 import { newId } from './ids.ts';
+import { sealed } from './sealed.ts';
 import { createIndexes } from './store.ts';
 
 export type OutboxState = 'NEW' | 'SENT' | 'DONE';
@@ -54,7 +55,7 @@ interface Saying {
 export async function writeOutbox(db: Connection, said: readonly Said<any>[], saying: Saying): Promise<void> {
   if (said.length === 0) return;
   const rows = said.map(({ definition, data }): OutboxRow => {
-    const payload = definition.schema.parse(data);
+    const payload = sealed(definition, definition.schema.parse(data));
     const waiting = definition.queue ? [definition.queue] : saying.consumersOf(definition.type);
     const topics = definition.topics(payload);
     const isHeard = waiting.length > 0 || topics.length > 0;

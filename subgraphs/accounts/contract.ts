@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { defineCommand } from '../../shared/commands.ts';
-import { env } from '../../shared/env.ts';
 import { defineEvent, defineWork } from '../../shared/events.ts';
-import { createVault } from '../../shared/vault.ts';
 
 const timestamp = z.iso.datetime();
 const userId = z.string();
@@ -25,26 +23,12 @@ export const accountMailAsked = defineEvent(
   z.object({ email: z.string(), about: z.enum(['VERIFY_EMAIL', 'RESET_PASSWORD']), silent: z.boolean(), timestamp }),
 );
 
-/** One mail to one person; `template` decides the words. */
-export const emailWork = defineWork('email', z.object({ to: z.email(), template: z.string(), params: z.record(z.string(), z.string()) }));
-
-/** For tokens on the way to whoever writes the mail. Of the secret that all processes share, since any subgraph may ask for a mail. */
-const mailedTokens = () => createVault('mailed-tokens', env.INTERNAL_SECRET);
-
-interface TokenMail {
-  to: string;
-  template: string;
-  params?: Record<string, string>;
-  token: string;
-}
-
-/** A mail whose link carries a token. It travels sealed: neither an outbox nor the queue shows what lets somebody in. */
-export const tokenMail = ({ token, params, ...mail }: TokenMail) =>
-  emailWork({ ...mail, params: { ...params, sealedToken: mailedTokens().seal(token) } });
-
-/** The params with the token, for whoever writes the mail. */
-export const openParams = ({ sealedToken, ...params }: Record<string, string>): Record<string, string> =>
-  sealedToken === undefined ? params : { ...params, token: mailedTokens().open(sealedToken) };
+/** One mail to one person; `template` decides the words. What its link lets in with is the `token`, never one of the params. */
+export const emailWork = defineWork(
+  'email',
+  z.object({ to: z.email(), template: z.string(), params: z.record(z.string(), z.string()), token: z.string().optional() }),
+  { sealed: ['token'] },
+);
 
 const Account = z.object({
   id: userId,

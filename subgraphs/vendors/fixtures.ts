@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { fastify } from 'fastify';
 import type { Viewer } from '../../shared/identity.ts';
+import { opened } from '../../shared/sealed.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '../../shared/testing/open.ts';
 import { serveUploads } from '../../shared/uploads/serve.ts';
 import { createUploads, uploadSettings } from '../../shared/uploads.ts';
-import { findAccounts, openParams } from '../accounts/contract.ts';
+import { emailWork, findAccounts } from '../accounts/contract.ts';
 import { takeIn } from './actions/members.ts';
 import type { Ctx } from './loaders.ts';
 import type { Member } from './model/vendor.ts';
@@ -145,7 +146,7 @@ async function store(app: TestApp, owner: Viewer, name: string, rest: object): P
 }
 
 /** The token of the letter that went out last. */
-export const lastToken = async (app: TestApp): Promise<string> => openParams((await app.said('email')).at(-1)!.data.params)['token']!;
+export const lastToken = async (app: TestApp): Promise<string> => opened(emailWork, (await app.said('email')).at(-1)!.data).token;
 
 async function joinByLetter(
   app: TestApp,

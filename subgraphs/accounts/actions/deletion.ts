@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '../../../shared/errors.ts';
 import { findMemberships } from '../../vendors/contract.ts';
-import { emailWork, tokenMail, userDeleted } from '../contract.ts';
+import { emailWork, userDeleted } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword } from '../passwords.ts';
@@ -19,7 +19,7 @@ export async function requestAccountDeletion(ctx: Ctx, { password }: z.infer<typ
   await refuseOwners(ctx, user._id);
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'DELETE_ACCOUNT' });
-    inner.publish(tokenMail({ to: user.email, template: 'delete-account', token: secret }));
+    inner.publish(emailWork({ to: user.email, template: 'delete-account', params: {}, token: secret }));
   });
   return { accepted: true };
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { invalid, Problem } from '../../../shared/errors.ts';
 import { email } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
-import { emailWork, tokenMail, userProfileUpdated } from '../contract.ts';
+import { emailWork, userProfileUpdated } from '../contract.ts';
 import { guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword } from '../passwords.ts';
@@ -20,7 +20,7 @@ export async function requestEmailChange(ctx: Ctx, { newEmail, password }: z.inf
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'CHANGE_EMAIL', email: newEmail });
     const taken = await inner.models.User.exists({ email: newEmail });
-    const invitation = tokenMail({ to: newEmail, template: 'email-change', token: secret });
+    const invitation = emailWork({ to: newEmail, template: 'email-change', params: {}, token: secret });
     const notice = emailWork({ to: newEmail, template: 'address-in-use', params: {} });
     if (mayWrite) inner.publish(taken ? notice : invitation);
     inner.publish(emailWork({ to: user.email, template: 'email-change-asked', params: {} }));

@@ -2,17 +2,17 @@ import type { Envelope } from '../../../shared/events.ts';
 import type { Ctx } from '../loaders.ts';
 import type { KeptMail } from '../model.ts';
 import { compose } from '../mails.ts';
-import { openParams } from '../contract.ts';
 
 interface Work {
   to: string;
   template: string;
   params: Record<string, string>;
+  token?: string | undefined;
 }
 
 /** Sends by SMTP where that is configured; a server that is away is tried again. Otherwise the mail is kept. */
-export async function sendMail(ctx: Ctx, { to, template, params }: Work, { id }: Envelope<Work>): Promise<void> {
-  const mail = { to, ...compose(template, openParams(params), ctx.ports.rules.publicUrl) };
+export async function sendMail(ctx: Ctx, { to, template, params, token }: Work, { id }: Envelope<Work>): Promise<void> {
+  const mail = { to, ...compose(template, { ...params, ...(token && { token }) }, ctx.ports.rules.publicUrl) };
   if (ctx.ports.mailer) await ctx.ports.mailer.send({ ...mail, id });
   else await ctx.models.KeptMail.create([{ _id: id, ...mail, sentAt: ctx.now() }]);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { email, idempotencyKey, phone, text } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
-import { accountMailAsked, tokenMail, userProfileUpdated, userRegistered } from '../contract.ts';
+import { accountMailAsked, emailWork, userProfileUpdated, userRegistered } from '../contract.ts';
 import { countRegistration, guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
@@ -70,7 +70,7 @@ export async function createUser(ctx: Ctx, person: Partial<User> & { email: stri
 
 async function mailVerification(ctx: Ctx, { _id: userId, email: to }: User): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'VERIFY_EMAIL', email: to });
-  ctx.publish(tokenMail({ to, template: 'verify-email', token: secret }));
+  ctx.publish(emailWork({ to, template: 'verify-email', params: {}, token: secret }));
 }
 
 export const RequestEmailVerification = z.object({ email: email() });
@@ -106,7 +106,7 @@ export async function answerMailAsked(
 
 async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: string): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'RESET_PASSWORD' });
-  ctx.publish(tokenMail({ to, template, token: secret }));
+  ctx.publish(emailWork({ to, template, params: {}, token: secret }));
 }
 
 export const VerifyEmail = z.object({ token: tokenInput() });

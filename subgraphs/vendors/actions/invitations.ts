@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { forbidden, notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
 import { email, idempotencyKey } from '../../../shared/input.ts';
-import { findAccounts, tokenMail } from '../../accounts/contract.ts';
+import { emailWork, findAccounts } from '../../accounts/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES } from '../roles.ts';
@@ -38,7 +38,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   const letter = { vendorId, email: to, role, tokenHash: hashOf(token), invitedBy: viewerId(ctx), expiresAt, createdAt: at };
   const [invitation] = await ctx.models.Invitation.create([letter]);
   ctx.publish(
-    tokenMail({ to, template: 'vendor-invitation', params: { storeName: vendor.name, role, expiresAt: expiresAt.toISOString() }, token }),
+    emailWork({ to, template: 'vendor-invitation', params: { storeName: vendor.name, role, expiresAt: expiresAt.toISOString() }, token }),
   );
   return { invitation: invitation!.toObject<Invitation>() };
 }
