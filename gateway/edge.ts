@@ -1,11 +1,9 @@
-import type { ApolloServer } from '@apollo/server';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
-import type { AnswerDirectly } from './direct.ts';
+import type { Graph } from './graph.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
 import type { HttpStreams } from './live/over-http.ts';
@@ -69,18 +67,17 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
 }
 
 interface GraphqlOptions {
-  apollo: ApolloServer<RequestContext>;
+  /** What is served now. */
+  graph: () => Graph;
   streams: HttpStreams;
-  direct: AnswerDirectly;
   contextOf: (request: FastifyRequest) => Promise<RequestContext>;
   errors: UseErrors;
   playground: boolean;
 }
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
-export function addGraphql(app: FastifyInstance, { apollo, streams, direct, contextOf, errors, playground }: GraphqlOptions): void {
+export function addGraphql(app: FastifyInstance, { graph, streams, contextOf, errors, playground }: GraphqlOptions): void {
   const page = playground ? usePlayground({ path: PATH }) : undefined;
-  const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
   app.route({
     method: ['GET', 'POST'],
     url: PATH,
@@ -88,6 +85,7 @@ export function addGraphql(app: FastifyInstance, { apollo, streams, direct, cont
       if (page?.wants(request)) return page.send(request, reply);
       const context = await contextOf(request);
       if (await streams.answer(request, reply, context)) return reply;
+      const { direct, answer } = graph();
       const known = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (known) return reply.status(known.status).type(mediaTypeFor(request)).send(known.body);
       request.graphql = context;

@@ -5,28 +5,27 @@ import { Problem } from '../shared/errors.ts';
 import type { Check } from '../shared/health.ts';
 import type { Identity } from '../shared/identity.ts';
 import { createLog, type Log } from '../shared/log.ts';
-import { scalars } from '../shared/scalars.ts';
+import { scalars as ownScalars } from '../shared/scalars.ts';
 import { serveSockets } from '../shared/sockets.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { UploadSettings } from '../shared/uploads.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
 import { COST_HEADER } from './cost/meter-engine.ts';
-import { createDirect } from './direct.ts';
-import { openEngine } from './engine/open.ts';
+import { openPlanners } from './engine/planners.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
-import { startApolloServer, type RequestContext } from './http.ts';
+import { openGraph, type Graph } from './graph.ts';
+import type { RequestContext } from './http.ts';
 import { serveHttpStreams } from './live/over-http.ts';
 import { openStreams } from './live/streams.ts';
 import { watchSessions } from './live/watched-sessions.ts';
-import { createOperations } from './operations.ts';
 import { useClient } from './plugins/use-client.ts';
 import { useErrors } from './plugins/use-errors.ts';
+import { useForwarded } from './plugins/use-forwarded.ts';
 import { LIMITS } from './plugins/use-limits.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
 import { anonymousViewers, useViewer } from './plugins/use-viewer.ts';
-import { applyRules, readRules } from './rules.ts';
 import { keepSessions } from './socket-sessions.ts';
 import { socketProtocol } from './sockets.ts';
 
@@ -55,6 +54,12 @@ export interface GatewayOptions {
   checks?: Readonly<Record<string, () => Promise<Check>>>;
   /** Longest time for a whole request. Default 30,000. */
   timeoutMs?: number;
+  /** Scalars whose values are checked before any subgraph is asked. Default: Soko's own. */
+  scalars?: EngineOptions['scalars'];
+  /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
+  forwardHeaders?: readonly string[];
+  /** `worker`: new texts are planned in a thread of its own, and nobody waits for those of others. Default: here, which starts faster. */
+  planning?: 'worker' | 'here';
   /** Default: Soko's own. */
   openEngine?: (options: EngineOptions) => Engine;
   /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: everything. */
@@ -73,6 +78,11 @@ export interface Gateway {
   url: string;
   wsUrl: string;
   port: number;
+  /**
+   * Goes over to another supergraph: what is under way ends on the old one, streams go on on the new one. Rejects, and changes nothing, when
+   * it cannot be served.
+   */
+  reload(served: Served): Promise<void>;
   /** Takes nothing new, lets requests under way end, says goodbye to sockets. The transports stay open. */
   close(): Promise<void>;
 }
@@ -82,25 +92,34 @@ const REVOCATION_CHECK_MS = 10_000;
 /** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
+type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
+
 /** The one public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { supergraphSdl, transports, isRevoked, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
+  const { isRevoked, scalars = ownScalars, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
   const log = options.log ?? createLog('gateway');
-  const unguarded = (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, log });
-  const rules = readRules(supergraphSdl, unguarded.schema);
-  const engine = applyRules(unguarded, rules);
   const errors = useErrors({ production, log });
-  const operations = createOperations(engine.schema, { production, costs: rules.costs });
+  const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
+  const open = ({ supergraphSdl, transports }: Served, previous?: Graph): Promise<Graph> =>
+    openGraph({ supergraphSdl, transports, scalars, openEngine: options.openEngine, planners, production, errors, log }, previous);
+  let graph = await open(options);
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
+  const forwardedOf = useForwarded(options.forwardHeaders ?? []);
   const isWelcome = useOrigins(options.corsOrigins ?? []);
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
-  const streams = openStreams({ engine, format: errors.formatResult, scopeOf: options.scopeOf, coalesces: options.coalesces, timeoutMs });
+  const streams = openStreams({
+    engine: graph.engine,
+    format: errors.formatResult,
+    scopeOf: options.scopeOf,
+    coalesces: options.coalesces,
+    timeoutMs,
+  });
 
   const contextOf = async ({ raw, id }: FastifyRequest): Promise<RequestContext> => {
     const { viewer } = await viewers.fromHeaders(raw.rawHeaders);
     if (await isEnded(viewer, isRevoked)) throw new Problem('UNAUTHENTICATED', 'The session has ended. Sign in again.');
-    const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw) };
+    const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw), forwarded: forwardedOf(raw.headers) };
     const wantsCost = raw.headers[COST_HEADER] === 'report';
     return { identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
   };
@@ -115,17 +134,23 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
   await addEdge(app, { errors, isWelcome, isClosing: () => closing });
   if (options.uploads) await serveUploads(app, options.uploads);
-  const apollo = await startApolloServer({ engine, operations, errors, log });
-  const direct = createDirect({ engine, operations, errors });
-  const overHttp = serveHttpStreams({ engine, streams, operations, errors, viewers, watched, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, { apollo, streams: overHttp, direct, contextOf, errors, playground: options.playground ?? !production });
+  const overHttp = serveHttpStreams({ graph: () => graph, streams, errors, viewers, watched, heartbeatMs: options.heartbeatMs });
+  addGraphql(app, { graph: () => graph, streams: overHttp, contextOf, errors, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
   const sessions = keepSessions({ viewers, isRevoked, watched });
-  const protocol = socketProtocol({ engine, streams, operations, errors, sessions, clientOf, timeoutMs });
+  const protocol = socketProtocol({ graph: () => graph, streams, errors, sessions, clientOf, forwardedOf, timeoutMs });
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: LIMITS.socketMessageBytes, accepts, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
   addHealth(app, { live, checks: options.checks ?? {} });
+
+  let reloaded = Promise.resolve();
+  const change = async (served: Served): Promise<void> => {
+    const old = graph;
+    graph = await open(served, old);
+    await streams.replaceEngine(graph.engine);
+    await old.engine.close();
+  };
 
   await app.listen({ port: options.port, host });
   const { port } = app.server.address() as { port: number };
@@ -134,14 +159,18 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://${authority}`,
     wsUrl: `ws://${authority}`,
     port,
+    reload(served) {
+      reloaded = reloaded.catch(() => undefined).then(() => change(served));
+      return reloaded;
+    },
     async close() {
       closing = true;
       watched.stop();
       overHttp.close();
       await sockets.close();
       await app.close();
-      await apollo.stop();
-      await engine.close();
+      await graph.engine.close();
+      await planners?.close();
     },
   };
 }

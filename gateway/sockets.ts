@@ -8,51 +8,56 @@ import type { Identity } from '../shared/identity.ts';
 import type { SocketExtra } from '../shared/sockets.ts';
 import { isIncremental, type Engine, type Operation } from './engine.ts';
 import { partsOf } from './events.ts';
+import type { Graph } from './graph.ts';
 import { admitAsked, NotValid } from './live/asked.ts';
 import { subscribeOverSocket } from './live/over-socket.ts';
 import type { Streams } from './live/streams.ts';
-import type { Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
+import type { UseForwarded } from './plugins/use-forwarded.ts';
 import { LIMITS } from './plugins/use-limits.ts';
 import type { SocketSessions } from './socket-sessions.ts';
 
 interface SocketsOptions {
-  engine: Engine;
+  /** What is served now. */
+  graph: () => Graph;
   streams: Streams;
-  operations: Operations;
   errors: UseErrors;
   sessions: SocketSessions;
   clientOf: (request: IncomingMessage) => Identity['client'];
+  forwardedOf: UseForwarded;
   timeoutMs: number;
 }
 
 type SocketContext = Context<Record<string, unknown>, SocketExtra>;
 
-/** What a message asks for, and where its answers go. */
+/** What a message asks for, of which engine, and where its answers go. */
 interface Message {
   operation: Operation;
+  engine: Engine;
   socket: WebSocket;
   id: string;
 }
 
 /** graphql-ws never sees the schema: what may run is decided here, by the same rules as over HTTP. */
 export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
-  const { engine, streams, errors, sessions } = options;
+  const { graph, streams, errors, sessions } = options;
   return makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ extra, connectionParams }) => sessions.begin(extra.socket, connectionParams),
     onSubscribe: (ctx, id, payload) => {
       const correlationId = correlationIdFrom(payload.extensions?.['correlationId']);
       try {
-        const operation = operationOf(ctx, payload, correlationId, options);
+        const { engine, operations } = graph();
+        const operation = operationOf(ctx, payload, correlationId, { ...options, operations });
         const { document, operationName } = operation;
-        return { schema: engine.schema, document, operationName, contextValue: { operation, id, socket: ctx.extra.socket } };
+        return { schema: engine.schema, document, operationName, contextValue: { operation, engine, id, socket: ctx.extra.socket } };
       } catch (error) {
         const refused = error instanceof NotValid ? error.errors : [error];
         return refused.map((each) => new Formatted(errors.format(each, correlationId)));
       }
     },
     async execute(args) {
-      const result = await engine.execute(messageOf(args).operation);
+      const { engine, operation } = messageOf(args);
+      const result = await engine.execute(operation);
       return isIncremental(result) ? partsOf(result) : result;
     },
     subscribe: (args) => subscribeOverSocket(streams, messageOf(args)),
@@ -63,15 +68,20 @@ export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
 
 /** The operation of a message; throws why it may not run. */
 function operationOf(
-  { extra: { socket, request }, subscriptions }: SocketContext,
+  { extra: { socket, request }, subscriptions, connectionParams }: SocketContext,
   asked: SubscribePayload,
   correlationId: string,
-  { operations, sessions, clientOf, timeoutMs }: SocketsOptions,
+  { operations, sessions, clientOf, forwardedOf, timeoutMs }: SocketsOptions & Pick<Graph, 'operations'>,
 ): Operation {
   const session = sessions.of(socket);
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
   if (Object.keys(subscriptions).length > LIMITS.operationsPerSocket) throw tooMany();
-  const identity: Identity = { issuer: 'gateway', viewer: session.viewer, client: clientOf(request) };
+  const identity: Identity = {
+    issuer: 'gateway',
+    viewer: session.viewer,
+    client: clientOf(request),
+    forwarded: forwardedOf(connectionParams, request.headers),
+  };
   return admitAsked(operations, asked, { identity, correlationId, deadline: Date.now() + timeoutMs }).operation;
 }
 

@@ -52,7 +52,7 @@ describe('a thread that plans', () => {
 
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
-    await Promise.all(texts.map((each) => there.plan(each)));
+    await Promise.all(texts.map(async (each) => there.plan(each)));
     delay.disable();
 
     expect(delay.percentile(95) / 1e6).toBeLessThan(blocked / 4);
@@ -70,7 +70,7 @@ describe('a thread that plans', () => {
   test('gives up a text that takes too long; those that wait go on in another thread', async () => {
     const planner = await open({ planMs: 1_000 }).plannerOf(supergraphSdl);
 
-    const [slow, next] = await Promise.allSettled([planner.plan(huge), planner.plan(text(1))]);
+    const [slow, next] = await Promise.allSettled([huge, text(1)].map(async (each) => planner.plan(each)));
 
     expect(slow).toMatchObject({ status: 'rejected', reason: { code: 'TIMEOUT', retryable: true } });
     expect(next).toMatchObject({ status: 'fulfilled' });
@@ -79,7 +79,7 @@ describe('a thread that plans', () => {
   test('lets only so many wait, and each only so long', async () => {
     const planner = await open({ planMs: 1_000, waitMs: 100, mostWaiting: 1 }).plannerOf(supergraphSdl);
 
-    const [, late, refused] = await Promise.allSettled([planner.plan(huge), planner.plan(text(1)), planner.plan(text(2))]);
+    const [, late, refused] = await Promise.allSettled([huge, text(1), text(2)].map(async (each) => planner.plan(each)));
 
     expect(late).toMatchObject({ status: 'rejected', reason: { code: 'TIMEOUT', retryable: true } });
     expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE', retryable: true } });

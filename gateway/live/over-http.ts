@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { Problem } from '../../shared/errors.ts';
 import { isIncremental, type Engine, type Operation } from '../engine.ts';
 import { partsOf } from '../events.ts';
+import type { Graph } from '../graph.ts';
 import type { RequestContext } from '../http.ts';
-import type { Operations } from '../operations.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
 import { admitAsked } from './asked.ts';
@@ -14,9 +14,9 @@ import type { Streams } from './streams.ts';
 import type { WatchedSessions } from './watched-sessions.ts';
 
 interface HttpStreamsOptions {
-  engine: Engine;
+  /** What is served now. */
+  graph: () => Graph;
   streams: Streams;
-  operations: Operations;
   errors: UseErrors;
   viewers: UseViewer;
   watched: WatchedSessions;
@@ -42,7 +42,7 @@ const Body = z.object({
 });
 
 export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const { operations, errors, heartbeatMs = HEARTBEAT_MS } = options;
+  const { graph, errors, heartbeatMs = HEARTBEAT_MS } = options;
   const lines = new Set<HttpLine>();
   const heartbeat = setInterval(() => {
     for (const line of lines) line.beat();
@@ -53,13 +53,14 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       const format = request.method === 'POST' ? formatFor(request.headers.accept) : undefined;
       const body = format && Body.safeParse(request.body);
       if (!format || !body?.success) return false;
+      const { engine, operations } = graph();
       const { kind, operation } = admitAsked(operations, body.data, context);
       if (kind !== 'subscription' && !format.answersAll) return false;
 
       const line = openLine(reply, format, (problem) => JSON.stringify([errors.format(problem, context.correlationId)]));
       lines.add(line);
       line.closed(() => lines.delete(line));
-      await (kind === 'subscription' ? stream(line, operation, request, options) : answerOnce(line, operation, options));
+      await (kind === 'subscription' ? stream(line, operation, request, options) : answerOnce(line, engine, { operation, errors }));
       return true;
     },
     close() {
@@ -100,7 +101,12 @@ async function stream(
   }
 }
 
-async function answerOnce(line: HttpLine, operation: Operation, { engine, errors }: HttpStreamsOptions): Promise<void> {
+interface Once {
+  operation: Operation;
+  errors: UseErrors;
+}
+
+async function answerOnce(line: HttpLine, engine: Engine, { operation, errors }: Once): Promise<void> {
   const result = await engine.execute(operation);
   const results = isIncremental(result) ? partsOf(result) : [result];
   for await (const each of results) line.send(JSON.stringify(errors.formatResult(each, operation.correlationId)));

@@ -9,7 +9,7 @@ interface StreamsOptions {
   engine: Engine;
   /** A result as clients get it. */
   format: (result: ExecutionResult, correlationId: string) => unknown;
-  /** What of the viewer the answers depend on. Default: all that is known of the viewer. */
+  /** What of the identity the answers depend on. Default: all of it but the client. */
   scopeOf?: ((operation: Operation) => string) | undefined;
   /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
   coalesces?: ((field: string) => boolean) | undefined;
@@ -42,7 +42,7 @@ export interface Streams {
 const PATIENCE_MS = 30_000;
 
 export function openStreams(options: StreamsOptions): Streams {
-  const { format, coalesces = () => false, scopeOf = wholeViewer, timeoutMs, patienceMs = PATIENCE_MS } = options;
+  const { format, coalesces = () => false, scopeOf = allButClient, timeoutMs, patienceMs = PATIENCE_MS } = options;
   const groups = new Map<string, Group>();
   const counters = createCounters();
   let engine = options.engine;
@@ -94,7 +94,9 @@ export function openStreams(options: StreamsOptions): Streams {
 }
 
 /** Never the client: where somebody sits changes nothing of what is told. */
-const wholeViewer = ({ identity }: Operation): string => JSON.stringify(identity.viewer);
+function allButClient({ identity: { client: _client, ...rest } }: Operation): string {
+  return JSON.stringify(rest);
+}
 
 /** Why operations do not fit the schema, found out once a document. */
 function createCheck(schema: GraphQLSchema): (operation: Operation) => readonly GraphQLError[] {

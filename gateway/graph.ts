@@ -1,0 +1,53 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { RouteHandlerMethod } from 'fastify';
+import type { Log } from '../shared/log.ts';
+import { createDirect, type AnswerDirectly } from './direct.ts';
+import { handOver } from './engine/hand-over.ts';
+import { openEngine, type SokoEngine } from './engine/open.ts';
+import type { Planners } from './engine/planners.ts';
+import type { Engine, EngineOptions } from './engine.ts';
+import { startApolloServer, type RequestContext } from './http.ts';
+import { createOperations, type Operations } from './operations.ts';
+import type { UseErrors } from './plugins/use-errors.ts';
+import { applyRules, readRules } from './rules.ts';
+
+/** Everything that is made of one supergraph. A request that begins on it ends on it, whatever is reloaded meanwhile. */
+export interface Graph {
+  readonly engine: Engine;
+  readonly operations: Operations;
+  readonly direct: AnswerDirectly;
+  /** Apollo Server's answer to whatever is not answered directly. */
+  readonly answer: RouteHandlerMethod;
+  /** The engine without the rules, where it is Soko's own. */
+  readonly core: SokoEngine | undefined;
+}
+
+export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'transports' | 'scalars'> {
+  openEngine?: ((options: EngineOptions) => Engine) | undefined;
+  /** Who plans. Default: this thread. */
+  planners?: Planners | undefined;
+  production: boolean;
+  errors: UseErrors;
+  log: Log;
+}
+
+/** Rejects when the supergraph cannot be served. What was asked of `previous` lately is ready when this resolves. */
+export async function openGraph(options: GraphOptions, previous?: Graph): Promise<Graph> {
+  const { supergraphSdl, transports, scalars, production, errors, log } = options;
+  const planner = await options.planners?.plannerOf(supergraphSdl);
+  const core = (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, log });
+  await breathe();
+  const rules = readRules(supergraphSdl, core.schema);
+  const engine = applyRules(core, rules);
+  const operations = createOperations(engine.schema, { production, costs: rules.costs });
+  await breathe();
+  const apollo = await startApolloServer({ engine, operations, errors, log });
+  const direct = createDirect({ engine, operations, errors });
+  const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
+  const graph: Graph = { engine, operations, direct, answer, core: isSokoEngine(core) ? core : undefined };
+  if (previous?.core && graph.core) log.info(await handOver(previous.core, graph.core), 'plans were taken over');
+  return graph;
+}
+
+const isSokoEngine = (engine: Engine): engine is SokoEngine => 'preparations' in engine;

@@ -1,0 +1,77 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { composeSupergraph } from '../schema/compose.ts';
+import { openGatewayForTest } from './testing.ts';
+import { testSubgraphs } from './test-subgraphs.ts';
+
+const opened: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each.close();
+});
+
+async function open(options: Partial<Parameters<typeof openGatewayForTest>[0]> = {}) {
+  const subgraphs = testSubgraphs();
+  const gateway = await openGatewayForTest({ subgraphs: subgraphs.all, ...options });
+  opened.push(gateway);
+  return { gateway, subgraphs };
+}
+
+/** The same subgraphs, changed as their SDL is. */
+function changed({ all }: ReturnType<typeof testSubgraphs>, change: (name: string, typeDefs: string) => string) {
+  const transports = Object.fromEntries(all.map((subgraph) => [subgraph.name, subgraph]));
+  const services = all.map(({ name, typeDefs }) => ({ name, typeDefs: change(name, typeDefs), url: `http://${name}/graphql` }));
+  return { supergraphSdl: composeSupergraph(services), transports };
+}
+
+const withoutEmail = (_name: string, typeDefs: string): string => typeDefs.replace('email: String', '');
+
+describe('a reload', () => {
+  test('serves the other supergraph, and tells a stream nothing of it', async () => {
+    const { gateway, subgraphs } = await open();
+    const stream = gateway.subscribe('subscription { noteChanged(boardId: "b1") { text author { name } } }');
+    const first = stream.next();
+    await subgraphs.listeners(1);
+
+    await gateway.reload(changed(subgraphs, withoutEmail));
+
+    subgraphs.changeNote('b1', { id: 'n1', text: 'after', authorId: 'p1' });
+    expect((await first).value).toEqual({ data: { noteChanged: { text: 'after', author: { name: 'Ada' } } } });
+    expect((await gateway.ask('{ note(id: "n1") { author { email } } }')).errors?.[0]?.extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect((await gateway.ask('{ note(id: "n1") { author { name } } }')).data).toEqual({ note: { author: { name: 'Ada' } } });
+  });
+
+  test('lets a request that is under way end on the old one', async () => {
+    const { gateway, subgraphs } = await open();
+    const asked = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const { execute } = subgraphs.people;
+    subgraphs.people.execute = async (request) => {
+      asked.resolve();
+      await held.promise;
+      return execute(request);
+    };
+
+    const answer = gateway.ask('{ note(id: "n1") { author { name email } } }');
+    await asked.promise;
+    await gateway.reload(changed(subgraphs, withoutEmail));
+    held.resolve();
+
+    expect((await answer).data).toEqual({ note: { author: { name: 'Ada', email: 'p1@example.org' } } });
+  });
+
+  test('changes nothing when there is no supergraph', async () => {
+    const { gateway, subgraphs } = await open();
+
+    await expect(gateway.reload({ ...changed(subgraphs, withoutEmail), supergraphSdl: 'type Query { a: Int }' })).rejects.toThrow();
+
+    expect((await gateway.ask('{ note(id: "n1") { author { email } } }')).data.note.author.email).toBe('p1@example.org');
+  });
+
+  test('may come again before it is done; the last one stands', async () => {
+    const { gateway, subgraphs } = await open({ planning: 'worker' });
+    const same = changed(subgraphs, (_name, typeDefs) => typeDefs);
+
+    await Promise.all([gateway.reload(changed(subgraphs, withoutEmail)), gateway.reload(same)]);
+
+    expect((await gateway.ask('{ note(id: "n1") { author { email } } }')).data.note.author.email).toBe('p1@example.org');
+  });
+});
