@@ -3,12 +3,13 @@ import { openServices } from '../shared/services/services.ts';
 
 /* `npm run bench -- NAME [options]`: side-by-side measurements. Each ends with one line of JSON: { "bench": NAME, "figures": {...} }. */
 
-const BENCHES = ['checkout', 'start', 'gateway', 'peers'] as const;
+const BENCHES = ['checkout', 'start', 'gateway', 'peers', 'live'] as const;
 /** They measure gateways alone, and keep nothing. */
-const WITHOUT_STORES: readonly string[] = ['gateway', 'peers'];
+const WITHOUT_STORES: readonly string[] = ['gateway', 'peers', 'live'];
 
+/** `keepsStores`: the stores were given and outlive the bench, so it takes away what it has put there. */
 export interface Bench {
-  run(args: string[]): Promise<Record<string, unknown>>;
+  run(args: string[], keepsStores: boolean): Promise<Record<string, unknown>>;
 }
 
 const [name = '', ...args] = process.argv.slice(2);
@@ -18,21 +19,21 @@ if (!BENCHES.includes(name as (typeof BENCHES)[number])) {
 }
 
 process.env['LOG_LEVEL'] ??= 'error';
-if (WITHOUT_STORES.includes(name)) await measure();
+if (WITHOUT_STORES.includes(name)) await measure(false);
 else await withStores(measure);
 
-async function measure(): Promise<void> {
+async function measure(keepsStores: boolean): Promise<void> {
   const { run } = (await import(`./${name}.ts`)) as Bench;
-  const figures = await run(args);
+  const figures = await run(args, keepsStores);
   console.log(JSON.stringify({ bench: name, figures }));
 }
 
-async function withStores(work: () => Promise<void>): Promise<void> {
+async function withStores(work: (keepsStores: boolean) => Promise<void>): Promise<void> {
   const services = await openServices({ dataDir: join(import.meta.dirname, '../.data/bench'), fresh: true });
   process.env['MONGODB_URI'] = services.mongodb.uri;
   process.env['REDIS_URL'] = services.redis.uri;
   try {
-    await work();
+    await work(services.mongodb.provided);
   } finally {
     await services.close();
   }

@@ -15,7 +15,8 @@ export interface Market {
   settled(): Promise<void>;
 }
 
-const PREFIX = 'bench_';
+/** Of this run: what an earlier one has left is not met again. */
+const PREFIX = `bench_${Date.now().toString(36)}_`;
 const SHOPS = ['tiyende-grocers', 'malata-hardware'];
 const PIECES = 20;
 const PLENTY = 1_000_000;
@@ -33,7 +34,7 @@ export const openMarketHost = async (options: { monitorCommands: boolean }): Pro
     mongodbUri: process.env['MONGODB_URI']!,
     redisUrl: process.env['REDIS_URL']!,
     databasePrefix: PREFIX,
-    queuePrefix: 'bench',
+    queuePrefix: PREFIX,
     ...options,
   });
 
@@ -49,7 +50,7 @@ export async function fillMarket(host: Host): Promise<void> {
   }
 }
 
-/** Its databases; those of an earlier run too. */
+/** The databases of this run. Slow on a store that syncs each removed document to its disk. */
 export async function dropMarket(client: mongo.MongoClient): Promise<void> {
   const { databases } = await client.db().admin().listDatabases({ nameOnly: true });
   for (const { name } of databases) if (name.startsWith(PREFIX)) await client.db(name).dropDatabase();
