@@ -6,6 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const ROOT = join(import.meta.dirname, '..');
+/** What `npm start` runs, without npm around it. */
+const START = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } }).scripts.start
+  .split(' ')
+  .slice(1);
 const PATIENCE_MS = 120_000;
 const POLL_MS = 10;
 const SETTLE_MS = 3_000;
@@ -13,6 +17,8 @@ const SETTLE_MS = 3_000;
 interface Started {
   child: ChildProcess;
   seconds: number;
+  /** Of the process itself, without the stores it starts: what the machine's other work does not change. */
+  cpuSeconds: number;
   rssMiB: number;
 }
 
@@ -29,6 +35,7 @@ export async function run(): Promise<Record<string, unknown>> {
     return {
       firstStartSeconds: round(first.seconds),
       startSeconds: round(second.seconds),
+      startCpuSeconds: round(second.cpuSeconds),
       rssMiB: Math.round(second.rssMiB),
       rssSettledMiB: Math.round(settled),
       rssAfterLoadingMiB: Math.round(first.rssMiB),
@@ -41,14 +48,15 @@ export async function run(): Promise<Record<string, unknown>> {
 async function start(data: string): Promise<Started> {
   const since = performance.now();
   const env = { ...process.env, SOKO_DATA: data, MONGODB_URI: '', REDIS_URL: '' };
-  const child = spawn(process.execPath, [join(ROOT, 'demo/start.ts'), '--port', '0'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, [...START, '--port', '0'], { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
   const file = join(data, 'demo.json');
   while (!existsSync(file)) {
     if (child.exitCode !== null) throw new Error(`npm start ended with ${child.exitCode}`);
     if (performance.now() - since > PATIENCE_MS) throw new Error('npm start did not become ready');
     await delay(POLL_MS);
   }
-  return { child, seconds: (performance.now() - since) / 1_000, rssMiB: rssOf(child.pid!) };
+  const seconds = (performance.now() - since) / 1_000;
+  return { child, seconds, cpuSeconds: cpuOf(child.pid!), rssMiB: rssOf(child.pid!) };
 }
 
 async function stop({ child }: Started): Promise<void> {
@@ -59,5 +67,12 @@ async function stop({ child }: Started): Promise<void> {
 
 /** Resident memory as Linux counts it. */
 const rssOf = (pid: number): number => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
+
+/** Time spent by the process and for it in the kernel; Linux counts in hundredths of a second, after the name in brackets. */
+function cpuOf(pid: number): number {
+  const [, numbers = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const [user, system] = numbers.split(' ').slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
+}
 
 const round = (value: number): number => Math.round(value * 100) / 100;
