@@ -8,7 +8,7 @@ import { attempts, draftProduct } from './drafts.ts';
 import { changed, checkVersion, differing, refuseTaken, updateOf, type Changes } from './editing.ts';
 import { findFacts, type Facts, type Wanted } from './facts.ts';
 import { NewProduct, ProductChange, VariantChange } from './inputs.ts';
-import { announced, changesOf, wantedByChange, wantedByNew } from './products.ts';
+import { addDrafted, changesOf, wantedByChange, wantedByNew } from './products.ts';
 import { ERROR_POLICIES, parseRow, release, type ErrorPolicy, type ParsedRow } from './rows.ts';
 import { changedBy, replaced } from './variants.ts';
 
@@ -37,8 +37,7 @@ export async function bulkCreateProducts(ctx: Ctx, { vendorId, products, errorPo
   const outcomes = rows.map((row, index) => draftRow(facts, row, { index, policy, now: ctx.now() }));
   refuseIfRejected(policy, outcomes);
   const taken = outcomes.flatMap(({ taken: product }) => product ?? []);
-  if (taken.length > 0) await refuseTaken(ctx.models.Product.insertMany(taken), ['input', 'products']);
-  ctx.publish(...taken.map(announced));
+  await refuseTaken(addDrafted(ctx, taken), ['input', 'products']);
   return { results: resultsOf(outcomes), createdCount: taken.length };
 }
 

@@ -11,7 +11,7 @@ import { findFacts, type Facts } from './facts.ts';
 import { archivedAs, keyOf, mediaFrom, mediaIdOf, metadataFrom, stateFrom, wantsArchived } from './import-cells.ts';
 import { columnOf, productInput, variantInput } from './import-rows.ts';
 import { MOST_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
-import { announced, changesOf } from './products.ts';
+import { addDrafted, changesOf } from './products.ts';
 import { parseRow, release } from './rows.ts';
 import { changedBy, replaced } from './variants.ts';
 
@@ -53,9 +53,8 @@ export async function importGroups(ctx: Ctx, running: ProductImport, rows: reado
       edits.push({ before, after: taken.product });
     }
   }
-  if (made.length > 0) await ctx.models.Product.insertMany(made);
+  await addDrafted(ctx, made);
   await writeEdits(ctx, edits, table.now);
-  ctx.publish(...made.map(announced));
   return { created: made.length, updated, failed: failedRows(groups, problems, table.lenient), problems };
 }
 

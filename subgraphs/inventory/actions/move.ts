@@ -2,7 +2,7 @@ import { unavailable } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
 import { inventoryUpdated, lowStockAlert, lowStockReached, productBackInStock } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
-import type { Cause, StockItem } from '../model.ts';
+import type { Cause, StockItem, StockMovement } from '../model.ts';
 import { isNew, openItems } from './slots.ts';
 
 export interface Move {
@@ -39,25 +39,8 @@ export async function move(ctx: Ctx, moves: Move[], why: Why): Promise<StockItem
   const ordered = done.toSorted((a, b) => (a.item._id < b.item._id ? -1 : 1));
   await keep(ctx, ordered, now);
   await ctx.models.StockMovement.insertMany(
-    ordered.map(({ after, cause, onHand = 0, reserved = 0 }) => ({
-      _id: newId('mov'),
-      stockItemId: after._id,
-      sequence: after.sequence,
-      vendorId: after.vendorId,
-      variantId: after.variantId,
-      warehouseId: after.warehouseId,
-      cause,
-      quantity: Math.abs(onHand) || Math.abs(reserved),
-      onHandChange: onHand,
-      reservedChange: reserved,
-      onHand: after.onHand,
-      reserved: after.reserved,
-      available: after.available,
-      occurredAt: now,
-      reference: why.reference || null,
-      reason: why.reason || null,
-      actorId: why.actorId ?? null,
-    })),
+    ordered.map((each) => movementOf(each, why, now)),
+    { lean: true },
   );
   await tell(ctx, ordered, now);
   return done.map(({ after }) => after);
@@ -110,6 +93,26 @@ function updateOf({ item, onHand = 0, reserved = 0, after }: Move & Moved, chang
     },
   };
 }
+
+const movementOf = ({ after, cause, onHand = 0, reserved = 0 }: Move & Moved, why: Why, occurredAt: Date): StockMovement => ({
+  _id: newId('mov'),
+  stockItemId: after._id,
+  sequence: after.sequence,
+  vendorId: after.vendorId,
+  variantId: after.variantId,
+  warehouseId: after.warehouseId,
+  cause,
+  quantity: Math.abs(onHand) || Math.abs(reserved),
+  onHandChange: onHand,
+  reservedChange: reserved,
+  onHand: after.onHand,
+  reserved: after.reserved,
+  available: after.available,
+  occurredAt,
+  reference: why.reference || null,
+  reason: why.reason || null,
+  actorId: why.actorId ?? null,
+});
 
 async function tell(ctx: Ctx, all: Moved[], now: Date): Promise<void> {
   const timestamp = now.toISOString();

@@ -67,7 +67,7 @@ export const closedProblem = ({ warehouse }: Slot, path: InputPath): Problem | u
 /** Stores new items. Writes their warehouses too: whoever closes one at the same moment then meets this transaction. */
 export async function openItems(ctx: Ctx, items: StockItem[]): Promise<void> {
   if (items.length === 0) return;
-  await ctx.models.StockItem.insertMany(items);
+  await ctx.models.StockItem.insertMany(items, { lean: true });
   const byWarehouse = [...Map.groupBy(items, ({ warehouseId }) => warehouseId)].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [warehouseId, opened] of byWarehouse) {
     await ctx.models.Warehouse.updateOne({ _id: warehouseId }, { $inc: { itemsOpened: opened.length } });
