@@ -4,8 +4,8 @@ import { openServices } from '../shared/services/services.ts';
 /* `npm run bench -- NAME [options]`: side-by-side measurements. Each ends with one line of JSON: { "bench": NAME, "figures": {...} }. */
 
 const BENCHES = ['checkout', 'start', 'gateway', 'peers', 'live'] as const;
-/** They measure gateways alone, and keep nothing. */
-const WITHOUT_STORES: readonly string[] = ['gateway', 'peers', 'live'];
+/** The others keep nothing, or start what they need themselves. */
+const WITH_STORES: readonly string[] = ['checkout'];
 
 /** `keepsStores`: the stores were given and outlive the bench, so it takes away what it has put there. */
 export interface Bench {
@@ -19,8 +19,8 @@ if (!BENCHES.includes(name as (typeof BENCHES)[number])) {
 }
 
 process.env['LOG_LEVEL'] ??= 'error';
-if (WITHOUT_STORES.includes(name)) await measure(false);
-else await withStores(measure);
+if (WITH_STORES.includes(name)) await withStores(measure);
+else await measure(false);
 
 async function measure(keepsStores: boolean): Promise<void> {
   const { run } = (await import(`./${name}.ts`)) as Bench;
