@@ -22,7 +22,7 @@ import { watchSessions } from './live/watched-sessions.ts';
 import { useClient } from './plugins/use-client.ts';
 import { useErrors } from './plugins/use-errors.ts';
 import { useForwarded } from './plugins/use-forwarded.ts';
-import { LIMITS } from './plugins/use-limits.ts';
+import { LIMITS, type Limits } from './plugins/use-limits.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
 import { anonymousViewers, useViewer } from './plugins/use-viewer.ts';
@@ -56,12 +56,14 @@ export interface GatewayOptions {
   timeoutMs?: number;
   /** Scalars whose values are checked before any subgraph is asked. Default: Soko's own. */
   scalars?: EngineOptions['scalars'];
+  /** What one operation, one message and one socket may be at most. Default: `LIMITS`. */
+  limits?: Limits;
   /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
   forwardHeaders?: readonly string[];
   /** `worker`: new texts are planned in a thread of its own, and nobody waits for those of others. Default: here, which starts faster. */
   planning?: 'worker' | 'here';
   /** Default: Soko's own. */
-  openEngine?: (options: EngineOptions) => Engine;
+  openEngine?: (options: EngineOptions) => Engine | Promise<Engine>;
   /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: everything. */
   scopeOf?: (operation: Operation) => string;
   /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
@@ -96,12 +98,12 @@ type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
 
 /** The one public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { isRevoked, scalars = ownScalars, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
+  const { isRevoked, scalars = ownScalars, limits = LIMITS, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
   const log = options.log ?? createLog('gateway');
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
   const open = ({ supergraphSdl, transports }: Served, previous?: Graph): Promise<Graph> =>
-    openGraph({ supergraphSdl, transports, scalars, openEngine: options.openEngine, planners, production, errors, log }, previous);
+    openGraph({ supergraphSdl, transports, scalars, openEngine: options.openEngine, planners, production, limits, errors, log }, previous);
   let graph = await open(options);
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
@@ -126,7 +128,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
   let closing = false;
   const app = fastify({
-    bodyLimit: LIMITS.bodyBytes,
+    bodyLimit: limits.bodyBytes,
     requestTimeout: timeoutMs,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     forceCloseConnections: 'idle',
@@ -139,8 +141,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
   const sessions = keepSessions({ viewers, isRevoked, watched });
-  const protocol = socketProtocol({ graph: () => graph, streams, errors, sessions, clientOf, forwardedOf, timeoutMs });
-  const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: LIMITS.socketMessageBytes, accepts, log });
+  const protocol = socketProtocol({ graph: () => graph, streams, errors, sessions, clientOf, forwardedOf, limits, timeoutMs });
+  const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
   addHealth(app, { live, checks: options.checks ?? {} });
 

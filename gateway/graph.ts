@@ -10,6 +10,7 @@ import type { Engine, EngineOptions } from './engine.ts';
 import { startApolloServer, type RequestContext } from './http.ts';
 import { createOperations, type Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
+import type { Limits } from './plugins/use-limits.ts';
 import { applyRules, readRules } from './rules.ts';
 
 /** Everything that is made of one supergraph. A request that begins on it ends on it, whatever is reloaded meanwhile. */
@@ -24,25 +25,26 @@ export interface Graph {
 }
 
 export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'transports' | 'scalars'> {
-  openEngine?: ((options: EngineOptions) => Engine) | undefined;
+  openEngine?: ((options: EngineOptions) => Engine | Promise<Engine>) | undefined;
   /** Who plans. Default: this thread. */
   planners?: Planners | undefined;
   production: boolean;
+  limits: Limits;
   errors: UseErrors;
   log: Log;
 }
 
 /** Rejects when the supergraph cannot be served. What was asked of `previous` lately is ready when this resolves. */
 export async function openGraph(options: GraphOptions, previous?: Graph): Promise<Graph> {
-  const { supergraphSdl, transports, scalars, production, errors, log } = options;
+  const { supergraphSdl, transports, scalars, production, limits, errors, log } = options;
   const planner = await options.planners?.plannerOf(supergraphSdl);
-  const core = (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, log });
+  const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, log });
   await breathe();
   const rules = readRules(supergraphSdl, core.schema);
   const engine = applyRules(core, rules);
-  const operations = createOperations(engine.schema, { production, costs: rules.costs });
+  const operations = createOperations(engine.schema, { production, costs: rules.costs, limits });
   await breathe();
-  const apollo = await startApolloServer({ engine, operations, errors, log });
+  const apollo = await startApolloServer({ engine, operations, errors, limits, log });
   const direct = createDirect({ engine, operations, errors });
   const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
   const graph: Graph = { engine, operations, direct, answer, core: isSokoEngine(core) ? core : undefined };

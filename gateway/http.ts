@@ -8,7 +8,7 @@ import { isIncremental, type Engine, type IncrementalResult } from './engine.ts'
 import type { Operations } from './operations.ts';
 import { asksForCost } from './cost/meter-engine.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
-import { LIMITS } from './plugins/use-limits.ts';
+import type { Limits } from './plugins/use-limits.ts';
 
 export interface RequestContext {
   identity: Identity;
@@ -22,6 +22,7 @@ interface HttpOptions {
   engine: Engine;
   operations: Operations;
   errors: UseErrors;
+  limits: Limits;
   log: Log;
 }
 
@@ -29,7 +30,7 @@ interface HttpOptions {
  * Apollo Server reads, parses, validates and answers; the engine runs. Given the schema and a plugin with `responseForOperation` instead of
  * its `gateway` option, because that one can only ever give single results, and knows @apollo/gateway's life cycle alone.
  */
-export async function startApolloServer({ engine, operations, errors, log }: HttpOptions): Promise<ApolloServer<RequestContext>> {
+export async function startApolloServer({ engine, operations, errors, limits, log }: HttpOptions): Promise<ApolloServer<RequestContext>> {
   const server = new ApolloServer<RequestContext>({
     schema: engine.schema,
     introspection: true, // refused per viewer, see use-introspection
@@ -38,7 +39,7 @@ export async function startApolloServer({ engine, operations, errors, log }: Htt
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    parseOptions: { maxTokens: LIMITS.tokens },
+    parseOptions: { maxTokens: limits.tokens },
     formatError: (_formatted, error) => errors.format(error),
     stringifyResult: (result) => JSON.stringify(result),
     logger: log,

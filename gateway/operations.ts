@@ -15,7 +15,7 @@ import type { Viewer } from '../shared/identity.ts';
 import type { Costs } from './cost/costs.ts';
 import { useCost } from './plugins/use-cost.ts';
 import { useIntrospection } from './plugins/use-introspection.ts';
-import { LIMITS, useLimits } from './plugins/use-limits.ts';
+import { useLimits, type Limits } from './plugins/use-limits.ts';
 
 const KEPT_DOCUMENTS = 2_000;
 
@@ -38,11 +38,18 @@ export interface Operations {
   admit: (admission: Admission) => OperationDefinitionNode;
 }
 
-export function createOperations(schema: GraphQLSchema, { production, costs }: { production: boolean; costs: Costs }): Operations {
+interface OperationsOptions {
+  /** Hides the schema from anonymous viewers. */
+  production: boolean;
+  costs: Costs;
+  limits: Limits;
+}
+
+export function createOperations(schema: GraphQLSchema, { production, costs, limits }: OperationsOptions): Operations {
   const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
   const plain = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
-  const limits = useLimits(schema);
-  const cost = useCost(costs);
+  const size = useLimits(schema, limits);
+  const cost = useCost(costs, limits);
   const introspection = useIntrospection({ production });
 
   return {
@@ -51,7 +58,7 @@ export function createOperations(schema: GraphQLSchema, { production, costs }: {
       if (known) return { document: known };
       let document: DocumentNode;
       try {
-        document = parse(source, { maxTokens: LIMITS.tokens });
+        document = parse(source, { maxTokens: limits.tokens });
       } catch (error) {
         return { errors: [error as GraphQLError] };
       }
@@ -67,7 +74,7 @@ export function createOperations(schema: GraphQLSchema, { production, costs }: {
     admit({ document, operationName, variables, viewer }) {
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);
-      const refused = limits.check(document) ?? cost({ document, operationName, variables }) ?? introspection(document, viewer);
+      const refused = size.check(document) ?? cost({ document, operationName, variables }) ?? introspection(document, viewer);
       if (refused) throw refused;
       return operation;
     },

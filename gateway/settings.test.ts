@@ -1,8 +1,16 @@
 import { expect, test } from '@jest/globals';
 import { gatewaySettings } from './settings.ts';
+import { openGatewayForTest } from './testing.ts';
+import { testSubgraphs } from './test-subgraphs.ts';
 
 test('without anything set it is open to developers and to no foreign page', () => {
-  expect(gatewaySettings({})).toEqual({ corsOrigins: [], trustedProxies: 0, production: false, playground: true });
+  expect(gatewaySettings({})).toEqual({
+    corsOrigins: [],
+    trustedProxies: 0,
+    production: false,
+    playground: true,
+    planning: 'worker',
+  });
 });
 
 test('production hides the playground, unless it is asked for', () => {
@@ -21,6 +29,19 @@ test.each([
   ['CORS_ORIGINS', '*'],
   ['TRUST_PROXY', 'yes'],
   ['PLAYGROUND', 'perhaps'],
+  ['GATEWAY_ENGINE', 'rover'],
 ])('names %s when it is wrong', (name, value) => {
   expect(() => gatewaySettings({ [name]: value })).toThrow(`Environment: ${name}`);
+});
+
+test('takes the reference engine when it is asked for', async () => {
+  const { openEngine } = gatewaySettings({ GATEWAY_ENGINE: 'apollo' });
+
+  const subgraphs = testSubgraphs();
+  const gateway = await openGatewayForTest({ subgraphs: subgraphs.all, openEngine: openEngine! });
+  const { data } = await gateway.ask('{ note(id: "n1") { author { name } } }');
+  await gateway.close();
+
+  expect(subgraphs.people.asked[0]?.query).toMatch(/_entities/);
+  expect(data).toEqual({ note: { author: { name: 'Ada' } } });
 });

@@ -15,13 +15,19 @@ const Settings = z.object({
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   /** GraphiQL at the endpoint; by default everywhere but in production. */
   PLAYGROUND: z.stringbool().optional(),
+  /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
+  GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
 
+type FromEnvironment = Pick<GatewayOptions, 'corsOrigins' | 'trustedProxies' | 'production' | 'playground' | 'openEngine' | 'planning'>;
+
 /** What the environment says about the gateway, for whatever process it runs in. */
-export function gatewaySettings(
-  environment: EnvSource,
-): Pick<GatewayOptions, 'corsOrigins' | 'trustedProxies' | 'production' | 'playground'> {
-  const { NODE_ENV, CORS_ORIGINS, TRUST_PROXY, PLAYGROUND } = parseEnv(Settings, environment);
+export function gatewaySettings(environment: EnvSource): FromEnvironment {
+  const { NODE_ENV, CORS_ORIGINS, TRUST_PROXY, PLAYGROUND, GATEWAY_ENGINE } = parseEnv(Settings, environment);
   const production = NODE_ENV === 'production';
-  return { corsOrigins: CORS_ORIGINS, trustedProxies: TRUST_PROXY, production, playground: PLAYGROUND ?? !production };
+  const shared = { corsOrigins: CORS_ORIGINS, trustedProxies: TRUST_PROXY, production, playground: PLAYGROUND ?? !production };
+  return GATEWAY_ENGINE === 'soko' ? { ...shared, planning: 'worker' } : { ...shared, planning: 'here', openEngine: openReference };
 }
+
+/** Read only when it is asked for: nobody else pays for what it loads. */
+const openReference: GatewayOptions['openEngine'] = async (options) => (await import('./apollo-engine.ts')).openApolloEngine(options);

@@ -14,7 +14,7 @@ import { subscribeOverSocket } from './live/over-socket.ts';
 import type { Streams } from './live/streams.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import type { UseForwarded } from './plugins/use-forwarded.ts';
-import { LIMITS } from './plugins/use-limits.ts';
+import type { Limits } from './plugins/use-limits.ts';
 import type { SocketSessions } from './socket-sessions.ts';
 
 interface SocketsOptions {
@@ -25,6 +25,7 @@ interface SocketsOptions {
   sessions: SocketSessions;
   clientOf: (request: IncomingMessage) => Identity['client'];
   forwardedOf: UseForwarded;
+  limits: Limits;
   timeoutMs: number;
 }
 
@@ -71,11 +72,11 @@ function operationOf(
   { extra: { socket, request }, subscriptions, connectionParams }: SocketContext,
   asked: SubscribePayload,
   correlationId: string,
-  { operations, sessions, clientOf, forwardedOf, timeoutMs }: SocketsOptions & Pick<Graph, 'operations'>,
+  { operations, sessions, clientOf, forwardedOf, limits, timeoutMs }: SocketsOptions & Pick<Graph, 'operations'>,
 ): Operation {
   const session = sessions.of(socket);
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
-  if (Object.keys(subscriptions).length > LIMITS.operationsPerSocket) throw tooMany();
+  if (Object.keys(subscriptions).length > limits.operationsPerSocket) throw tooMany(limits.operationsPerSocket);
   const identity: Identity = {
     issuer: 'gateway',
     viewer: session.viewer,
@@ -85,8 +86,8 @@ function operationOf(
   return admitAsked(operations, asked, { identity, correlationId, deadline: Date.now() + timeoutMs }).operation;
 }
 
-const tooMany = (): Problem =>
-  new Problem('TOO_MANY_OPERATIONS', `A socket carries at most ${LIMITS.operationsPerSocket} operations at a time.`, { retryable: true });
+const tooMany = (most: number): Problem =>
+  new Problem('TOO_MANY_OPERATIONS', `A socket carries at most ${most} operations at a time.`, { retryable: true });
 
 const messageOf = (args: ExecutionArgs): Message => args.contextValue as Message;
 

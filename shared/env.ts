@@ -5,7 +5,7 @@ const DEVELOPMENT_SECRET = 'development-only-secret-of-this-machine';
 const text = z.string().min(1);
 
 /** A PEM key may come in one line, its line breaks written as \n. */
-const pem = text.transform((key) => key.replaceAll(String.raw`\n`, '\n')).optional();
+export const pem = text.transform((key) => key.replaceAll(String.raw`\n`, '\n')).optional();
 
 const environment = z.enum(['development', 'test', 'production']).default('development');
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional();

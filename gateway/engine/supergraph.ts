@@ -9,8 +9,6 @@ export interface LoadedSupergraph {
   isOfType: Kit['isOfType'];
   /** The subgraph that resolves `Type.field`, where it is a single one. */
   ownerOf: (coordinate: string) => string | undefined;
-  /** By name; an address may be empty. */
-  subgraphs: ReadonlyMap<string, string>;
 }
 
 interface Sources extends Pick<EngineOptions, 'supergraphSdl' | 'scalars'> {
@@ -27,7 +25,6 @@ export function loadSupergraph({ supergraphSdl, apiSdl, scalars }: Sources): Loa
     schema: checkScalars(buildASTSchema(parse(apiSdl, { noLocation: true }), { assumeValid: true }), scalars),
     isOfType: typeConditions(supergraph),
     ownerOf: (coordinate) => owners.get(coordinate),
-    subgraphs: new Map([...graphs.values()].map(({ name, url }) => [name, url])),
   };
 }
 
@@ -42,7 +39,15 @@ export function checkScalars(schema: GraphQLSchema, scalars: EngineOptions['scal
 
 interface Subgraph {
   name: string;
+  /** As it was composed; may be empty. */
   url: string;
+}
+
+/** The subgraphs of a composed supergraph. Throws when it is none. */
+export function readSubgraphs(supergraphSdl: string): Subgraph[] {
+  const graphs = graphsOf(parse(supergraphSdl, { noLocation: true }));
+  if (graphs.size === 0) throw new Error('it names no subgraphs');
+  return [...graphs.values()];
 }
 
 /** The subgraphs by the names that the directives of the supergraph give them. */

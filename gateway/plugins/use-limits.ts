@@ -15,7 +15,9 @@ export const LIMITS = {
   bodyBytes: 256 * 1024,
   socketMessageBytes: 64 * 1024,
   operationsPerSocket: 50,
-} as const;
+};
+
+export type Limits = Readonly<typeof LIMITS>;
 
 export interface UseLimits {
   /** Why an operation is too large; undefined when it is not. Ask after validation: it relies on fragments without cycles. */
@@ -23,8 +25,8 @@ export interface UseLimits {
 }
 
 /** Limits that stand before planning: the planner is what a small hostile document would keep busy for seconds. */
-export function useLimits(schema: GraphQLSchema): UseLimits {
-  const rules = limitRules();
+export function useLimits(schema: GraphQLSchema, limits: Limits = LIMITS): UseLimits {
+  const rules = limitRules(limits);
   const accepted = new WeakSet<DocumentNode>();
   return {
     check(document) {
@@ -38,7 +40,7 @@ export function useLimits(schema: GraphQLSchema): UseLimits {
 }
 
 /** graphql-armor's rules. Its token limiter stays off: it turns parse errors into server errors. */
-function limitRules(): readonly ValidationRule[] {
+function limitRules({ aliases, directives, depth }: Limits): readonly ValidationRule[] {
   const report = {
     onReject: [(context: ValidationContext | null, error: GraphQLError): void => context?.reportError(error)],
     propagateOnRejection: false,
@@ -48,9 +50,9 @@ function limitRules(): readonly ValidationRule[] {
     maxTokens: { enabled: false },
     blockFieldSuggestion: { enabled: false },
     // The default would let any number of `a: __typename` through.
-    maxAliases: { ...report, n: LIMITS.aliases, allowList: [] },
-    maxDirectives: { ...report, n: LIMITS.directives },
-    maxDepth: { ...report, n: LIMITS.depth },
+    maxAliases: { ...report, n: aliases, allowList: [] },
+    maxDirectives: { ...report, n: directives },
+    maxDepth: { ...report, n: depth },
     // It knows no lists, and no variables: see use-cost.
     costLimit: { enabled: false },
   });

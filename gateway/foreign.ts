@@ -1,0 +1,64 @@
+import { httpTransport, type HttpTransport } from '../shared/http-transport.ts';
+import type { Log } from '../shared/log.ts';
+import { readSubgraphs } from './engine/supergraph.ts';
+import type { Gateway, GatewayOptions } from './gateway.ts';
+
+type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
+
+/** The subgraphs that a supergraph names, wherever they are. */
+export interface ForeignSubgraphs {
+  /** What it takes to serve the supergraph. Throws when it is none. Who was reached before is reached over the same connections. */
+  of(supergraphSdl: string): Served;
+  /** Goes over to another supergraph, and leaves the subgraphs that it does not have any more. */
+  reload(gateway: Gateway, supergraphSdl: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
+const REQUEST_MS = 30_000;
+/** Subgraphs of others are often started again by hand. */
+const BREAKER_MS = 5_000;
+
+export function openForeignSubgraphs({ log }: { log: Log }): ForeignSubgraphs {
+  const open = new Map<string, HttpTransport>();
+
+  function reach(name: string, url: string): HttpTransport {
+    const memo = `${name} ${url}`;
+    let transport = open.get(memo);
+    if (!transport) {
+      transport = httpTransport(name, url, {
+        isForeign: true,
+        timeoutMs: REQUEST_MS,
+        resilience: { breaker: { halfOpenAfterMs: BREAKER_MS } },
+      });
+      open.set(memo, transport);
+    }
+    return transport;
+  }
+
+  function of(supergraphSdl: string): Served {
+    const subgraphs = readSubgraphs(supergraphSdl);
+    const [reachable, others] = [subgraphs.filter(hasAddress), subgraphs.filter((each) => !hasAddress(each))];
+    for (const { name } of others)
+      log.warn({ subgraph: name }, 'the supergraph has no address for this subgraph; its fields will be missing');
+    return { supergraphSdl, transports: Object.fromEntries(reachable.map(({ name, url }) => [name, reach(name, url)])) };
+  }
+
+  return {
+    of,
+    async reload(gateway, supergraphSdl) {
+      const served = of(supergraphSdl);
+      await gateway.reload(served);
+      const left = [...open].filter(([, transport]) => !Object.values(served.transports).includes(transport));
+      for (const [memo, transport] of left) {
+        open.delete(memo);
+        setTimeout(() => void transport.close(), REQUEST_MS).unref();
+      }
+    },
+    async close() {
+      await Promise.all([...open.values()].map((transport) => transport.close()));
+    },
+  };
+}
+
+const hasAddress = ({ url }: { url: string }): boolean => /^https?:/.test(url) && URL.canParse(url);

@@ -1,0 +1,147 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { composeSupergraph } from '../schema/compose.ts';
+import type { PlainSubgraph } from '../shared/testing/plain-subgraph.ts';
+import type { SubgraphRequest } from '../shared/transport.ts';
+import { testSubgraphs } from './test-subgraphs.ts';
+
+/* `npm run gateway` as people use it who bring their own subgraphs: servers that know nothing of Soko. */
+
+const folder = mkdtempSync(join(tmpdir(), 'soko-serve-'));
+const file = join(folder, 'supergraph.graphql');
+const START_MS = 60_000;
+const opened: (() => unknown)[] = [];
+
+const command = (...args: string[]) => [join(import.meta.dirname, 'serve.ts'), ...args];
+const { MONGODB_URI: _mongodb, REDIS_URL: _redis, NODE_OPTIONS: _options, ...env } = process.env;
+
+/** A subgraph like anybody's: GraphQL over HTTP at an address of its own. */
+async function serveElsewhere(subgraph: PlainSubgraph, seen: IncomingHttpHeaders[]): Promise<string> {
+  const server = createServer(async (request, response) => {
+    seen.push(request.headers);
+    const answer = await subgraph.execute((await json(request)) as SubgraphRequest);
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  opened.push(() => (server.closeAllConnections(), server.close()));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/${subgraph.name}/api`;
+}
+
+/** Lines that the gateway logs. */
+async function logged(child: ChildProcess, text: string): Promise<string> {
+  let output = '';
+  for await (const chunk of child.stderr!.iterator({ destroyOnReturn: false })) {
+    output += String(chunk);
+    if (output.includes(text)) return output;
+  }
+  throw new Error(`the gateway ended:\n${output}`);
+}
+
+describe('a gateway for any supergraph', () => {
+  const seen: IncomingHttpHeaders[] = [];
+  let child: ChildProcess;
+  let url: string;
+  let services: { name: string; typeDefs: string; url: string }[];
+
+  beforeAll(async () => {
+    services = [];
+    for (const subgraph of testSubgraphs().all) {
+      services.push({ name: subgraph.name, typeDefs: subgraph.typeDefs, url: await serveElsewhere(subgraph, seen) });
+    }
+    writeFileSync(file, composeSupergraph(services));
+    child = spawn(process.execPath, command('--supergraph', file, '--port', '0', '--open'), {
+      env: { ...env, LOG_LEVEL: 'info' },
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
+    opened.push(async () => child.kill() && (await once(child, 'exit')));
+    url = /"url":"([^"]+)"/.exec(await logged(child, 'listening'))![1]!;
+  }, START_MS);
+
+  afterAll(async () => {
+    for (const close of opened.splice(0).toReversed()) await close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const ask = async (query: string, headers: Record<string, string> = {}) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query }),
+    });
+    return (await response.json()) as { data: unknown; errors?: unknown[] };
+  };
+
+  test('is healthy, and shows its schema to anybody', async () => {
+    expect((await fetch(url.replace('/graphql', '/health'))).status).toBe(200);
+    expect(await ask('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
+    expect(await ask('{ __schema { queryType { name } } }')).toEqual({ data: { __schema: { queryType: { name: 'Query' } } } });
+  });
+
+  test('joins subgraphs at their own addresses, with the headers that they are to be given', async () => {
+    seen.length = 0;
+
+    const answer = await ask('{ note(id: "n1") { author { name } board { title } } }', { authorization: 'Basic c2VjcmV0', 'x-other': '1' });
+
+    expect(answer).toEqual({ data: { note: { author: { name: 'Ada' }, board: { title: 'Ideas' } } } });
+    expect(seen).toHaveLength(3);
+    for (const headers of seen) {
+      expect(headers).toMatchObject({ authorization: 'Basic c2VjcmV0' });
+      expect(headers).not.toHaveProperty('x-other');
+      expect(headers).not.toHaveProperty('x-internal-key');
+    }
+  });
+
+  test('answers what is far deeper than our own pages', async () => {
+    const depth = 40;
+    const query = `{ note(id: "n1") { ${'author { boards { notes { '.repeat(depth / 4)} id ${'} } }'.repeat(depth / 4)} } }`;
+
+    expect((await ask(query)).errors).toBeUndefined();
+  });
+
+  test('follows its file; a broken one changes nothing', async () => {
+    const change = (text: string): void => {
+      writeFileSync(`${file}.new`, text);
+      renameSync(`${file}.new`, file);
+    };
+    const broken = logged(child, 'what is served stays');
+    change('type Query { a: Int }');
+    await broken;
+    expect(await ask('{ note(id: "n1") { author { email } } }')).toMatchObject({ data: { note: { author: { email: 'p1@example.org' } } } });
+
+    const reloaded = logged(child, 'another supergraph is served');
+    change(composeSupergraph(services.map((each) => ({ ...each, typeDefs: each.typeDefs.replace('email: String', '') }))));
+    await reloaded;
+    expect(await ask('{ note(id: "n1") { author { email } } }')).toMatchObject({
+      errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+    });
+  });
+
+  test('looks at its file when it is told to', async () => {
+    const looked = logged(child, 'has not changed');
+    child.kill('SIGHUP');
+    await looked;
+
+    expect(await ask('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
+  });
+});
+
+test.each([
+  ['no file', [], 'Name the file'],
+  ['a file that is not there', ['--supergraph', join(folder, 'nothing'), '--open'], 'no such file'],
+  ['a file that holds something else', ['--supergraph', join(import.meta.dirname, 'serve.ts'), '--open'], 'is no composed supergraph'],
+  ['nobody whose tokens count', ['--supergraph', file], 'ACCESS_TOKEN_PUBLIC_KEY'],
+  ['an option it does not have', ['--opne'], '--opne'],
+])('with %s it ends with one line', (_case, args, words) => {
+  const { status, stderr } = spawnSync(process.execPath, command(...args), { env, encoding: 'utf8' });
+
+  expect(status).toBe(1);
+  expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(words)]);
+});
