@@ -7,6 +7,7 @@ import type { UseErrors } from './plugins/use-errors.ts';
 /** An answer, ready to be sent. */
 export interface DirectAnswer {
   status: number;
+  cacheControl: string;
   body: string;
 }
 
@@ -44,9 +45,13 @@ export function createDirect({ engine, operations, errors }: DirectOptions): Ans
       const result = await engine.execute({ source, document, operationName, variables, ...context });
       if (isIncremental(result)) throw new Error('a document with deferred parts was taken for a plain one');
       // Without data nothing was run: the request itself was at fault.
-      return { status: result.data === undefined ? 400 : 200, body: JSON.stringify(errors.formatResult(result, correlationId)) };
+      return {
+        status: result.data === undefined ? 400 : 200,
+        cacheControl: operations.cacheControl({ document, operationName }, result),
+        body: JSON.stringify(errors.formatResult(result, correlationId)),
+      };
     } catch (error) {
-      return { status: 400, body: JSON.stringify({ errors: [errors.format(error, correlationId)] }) };
+      return { status: 400, cacheControl: 'no-store', body: JSON.stringify({ errors: [errors.format(error, correlationId)] }) };
     }
   }
 }

@@ -27,12 +27,15 @@ interface EdgeOptions {
   isClosing: () => boolean;
 }
 
+/** Unless an answer says otherwise; and what is kept for one viewer is not for the next one at the same browser. */
+const KEPT_BY_NOBODY = { 'cache-control': 'no-store', vary: 'authorization' };
+
 /** What every answer carries, whoever gives it. */
 export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosing }: EdgeOptions): Promise<void> {
   app.decorateRequest('graphql', null);
   const secure = await helmetHeaders();
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(secure).header(CORRELATION_HEADER, request.id);
+    reply.headers(secure).headers(KEPT_BY_NOBODY).header(CORRELATION_HEADER, request.id);
     done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
@@ -87,7 +90,9 @@ export function addGraphql(app: FastifyInstance, { graph, streams, contextOf, er
       if (await streams.answer(request, reply, context)) return reply;
       const { direct, answer } = graph();
       const known = request.method === 'POST' ? await direct(request.body, context) : undefined;
-      if (known) return reply.status(known.status).type(mediaTypeFor(request)).send(known.body);
+      if (known) {
+        return reply.status(known.status).header('cache-control', known.cacheControl).type(mediaTypeFor(request)).send(known.body);
+      }
       request.graphql = context;
       return errors.within(request.id, () => answer.call(app, request, reply));
     },

@@ -64,7 +64,7 @@ export interface GatewayOptions {
   planning?: 'worker' | 'here';
   /** Default: Soko's own. */
   openEngine?: (options: EngineOptions) => Engine | Promise<Engine>;
-  /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: everything. */
+  /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: what the supergraph says. */
   scopeOf?: (operation: Operation) => string;
   /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
   coalesces?: (field: string) => boolean;
@@ -113,7 +113,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const streams = openStreams({
     engine: graph.engine,
     format: errors.formatResult,
-    scopeOf: options.scopeOf,
+    scopeOf: options.scopeOf ?? ((operation) => graph.scopeOf(operation)),
     coalesces: options.coalesces,
     timeoutMs,
   });

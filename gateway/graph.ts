@@ -6,7 +6,7 @@ import { createDirect, type AnswerDirectly } from './direct.ts';
 import { handOver } from './engine/hand-over.ts';
 import { openEngine, type SokoEngine } from './engine/open.ts';
 import type { Planners } from './engine/planners.ts';
-import type { Engine, EngineOptions } from './engine.ts';
+import type { Engine, EngineOptions, Operation } from './engine.ts';
 import { startApolloServer, type RequestContext } from './http.ts';
 import { createOperations, type Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
@@ -18,6 +18,8 @@ export interface Graph {
   readonly engine: Engine;
   readonly operations: Operations;
   readonly direct: AnswerDirectly;
+  /** What of the viewer an answer can depend on: who differs in nothing else may share it. */
+  readonly scopeOf: (operation: Operation) => string;
   /** Apollo Server's answer to whatever is not answered directly. */
   readonly answer: RouteHandlerMethod;
   /** The engine without the rules, where it is Soko's own. */
@@ -42,12 +44,13 @@ export async function openGraph(options: GraphOptions, previous?: Graph): Promis
   await breathe();
   const rules = readRules(supergraphSdl, core.schema);
   const engine = applyRules(core, rules);
-  const operations = createOperations(engine.schema, { production, costs: rules.costs, limits });
+  const operations = createOperations(engine.schema, { production, rules, limits });
   await breathe();
   const apollo = await startApolloServer({ engine, operations, errors, limits, log });
   const direct = createDirect({ engine, operations, errors });
   const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
-  const graph: Graph = { engine, operations, direct, answer, core: isSokoEngine(core) ? core : undefined };
+  const { scopeOf } = rules.caching;
+  const graph: Graph = { engine, operations, direct, answer, scopeOf, core: isSokoEngine(core) ? core : undefined };
   if (previous?.core && graph.core) log.info(await handOver(previous.core, graph.core), 'plans were taken over');
   return graph;
 }

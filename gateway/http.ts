@@ -75,6 +75,7 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
         const wantsCost = contextValue.wantsCost || asksForCost(extensions);
         const result = await engine.execute({ source, document, operationName, variables, ...contextValue, wantsCost });
         if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };
+        response.http.headers.set('cache-control', operations.cacheControl({ document, operationName }, result));
         // Without data nothing was run: the request itself was at fault.
         if (result.data === undefined) response.http.status = BAD_REQUEST;
         return { http: response.http, body: { kind: 'single', singleResult: errors.formatResult(result, contextValue.correlationId) } };

@@ -12,7 +12,8 @@ import {
 import { LRUCache } from 'lru-cache';
 import { Problem } from '../shared/errors.ts';
 import type { Viewer } from '../shared/identity.ts';
-import type { Costs } from './cost/costs.ts';
+import type { CachePolicies } from './cache/policy.ts';
+import type { Rules } from './rules.ts';
 import { useCost } from './plugins/use-cost.ts';
 import { useIntrospection } from './plugins/use-introspection.ts';
 import { useLimits, type Limits } from './plugins/use-limits.ts';
@@ -36,16 +37,18 @@ export interface Operations {
   known: (source: string) => DocumentNode | undefined;
   /** The operation that is meant. Throws a Problem when it may not run. */
   admit: (admission: Admission) => OperationDefinitionNode;
+  /** The header `Cache-Control` of its answer. */
+  cacheControl: CachePolicies['headerOf'];
 }
 
 interface OperationsOptions {
   /** Hides the schema from anonymous viewers. */
   production: boolean;
-  costs: Costs;
+  rules: Pick<Rules, 'costs' | 'caching'>;
   limits: Limits;
 }
 
-export function createOperations(schema: GraphQLSchema, { production, costs, limits }: OperationsOptions): Operations {
+export function createOperations(schema: GraphQLSchema, { production, rules: { costs, caching }, limits }: OperationsOptions): Operations {
   const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
   const plain = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
   const size = useLimits(schema, limits);
@@ -71,6 +74,7 @@ export function createOperations(schema: GraphQLSchema, { production, costs, lim
       if (isPlain(document)) plain.set(source, document);
     },
     known: (source) => plain.get(source),
+    cacheControl: caching.headerOf,
     admit({ document, operationName, variables, viewer }) {
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);

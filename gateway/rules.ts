@@ -1,5 +1,6 @@
 import { parse, type GraphQLSchema } from 'graphql';
 import { readAnnotations } from './annotations.ts';
+import { createCachePolicies, type CachePolicies } from './cache/policy.ts';
 import { createCosts, type Costs } from './cost/costs.ts';
 import { meterEngine } from './cost/meter-engine.ts';
 import type { Engine } from './engine.ts';
@@ -11,14 +12,17 @@ import { createRights, type Rights } from './rights/rights.ts';
 export interface Rules {
   rights: Rights;
   costs: Costs;
+  caching: CachePolicies;
 }
 
 /** Reads the rules of a supergraph once; `schema` is what its clients see. */
 export function readRules(supergraphSdl: string, schema: GraphQLSchema): Rules {
   const annotations = readAnnotations(parse(supergraphSdl, { noLocation: true }));
+  const rights = createRights(schema, readRequirements(annotations, schema));
   return {
-    rights: createRights(schema, readRequirements(annotations, schema)),
+    rights,
     costs: createCosts(annotations, schema),
+    caching: createCachePolicies({ annotations, schema, isProtected: rights.isProtected }),
   };
 }
 

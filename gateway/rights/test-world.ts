@@ -10,14 +10,20 @@ export interface GuardedWorld {
   changeNote: (id: string) => void;
 }
 
-const LINK = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9",
-  import: ["@key", "@authenticated", { name: "@requiresScopes", as: "@needs" }, "@policy"])\n`;
+const LINK = `extend schema
+  @link(url: "https://specs.apollo.dev/federation/v2.9",
+    import: ["@key", "@authenticated", { name: "@requiresScopes", as: "@needs" }, "@policy", "@composeDirective"])
+  @link(url: "https://example.org/cacheControl/v1.0", import: ["@cacheControl"])
+  @composeDirective(name: "@cacheControl")
+directive @cacheControl(maxAge: Int, scope: cacheControl__Scope, inheritMaxAge: Boolean) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
+enum cacheControl__Scope { PUBLIC PRIVATE }
+`;
 
 const PEOPLE = `${LINK}
-  type Query { me: Person @authenticated  person(id: ID!): Person  things: [Thing!]!  vault: Vault  named: [Named] level: Level }
+  type Query { me: Person @authenticated  person(id: ID!): Person  things: [Thing!]! @cacheControl(scope: PUBLIC)  vault: Vault @cacheControl(scope: PUBLIC)  named: [Named] level: Level }
   type Mutation { rename(id: ID!, name: String!): Person  dismiss(id: ID!): Person @policy(policies: [["role:editor"]]) }
-  interface Named { id: ID!  code: String! }
-  type Person implements Named @key(fields: "id") {
+  interface Named @cacheControl(scope: PUBLIC) { id: ID!  code: String! }
+  type Person implements Named @key(fields: "id") @cacheControl(scope: PUBLIC) {
     id: ID!  name: String  code: String! @authenticated
     email: String @authenticated
     pay: Int! @needs(scopes: [["pay:read"], ["pay:admin", "pay:write"]])
@@ -34,7 +40,7 @@ const NOTES = `${LINK}
   type Query { notes: [Note!] }
   type Mutation { writeNote(text: String!): Note  removeNotes: Int! @authenticated }
   type Subscription { noteChanged: Note  audit: Note @authenticated }
-  type Note @key(fields: "id") { id: ID!  text: String  draft: String! @policy(policies: [["role:editor"]])  author: Person }
+  type Note @key(fields: "id") @cacheControl(scope: PUBLIC) { id: ID!  text: String  draft: String! @policy(policies: [["role:editor"]])  author: Person }
   type Person @key(fields: "id") { id: ID!  notes: [Note!]! }
 `;
 
