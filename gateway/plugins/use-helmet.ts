@@ -10,6 +10,12 @@ export async function helmetHeaders(): Promise<Record<string, string>> {
   // Nothing the API answers is a page, so nothing of it may act as one; the playground brings its own policy.
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
+    // What these forbid is done by pages, or by browsers that are long gone.
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
   });
   app.get('/', async () => '');
   const { headers } = await app.inject('/');
