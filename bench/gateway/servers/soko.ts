@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { execute, parse, type DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { openApolloEngine } from '../../../gateway/apollo-engine.ts';
-import { openEngine } from '../../../gateway/engine/open.ts';
-import { openGateway } from '../../../gateway/gateway.ts';
+import { openGateway, type GatewayOptions } from '../../../gateway/gateway.ts';
 import { httpTransport } from '../../../shared/http-transport.ts';
 import type { SubgraphTransport } from '../../../shared/transport.ts';
 import { subgraphSchema } from '../graph/schemas.ts';
@@ -34,11 +32,17 @@ function overHttp(name: SubgraphName): SubgraphTransport {
   return httpTransport(name, url!);
 }
 
+/** Only the one that is asked for is loaded: the other one's memory would be measured with it. */
+async function engine(): Promise<GatewayOptions['openEngine']> {
+  if (process.env['GATEWAY_ENGINE'] === 'apollo') return (await import('../../../gateway/apollo-engine.ts')).openApolloEngine;
+  return (await import('../../../gateway/engine/open.ts')).openEngine;
+}
+
 await openGateway({
   supergraphSdl,
   transports: Object.fromEntries(subgraphNames.map((name) => [name, reach === 'in-process' ? inProcess(name) : overHttp(name)])),
   accessTokenPublicKey: null,
   port: Number(port),
   production: true,
-  openEngine: process.env['GATEWAY_ENGINE'] === 'apollo' ? openApolloEngine : openEngine,
+  openEngine: await engine(),
 });
