@@ -27,7 +27,8 @@ const since = performance.now();
 
 const opened: { market?: Running; telling?: NodeJS.Timeout } = {};
 // Before there is anything to close in order, the process just ends: the services it started end with it.
-closeWithGrace({ delay: STOP_MS }, async ({ err }) => {
+// On SIGHUP the gateway looks for another supergraph.
+closeWithGrace({ delay: STOP_MS, skip: ['SIGHUP'] }, async ({ err }) => {
   if (err) console.error(err);
   if (!opened.market) return;
   clearInterval(opened.telling);

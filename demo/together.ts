@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { followSupergraph } from '../gateway/follow.ts';
 import { openGateway } from '../gateway/gateway.ts';
 import { useRevocations } from '../gateway/plugins/use-revocations.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
@@ -42,10 +43,13 @@ export const openWholeHost = async (background = true): Promise<Host> =>
 export async function runTogether(host: Host, port: number): Promise<Running> {
   const log = createLog('gateway');
   const [anySubgraph] = [...host.runtimes.values()] as [Runtime];
+  const path = join(ROOT, 'schema/supergraph.graphql');
+  const supergraphSdl = readFileSync(path, 'utf8');
+  const transports = Object.fromEntries(host.runtimes);
   const gateway = await openGateway({
     ...gatewaySettings(process.env),
-    supergraphSdl: readFileSync(join(ROOT, 'schema/supergraph.graphql'), 'utf8'),
-    transports: Object.fromEntries(host.runtimes),
+    supergraphSdl,
+    transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,
     uploads: parseEnv(uploadSettings),
     isRevoked: useRevocations({ redis: host.redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
@@ -55,11 +59,14 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
     checks: { mongodb: async () => (await anySubgraph.health()).mongodb, redis: async () => (await anySubgraph.health()).redis },
     log,
   });
+  const reload = (changed: string): Promise<void> => gateway.reload({ supergraphSdl: changed, transports });
+  const following = followSupergraph({ path, current: supergraphSdl, reload, watches: false, log });
   return {
     http: gateway.url,
     ws: gateway.wsUrl,
     processes: [{ name: 'soko', pid: process.pid, port: gateway.port }],
     async close() {
+      following.stop();
       await gateway.close();
       await host.close();
     },

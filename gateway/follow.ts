@@ -8,7 +8,7 @@ interface FollowOptions {
   /** What it held when it was read first. */
   current: string;
   reload: (supergraphSdl: string) => Promise<void>;
-  /** Whether a change is followed at once; SIGHUP always asks for it. */
+  /** Whether a change is followed at once, without being asked. */
   watches: boolean;
   log: Log;
 }
@@ -16,15 +16,22 @@ interface FollowOptions {
 /** Writers are given this long to finish. */
 const SETTLE_MS = 100;
 
-/** Reloads a supergraph when its file has changed. What cannot be served is logged, and what is served stays. */
+/**
+ * Reloads a supergraph when its file has changed. What cannot be served is logged, and what is served stays. SIGHUP asks for it; where nothing
+ * has changed, and the process has a terminal, it means what it says: the terminal is gone.
+ */
 export function followSupergraph({ path, current, reload, watches, log }: FollowOptions): { stop(): void } {
   let served = current;
   let settling: NodeJS.Timeout | undefined;
+  const hasTerminal = process.stdin.isTTY;
 
-  async function look(): Promise<void> {
+  async function look({ isSignal }: { isSignal: boolean }): Promise<void> {
     try {
       const supergraphSdl = readFileSync(path, 'utf8');
-      if (supergraphSdl === served) return log.info('the supergraph has not changed');
+      if (supergraphSdl === served) {
+        if (isSignal && hasTerminal) process.kill(process.pid, 'SIGTERM');
+        return log.info('the supergraph has not changed');
+      }
       const before = served;
       served = supergraphSdl;
       await reload(supergraphSdl).catch((error: unknown) => {
@@ -37,10 +44,10 @@ export function followSupergraph({ path, current, reload, watches, log }: Follow
     }
   }
 
-  const onSignal = (): void => void look();
+  const onSignal = (): void => void look({ isSignal: true });
   const onChange = (): void => {
     clearTimeout(settling);
-    settling = setTimeout(onSignal, SETTLE_MS);
+    settling = setTimeout(() => void look({ isSignal: false }), SETTLE_MS);
   };
   process.on('SIGHUP', onSignal);
   // The folder, since a file that is put in the place of another is another file.

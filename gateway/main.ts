@@ -8,6 +8,7 @@ import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
 import { endWithParent } from '../shared/parent.ts';
 import { uploadSettings } from '../shared/uploads.ts';
+import { followSupergraph } from './follow.ts';
 import { openGateway } from './gateway.ts';
 import { useRevocations } from './plugins/use-revocations.ts';
 import { gatewaySettings } from './settings.ts';
@@ -27,9 +28,11 @@ async function main(): Promise<void> {
   const redis = new Redis(env.REDIS_URL, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
   redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
 
+  const path = join(ROOT, 'schema/supergraph.graphql');
+  const supergraphSdl = readFileSync(path, 'utf8');
   const gateway = await openGateway({
     ...gatewaySettings(process.env),
-    supergraphSdl: readFileSync(join(ROOT, 'schema/supergraph.graphql'), 'utf8'),
+    supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,
     port: env.PORT ?? DEFAULT_PORT,
@@ -39,8 +42,11 @@ async function main(): Promise<void> {
     checks: { redis: async () => ((await redis.ping()) === 'PONG' ? 'up' : 'down') },
     log,
   });
-  closeWithGrace({ delay: DRAIN_MS }, async ({ err }) => {
+  const reload = (changed: string): Promise<void> => gateway.reload({ supergraphSdl: changed, transports });
+  const following = followSupergraph({ path, current: supergraphSdl, reload, watches: false, log });
+  closeWithGrace({ delay: DRAIN_MS, skip: ['SIGHUP'] }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
+    following.stop();
     await gateway.close();
     await Promise.all(Object.values(transports).map((transport) => transport.close()));
     redis.disconnect();
