@@ -56,7 +56,7 @@ export function createCachePolicies({ annotations, schema, isProtected }: Policy
 
   return {
     of,
-    scopeOf: (operation) => (isShared(operation) ? '' : JSON.stringify(operation.identity.viewer)),
+    scopeOf: (operation) => (isShared(operation) ? '' : JSON.stringify([operation.identity.viewer, operation.identity.forwarded])),
     headerOf(asked, { data, errors }) {
       const { maxAge } = of(asked);
       if (!data || errors || maxAge <= 0) return 'no-store';
