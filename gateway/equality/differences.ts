@@ -1,0 +1,38 @@
+import type { ExecutionResult } from 'graphql';
+
+/** One operation that the two engines answered differently; our answer is known to have the shape that the operation asks for. */
+export interface Found {
+  source: string;
+  ours: readonly ExecutionResult[];
+  theirs: readonly ExecutionResult[];
+}
+
+/** A kind of operation that @apollo/gateway does not answer rightly. */
+export interface Difference {
+  name: string;
+  /** Why our answer is the right one. */
+  why: string;
+  explains: (found: Found) => boolean;
+}
+
+export const differences: readonly Difference[] = [
+  {
+    name: 'fragments without a type',
+    why: `In \`{ me { ... on Named { ... on Person { name } } } }\` the inner fragment applies whenever \`me\` is a Person. @apollo/gateway forgets
+      what an object is as soon as it enters a fragment on an abstract type, unless the operation happens to ask for \`__typename\`, and leaves
+      the fields out.`,
+    explains: ({ ours, theirs }) =>
+      theirs.length === ours.length && theirs.every(({ data }, index) => lacksFields(data, ours[index]?.data)),
+  },
+];
+
+/** True when their answer is ours without some of the fields. */
+function lacksFields(theirs: unknown, ours: unknown): boolean {
+  if (Array.isArray(theirs)) {
+    return Array.isArray(ours) && theirs.length === ours.length && theirs.every((each, index) => lacksFields(each, ours[index]));
+  }
+  if (!isObject(theirs)) return theirs === ours;
+  return isObject(ours) && Object.entries(theirs).every(([name, value]) => lacksFields(value, ours[name]));
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -1,0 +1,51 @@
+import type { Engine } from '../../engine.ts';
+import { openApolloEngine } from '../../apollo-engine.ts';
+import { openEngine } from '../../engine/open.ts';
+import { differences, type Difference } from '../differences.ts';
+import { inequalities, misplacedErrors } from './compare.ts';
+import type { RandomOperation } from './operations.ts';
+import { answersOf } from './run.ts';
+import { shapeFaults, withoutTypes, withTypes } from './shape.ts';
+import { composed, transportsOf, type TestSupergraph } from './supergraph.ts';
+
+export interface Engines {
+  ours: Engine;
+  theirs: Engine;
+}
+
+/** Unless something fails: what is there may be of no known type, which matters only to who asks. */
+const TYPES_MATTER = 'asking for types as well changes the answer';
+const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
+
+/** Both engines over the same subgraphs. */
+export function openBoth(world: TestSupergraph): Engines {
+  const options = { supergraphSdl: composed(world), transports: transportsOf(world), log };
+  return { ours: openEngine(options), theirs: openApolloEngine(options) };
+}
+
+export interface Examination {
+  /** What is wrong with our answers; nothing when they are equal, or right where the others are known not to be. */
+  faults: string[];
+  /** Why they are not equal. */
+  difference: Difference | undefined;
+}
+
+/** Has both engines answer one operation. */
+export async function examine({ ours, theirs }: Engines, operation: RandomOperation): Promise<Examination> {
+  const typed = withTypes(operation);
+  const answers = await answersOf(ours, operation);
+  const typedAnswers = await answersOf(ours, typed);
+  const faults = [
+    ...typedAnswers.flatMap((answer) => shapeFaults(ours.schema, typed, answer)),
+    ...(typedAnswers.some(({ errors }) => errors) || sameText(typedAnswers.map(withoutTypes), answers) ? [] : [TYPES_MATTER]),
+    ...answers.flatMap(misplacedErrors),
+  ];
+  const reference = await answersOf(theirs, operation);
+  const unequal = inequalities(answers, reference);
+  if (unequal.length === 0) return { faults, difference: undefined };
+  const difference = differences.find(({ explains }) => explains({ source: operation.source, ours: answers, theirs: reference }));
+  return { faults: difference ? faults : [...faults, ...unequal], difference };
+}
+
+const sameText = (some: readonly { data?: unknown }[], others: readonly { data?: unknown }[]): boolean =>
+  JSON.stringify(some.map(({ data }) => data ?? null)) === JSON.stringify(others.map(({ data }) => data ?? null));
