@@ -6,6 +6,7 @@ import { healthReport, type Check } from '../shared/health.ts';
 import type { Graph } from './graph.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
+import type { KnownOperations } from './known.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { helmetHeaders } from './plugins/use-helmet.ts';
@@ -73,13 +74,14 @@ interface GraphqlOptions {
   /** What is served now. */
   graph: () => Graph;
   streams: HttpStreams;
+  known: KnownOperations;
   contextOf: (request: FastifyRequest) => Promise<RequestContext>;
   errors: UseErrors;
   playground: boolean;
 }
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
-export function addGraphql(app: FastifyInstance, { graph, streams, contextOf, errors, playground }: GraphqlOptions): void {
+export function addGraphql(app: FastifyInstance, { graph, streams, known, contextOf, errors, playground }: GraphqlOptions): void {
   const page = playground ? usePlayground({ path: PATH }) : undefined;
   app.route({
     method: ['GET', 'POST'],
@@ -87,16 +89,30 @@ export function addGraphql(app: FastifyInstance, { graph, streams, contextOf, er
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
       const context = await contextOf(request);
+      readText(request, known);
       if (await streams.answer(request, reply, context)) return reply;
       const { direct, answer } = graph();
-      const known = request.method === 'POST' ? await direct(request.body, context) : undefined;
-      if (known) {
-        return reply.status(known.status).header('cache-control', known.cacheControl).type(mediaTypeFor(request)).send(known.body);
+      const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
+      if (ready) {
+        return reply.status(ready.status).header('cache-control', ready.cacheControl).type(mediaTypeFor(request)).send(ready.body);
       }
       request.graphql = context;
       return errors.within(request.id, () => answer.call(app, request, reply));
     },
   });
+}
+
+/** Puts the text in the place of its hash, and refuses what may not be asked. Of a hash in a URL Apollo Server finds the text itself. */
+function readText(request: FastifyRequest, known: KnownOperations): void {
+  const { method, query: inUrl, body } = request;
+  if (method === 'GET') return void known.textOf({ query: (inUrl as Record<string, unknown>)['query'] });
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
+  const asked = body as Readonly<Record<string, unknown>>;
+  const query = known.textOf(asked);
+  if (query === undefined || query === asked['query']) return;
+  const { extensions, ...rest } = asked;
+  const { persistedQuery: _hash, ...others } = extensions as Record<string, unknown>;
+  request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
 }
 
 interface HealthOptions {
@@ -119,7 +135,14 @@ export function addHealth(app: FastifyInstance, { live, checks }: HealthOptions)
 const mediaTypeFor = ({ headers }: FastifyRequest): string =>
   `${headers.accept?.includes(GRAPHQL_MEDIA_TYPE) ? GRAPHQL_MEDIA_TYPE : 'application/json'}; charset=utf-8`;
 
-const STATUS: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404, METHOD_NOT_ALLOWED: 405 };
+const STATUS: Record<string, number> = {
+  // Clients that know the protocol send the text then.
+  PERSISTED_QUERY_NOT_FOUND: 200,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+};
 
 /** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */
 function asProblem(error: unknown): { problem?: Problem; status: number } {

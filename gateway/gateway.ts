@@ -16,6 +16,7 @@ import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
 import { openGraph, type Graph } from './graph.ts';
 import type { RequestContext } from './http.ts';
+import { knownOperations, type KnownOperations } from './known.ts';
 import { serveHttpStreams } from './live/over-http.ts';
 import { openStreams } from './live/streams.ts';
 import { watchSessions } from './live/watched-sessions.ts';
@@ -56,6 +57,10 @@ export interface GatewayOptions {
   timeoutMs?: number;
   /** Scalars whose values are checked before any subgraph is asked. Default: Soko's own. */
   scalars?: EngineOptions['scalars'];
+  /** Operations that are planned before anybody asks, and may be asked by their hash. Default none. */
+  known?: KnownOperations;
+  /** Where the plans of these are kept, so that a restart needs no planning. Default: nowhere. */
+  plansFile?: string;
   /** What one operation, one message and one socket may be at most. Default: `LIMITS`. */
   limits?: Limits;
   /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
@@ -98,12 +103,20 @@ type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
 
 /** The one public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { isRevoked, scalars = ownScalars, limits = LIMITS, host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
+  const {
+    isRevoked,
+    scalars = ownScalars,
+    limits = LIMITS,
+    known = knownOperations(),
+    host = '127.0.0.1',
+    timeoutMs = TIMEOUT_MS,
+    production = false,
+  } = options;
   const log = options.log ?? createLog('gateway');
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
   const open = ({ supergraphSdl, transports }: Served, previous?: Graph): Promise<Graph> =>
-    openGraph({ supergraphSdl, transports, scalars, openEngine: options.openEngine, planners, production, limits, errors, log }, previous);
+    openGraph({ ...options, supergraphSdl, transports, scalars, planners, production, limits, known, errors, log }, previous);
   let graph = await open(options);
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
@@ -137,11 +150,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await addEdge(app, { errors, isWelcome, isClosing: () => closing });
   if (options.uploads) await serveUploads(app, options.uploads);
   const overHttp = serveHttpStreams({ graph: () => graph, streams, errors, viewers, watched, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, { graph: () => graph, streams: overHttp, contextOf, errors, playground: options.playground ?? !production });
+  addGraphql(app, { graph: () => graph, streams: overHttp, known, contextOf, errors, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
   const sessions = keepSessions({ viewers, isRevoked, watched });
-  const protocol = socketProtocol({ graph: () => graph, streams, errors, sessions, clientOf, forwardedOf, limits, timeoutMs });
+  const protocol = socketProtocol({ graph: () => graph, streams, errors, sessions, clientOf, forwardedOf, known, limits, timeoutMs });
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
   addHealth(app, { live, checks: options.checks ?? {} });

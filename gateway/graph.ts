@@ -5,9 +5,11 @@ import type { Log } from '../shared/log.ts';
 import { createDirect, type AnswerDirectly } from './direct.ts';
 import { handOver } from './engine/hand-over.ts';
 import { openEngine, type SokoEngine } from './engine/open.ts';
+import { planKnown } from './engine/plans-file.ts';
 import type { Planners } from './engine/planners.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
 import { startApolloServer, type RequestContext } from './http.ts';
+import type { KnownOperations } from './known.ts';
 import { createOperations, type Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import type { Limits } from './plugins/use-limits.ts';
@@ -32,13 +34,16 @@ export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'tra
   planners?: Planners | undefined;
   production: boolean;
   limits: Limits;
+  known: KnownOperations;
+  /** Where the plans of known operations are kept. Default: nowhere. */
+  plansFile?: string | undefined;
   errors: UseErrors;
   log: Log;
 }
 
 /** Rejects when the supergraph cannot be served. What was asked of `previous` lately is ready when this resolves. */
 export async function openGraph(options: GraphOptions, previous?: Graph): Promise<Graph> {
-  const { supergraphSdl, transports, scalars, production, limits, errors, log } = options;
+  const { supergraphSdl, transports, scalars, production, limits, known, plansFile, errors, log } = options;
   const planner = await options.planners?.plannerOf(supergraphSdl);
   const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, log });
   await breathe();
@@ -46,12 +51,13 @@ export async function openGraph(options: GraphOptions, previous?: Graph): Promis
   const engine = applyRules(core, rules);
   const operations = createOperations(engine.schema, { production, rules, limits });
   await breathe();
-  const apollo = await startApolloServer({ engine, operations, errors, limits, log });
+  const apollo = await startApolloServer({ engine, operations, errors, limits, known, log });
   const direct = createDirect({ engine, operations, errors });
   const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
   const { scopeOf } = rules.caching;
   const graph: Graph = { engine, operations, direct, answer, scopeOf, core: isSokoEngine(core) ? core : undefined };
-  if (previous?.core && graph.core) log.info(await handOver(previous.core, graph.core), 'plans were taken over');
+  if (graph.core && !previous) await planKnown(graph.core, { bodies: known.bodies, file: plansFile, log });
+  if (graph.core && previous?.core) log.info(await handOver(previous.core, graph.core), 'plans were taken over');
   return graph;
 }
 

@@ -7,6 +7,7 @@ import type { Log } from '../shared/log.ts';
 import { isIncremental, type Engine, type IncrementalResult } from './engine.ts';
 import type { Operations } from './operations.ts';
 import { asksForCost } from './cost/meter-engine.ts';
+import type { KnownOperations } from './known.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import type { Limits } from './plugins/use-limits.ts';
 
@@ -23,6 +24,7 @@ interface HttpOptions {
   operations: Operations;
   errors: UseErrors;
   limits: Limits;
+  known: KnownOperations;
   log: Log;
 }
 
@@ -30,13 +32,20 @@ interface HttpOptions {
  * Apollo Server reads, parses, validates and answers; the engine runs. Given the schema and a plugin with `responseForOperation` instead of
  * its `gateway` option, because that one can only ever give single results, and knows @apollo/gateway's life cycle alone.
  */
-export async function startApolloServer({ engine, operations, errors, limits, log }: HttpOptions): Promise<ApolloServer<RequestContext>> {
+export async function startApolloServer({
+  engine,
+  operations,
+  errors,
+  limits,
+  known,
+  log,
+}: HttpOptions): Promise<ApolloServer<RequestContext>> {
   const server = new ApolloServer<RequestContext>({
     schema: engine.schema,
     introspection: true, // refused per viewer, see use-introspection
     csrfPrevention: true,
     allowBatchedHttpRequests: false,
-    persistedQueries: false,
+    persistedQueries: { cache: readOnly(known) },
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: limits.tokens },
@@ -54,6 +63,13 @@ export async function startApolloServer({ engine, operations, errors, limits, lo
   await server.start();
   return server;
 }
+
+/** Known operations as what Apollo Server looks hashes up in; clients teach it nothing. */
+const readOnly = ({ byHash }: KnownOperations) => ({
+  get: async (key: string) => byHash(key.replace(/^apq:/, '')),
+  set: async () => undefined,
+  delete: async () => false,
+});
 
 const BAD_REQUEST = 400;
 

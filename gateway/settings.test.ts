@@ -10,6 +10,7 @@ test('without anything set it is open to developers and to no foreign page', () 
     production: false,
     playground: true,
     planning: 'worker',
+    known: expect.objectContaining({ bodies: [] }),
   });
 });
 
@@ -30,6 +31,8 @@ test.each([
   ['TRUST_PROXY', 'yes'],
   ['PLAYGROUND', 'perhaps'],
   ['GATEWAY_ENGINE', 'rover'],
+  ['OPERATIONS_FILE', 'not-there.json'],
+  ['ONLY_KNOWN_OPERATIONS', 'some'],
 ])('names %s when it is wrong', (name, value) => {
   expect(() => gatewaySettings({ [name]: value })).toThrow(`Environment: ${name}`);
 });

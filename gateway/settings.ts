@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parseEnv, type EnvSource } from '../shared/env.ts';
+import { knownOperations, type KnownOperations } from './known.ts';
 import type { GatewayOptions } from './gateway.ts';
 
 const Settings = z.object({
@@ -15,18 +17,53 @@ const Settings = z.object({
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   /** GraphiQL at the endpoint; by default everywhere but in production. */
   PLAYGROUND: z.stringbool().optional(),
+  /** A manifest of operations (`known.ts`): they are planned at the start, and may be asked by their hash. */
+  OPERATIONS_FILE: z.string().optional(),
+  /** Every other operation is refused. */
+  ONLY_KNOWN_OPERATIONS: z.stringbool().default(false),
+  /** Where their plans are kept. */
+  PLANS_FILE: z.string().optional(),
   /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
 
-type FromEnvironment = Pick<GatewayOptions, 'corsOrigins' | 'trustedProxies' | 'production' | 'playground' | 'openEngine' | 'planning'>;
+type FromEnvironment = Pick<
+  GatewayOptions,
+  'corsOrigins' | 'trustedProxies' | 'production' | 'playground' | 'openEngine' | 'planning' | 'known' | 'plansFile'
+>;
 
 /** What the environment says about the gateway, for whatever process it runs in. */
 export function gatewaySettings(environment: EnvSource): FromEnvironment {
-  const { NODE_ENV, CORS_ORIGINS, TRUST_PROXY, PLAYGROUND, GATEWAY_ENGINE } = parseEnv(Settings, environment);
+  const settings = parseEnv(Settings, environment);
+  const {
+    NODE_ENV,
+    CORS_ORIGINS,
+    TRUST_PROXY,
+    PLAYGROUND,
+    GATEWAY_ENGINE,
+    OPERATIONS_FILE,
+    ONLY_KNOWN_OPERATIONS: only,
+    PLANS_FILE,
+  } = settings;
   const production = NODE_ENV === 'production';
-  const shared = { corsOrigins: CORS_ORIGINS, trustedProxies: TRUST_PROXY, production, playground: PLAYGROUND ?? !production };
+  const shared = {
+    corsOrigins: CORS_ORIGINS,
+    trustedProxies: TRUST_PROXY,
+    production,
+    playground: PLAYGROUND ?? !production,
+    known: readKnown(OPERATIONS_FILE, only),
+    ...(PLANS_FILE && { plansFile: PLANS_FILE }),
+  };
   return GATEWAY_ENGINE === 'soko' ? { ...shared, planning: 'worker' } : { ...shared, planning: 'here', openEngine: openReference };
+}
+
+function readKnown(file: string | undefined, only: boolean): KnownOperations {
+  if (file === undefined) return knownOperations({ only });
+  try {
+    return knownOperations({ manifest: JSON.parse(readFileSync(file, 'utf8')), only });
+  } catch (error) {
+    throw new Error(`Environment: OPERATIONS_FILE: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Read only when it is asked for: nobody else pays for what it loads. */

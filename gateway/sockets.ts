@@ -12,6 +12,7 @@ import type { Graph } from './graph.ts';
 import { admitAsked, NotValid } from './live/asked.ts';
 import { subscribeOverSocket } from './live/over-socket.ts';
 import type { Streams } from './live/streams.ts';
+import type { KnownOperations } from './known.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import type { UseForwarded } from './plugins/use-forwarded.ts';
 import type { Limits } from './plugins/use-limits.ts';
@@ -25,6 +26,7 @@ interface SocketsOptions {
   sessions: SocketSessions;
   clientOf: (request: IncomingMessage) => Identity['client'];
   forwardedOf: UseForwarded;
+  known: KnownOperations;
   limits: Limits;
   timeoutMs: number;
 }
@@ -72,7 +74,7 @@ function operationOf(
   { extra: { socket, request }, subscriptions, connectionParams }: SocketContext,
   asked: SubscribePayload,
   correlationId: string,
-  { operations, sessions, clientOf, forwardedOf, limits, timeoutMs }: SocketsOptions & Pick<Graph, 'operations'>,
+  { operations, sessions, clientOf, forwardedOf, known, limits, timeoutMs }: SocketsOptions & Pick<Graph, 'operations'>,
 ): Operation {
   const session = sessions.of(socket);
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
@@ -83,7 +85,11 @@ function operationOf(
     client: clientOf(request),
     forwarded: forwardedOf(connectionParams, request.headers),
   };
-  return admitAsked(operations, asked, { identity, correlationId, deadline: Date.now() + timeoutMs }).operation;
+  return admitAsked(
+    operations,
+    { ...asked, query: known.textOf(asked) ?? '' },
+    { identity, correlationId, deadline: Date.now() + timeoutMs },
+  ).operation;
 }
 
 const tooMany = (most: number): Problem =>

@@ -39,6 +39,7 @@ export const COMMON_CODES = {
   METHOD_NOT_ALLOWED: 'The endpoint is not asked by this HTTP method; the header `Allow` names those it is.',
   NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
   OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
+  PERSISTED_QUERY_NOT_FOUND: 'No operation with this hash is known; send its text.',
   RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
   OPERATION_TOO_COMPLEX: 'The operation asks for more than one request may.',
   PAYLOAD_TOO_LARGE: 'The request has more bytes than are read.',
@@ -51,6 +52,7 @@ export const COMMON_CODES = {
   UNAUTHENTICATED: 'The request needs a signed-in viewer.',
   UNAVAILABLE: 'A part of the system does not answer at the moment.',
   UNKNOWN_COMMAND: 'No subgraph answers a command of this name.',
+  UNKNOWN_OPERATION: 'Only operations that are known here are answered.',
   UNKNOWN_EVENT: 'Nobody here hears an event of this name and version.',
 } as const;
 

@@ -1,4 +1,5 @@
 import type { QueryPlan } from '@apollo/query-planner';
+import { Kind, type DefinitionNode, type DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Operation } from '../engine.ts';
 import type { Planner } from './planner.ts';
@@ -65,11 +66,11 @@ export function createPreparations({ supergraph, planner, kit }: Options): Prepa
 
   return {
     of({ source, document, operationName }) {
-      const memo = memoOf({ source, operationName });
+      const asked: Asked = { source, document, operationName: nameIn(document, operationName) };
+      const memo = memoOf(asked);
       const ready = known.get(memo)?.prepared ?? flights.get(memo);
       if (ready) return ready;
-      const asked: Asked = { source, document, operationName };
-      const plan = planner.plan({ source, operationName });
+      const plan = planner.plan({ source, operationName: asked.operationName });
       if (typeof plan === 'string') return keep(asked, plan);
       const flight = land(memo, asked, plan);
       flights.set(memo, flight);
@@ -78,6 +79,13 @@ export function createPreparations({ supergraph, planner, kit }: Options): Prepa
     adopt: ({ plan, ...asked }) => void keep(asked, plan),
     recent: () => [...known.values()].map(({ asked, plan }) => ({ ...asked, plan })),
   };
+}
+
+/** A document of one operation is one operation, whether it is called by its name or not. */
+function nameIn({ definitions }: DocumentNode, operationName: string | undefined): string | undefined {
+  if (operationName === undefined) return undefined;
+  const isOperation = ({ kind }: DefinitionNode): boolean => kind === Kind.OPERATION_DEFINITION;
+  return definitions.filter(isOperation).length > 1 ? operationName : undefined;
 }
 
 const memoOf = ({ source, operationName }: Omit<Asked, 'document'>): string => `${operationName ?? ''}\n${source}`;
