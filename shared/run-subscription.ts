@@ -1,8 +1,11 @@
-import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql';
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql';
+import type { Execution } from './execution.ts';
 import type { Positioned } from './streams.ts';
 
 interface SubscriptionRun {
   args: ExecutionArgs;
+  /** Of one event. */
+  execute: Execution;
   /** The first result says where the stream begins, if it can tell: no data, only the cursor. */
   wantsStart: boolean;
   masked: (result: ExecutionResult) => ExecutionResult;
@@ -17,7 +20,7 @@ const DONE = { done: true, value: undefined } as const;
  * stream leaves as a last result. Answers a result instead when the stream could not begin.
  */
 export async function runSubscription(run: SubscriptionRun): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
-  const { args, masked, failure } = run;
+  const { args, execute, masked, failure } = run;
   const source = await createSourceEventStream(args);
   if (!isStream(source)) return masked(source);
   const events = source[Symbol.asyncIterator]();

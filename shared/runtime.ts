@@ -1,5 +1,5 @@
 import { Worker } from 'bullmq';
-import { execute, GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
+import { GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
 import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { Connection, Model } from 'mongoose';
@@ -9,6 +9,7 @@ import { createConsumer, createInbox, type Consumer } from './consumers.ts';
 import type { AnyContext } from './context.ts';
 import { createContexts } from './contexts.ts';
 import { maskError } from './errors.ts';
+import { createExecution } from './execution.ts';
 import { createIdempotency } from './idempotency.ts';
 import { newId } from './ids.ts';
 import type { Identity } from './identity.ts';
@@ -191,10 +192,11 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     if (Array.isArray(document)) return { errors: document.map((error) => asGraphQLError(error, request.correlationId)) };
     const contextValue = contexts.create(request);
     return {
-      args: { schema, document, contextValue, variableValues: request.variables, operationName: request.operationName },
+      args: { document, contextValue, variableValues: request.variables, operationName: request.operationName },
     };
   }
 
+  const run = createExecution(schema);
   const runtime: Runtime = {
     name,
     typeDefs: completeTypeDefs(subgraph),
@@ -208,14 +210,15 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     async execute(request) {
       const { args, errors } = prepare(request);
       if (!args) return { errors };
-      return masked(await execute(args), request.correlationId);
+      return masked(await run(args), request.correlationId);
     },
     async subscribe(request) {
       // A stream outlives the request that opened it: each of its events has time of its own.
       const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
       if (!args) return { errors };
       return runSubscription({
-        args,
+        args: { schema, ...args },
+        execute: run,
         wantsStart: request.wantsStart ?? false,
         masked: (result) => masked(result, request.correlationId),
         failure: (error) => asGraphQLError(error, request.correlationId),

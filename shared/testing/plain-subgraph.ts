@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
-import { execute, GraphQLError, parse, type DocumentNode, type ExecutionResult } from 'graphql';
+import { GraphQLError, parse, type DocumentNode, type ExecutionResult } from 'graphql';
 import { maskError, problemOf, Problem } from '../errors.ts';
+import { createExecution } from '../execution.ts';
 import { runSubscription } from '../run-subscription.ts';
 import type { OpenSubgraph } from '../runtime.ts';
 import type { Resolvers } from '../subgraph.ts';
@@ -22,13 +23,14 @@ export interface PlainSubgraph extends OpenSubgraph {
 /** A subgraph of SDL and resolvers alone, for tests of what carries and joins subgraphs. The resolvers' context is the request. */
 export function plainSubgraph({ name, typeDefs, resolvers, commands = {}, health }: PlainOptions): PlainSubgraph {
   const schema = buildSubgraphSchema([{ typeDefs: parse(typeDefs), resolvers }]);
+  const run = createExecution(schema);
   const documents = new Map<string, DocumentNode>();
   const asked: SubgraphRequest[] = [];
   const argsOf = (request: SubgraphRequest) => {
     asked.push(request);
     let document = documents.get(request.query);
     if (!document) documents.set(request.query, (document = parse(request.query, { noLocation: true })));
-    return { schema, document, variableValues: request.variables, operationName: request.operationName, contextValue: request };
+    return { document, variableValues: request.variables, operationName: request.operationName, contextValue: request };
   };
   const mask = (result: ExecutionResult, { correlationId }: SubgraphRequest): ExecutionResult => {
     if (!result.errors) return result;
@@ -40,10 +42,11 @@ export function plainSubgraph({ name, typeDefs, resolvers, commands = {}, health
     name,
     typeDefs,
     asked,
-    execute: async (request) => mask(await execute(argsOf(request)), request),
+    execute: async (request) => mask(await run(argsOf(request)), request),
     subscribe: (request) =>
       runSubscription({
-        args: argsOf(request),
+        args: { schema, ...argsOf(request) },
+        execute: run,
         wantsStart: request.wantsStart ?? false,
         masked: (result) => mask(result, request),
         failure: (error) => mask({ errors: [asGraphQLError(error)] }, request).errors![0]!,
