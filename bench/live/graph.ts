@@ -1,6 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
-import { execute, parse, type DocumentNode, type ExecutionArgs, GraphQLError } from 'graphql';
+import { parse, type DocumentNode, GraphQLError } from 'graphql';
 import { createChannel, type Channel } from '../../shared/channel.ts';
+import { createExecution } from '../../shared/execution.ts';
 import { runSubscription } from '../../shared/run-subscription.ts';
 import type { Resolvers } from '../../shared/subgraph.ts';
 import type { SubgraphRequest, SubgraphTransport } from '../../shared/transport.ts';
@@ -95,17 +96,19 @@ function createOrders() {
 
 function transportOf(typeDefs: string, resolvers: Resolvers): SubgraphTransport {
   const schema = buildSubgraphSchema([{ typeDefs: parse(typeDefs), resolvers }]);
+  const run = createExecution(schema);
   const documents = new Map<string, DocumentNode>();
-  const argsOf = ({ query, operationName, variables: variableValues }: SubgraphRequest): ExecutionArgs => {
+  const argsOf = ({ query, operationName, variables: variableValues }: SubgraphRequest) => {
     let document = documents.get(query);
     if (!document) documents.set(query, (document = parse(query, { noLocation: true })));
-    return { schema, document, operationName, variableValues };
+    return { document, operationName, variableValues };
   };
   return {
-    execute: async (request) => execute(argsOf(request)),
+    execute: async (request) => run(argsOf(request)),
     subscribe: (request) =>
       runSubscription({
-        args: argsOf(request),
+        args: { schema, ...argsOf(request) },
+        execute: run,
         wantsStart: request.wantsStart ?? false,
         masked: (result) => result,
         failure: (error) => new GraphQLError(String(error)),
