@@ -1,4 +1,4 @@
-import type { ExecutionResult, GraphQLError } from 'graphql';
+import { GraphQLError, type ExecutionResult } from 'graphql';
 import { invalidAnswer } from './answer-errors.ts';
 import type { Data, Path, Run } from './run.ts';
 import type { Shape, Violation } from './shape.ts';
@@ -7,12 +7,47 @@ import type { LoadedSupergraph } from './supergraph.ts';
 /** What is wrong in one answer in many places is told in a few. */
 const MAX_VIOLATIONS = 20;
 
+interface Completion {
+  shape: Shape;
+  ownerOf: LoadedSupergraph['ownerOf'];
+  /** Where the data stand in the whole answer. */
+  at?: Path;
+}
+
 /** The answer of a run: data in its shape, and an error wherever something is missing that should be there. */
-export function completeAnswer(run: Run, data: Data, shape: Shape, ownerOf: LoadedSupergraph['ownerOf']): ExecutionResult {
-  const shaped = shape(data);
-  const errors = run.errors;
-  if (shaped.violations.length > 0) errors.push(...unexplained(shaped.violations, errors, ownerOf));
-  return { data: shaped.data ?? null, ...(errors.length > 0 && { errors }) };
+export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [] }: Completion): ExecutionResult {
+  const { data = null, violations } = shape(source);
+  const placed = violations.map(({ path, coordinate }) => ({ path: [...at, ...path], coordinate }));
+  const errors = [...run.errors, ...unexplained(placed, run.errors, ownerOf)];
+  return { data, ...(errors.length > 0 && { errors: withinAnswer(errors, data, at.length) }) };
+}
+
+/** Errors about what the client did not ask for, such as a key that only the plan needs, are about the object that misses it. */
+function withinAnswer(errors: readonly GraphQLError[], data: Data | null, start: number): GraphQLError[] {
+  const told = new Map<string, GraphQLError>();
+  for (const error of errors) {
+    const path = answeredPart(error.path ?? [], data, start);
+    const isWhole = path.length === error.path?.length;
+    told.set(`${JSON.stringify(path)} ${error.message}`, isWhole ? error : moved(error, path));
+  }
+  const all = [...told.values()];
+  const inside = all.filter(({ path }) => path?.length);
+  return inside.length > 0 ? inside : all;
+}
+
+const moved = (error: GraphQLError, path: Path): GraphQLError =>
+  new GraphQLError(error.message, { path, originalError: error.originalError, extensions: error.extensions });
+
+/** As much of the path as the answer holds: a null ends it as well as may be. */
+function answeredPart(path: Path, data: unknown, start: number): Path {
+  let value = data;
+  for (const [depth, key] of path.entries()) {
+    if (depth < start) continue;
+    if (value === null) return path;
+    if (typeof value !== 'object' || !Object.hasOwn(value as Data, key)) return path.slice(0, depth);
+    value = (value as Data)[key];
+  }
+  return path;
 }
 
 /** A null that follows from an error needs no second one. */

@@ -38,7 +38,11 @@ async function finish(run: Run, part: DeferredPart, { supergraph, prepared }: De
       ? []
       : placesIn(supergraph, run.root, prepared.rootType, part.path).map(({ data, path, typename }) => {
           const place: Run = { ...own, errors: own.errors.filter((error) => startsWith(error.path ?? [], path)) };
-          const answer = completeAnswer(place, data, prepared.shapeOf(run, { subselection, typename }), supergraph.ownerOf);
+          const answer = completeAnswer(place, data, {
+            shape: prepared.shapeOf(run, { subselection, typename }),
+            ownerOf: supergraph.ownerOf,
+            at: path,
+          });
           return { ...answer, path: [...path], ...(part.label !== undefined && { label: part.label }) };
         });
   return { part, incremental, further: own.deferred };

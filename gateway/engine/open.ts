@@ -87,5 +87,5 @@ async function answer(run: Run, prepared: Prepared, { ownerOf }: LoadedSupergrap
   await prepared.step?.(run, [run.root]);
   if (prepared.introspect) Object.assign(run.root, prepared.introspect(run.variables));
   const part = run.initial === undefined ? undefined : { subselection: run.initial, typename: prepared.rootType.name };
-  return completeAnswer(run, run.root, prepared.shapeOf(run, part), ownerOf);
+  return completeAnswer(run, run.root, { shape: prepared.shapeOf(run, part), ownerOf });
 }
