@@ -24,9 +24,9 @@ describe('a request', () => {
     ['whose variables are a list', { query: '{ viewer }', variables: [] }, 'BAD_REQUEST'],
     ['that subscribes', { query: 'subscription { ticks(to: 1) }' }, 'SUBSCRIPTION_OVER_HTTP'],
     [
-      'that has a persisted query nobody keeps',
+      'whose hash is not that of its text',
       { query: '{ viewer }', extensions: { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } } },
-      'PERSISTED_QUERY_NOT_SUPPORTED',
+      'BAD_REQUEST',
     ],
   ])('%s is refused with its code', async (_case, body, code) => {
     const { status, headers, data, errors } = await gateway.post(body);

@@ -35,18 +35,20 @@ export function knownOperations({ manifest = { operations: [] }, only = false }:
   const byHash = new Map(operations.map(({ id, body }) => [id, body]));
   const bodies = new Set(byHash.values());
   for (const [id, body] of byHash) {
-    if (createHash('sha256').update(body).digest('hex') !== id) throw new Error(`The id ${id} is not the SHA-256 of its operation.`);
+    if (hashOf(body) !== id) throw new Error(`The id ${id} is not the SHA-256 of its operation.`);
   }
 
   return {
     bodies: [...bodies],
     byHash: (hash) => byHash.get(hash),
     textOf({ query, extensions }) {
+      const { persistedQuery } = extensions === undefined ? {} : Extensions.parse(extensions);
       if (typeof query === 'string' && query !== '') {
+        if (persistedQuery && persistedQuery.sha256Hash !== hashOf(query))
+          throw new Problem('BAD_REQUEST', 'The hash is not that of the text.');
         if (only && !bodies.has(query)) throw new Problem('UNKNOWN_OPERATION', 'Only operations that are known here are answered.');
         return query;
       }
-      const { persistedQuery } = Extensions.parse(extensions);
       const body = persistedQuery && byHash.get(persistedQuery.sha256Hash);
       if (persistedQuery && body === undefined)
         throw new Problem('PERSISTED_QUERY_NOT_FOUND', 'No operation with this hash is known here.');
@@ -54,3 +56,5 @@ export function knownOperations({ manifest = { operations: [] }, only = false }:
     },
   };
 }
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
