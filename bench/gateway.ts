@@ -31,9 +31,14 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   pinOurselves();
   await using subgraphs = await startSubgraphs();
   mkdirSync(FOLDER, { recursive: true });
-  const supergraphFile = join(FOLDER, 'supergraph.graphql');
-  writeFileSync(supergraphFile, subgraphs.supergraphSdl);
-  await using targets = await startTargets(chosen(targetsOver({ folder: FOLDER, supergraphFile }), values.only));
+  const files = {
+    folder: FOLDER,
+    supergraphFile: join(FOLDER, 'supergraph.graphql'),
+    withoutBatches: join(FOLDER, 'without-batches.graphql'),
+  };
+  writeFileSync(files.supergraphFile, subgraphs.supergraphSdl());
+  writeFileSync(files.withoutBatches, subgraphs.supergraphSdl('alone'));
+  await using targets = await startTargets(chosen(targetsOver(files), values.only));
   const measured = await measure(targets.running, subgraphs, settings);
   console.log(tableOf(measured, targets.missing));
   if (values.chart) writeFileSync(CHART, drawChart(measured));

@@ -69,7 +69,10 @@ export async function startTargets(targets: readonly Target[]): Promise<StartedT
 async function startVerified(target: Target, command: Command, port: number, expected: Map<string, unknown>): Promise<Started> {
   const gateway = await startGateway(command, port);
   try {
-    const [small, heavy] = [await verified(port, operations.small, expected), await verified(port, operations.heavy, expected)];
+    const [small, heavy] = [
+      await verified(target, port, operations.small, expected),
+      await verified(target, port, operations.heavy, expected),
+    ];
     return { ...gateway, target, requests: { small, heavy } };
   } catch (error) {
     await gateway.close();
@@ -77,18 +80,25 @@ async function startVerified(target: Target, command: Command, port: number, exp
   }
 }
 
+const textOf: NonNullable<Target['bodyOf']> = ({ query }, variables) => JSON.stringify({ query, variables });
+
 /** Asks everything once. Whoever answers first is who the others must agree with. */
-async function verified(port: number, { name, query, variables }: BenchOperation, expected: Map<string, unknown>): Promise<LoadRequest[]> {
+async function verified(
+  { bodyOf = textOf }: Target,
+  port: number,
+  operation: BenchOperation,
+  expected: Map<string, unknown>,
+): Promise<LoadRequest[]> {
   const connection = await openConnection(port);
   try {
     const requests: LoadRequest[] = [];
-    for (const each of variables) {
-      const body = JSON.stringify({ query, variables: each });
+    for (const variables of operation.variables) {
+      const body = bodyOf(operation, variables);
       // Twice: what a gateway answers to a text that it knows may be written in another way.
       await connection.ask(requestText(port, body));
       const answer = await connection.ask(requestText(port, body));
       const { data, errors } = JSON.parse(answer.body.toString()) as { data?: unknown; errors?: unknown };
-      const memo = `${name} ${JSON.stringify(each)}`;
+      const memo = `${operation.name} ${JSON.stringify(variables)}`;
       if (!expected.has(memo)) expected.set(memo, data);
       if (errors || !data || !isDeepStrictEqual(data, expected.get(memo)))
         throw new Error(`It answers ${memo} otherwise than the others: ${answer.body.subarray(0, SHOWN_BYTES).toString()}`);

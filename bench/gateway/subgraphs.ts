@@ -5,7 +5,8 @@ import { composeSupergraph } from '../../schema/compose.ts';
 import { subgraphNames, typeDefs, type SubgraphName } from './graph/sdl.ts';
 
 export interface Subgraphs extends AsyncDisposable {
-  supergraphSdl: string;
+  /** `alone`: over subgraphs that do not read batches. */
+  supergraphSdl(alone?: 'alone'): string;
   /** Requests they got since they started. */
   calls(): Promise<number>;
 }
@@ -14,11 +15,11 @@ export interface Subgraphs extends AsyncDisposable {
 export async function startSubgraphs(): Promise<Subgraphs> {
   const child = fork(join(import.meta.dirname, 'servers/subgraphs.ts'), [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const [{ ports }] = (await once(child, 'message')) as [{ ports: Record<SubgraphName, number> }];
-  const supergraphSdl = composeSupergraph(
-    subgraphNames.map((name) => ({ name, url: `http://127.0.0.1:${ports[name]}/graphql`, typeDefs: typeDefs[name] })),
-  );
   return {
-    supergraphSdl,
+    supergraphSdl: (alone) =>
+      composeSupergraph(
+        subgraphNames.map((name) => ({ name, url: `http://127.0.0.1:${ports[name]}/${alone ?? ''}`, typeDefs: typeDefs[name] })),
+      ),
     async calls() {
       child.send('calls');
       const [{ calls }] = (await once(child, 'message')) as [{ calls: number }];

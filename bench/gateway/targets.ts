@@ -1,11 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hashOf, type BenchOperation } from './graph/operations.ts';
 import { hiveGateway, hiveRouter, type Installed } from './peers.ts';
 import type { Command } from './processes.ts';
 
 export interface Target {
   name: string;
   label: string;
+  /** The body of a request; others send the text. */
+  bodyOf?: (operation: BenchOperation, variables: Record<string, unknown>) => string;
   /** What starts it on this port, or why it cannot be started. */
   prepare(port: number): Promise<Command | { missing: string }>;
 }
@@ -14,14 +17,15 @@ interface Files {
   /** Settings of the peers are written here. */
   folder: string;
   supergraphFile: string;
+  /** The same over subgraphs that take one request at a time. */
+  withoutBatches: string;
 }
 
 type Prepare = Target['prepare'];
 
+const ROOT = join(import.meta.dirname, '../..');
 const SERVERS = join(import.meta.dirname, 'servers');
 const QUIET = { NODE_ENV: 'production', LOG_LEVEL: 'error', APOLLO_TELEMETRY_DISABLED: 'true' };
-/** Soko signs an identity for its subgraphs; those of the bench do not read it. */
-const SECRET = { INTERNAL_SECRET: 'nobody reads what is signed with it' };
 const WITHOUT_SHARED_FETCHES = { transportEntries: { '*.http': { options: { deduplicateInflightRequests: false } } } };
 const WITH_SHARED_REQUESTS = { inboundInflightRequestDeduplication: true };
 
@@ -46,12 +50,15 @@ export function targetsOver(files: Files): Target[] {
     },
     { name: 'hive-router', label: 'Hive Router, sharing off', prepare: router(files, false) },
     { name: 'hive-router-shared', label: 'Hive Router, sharing fetches (default)', prepare: router(files, true) },
-    { name: 'soko-http', label: 'Soko over HTTP', prepare: ours('soko.ts', supergraphFile, 'http') },
-    { name: 'soko-in-process', label: 'Soko in process', prepare: ours('soko.ts', supergraphFile, 'in-process') },
+    { name: 'soko-http', label: 'Soko over HTTP', prepare: soko(supergraphFile) },
+    { name: 'soko-http-alone', label: 'Soko over HTTP, subgraphs without batches', prepare: soko(files.withoutBatches) },
+    { name: 'soko-in-process', label: 'Soko in process', prepare: ours('soko-in-process.ts', supergraphFile) },
     {
       name: 'soko-known',
       label: 'Soko in process, known operations',
-      prepare: async () => ({ missing: 'known operations are not served yet' }),
+      bodyOf: (operation, variables) =>
+        JSON.stringify({ extensions: { persistedQuery: { version: 1, sha256Hash: hashOf(operation) } }, variables }),
+      prepare: ours('soko-in-process.ts', supergraphFile),
     },
   ];
 }
@@ -62,8 +69,25 @@ const ours =
     file: process.execPath,
     args: [join(SERVERS, server), String(port), ...args],
     cwd: SERVERS,
-    env: { ...QUIET, ...SECRET },
+    env: QUIET,
   });
+
+/** As anybody would start it: npm run gateway. Like the others it keeps the caller's headers to itself. */
+const soko =
+  (supergraphFile: string): Prepare =>
+  async (port) => {
+    const args = [
+      join(ROOT, 'gateway/serve.ts'),
+      '--supergraph',
+      supergraphFile,
+      '--port',
+      String(port),
+      '--open',
+      '--forward-headers',
+      '',
+    ];
+    return { file: process.execPath, args, cwd: ROOT, env: QUIET };
+  };
 
 const hive =
   ({ folder, supergraphFile }: Files, sharing: string, settings: object, ...flags: string[]): Prepare =>

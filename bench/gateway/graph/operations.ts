@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { orders } from './data.ts';
 
 export interface BenchOperation {
@@ -44,3 +45,8 @@ fragment card on Product { id name price weight inStock shippingEstimate }`,
 };
 
 export const operations = { small, heavy };
+
+export const hashOf = ({ query }: BenchOperation): string => createHash('sha256').update(query).digest('hex');
+
+/** As a client's build would hand them in. */
+export const manifest = { operations: Object.values(operations).map((operation) => ({ id: hashOf(operation), body: operation.query })) };

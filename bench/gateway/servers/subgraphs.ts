@@ -31,10 +31,11 @@ async function serve(schema: GraphQLSchema): Promise<number> {
   const server = createServer((request, response) => {
     calls += 1;
     readBody(request, async (body) => {
-      if (request.headers['content-type'] !== BATCH_TYPE) return send(response, await answer(body));
+      if (request.headers['content-type'] !== BATCH_TYPE)
+        return send(response, await answer(body), request.url === '/alone' ? 1 : BATCH_SIZE);
       const answers = await Promise.all(readBatch(body).map((one) => answer(one.body)));
       const lines = answers.map((text, index) => writeBatchAnswer(index, { status: 200, text: text.toString() }));
-      return send(response, Buffer.from(lines.join('')));
+      return send(response, Buffer.from(lines.join('')), BATCH_SIZE);
     });
   });
   server.keepAliveTimeout = 60_000;
@@ -49,8 +50,8 @@ function readBody(request: IncomingMessage, onBody: (body: string) => Promise<vo
   request.on('end', () => void onBody(Buffer.concat(parts).toString()));
 }
 
-function send(response: ServerResponse, answer: Buffer): void {
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length, [BATCH_HEADER]: BATCH_SIZE });
+function send(response: ServerResponse, answer: Buffer, atOnce: number): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length, [BATCH_HEADER]: atOnce });
   response.end(answer);
 }
 
