@@ -4,7 +4,6 @@ import { LRUCache } from 'lru-cache';
 import { openGateway } from '../../../gateway/gateway.ts';
 import { knownOperations } from '../../../gateway/known.ts';
 import { createExecution } from '../../../shared/execution.ts';
-import { createExecution } from '../../../shared/execution.ts';
 import type { SubgraphTransport } from '../../../shared/transport.ts';
 import { manifest } from '../graph/operations.ts';
 import { subgraphSchema } from '../graph/schemas.ts';
