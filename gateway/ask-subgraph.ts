@@ -25,7 +25,11 @@ export async function askSubgraph(
   request: SubgraphRequest,
   log: Log,
 ): Promise<ExecutionResult> {
-  return reachSubgraph(name, request, log, async () => withProblems(await orMissing(transport).execute(request), request));
+  try {
+    return withProblems(await within(request.deadline, orMissing(transport).execute(request)), request);
+  } catch (error) {
+    return unreached(name, request, error, log);
+  }
 }
 
 /** Opens a stream on one subgraph, or answers why there is none. */
@@ -36,28 +40,23 @@ export async function openStream(
   log: Log,
 ): Promise<Events | ExecutionResult> {
   const opening = (async () => orMissing(transport).subscribe(request))();
-  const answer = await reachSubgraph(name, request, log, () => opening);
-  if (Symbol.asyncIterator in answer) return answer;
-  // A stream that opens after its time would stay open for nobody.
-  opening
-    .then(async (late) => {
-      if (Symbol.asyncIterator in late) await late.return?.();
-    })
-    .catch(() => undefined);
-  return withProblems(answer, request);
+  try {
+    const answer = await within(request.deadline, opening);
+    return Symbol.asyncIterator in answer ? answer : withProblems(answer, request);
+  } catch (error) {
+    // A stream that opens after its time would stay open for nobody.
+    opening.then((late) => (Symbol.asyncIterator in late ? late.return?.() : undefined)).catch(() => undefined);
+    return unreached(name, request, error, log);
+  }
 }
 
 type Events = AsyncIterableIterator<ExecutionResult>;
 
-/** The work's result if it comes before the deadline, otherwise an answer in which each field of the request is missing. */
-async function reachSubgraph<T>(name: string, request: SubgraphRequest, log: Log, work: () => Promise<T>): Promise<T | ExecutionResult> {
-  try {
-    return await within(request.deadline, work());
-  } catch (error) {
-    const problem = isProblem(error) ? error : subgraphUnavailable(name, error);
-    log.warn({ err: problem.cause ?? problem, subgraph: name, correlationId: request.correlationId }, 'a subgraph did not answer');
-    return { data: null, errors: pathsOf(request).map((path) => at(path, problem)) };
-  }
+/** An answer in which each field of the request is missing. */
+function unreached(name: string, request: SubgraphRequest, error: unknown, log: Log): ExecutionResult {
+  const problem = isProblem(error) ? error : subgraphUnavailable(name, error);
+  log.warn({ err: problem.cause ?? problem, subgraph: name, correlationId: request.correlationId }, 'a subgraph did not answer');
+  return { data: null, errors: pathsOf(request).map((path) => at(path, problem)) };
 }
 
 function orMissing(transport: SubgraphTransport | undefined): SubgraphTransport {
@@ -69,9 +68,10 @@ function orMissing(transport: SubgraphTransport | undefined): SubgraphTransport 
  * The answer with its errors as Problems: a code says that the subgraph meant it for the caller, anything else is left to be masked. An
  * error that names no field is about the first one.
  */
-export function withProblems({ errors, ...rest }: ExecutionResult, request: Pick<SubgraphRequest, 'query' | 'variables'>): ExecutionResult {
-  if (!errors) return rest;
-  return { ...rest, errors: errors.map((error) => asProblem(error, error.path ?? pathsOf(request)[0])) };
+export function withProblems(result: ExecutionResult, request: Pick<SubgraphRequest, 'query' | 'variables'>): ExecutionResult {
+  const { errors } = result;
+  if (!errors) return result;
+  return { ...result, errors: errors.map((error) => asProblem(error, error.path ?? pathsOf(request)[0])) };
 }
 
 function asProblem(error: GraphQLError, path: GraphQLError['path']): GraphQLError {

@@ -10,11 +10,13 @@ const LONGEST_USER_AGENT = 300;
  */
 export function useClient({ trustedProxies }: { trustedProxies: number }): (request: IncomingMessage) => NonNullable<Identity['client']> {
   return ({ headers, socket }) => {
-    const forwarded = String(headers['x-forwarded-for'] ?? '')
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => isIP(part) !== 0);
-    const added = trustedProxies > 0 ? forwarded.slice(-trustedProxies)[0] : undefined;
+    const added = trustedProxies > 0 ? addressesIn(headers['x-forwarded-for']).slice(-trustedProxies)[0] : undefined;
     return { ip: added ?? socket.remoteAddress, userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) };
   };
 }
+
+const addressesIn = (forwarded: string | string[] | undefined): string[] =>
+  String(forwarded ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => isIP(part) !== 0);

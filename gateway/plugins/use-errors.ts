@@ -22,8 +22,10 @@ export function useErrors({ production, log }: { production: boolean; log: Log }
   };
   return {
     format,
-    formatResult: ({ errors, ...rest }, correlationId) =>
-      (errors ? { ...rest, errors: errors.map((error) => format(error, correlationId)) } : rest) as ReturnType<UseErrors['formatResult']>,
+    formatResult: (result, correlationId) =>
+      (result.errors ? { ...result, errors: result.errors.map((error) => format(error, correlationId)) } : result) as ReturnType<
+        UseErrors['formatResult']
+      >,
     within: (correlationId, work) => current.run(correlationId, work),
   };
 }
