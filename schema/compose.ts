@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { composeServices } from '@apollo/composition';
 import { GraphQLError, parse, Source } from 'graphql';
+import { audiencesOf, contractOf } from '../shared/contracts/contract.ts';
 import { readManifest, type ManifestEntry } from '../shared/manifest.ts';
 import { completeTypeDefs } from '../shared/schema.ts';
 import type { Subgraph } from '../shared/subgraph.ts';
@@ -19,6 +20,8 @@ export interface SubgraphSource {
 
 const ROOT = join(import.meta.dirname, '..');
 const SUPERGRAPH_FILE = 'schema/supergraph.graphql';
+/** What one audience is shown of the supergraph. */
+const contractFile = (audience: string): string => `schema/contracts/${audience}.graphql`;
 const EVENTS_FILE = 'schema/events.json';
 const BANNER = '# Written by `npm run compose`. Change the schemas of the subgraphs instead.\n';
 
@@ -44,11 +47,15 @@ export async function composeProject(root: string = ROOT): Promise<{ schemas: Ma
   }));
   return {
     schemas: new Map(sources.map(({ file, typeDefs }) => [file, typeDefs])),
-    composed: () =>
-      new Map([
-        [SUPERGRAPH_FILE, `${BANNER}${composeSupergraph(sources)}\n`],
+    composed: () => {
+      const supergraph = composeSupergraph(sources);
+      const contracts = audiencesOf(supergraph).map((audience) => [contractFile(audience), contractOf(supergraph, audience)] as const);
+      return new Map([
+        [SUPERGRAPH_FILE, `${BANNER}${supergraph}\n`],
+        ...contracts.map(([file, text]) => [file, `${BANNER}${text}\n`] as const),
         [EVENTS_FILE, `${JSON.stringify(eventMap(subgraphs.map(({ subgraph }) => subgraph)), null, 2)}\n`],
-      ]),
+      ]);
+    },
   };
 }
 

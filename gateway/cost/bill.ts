@@ -1,15 +1,15 @@
 import { getNamedType, getOperationAST, Kind, type DocumentNode, type FieldNode, type GraphQLNamedType, type GraphQLSchema } from 'graphql';
 import type { FragmentDefinitionNode, IntValueNode, OperationDefinitionNode, SelectionSetNode, ValueNode } from 'graphql';
 import { fieldOf, fragmentsOf, keyOf } from '../documents.ts';
-import type { Price, readPrices } from './prices.ts';
+import type { FieldCost, readFieldCosts } from './field-costs.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** One field of an operation with its price. */
+/** One field of an operation with its cost. */
 export interface Item {
   key: string;
   name: string;
-  price: Price;
+  cost: FieldCost;
   argumentsWeight: number;
   /** Entries by its arguments; undefined when they do not say. */
   slice: (variables: Variables) => number | undefined;
@@ -17,7 +17,7 @@ export interface Item {
   items: readonly Item[];
 }
 
-/** An operation with the price of everything it asks for. */
+/** An operation with the cost of everything it asks for. */
 export interface Bill {
   base: number;
   items: readonly Item[];
@@ -28,13 +28,13 @@ const MUTATION = 10;
 
 interface BillOptions {
   schema: GraphQLSchema;
-  priceOf: ReturnType<typeof readPrices>;
+  costOf: ReturnType<typeof readFieldCosts>;
   document: DocumentNode;
   operationName: string | undefined;
 }
 
 /** Puts the bill of an operation together. Each of its fields is in it once, however many fragments lead there. */
-export function writeBill({ schema, priceOf, document, operationName }: BillOptions): Bill {
+export function writeBill({ schema, costOf, document, operationName }: BillOptions): Bill {
   const operation = getOperationAST(document, operationName) as OperationDefinitionNode;
   const fragments = fragmentsOf(document);
   const known = new Map<FieldNode, Item | undefined>();
@@ -50,16 +50,16 @@ export function writeBill({ schema, priceOf, document, operationName }: BillOpti
   const makeItem = (parent: GraphQLNamedType, node: FieldNode): Item | undefined => {
     const field = fieldOf(parent, node);
     if (!field) return undefined;
-    const price = priceOf(parent, field);
+    const cost = costOf(parent, field);
     const given = new Map((node.arguments ?? []).map(({ name, value }) => [name.value, value]));
-    const argumentsWeight = [...given.keys()].reduce((sum, name) => sum + price.argumentWeight(name), 0);
+    const argumentsWeight = [...given.keys()].reduce((sum, name) => sum + cost.argumentWeight(name), 0);
     const items = node.selectionSet ? itemsOf(node.selectionSet, getNamedType(field.type)) : [];
-    if (price.weight === 0 && argumentsWeight === 0 && items.length === 0) return undefined;
-    const slices = price.slicingArguments.map((name) =>
+    if (cost.weight === 0 && argumentsWeight === 0 && items.length === 0) return undefined;
+    const slices = cost.slicingArguments.map((name) =>
       intOf(given.get(name), field.args.find((argument) => argument.name === name)?.defaultValue),
     );
     const slice = (variables: Variables): number | undefined => largest(slices.map((each) => each(variables)));
-    return { key: keyOf(node), name: node.name.value, price, argumentsWeight, slice, items };
+    return { key: keyOf(node), name: node.name.value, cost, argumentsWeight, slice, items };
   };
 
   const base = operation.operation === 'mutation' ? MUTATION : 0;

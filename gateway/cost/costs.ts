@@ -2,7 +2,7 @@ import type { DocumentNode, GraphQLSchema } from 'graphql';
 import type { Annotations } from '../annotations.ts';
 import { variablesOf } from '../documents.ts';
 import { writeBill, type Bill, type Item } from './bill.ts';
-import { readPrices } from './prices.ts';
+import { readFieldCosts } from './field-costs.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -21,13 +21,13 @@ export interface Costs {
 
 /** What operations cost, by the weights of the cost specification. An operation is read once; its variables count each time. */
 export function createCosts(annotations: Annotations, schema: GraphQLSchema): Costs {
-  const priceOf = readPrices(annotations);
+  const costOf = readFieldCosts(annotations);
   const bills = new WeakMap<DocumentNode, Map<string, Bill>>();
   const billOf = ({ document, operationName }: Asked): Bill => {
     const known = bills.get(document) ?? new Map<string, Bill>();
     bills.set(document, known);
     const name = operationName ?? undefined;
-    const bill = known.get(name ?? '') ?? writeBill({ schema, priceOf, document, operationName: name });
+    const bill = known.get(name ?? '') ?? writeBill({ schema, costOf, document, operationName: name });
     known.set(name ?? '', bill);
     return bill;
   };
@@ -47,15 +47,15 @@ function estimateOf(items: readonly Item[], variables: Variables): number {
   // Fragments lead to the same field on many ways: once each is enough.
   const known = new Map<Item, number>();
   const ofOne = (item: Item, size: number): number => {
-    const { price } = item;
-    return item.items.reduce((sum, each) => sum + ofAll(each, price.sizedFields.has(each.name) ? size : undefined), price.weight);
+    const { cost } = item;
+    return item.items.reduce((sum, each) => sum + ofAll(each, cost.sizedFields.has(each.name) ? size : undefined), cost.weight);
   };
   const ofAll = (item: Item, sizeFromAbove: number | undefined): number => {
-    const { price, argumentsWeight } = item;
-    const size = item.slice(variables) ?? price.assumedSize;
+    const { cost, argumentsWeight } = item;
+    const size = item.slice(variables) ?? cost.assumedSize;
     const one = known.get(item) ?? ofOne(item, size);
     known.set(item, one);
-    return argumentsWeight + (price.isList ? (sizeFromAbove ?? size) : 1) * one;
+    return argumentsWeight + (cost.isList ? (sizeFromAbove ?? size) : 1) * one;
   };
   return items.reduce((sum, item) => sum + ofAll(item, undefined), 0);
 }
@@ -69,7 +69,7 @@ function actualOf(items: readonly Item[], data: unknown): number {
     const value = (data as Record<string, unknown>)[key];
     if (!first || value === undefined) return sum;
     const below = others.length > 0 ? [first, ...others].flatMap((each) => each.items) : first.items;
-    return sum + first.argumentsWeight + countOf(value) * first.price.weight + actualOf(below, value);
+    return sum + first.argumentsWeight + countOf(value) * first.cost.weight + actualOf(below, value);
   }, 0);
 }
 

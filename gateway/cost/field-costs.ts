@@ -5,7 +5,7 @@ import type { Annotations } from '../annotations.ts';
 const UNKNOWN_SIZE = 10;
 
 /** What one field costs, by the directives of the cost specification. */
-export interface Price {
+export interface FieldCost {
   /** Of one value: an object 1, a scalar or enum nothing, unless `@cost` says otherwise. */
   weight: number;
   isList: boolean;
@@ -24,8 +24,8 @@ interface ListSize {
   sizedFields?: string[];
 }
 
-/** The prices of a supergraph: `@cost` and `@listSize` of its fields and types. */
-export function readPrices(annotations: Annotations): (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => Price {
+/** What the fields of a supergraph cost: `@cost` and `@listSize` of its fields and types. */
+export function readFieldCosts(annotations: Annotations): (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => FieldCost {
   const weightAt = (coordinate: string): number | undefined => {
     const weight = annotations.of('cost', coordinate)[0]?.['weight'];
     return weight === undefined ? undefined : Number(weight);
