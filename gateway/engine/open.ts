@@ -2,6 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import { askSubgraph, openStream, withProblems } from '../ask-subgraph.ts';
 import { isStart, type Engine, type EngineOptions, type IncrementalResult, type Operation } from '../engine.ts';
 import { guarded, mapEvents } from '../events.ts';
+import { createTurns } from '../live/turns.ts';
 import { completeAnswer } from './complete.ts';
 import { deferredResults } from './defer.ts';
 import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
@@ -16,6 +17,9 @@ export interface SokoEngine extends Engine {
   readonly fingerprintOf: FingerprintOf;
 }
 
+/** Events that are joined in one turn of the event loop. */
+const EVENTS_PER_TURN = 50;
+
 /** Soko's own engine: runs Apollo's query plans, each compiled once. */
 export function openEngine({ supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), log }: EngineOptions): SokoEngine {
   const supergraph = loadSupergraph({ supergraphSdl, apiSdl: planner.apiSdl, scalars });
@@ -23,6 +27,7 @@ export function openEngine({ supergraphSdl, transports, scalars, planner = planH
     ask: (subgraph, request) => askSubgraph(subgraph, transports[subgraph], request, log),
     isOfType: supergraph.isOfType,
   };
+  const turn = createTurns(EVENTS_PER_TURN);
   const preparations = createPreparations({ supergraph, planner, kit });
   let fingerprintOf: FingerprintOf | undefined;
 
@@ -50,6 +55,7 @@ export function openEngine({ supergraphSdl, transports, scalars, planner = planH
         const join = (event: ExecutionResult): Promise<ExecutionResult> =>
           guarded(async () => {
             if (isStart(event)) return event;
+            await turn();
             const each = { ...run, ...fresh(), operation: { ...operation, deadline: Date.now() + patience } };
             primary.take(each, withProblems(event, request));
             return { ...(await answer(each, prepared, supergraph)), ...cursorOf(event) };
