@@ -3,8 +3,9 @@ import { GraphQLError, parse, type ExecutionResult } from 'graphql';
 import type { SubgraphRequest } from '../../shared/transport.ts';
 import { invalidAnswer } from './answer-errors.ts';
 import { compileContext } from './context.ts';
+import { compileGrouping } from './grouping.ts';
 import { levelOf, merge, type Level } from './merge.ts';
-import { compileSelect, keyOf, type Select } from './representations.ts';
+import { compileSelect, type Select } from './representations.ts';
 import { clientNames, compileRewrites, renamedLevel, type Rewrite } from './rewrites.ts';
 import { isData, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
 import { placesOf } from './targets.ts';
@@ -92,38 +93,18 @@ function entityFetch(node: FetchNode, at: Path, fetch: Fetch, kit: Kit): Step {
     rewriteInput?.(representation);
     return representation;
   };
+  const group = compileGrouping(node.requires!, represent);
   const askFor = async (run: Run, targets: readonly Data[], more?: Data): Promise<void> => {
-    const { representations, owners } = gatherRepresentations(targets, represent);
+    const { representations, owners } = group(targets);
     if (representations.length === 0) return;
     const result = await kit.ask(fetch.subgraph, fetch.requestOf(run, { ...more, representations }));
     takeEntities(fetch, run, result, owners);
   };
   if (!node.contextRewrites?.length) return askFor;
-  const group = compileContext(node.contextRewrites, at, kit.isOfType);
+  const byContext = compileContext(node.contextRewrites, at, kit.isOfType);
   return async (run, targets) => {
-    await Promise.all(group(run, targets).map(({ targets: alike, variables }) => askFor(run, alike, variables)));
+    await Promise.all(byContext(run, targets).map(({ targets: alike, variables }) => askFor(run, alike, variables)));
   };
-}
-
-function gatherRepresentations(targets: readonly Data[], represent: Select): { representations: Data[]; owners: Data[][] } {
-  const representations: Data[] = [];
-  const owners: Data[][] = [];
-  const known = new Map<string, Data[]>();
-  for (const target of targets) {
-    const representation = represent(target);
-    if (!representation) continue;
-    const memo = targets.length > 1 ? keyOf(representation) : '';
-    const waiting = known.get(memo);
-    if (waiting) {
-      waiting.push(target);
-      continue;
-    }
-    const alone = [target];
-    known.set(memo, alone);
-    representations.push(representation);
-    owners.push(alone);
-  }
-  return { representations, owners };
 }
 
 function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult, owners: Owners): void {

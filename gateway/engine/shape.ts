@@ -18,21 +18,16 @@ import { ownValue, setOwn, type Data, type Path } from './run.ts';
 
 /** A value that the schema does not allow where it stands. */
 export interface Violation {
-  path: Path;
+  path: (string | number)[];
   /** `Type.field` */
   coordinate: string;
 }
 
-/** State of one answer while it takes shape. */
-interface Shaping {
-  trail: (string | number)[];
-  /** The field that is being completed. */
-  coordinate: string;
-  violations: Violation[];
-}
-
-/** Gives a value its shape. `undefined`: it is not valid here, and whoever may be null above it becomes null. */
-type Complete = (value: unknown, shaping: Shaping) => unknown;
+/**
+ * Gives a value its shape. `undefined`: it is not valid here, and whoever may be null above it becomes null. A violation that it finds is
+ * without a place; those who called it add theirs, so that nothing keeps track of places while all is well.
+ */
+type Complete = (value: unknown, found: Violation[]) => unknown;
 
 type Composite = GraphQLObjectType | GraphQLInterfaceType;
 
@@ -54,8 +49,8 @@ export interface ShapeOptions {
 export function compileShape({ schema, type, sets, selected }: ShapeOptions): Shape {
   const complete = createCompletions(schema, selected)(type, sets);
   return (data) => {
-    const shaping: Shaping = { trail: [], coordinate: type.name, violations: [] };
-    return { data: complete(data, shaping) as Data | undefined, violations: shaping.violations };
+    const violations: Violation[] = [];
+    return { data: complete(data, violations) as Data | undefined, violations };
   };
 }
 
@@ -70,10 +65,10 @@ function createCompletions(schema: GraphQLSchema, selected: Selected) {
       return fields;
     };
     const concreteOf = isAbstractType(type) ? concreteTypes(schema, type) : () => type as GraphQLObjectType;
-    return (value, shaping) => {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return violate(shaping);
+    return (value, found) => {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return violate(found);
       const concrete = concreteOf(value as Data);
-      return concrete ? shapeFields(value as Data, fieldsFor(concrete), shaping) : violate(shaping);
+      return concrete ? shapeFields(value as Data, fieldsFor(concrete), found) : violate(found);
     };
   }
 
@@ -89,10 +84,10 @@ function createCompletions(schema: GraphQLSchema, selected: Selected) {
   function completeOf(type: GraphQLOutputType, sets: readonly SelectionSetNode[]): Complete {
     if (isNonNullType(type)) {
       const inner = present(type.ofType, sets);
-      return (value, shaping) => (value === null || value === undefined ? violate(shaping) : inner(value, shaping));
+      return (value, found) => (value === null || value === undefined ? violate(found) : inner(value, found));
     }
     const inner = present(type, sets);
-    return (value, shaping) => (value === null || value === undefined ? null : (inner(value, shaping) ?? null));
+    return (value, found) => (value === null || value === undefined ? null : (inner(value, found) ?? null));
   }
 
   function present(type: GraphQLOutputType, sets: readonly SelectionSetNode[]): Complete {
@@ -111,39 +106,45 @@ interface CompiledField extends FieldPlan {
   complete: Complete;
 }
 
-function shapeFields(source: Data, fields: readonly CompiledField[], shaping: Shaping): Data | undefined {
+function shapeFields(source: Data, fields: readonly CompiledField[], found: Violation[]): Data | undefined {
   const shaped: Data = {};
-  const { trail } = shaping;
   for (const { key, inherited, coordinate, constant, complete } of fields) {
-    if (constant !== undefined) {
-      setOwn(shaped, key, constant);
-      continue;
-    }
-    trail.push(key);
-    shaping.coordinate = coordinate;
-    const value = complete(inherited ? ownValue(source, key) : source[key], shaping);
-    trail.pop();
+    const before = found.length;
+    const value = constant ?? complete(inherited ? ownValue(source, key) : source[key], found);
+    if (found.length > before) locate(found, before, key, coordinate);
     if (value === undefined) return undefined;
-    setOwn(shaped, key, value);
+    if (inherited) setOwn(shaped, key, value);
+    else shaped[key] = value;
   }
   return shaped;
 }
 
 function list(complete: Complete): Complete {
-  return (value, shaping) => {
-    if (!Array.isArray(value)) return violate(shaping);
-    const { trail, coordinate } = shaping;
+  return (value, found) => {
+    if (!Array.isArray(value)) return violate(found);
     const shaped: unknown[] = [];
     for (let index = 0; index < value.length; index += 1) {
-      trail.push(index);
-      shaping.coordinate = coordinate;
-      const entry = complete(value[index], shaping);
-      trail.pop();
+      const before = found.length;
+      const entry = complete(value[index], found);
+      if (found.length > before) locate(found, before, index, '');
       if (entry === undefined) return undefined;
       shaped.push(entry);
     }
     return shaped;
   };
+}
+
+function violate(found: Violation[]): undefined {
+  found.push({ path: [], coordinate: '' });
+  return undefined;
+}
+
+/** What was found since then was found at this key; the first field on the way up is the one that it is about. */
+function locate(found: Violation[], since: number, key: string | number, coordinate: string): void {
+  for (const violation of found.slice(since)) {
+    violation.path.unshift(key);
+    violation.coordinate ||= coordinate;
+  }
 }
 
 /** Which type an object of an abstract one is. Where a subgraph knows an interface only, its objects are just that. */
@@ -156,20 +157,15 @@ function concreteTypes(schema: GraphQLSchema, abstract: GraphQLNamedType): (data
   };
 }
 
-function violate(shaping: Shaping): undefined {
-  shaping.violations.push({ path: [...shaping.trail], coordinate: shaping.coordinate });
-  return undefined;
-}
-
 /** An object of which only the interface is known cannot say its type. */
-const violateAlways: Complete = (_value, shaping) => violate(shaping);
+const violateAlways: Complete = (_value, found) => violate(found);
 
 const asItIs: Complete = (value) => value;
 
 const leaf =
   (isValid: (value: unknown) => boolean): Complete =>
-  (value, shaping) =>
-    isValid(value) ? value : violate(shaping);
+  (value, found) =>
+    isValid(value) ? value : violate(found);
 
 const enumValue = (type: GraphQLEnumType): Complete => leaf((value) => typeof value === 'string' && type.getValue(value) !== undefined);
 

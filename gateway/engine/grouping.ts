@@ -1,0 +1,62 @@
+import type { FetchNode } from '@apollo/query-planner';
+import { keyOf, type Select } from './representations.ts';
+import { isInherited, type Data } from './run.ts';
+
+/** Each entity once, beside the objects that wait for it. */
+export interface Groups {
+  representations: Data[];
+  owners: Data[][];
+}
+
+type Requires = NonNullable<FetchNode['requires']>;
+
+/** Finds the objects that stand for the same entity. Those that cannot be represented are left out. */
+export function compileGrouping(requires: Requires, represent: Select): (targets: readonly Data[]) => Groups {
+  const field = onlyKey(requires);
+  return field === undefined ? (targets) => groupByText(targets, represent) : (targets) => groupByKey(targets, field, represent);
+}
+
+/** The name of the key when it is a single scalar field of a single type, as most keys are. */
+function onlyKey([fragment, ...others]: Requires): string | undefined {
+  if (fragment?.kind !== 'InlineFragment' || others.length > 0) return undefined;
+  const [key, ...more] = fragment.selections.filter((node) => node.kind !== 'Field' || node.name !== '__typename');
+  if (key?.kind !== 'Field' || more.length > 0 || key.selections || key.alias !== undefined) return undefined;
+  return isInherited(key.name) ? undefined : key.name;
+}
+
+/** Without a representation for any but the first of each group. */
+function groupByKey(targets: readonly Data[], field: string, represent: Select): Groups {
+  const groups: Groups = { representations: [], owners: [] };
+  const types = new Map<unknown, Map<unknown, Data[]>>();
+  for (const target of targets) {
+    const typename = target['__typename'];
+    let known = types.get(typename);
+    if (!known) types.set(typename, (known = new Map()));
+    const group = known.get(target[field]);
+    if (group) group.push(target);
+    else begin(groups, known, target[field], target, represent(target));
+  }
+  return groups;
+}
+
+function groupByText(targets: readonly Data[], represent: Select): Groups {
+  const groups: Groups = { representations: [], owners: [] };
+  const known = new Map<unknown, Data[]>();
+  for (const target of targets) {
+    const representation = represent(target);
+    if (!representation) continue;
+    const key = targets.length > 1 ? keyOf(representation) : '';
+    const group = known.get(key);
+    if (group) group.push(target);
+    else begin(groups, known, key, target, representation);
+  }
+  return groups;
+}
+
+function begin(groups: Groups, known: Map<unknown, Data[]>, key: unknown, target: Data, representation: Data | undefined): void {
+  if (!representation) return;
+  const group = [target];
+  known.set(key, group);
+  groups.representations.push(representation);
+  groups.owners.push(group);
+}
