@@ -34,29 +34,28 @@ function groupByKey(targets: readonly Data[], field: string, represent: Select):
     if (!known) types.set(typename, (known = new Map()));
     const group = known.get(target[field]);
     if (group) group.push(target);
-    else begin(groups, known, target[field], target, represent(target));
+    else begin(groups, target, represent(target), (begun) => known.set(target[field], begun));
   }
   return groups;
 }
 
 function groupByText(targets: readonly Data[], represent: Select): Groups {
   const groups: Groups = { representations: [], owners: [] };
-  const known = new Map<unknown, Data[]>();
+  const known = new Map<string, Data[]>();
   for (const target of targets) {
     const representation = represent(target);
-    if (!representation) continue;
-    const key = targets.length > 1 ? keyOf(representation) : '';
+    const key = representation && targets.length > 1 ? keyOf(representation) : '';
     const group = known.get(key);
-    if (group) group.push(target);
-    else begin(groups, known, key, target, representation);
+    if (group && representation) group.push(target);
+    else begin(groups, target, representation, (begun) => known.set(key, begun));
   }
   return groups;
 }
 
-function begin(groups: Groups, known: Map<unknown, Data[]>, key: unknown, target: Data, representation: Data | undefined): void {
+function begin(groups: Groups, target: Data, representation: Data | undefined, remember: (group: Data[]) => void): void {
   if (!representation) return;
   const group = [target];
-  known.set(key, group);
+  remember(group);
   groups.representations.push(representation);
   groups.owners.push(group);
 }
