@@ -1,7 +1,12 @@
 import { createRequire } from 'node:module';
 import type { Schema, Supergraph } from '@apollo/federation-internals';
-import { parse, type DocumentNode } from 'graphql';
+import type { QueryPlan } from '@apollo/query-planner';
+import { buildASTSchema, parse, type DocumentNode } from 'graphql';
+import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
 import type { Planner } from './planner.ts';
+import { separateArguments } from './required-arguments.ts';
+import { settleConditions } from './settled-conditions.ts';
+import { readSupergraph } from './supergraph.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -15,18 +20,30 @@ const PLANNING = { incrementalDelivery: { enableDefer: true }, reuseQueryFragmen
 
 /** Reads a composed supergraph and plans its operations in this thread. Throws when it is none. */
 export function planHere(supergraphSdl: string): Planner {
-  // Loaded only when it is needed: a process that plans in a thread of its own does without 60 MB.
-  const { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES: supportedFeatures, Supergraph: Reader } = federation();
-  const supergraph = Reader.build(supergraphSdl, { supportedFeatures, validateSupergraph: false });
-  const api = supergraph.apiSchema();
-  const planOf = createPlan(supergraph, api);
+  const separated = separateArguments(supergraphSdl);
+  const supergraph = read(separated?.supergraphSdl ?? supergraphSdl);
+  const planOf = createPlan(supergraph, supergraph.apiSchema());
+  const restore = separated?.restore ?? ((plan: QueryPlan) => plan);
+  const apiSdl = printApi((separated ? read(supergraphSdl) : supergraph).apiSchema());
+  let fingerprintOf: FingerprintOf | undefined;
   return {
-    apiSdl: printApi(api),
-    plan: ({ source, operationName }) => JSON.stringify(planOf(parse(source, { noLocation: true }), operationName)),
+    reading: readSupergraph(supergraphSdl, apiSdl),
+    plan: ({ source, operationName }) =>
+      JSON.stringify(restore(planOf(settleConditions(parse(source, { noLocation: true })), operationName))),
+    fingerprint(source) {
+      fingerprintOf ??= createFingerprints(supergraphSdl, buildASTSchema(parse(apiSdl), { assumeValid: true }));
+      return fingerprintOf(parse(source, { noLocation: true }));
+    },
     close: () => undefined,
   };
 }
 
+function read(supergraphSdl: string): Supergraph {
+  const { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES: supportedFeatures, Supergraph: Reader } = federation();
+  return Reader.build(supergraphSdl, { supportedFeatures, validateSupergraph: false });
+}
+
+// Loaded only when they are needed: a process that plans in a thread of its own does without 60 MB.
 const federation = () => require('@apollo/federation-internals') as typeof import('@apollo/federation-internals');
 const queryPlanner = () => require('@apollo/query-planner') as typeof import('@apollo/query-planner');
 

@@ -1,0 +1,37 @@
+import { Kind, visit, type DirectiveNode, type DocumentNode, type FieldNode } from 'graphql';
+
+const CONDITIONS = ['skip', 'include'];
+const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
+
+/**
+ * The operation without what `@skip` and `@include` leave out whoever asks, and with something in every object that is there anyway. Of
+ * `{ notes @include(if: $all) { text @include(if: $texts) } }` a plan would forget the notes when both conditions meet, and the client gets
+ * null for things that exist and only have no fields.
+ */
+export function settleConditions(document: DocumentNode): DocumentNode {
+  const leaveOut = (node: Conditional) => (node.directives?.some(isNever) ? null : undefined);
+  return visit(document, {
+    Field: { leave: leaveOut },
+    InlineFragment: { leave: leaveOut },
+    FragmentSpread: { leave: leaveOut },
+    SelectionSet: {
+      leave({ selections, ...node }, _key, parent) {
+        const isRoot = parent !== undefined && 'kind' in parent && parent.kind === Kind.OPERATION_DEFINITION;
+        const isBare = isRoot ? selections.length === 0 : selections.every(isConditional);
+        return isBare ? { ...node, selections: [...selections, TYPENAME] } : undefined;
+      },
+    },
+  });
+}
+
+interface Conditional {
+  readonly directives?: readonly DirectiveNode[];
+}
+
+const isConditional = ({ directives }: Conditional): boolean => directives?.some(({ name }) => CONDITIONS.includes(name.value)) ?? false;
+
+function isNever({ name, arguments: given = [] }: DirectiveNode): boolean {
+  const condition = given.find((each) => each.name.value === 'if')?.value;
+  if (condition?.kind !== Kind.BOOLEAN) return false;
+  return (name.value === 'skip' && condition.value) || (name.value === 'include' && !condition.value);
+}
