@@ -14,7 +14,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { createFields, type FieldPlan, type Selected } from './fields.ts';
-import { ownValue, setOwn, type Data, type Path } from './run.ts';
+import { ownValue, setOwn, type Data } from './run.ts';
 
 /** A value that the schema does not allow where it stands. */
 export interface Violation {
