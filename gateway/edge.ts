@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
-import type { Graph } from './graph.ts';
+import { CONTRACT, contractIn, type Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
@@ -29,7 +29,7 @@ interface EdgeOptions {
 }
 
 /** Unless an answer says otherwise; and what is kept for one viewer is not for the next one at the same browser. */
-const KEPT_BY_NOBODY = { 'cache-control': 'no-store', vary: 'authorization' };
+const KEPT_BY_NOBODY = { 'cache-control': 'no-store', vary: `authorization, ${CONTRACT}` };
 
 /** What every answer carries, whoever gives it. */
 export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosing }: EdgeOptions): Promise<void> {
@@ -71,8 +71,7 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
 }
 
 interface GraphqlOptions {
-  /** What is served now. */
-  graph: () => Graph;
+  graphs: Graphs;
   streams: HttpStreams;
   known: KnownOperations;
   contextOf: (request: FastifyRequest) => Promise<RequestContext>;
@@ -81,7 +80,7 @@ interface GraphqlOptions {
 }
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
-export function addGraphql(app: FastifyInstance, { graph, streams, known, contextOf, errors, playground }: GraphqlOptions): void {
+export function addGraphql(app: FastifyInstance, { graphs, streams, known, contextOf, errors, playground }: GraphqlOptions): void {
   const page = playground ? usePlayground({ path: PATH }) : undefined;
   app.route({
     method: ['GET', 'POST'],
@@ -91,7 +90,7 @@ export function addGraphql(app: FastifyInstance, { graph, streams, known, contex
       const context = await contextOf(request);
       readText(request, known);
       if (await streams.answer(request, reply, context)) return reply;
-      const { direct, answer } = graph();
+      const { direct, answer } = await graphs.of(contractIn(request.headers));
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) {
         return reply.status(ready.status).header('cache-control', ready.cacheControl).type(mediaTypeFor(request)).send(ready.body);

@@ -14,7 +14,8 @@ import { COST_HEADER } from './cost/meter-engine.ts';
 import { openPlanners } from './engine/planners.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
-import { openGraph, type Graph } from './graph.ts';
+import { openGraph } from './graph.ts';
+import { openGraphs, type Served } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { knownOperations, type KnownOperations } from './known.ts';
 import { serveHttpStreams } from './live/over-http.ts';
@@ -99,8 +100,6 @@ const REVOCATION_CHECK_MS = 10_000;
 /** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
-type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
-
 /** The one public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const {
@@ -115,18 +114,25 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const log = options.log ?? createLog('gateway');
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
-  const open = ({ supergraphSdl, transports }: Served, previous?: Graph): Promise<Graph> =>
-    openGraph({ ...options, supergraphSdl, transports, scalars, planners, production, limits, known, errors, log }, previous);
-  let graph = await open(options);
+  const common = { ...options, scalars, planners, production, limits, errors, log };
+  const graphs = await openGraphs(
+    {
+      whole: ({ supergraphSdl, transports }, previous) => openGraph({ ...common, supergraphSdl, transports, known }, previous),
+      // Its clients are served soon enough by planning what they ask.
+      contract: ({ supergraphSdl, transports }) =>
+        openGraph({ ...common, supergraphSdl, transports, known: { ...known, bodies: [] }, plansFile: undefined }),
+    },
+    options,
+  );
   const viewers = options.accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: options.accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies: options.trustedProxies ?? 0 });
   const forwardedOf = useForwarded(options.forwardHeaders ?? []);
   const isWelcome = useOrigins(options.corsOrigins ?? []);
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
   const streams = openStreams({
-    engine: graph.engine,
+    engine: graphs.whole.engine,
     format: errors.formatResult,
-    scopeOf: options.scopeOf ?? ((operation) => graph.scopeOf(operation)),
+    scopeOf: options.scopeOf ?? ((operation) => graphs.whole.scopeOf(operation)),
     coalesces: options.coalesces,
     timeoutMs,
   });
@@ -149,22 +155,21 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
   await addEdge(app, { errors, isWelcome, isClosing: () => closing });
   if (options.uploads) await serveUploads(app, options.uploads);
-  const overHttp = serveHttpStreams({ graph: () => graph, streams, errors, viewers, watched, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, { graph: () => graph, streams: overHttp, known, contextOf, errors, playground: options.playground ?? !production });
+  const overHttp = serveHttpStreams({ graphs, streams, errors, viewers, watched, heartbeatMs: options.heartbeatMs });
+  addGraphql(app, { graphs, streams: overHttp, known, contextOf, errors, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && isWelcome(headers);
   const sessions = keepSessions({ viewers, isRevoked, watched });
-  const protocol = socketProtocol({ graph: () => graph, streams, errors, sessions, clientOf, forwardedOf, known, limits, timeoutMs });
+  const protocol = socketProtocol({ graphs, streams, errors, sessions, clientOf, forwardedOf, known, limits, timeoutMs });
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
   addHealth(app, { live, checks: options.checks ?? {} });
 
   let reloaded = Promise.resolve();
   const change = async (served: Served): Promise<void> => {
-    const old = graph;
-    graph = await open(served, old);
-    await streams.replaceEngine(graph.engine);
-    await old.engine.close();
+    const retire = await graphs.replace(served);
+    await streams.replaceEngine(graphs.whole.engine);
+    await retire();
   };
 
   await app.listen({ port: options.port, host });
@@ -184,7 +189,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       overHttp.close();
       await sockets.close();
       await app.close();
-      await graph.engine.close();
+      await graphs.close();
       await planners?.close();
     },
   };

@@ -78,6 +78,9 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     admit({ document, operationName, variables, viewer }) {
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);
+      // graphql-js validates nothing in an operation of a kind that the schema does not have.
+      if (!schema.getRootType(operation.operation))
+        throw new Problem('GRAPHQL_VALIDATION_FAILED', `The schema has no ${operation.operation}.`);
       const refused = size.check(document) ?? cost({ document, operationName, variables }) ?? introspection(document, viewer);
       if (refused) throw refused;
       return operation;

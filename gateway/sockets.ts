@@ -9,6 +9,7 @@ import type { SocketExtra } from '../shared/sockets.ts';
 import { isIncremental, type Engine, type Operation } from './engine.ts';
 import { partsOf } from './events.ts';
 import type { Graph } from './graph.ts';
+import { contractIn, type Graphs } from './graphs.ts';
 import { admitAsked, NotValid } from './live/asked.ts';
 import { subscribeOverSocket } from './live/over-socket.ts';
 import type { Streams } from './live/streams.ts';
@@ -19,8 +20,7 @@ import type { Limits } from './plugins/use-limits.ts';
 import type { SocketSessions } from './socket-sessions.ts';
 
 interface SocketsOptions {
-  /** What is served now. */
-  graph: () => Graph;
+  graphs: Graphs;
   streams: Streams;
   errors: UseErrors;
   sessions: SocketSessions;
@@ -43,13 +43,13 @@ interface Message {
 
 /** graphql-ws never sees the schema: what may run is decided here, by the same rules as over HTTP. */
 export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
-  const { graph, streams, errors, sessions } = options;
+  const { graphs, streams, errors, sessions } = options;
   return makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ extra, connectionParams }) => sessions.begin(extra.socket, connectionParams),
-    onSubscribe: (ctx, id, payload) => {
+    onSubscribe: async (ctx, id, payload) => {
       const correlationId = correlationIdFrom(payload.extensions?.['correlationId']);
       try {
-        const { engine, operations } = graph();
+        const { engine, operations } = await graphs.of(contractIn(ctx.connectionParams) ?? contractIn(ctx.extra.request.headers));
         const operation = operationOf(ctx, payload, correlationId, { ...options, operations });
         const { document, operationName } = operation;
         return { schema: engine.schema, document, operationName, contextValue: { operation, engine, id, socket: ctx.extra.socket } };

@@ -115,7 +115,7 @@ describe('the scope of an answer', () => {
     ['a mutation', 'mutation { write { id } }'],
     ['an event that says nothing', 'subscription { written { total } }'],
   ])('is the whole viewer for %s', (_case, source) => {
-    expect(scopeOf(source, ada)).toBe(JSON.stringify(ada));
+    expect(scopeOf(source, ada)).toContain(JSON.stringify(ada));
     expect(
       new Set([null, ada, { ...ada, id: 'p2' }, { ...ada, roles: ['x'] }].map((viewer) => scopeOf(source, viewer as never))).size,
     ).toBe(4);

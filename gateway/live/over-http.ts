@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Problem } from '../../shared/errors.ts';
 import { isIncremental, type Engine, type Operation } from '../engine.ts';
 import { partsOf } from '../events.ts';
-import type { Graph } from '../graph.ts';
+import { contractIn, type Graphs } from '../graphs.ts';
 import type { RequestContext } from '../http.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
@@ -14,8 +14,7 @@ import type { Streams } from './streams.ts';
 import type { WatchedSessions } from './watched-sessions.ts';
 
 interface HttpStreamsOptions {
-  /** What is served now. */
-  graph: () => Graph;
+  graphs: Graphs;
   streams: Streams;
   errors: UseErrors;
   viewers: UseViewer;
@@ -42,7 +41,7 @@ const Body = z.object({
 });
 
 export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const { graph, errors, heartbeatMs = HEARTBEAT_MS } = options;
+  const { graphs, errors, heartbeatMs = HEARTBEAT_MS } = options;
   const lines = new Set<HttpLine>();
   const heartbeat = setInterval(() => {
     for (const line of lines) line.beat();
@@ -53,7 +52,7 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       const format = request.method === 'POST' ? formatFor(request.headers.accept) : undefined;
       const body = format && Body.safeParse(request.body);
       if (!format || !body?.success) return false;
-      const { engine, operations } = graph();
+      const { engine, operations } = await graphs.of(contractIn(request.headers));
       const { kind, operation } = admitAsked(operations, body.data, context);
       if (kind !== 'subscription' && !format.answersAll) return false;
 
