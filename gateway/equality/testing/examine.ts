@@ -43,7 +43,10 @@ export async function examine({ ours, theirs }: Engines, operation: RandomOperat
   const reference = await answersOf(theirs, operation);
   const unequal = inequalities(answers, reference);
   if (unequal.length === 0) return { faults, difference: undefined };
-  const difference = differences.find(({ explains }) => explains({ source: operation.source, ours: answers, theirs: reference }));
+  const typedReference = (await answersOf(theirs, typed)).map(withoutTypes);
+  const isCuredByTypes = inequalities(answers, typedReference).length === 0;
+  const found = { source: operation.source, ours: answers, theirs: reference, isCuredByTypes };
+  const difference = differences.find(({ explains }) => explains(found));
   return { faults: difference ? faults : [...faults, ...unequal], difference };
 }
 

@@ -1,0 +1,104 @@
+/** What @apollo/gateway answers wrongly, and the right answers. */
+import { describe, expect, test } from '@jest/globals';
+import type { ExecutionResult } from 'graphql';
+import { openBoth } from './testing/examine.ts';
+import { answersOf } from './testing/run.ts';
+import type { TestSupergraph } from './testing/supergraph.ts';
+import { contexts } from './testing/supergraphs/contexts.ts';
+import { mashedKeys } from './testing/supergraphs/mashed-keys.ts';
+import { mismatches } from './testing/supergraphs/mismatches.ts';
+import { requiredArguments } from './testing/supergraphs/required-arguments.ts';
+import { requiresOnInterfaces } from './testing/supergraphs/requires-on-interfaces.ts';
+import { unknownObjects } from './testing/supergraphs/unknown-objects.ts';
+
+interface Answers {
+  ours: ExecutionResult | undefined;
+  theirs: ExecutionResult | undefined;
+}
+
+async function ask(world: TestSupergraph, source: string, variables = {}): Promise<Answers> {
+  const engines = openBoth(world);
+  const [ours] = await answersOf(engines.ours, { source, variables });
+  const [theirs] = await answersOf(engines.theirs, { source, variables });
+  return { ours, theirs };
+}
+
+describe('fields that are required with arguments', () => {
+  test('gives them with these arguments', async () => {
+    const { ours, theirs } = await ask(requiredArguments, '{ stations { id hat tea } }');
+    expect(ours).toEqual({
+      data: {
+        stations: [
+          { id: '1', hat: 'hat at 68', tea: 'tea at 25' },
+          { id: '2', hat: 'hat at null', tea: 'tea at null' },
+        ],
+      },
+    });
+    expect(theirs).not.toEqual(ours);
+  });
+
+  test('leaves what the client asks of the same field alone', async () => {
+    const { ours, theirs } = await ask(requiredArguments, '{ stations { hat temperature warm: temperature(offset: 30) } }');
+    expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68', temperature: 20, warm: 50 }, { temperature: null }]);
+    expect(theirs?.data).not.toEqual(ours?.data);
+  });
+
+  test('gives the same subgraph one field with different arguments', async () => {
+    const source = 'query($loud: Boolean, $quiet: Boolean) { stations { hat(loud: $loud) shoes(loud: $quiet) again: shoes } }';
+    const { ours, theirs } = await ask(requiredArguments, source, { loud: true, quiet: false });
+    expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68!', shoes: 'shoes at 20', again: 'shoes at 20' }, {}]);
+    expect(theirs?.data).not.toEqual(ours?.data);
+  });
+});
+
+describe('fragments', () => {
+  test('keeps a fragment within one on an abstract type', async () => {
+    const { ours, theirs } = await ask(mismatches, '{ first { ... on Anyone { ... on Human { nick } } } }');
+    expect(ours).toEqual({ data: { first: { nick: 'A' } } });
+    expect(theirs).toEqual({ data: { first: {} } });
+  });
+
+  test('knows of objects none of whose fields are included', async () => {
+    const source = 'query($all: Boolean!) { homes @include(if: $all) { address @include(if: false) { id } } letters { id } }';
+    const { ours, theirs } = await ask(requiresOnInterfaces, source, { all: true });
+    expect(ours).toEqual({ data: { homes: [{}, {}, {}], letters: [{ id: 'h1' }, null, { id: 'h2' }, { id: 'h9' }] } });
+    expect(theirs?.data).toBeNull();
+  });
+});
+
+describe('other ways to what is asked for', () => {
+  test('passes arguments on that come from an object further up', async () => {
+    const { ours, theirs } = await ask(contexts, '{ users { letters { text } } }');
+    expect(ours).toEqual({
+      data: { users: [{ letters: [{ text: 'a in en' }, { text: 'b in en' }] }, { letters: [{ text: 'a in null' }] }] },
+    });
+    expect(theirs?.data).not.toEqual(ours?.data);
+  });
+
+  test('says that an object of unknown type cannot be named', async () => {
+    const { ours, theirs } = await ask(unknownObjects, '{ best { id __typename } }');
+    expect(ours?.data).toEqual({ best: null });
+    expect(ours?.errors).toMatchObject([{ path: ['best', '__typename'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID' } }]);
+    expect(theirs).toEqual({ data: { best: null } });
+  });
+
+  test('joins over keys that share their parts', async () => {
+    const { ours, theirs } = await ask(
+      mashedKeys,
+      '{ booking { rooms { sign alarm place { floor wing block } } } alarms { sign } rooms { alarm } }',
+    );
+    expect(ours).toEqual({
+      data: {
+        booking: {
+          rooms: [
+            { sign: '1 Red', alarm: true, place: { floor: 'f1', wing: 'w1', block: 'b1' } },
+            { sign: '2 Blue', alarm: false, place: { floor: 'f1', wing: 'w2', block: 'b1' } },
+          ],
+        },
+        alarms: [{ sign: '1 Red' }, { sign: '2 Blue' }],
+        rooms: [{ alarm: true }, { alarm: false }],
+      },
+    });
+    expect(theirs).toEqual(ours);
+  });
+});
