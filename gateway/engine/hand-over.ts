@@ -12,23 +12,18 @@ export async function handOver(from: SokoEngine, to: SokoEngine): Promise<{ kept
   let kept = 0;
   let planned = 0;
   for (const known of from.preparations.recent()) {
-    if (from.fingerprintOf(known.document) === to.fingerprintOf(known.document)) {
-      to.preparations.adopt(known);
-      kept += 1;
-    } else if (planned < MOST_PLANNED && (await isPlanned(to, known))) {
-      planned += 1;
+    try {
+      if ((await from.planner.fingerprint(known.source)) === (await to.planner.fingerprint(known.source))) {
+        to.preparations.adopt(known);
+        kept += 1;
+      } else if (planned < MOST_PLANNED) {
+        await to.preparations.of(known);
+        planned += 1;
+      }
+    } catch {
+      // The other supergraph does not allow it, and whoever asks is told why; or nobody could plan it now, and somebody may later.
     }
     await breathe();
   }
   return { kept, planned };
-}
-
-/** False for an operation that the other supergraph does not allow: whoever asks it is told why. */
-async function isPlanned({ preparations }: SokoEngine, known: Parameters<SokoEngine['preparations']['of']>[0]): Promise<boolean> {
-  try {
-    await preparations.of(known);
-    return true;
-  } catch {
-    return false;
-  }
 }

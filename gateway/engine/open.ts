@@ -5,7 +5,7 @@ import { guarded, mapEvents } from '../events.ts';
 import { createTurns } from '../live/turns.ts';
 import { completeAnswer } from './complete.ts';
 import { deferredResults } from './defer.ts';
-import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
+import type { Planner } from './planner.ts';
 import { planHere } from './planning.ts';
 import { createPreparations, type Preparations } from './preparations.ts';
 import type { Prepared } from './prepare.ts';
@@ -14,7 +14,7 @@ import { loadSupergraph, type LoadedSupergraph } from './supergraph.ts';
 
 export interface SokoEngine extends Engine {
   readonly preparations: Preparations;
-  readonly fingerprintOf: FingerprintOf;
+  readonly planner: Planner;
 }
 
 /** Events that are joined in one turn of the event loop. */
@@ -22,19 +22,18 @@ const EVENTS_PER_TURN = 50;
 
 /** Soko's own engine: runs Apollo's query plans, each compiled once. */
 export function openEngine({ supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), log }: EngineOptions): SokoEngine {
-  const supergraph = loadSupergraph({ supergraphSdl, apiSdl: planner.apiSdl, scalars });
+  const supergraph = loadSupergraph(planner.reading, scalars);
   const kit: Kit = {
     ask: (subgraph, request) => askSubgraph(subgraph, transports[subgraph], request, log),
     isOfType: supergraph.isOfType,
   };
   const turn = createTurns(EVENTS_PER_TURN);
   const preparations = createPreparations({ supergraph, planner, kit });
-  let fingerprintOf: FingerprintOf | undefined;
 
   return {
     schema: supergraph.schema,
     preparations,
-    fingerprintOf: (document) => (fingerprintOf ??= createFingerprints(supergraphSdl, supergraph.schema))(document),
+    planner,
     execute: (operation) =>
       guarded(async () => {
         const known = preparations.of(operation);

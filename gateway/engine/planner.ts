@@ -1,3 +1,5 @@
+import type { Reading } from './supergraph.ts';
+
 /** An operation of a text that is valid. */
 export interface Plannable {
   source: string;
@@ -6,10 +8,12 @@ export interface Plannable {
 
 /** Plans the operations of one supergraph. */
 export interface Planner {
-  /** What clients see of the supergraph, as SDL. */
-  readonly apiSdl: string;
+  /** What running plans takes of the supergraph. */
+  readonly reading: Reading;
   /** A query plan of Apollo's as JSON; at once, or from another thread. Throws or rejects when there is none. */
   plan(operation: Plannable): string | Promise<string>;
+  /** The parts of the supergraph that the plans of a text depend on, as one short text: over equal ones they are equal. */
+  fingerprint(source: string): string | Promise<string>;
   /** What was begun is finished; then the supergraph is forgotten. */
   close(): void;
 }

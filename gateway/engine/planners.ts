@@ -1,7 +1,8 @@
 import { unavailable } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
-import type { Plannable, Planner } from './planner.ts';
-import { PlanningThread, tookTooLong } from './planning-thread.ts';
+import type { Planner } from './planner.ts';
+import { PlanningThread, tookTooLong, type Work } from './planning-thread.ts';
+import type { Reading } from './supergraph.ts';
 
 interface Options {
   log: Log;
@@ -25,7 +26,7 @@ export interface Planners {
 interface Job {
   supergraph: Supergraph;
   /** None: the supergraph is only read. */
-  operation: Plannable | undefined;
+  work: Work | undefined;
   answer: PromiseWithResolvers<string>;
   expiry: NodeJS.Timeout;
 }
@@ -51,20 +52,20 @@ export function openPlanners(options: Options): Planners {
   let idle: NodeJS.Timeout | undefined;
   let lastId = 0;
 
-  function enter(supergraph: Supergraph, operation?: Plannable): Promise<string> {
+  function enter(supergraph: Supergraph, work?: Work): Promise<string> {
     if (closed || waiting.size >= mostWaiting) return Promise.reject(unavailable('planner'));
     const answer = Promise.withResolvers<string>();
     const expire = (): void => {
       waiting.delete(job);
       answer.reject(tookTooLong());
     };
-    const job: Job = { supergraph, operation, answer, expiry: setTimeout(expire, operation ? waitMs : LOAD_MS) };
+    const job: Job = { supergraph, work, answer, expiry: setTimeout(expire, work ? waitMs : LOAD_MS) };
     waiting.add(job);
-    if (!working) void work();
+    if (!working) void workOff();
     return answer.promise;
   }
 
-  async function work(): Promise<void> {
+  async function workOff(): Promise<void> {
     working = true;
     clearTimeout(idle);
     for (const job of waiting) {
@@ -77,10 +78,10 @@ export function openPlanners(options: Options): Planners {
   }
 
   /** A thread that dies takes the text with it that it was at work on; those that wait go on in the next one. */
-  async function perform({ supergraph: { id, sdl }, operation }: Job): Promise<string> {
+  async function perform({ supergraph: { id, sdl }, work }: Job): Promise<string> {
     const current = (thread ??= start());
-    const apiSdl = await current.load(id, sdl, LOAD_MS);
-    return operation ? current.plan(id, operation, planMs) : apiSdl;
+    const reading = await current.load(id, sdl, LOAD_MS);
+    return work ? current.perform(id, work, planMs) : reading;
   }
 
   function start(): PlanningThread {
@@ -94,8 +95,8 @@ export function openPlanners(options: Options): Planners {
   return {
     async plannerOf(sdl) {
       const supergraph = { id: (lastId += 1), sdl };
-      const apiSdl = await enter(supergraph);
-      return plannerOver(apiSdl, { plan: (operation) => enter(supergraph, operation), forget: () => thread?.forget(supergraph.id) });
+      const reading = JSON.parse(await enter(supergraph)) as Reading;
+      return plannerOver(reading, { perform: (work) => enter(supergraph, work), forget: () => thread?.forget(supergraph.id) });
     },
     async close() {
       closed = true;
@@ -110,21 +111,28 @@ export function openPlanners(options: Options): Planners {
   };
 }
 
-/** Forgets its supergraph when it is closed and everything begun is planned. */
-function plannerOver(apiSdl: string, { plan, forget }: { plan: (operation: Plannable) => Promise<string>; forget: () => void }): Planner {
+interface Access {
+  perform: (work: Work) => Promise<string>;
+  forget: () => void;
+}
+
+/** Forgets its supergraph when it is closed and everything begun is done. */
+function plannerOver(reading: Reading, { perform, forget }: Access): Planner {
   let underWay = 0;
   let closed = false;
+  const counted = async (work: Work): Promise<string> => {
+    underWay += 1;
+    try {
+      return await perform(work);
+    } finally {
+      underWay -= 1;
+      if (closed && underWay === 0) forget();
+    }
+  };
   return {
-    apiSdl,
-    async plan(operation) {
-      underWay += 1;
-      try {
-        return await plan(operation);
-      } finally {
-        underWay -= 1;
-        if (closed && underWay === 0) forget();
-      }
-    },
+    reading,
+    plan: (operation) => counted({ plan: operation }),
+    fingerprint: (source) => counted({ fingerprint: source }),
     close() {
       closed = true;
       if (underWay === 0) forget();

@@ -7,6 +7,9 @@ import type { Plannable } from './planner.ts';
 /** A text that needs more is nobody's, and must not take the process with it. */
 const MOST_MEGABYTES = 1_024;
 
+/** A text to be planned, or to be told the fingerprint of. */
+export type Work = { plan: Plannable } | { fingerprint: string };
+
 /** One worker thread with Apollo's planner in it, given one task at a time. */
 export class PlanningThread {
   readonly #worker: Worker;
@@ -27,15 +30,15 @@ export class PlanningThread {
     this.#worker.once('exit', () => this.#end(undefined));
   }
 
-  /** What clients see of the supergraph, which is read only once. */
+  /** Reads a supergraph, if it has not: what it found, as JSON. */
   async load(id: number, supergraphSdl: string, patienceMs: number): Promise<string> {
-    let apiSdl = this.#loaded.get(id);
-    if (apiSdl === undefined) this.#loaded.set(id, (apiSdl = await this.#ask({ load: supergraphSdl, id }, patienceMs)));
-    return apiSdl;
+    let reading = this.#loaded.get(id);
+    if (reading === undefined) this.#loaded.set(id, (reading = await this.#ask({ load: supergraphSdl, id }, patienceMs)));
+    return reading;
   }
 
-  plan(id: number, operation: Plannable, patienceMs: number): Promise<string> {
-    return this.#ask({ plan: operation, id }, patienceMs);
+  perform(id: number, work: Work, patienceMs: number): Promise<string> {
+    return this.#ask({ ...work, id }, patienceMs);
   }
 
   forget(id: number): void {

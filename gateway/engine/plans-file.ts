@@ -24,12 +24,12 @@ const Plans = z.object({
 
 /** Makes an engine ready for operations before anybody asks them. Plans come from the file where the supergraph still is what they were made for. */
 export async function planKnown(engine: SokoEngine, { bodies, file, log }: Options): Promise<void> {
-  const { preparations, fingerprintOf } = engine;
+  const { preparations, planner } = engine;
   const kept = new Map(readPlans(file).map((each) => [memoOf(each), each]));
   let planned = 0;
   for (const asked of bodies.flatMap(operationsOf)) {
     const known = kept.get(memoOf(asked));
-    if (known?.fingerprint === fingerprintOf(asked.document)) {
+    if (known?.fingerprint === (await planner.fingerprint(asked.source))) {
       preparations.adopt({ ...asked, plan: known.plan });
       continue;
     }
@@ -40,7 +40,7 @@ export async function planKnown(engine: SokoEngine, { bodies, file, log }: Optio
       log.warn({ err: error, operation: asked.operationName }, 'a known operation does not fit this supergraph');
     }
   }
-  if (planned > 0 && file !== undefined) writePlans(file, engine);
+  if (planned > 0 && file !== undefined) await writePlans(file, engine);
 }
 
 const memoOf = ({ source, operationName = '' }: Pick<Asked, 'source' | 'operationName'>): string => `${operationName}\n${source}`;
@@ -51,7 +51,9 @@ function operationsOf(source: string): Asked[] {
   return operations.map(({ name }) => ({ source, document, operationName: operations.length > 1 ? name?.value : undefined }));
 }
 
-function readPlans(file: string | undefined): z.infer<typeof Plans>['plans'] {
+type KeptPlan = z.infer<typeof Plans>['plans'][number];
+
+function readPlans(file: string | undefined): KeptPlan[] {
   if (file === undefined) return [];
   try {
     return Plans.parse(JSON.parse(readFileSync(file, 'utf8'))).plans;
@@ -60,8 +62,11 @@ function readPlans(file: string | undefined): z.infer<typeof Plans>['plans'] {
   }
 }
 
-function writePlans(file: string, { preparations, fingerprintOf }: SokoEngine): void {
-  const plans = preparations.recent().map(({ document, ...each }) => ({ ...each, fingerprint: fingerprintOf(document) }));
+async function writePlans(file: string, { preparations, planner }: SokoEngine): Promise<void> {
+  const plans: KeptPlan[] = [];
+  for (const { source, operationName, plan } of preparations.recent()) {
+    plans.push({ source, operationName, plan, fingerprint: await planner.fingerprint(source) });
+  }
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.new`, JSON.stringify({ version: VERSION, plans }));
   renameSync(`${file}.new`, file);

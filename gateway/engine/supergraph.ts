@@ -11,20 +11,28 @@ export interface LoadedSupergraph {
   ownerOf: (coordinate: string) => string | undefined;
 }
 
-interface Sources extends Pick<EngineOptions, 'supergraphSdl' | 'scalars'> {
-  /** What clients see of it, as SDL. */
+/** The same as plain data, so that it can be read in another thread. */
+export interface Reading {
+  /** What clients see, as SDL. */
   apiSdl: string;
+  /** Of each type, what else its objects are. */
+  conditions: Record<string, string[]>;
+  /** By coordinate. */
+  owners: Record<string, string>;
 }
 
-/** What running plans takes of a supergraph. Its own SDL is only read for what that needs: the planner has checked it. */
-export function loadSupergraph({ supergraphSdl, apiSdl, scalars }: Sources): LoadedSupergraph {
+/** Reads what running plans takes of a supergraph that a planner has checked. */
+export function readSupergraph(supergraphSdl: string, apiSdl: string): Reading {
   const supergraph = parse(supergraphSdl, { noLocation: true });
-  const graphs = graphsOf(supergraph);
-  const owners = ownersOf(supergraph, graphs);
+  return { apiSdl, conditions: conditionsOf(supergraph), owners: ownersOf(supergraph, graphsOf(supergraph)) };
+}
+
+export function loadSupergraph({ apiSdl, conditions, owners }: Reading, scalars: EngineOptions['scalars']): LoadedSupergraph {
+  const isAlso = new Map(Object.entries(conditions).map(([typename, names]) => [typename, new Set(names)]));
   return {
     schema: checkScalars(buildASTSchema(parse(apiSdl, { noLocation: true }), { assumeValid: true }), scalars),
-    isOfType: typeConditions(supergraph),
-    ownerOf: (coordinate) => owners.get(coordinate),
+    isOfType: (typename, condition) => typename === condition || (isAlso.get(typename)?.has(condition) ?? false),
+    ownerOf: (coordinate) => owners[coordinate],
   };
 }
 
@@ -57,20 +65,18 @@ function graphsOf({ definitions }: DocumentNode): Map<string, Subgraph> {
   return new Map(values.map((value) => [value.name.value, applied(value, 'join__graph')[0] as unknown as Subgraph] as const));
 }
 
-function typeConditions({ definitions }: DocumentNode): Kit['isOfType'] {
-  const conditions = new Map<string, Set<string>>();
-  const add = (typename: string, condition: NameNode): void => {
-    conditions.set(typename, (conditions.get(typename) ?? new Set([typename])).add(condition.value));
-  };
+function conditionsOf({ definitions }: DocumentNode): Reading['conditions'] {
+  const conditions: Reading['conditions'] = {};
+  const add = (typename: string, { value }: NameNode): void => void (conditions[typename] ??= []).push(value);
   for (const each of definitions) {
     if ('interfaces' in each) for (const { name } of each.interfaces ?? []) add(each.name.value, name);
     if (each.kind === Kind.UNION_TYPE_DEFINITION) for (const { name } of each.types ?? []) add(name.value, each.name);
   }
-  return (typename, condition) => typename === condition || (conditions.get(typename)?.has(condition) ?? false);
+  return conditions;
 }
 
-function ownersOf({ definitions }: DocumentNode, graphs: ReadonlyMap<string, Subgraph>): Map<string, string> {
-  const owners = new Map<string, string>();
+function ownersOf({ definitions }: DocumentNode, graphs: ReadonlyMap<string, Subgraph>): Reading['owners'] {
+  const owners: Reading['owners'] = {};
   for (const type of definitions) {
     if (type.kind !== Kind.OBJECT_TYPE_DEFINITION && type.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
     const everywhere = applied(type, 'join__type').map(({ graph }) => graph);
@@ -79,7 +85,7 @@ function ownersOf({ definitions }: DocumentNode, graphs: ReadonlyMap<string, Sub
       const owning = new Set(joins.length > 0 ? joins.filter(({ external }) => external !== true).map(({ graph }) => graph) : everywhere);
       const [graph, ...others] = owning;
       const owner = others.length === 0 ? graphs.get(String(graph)) : undefined;
-      if (owner) owners.set(`${type.name.value}.${field.name.value}`, owner.name);
+      if (owner) owners[`${type.name.value}.${field.name.value}`] = owner.name;
     }
   }
   return owners;
