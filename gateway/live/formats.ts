@@ -10,8 +10,6 @@ export interface Format {
   /** The stream itself has failed; errors, serialised. */
   failure: (errors: string) => string;
   end: string;
-  /** True when queries and mutations are answered in this format too. */
-  answersAll: boolean;
 }
 
 /** The distinct connections mode of the graphql-sse protocol. */
@@ -22,7 +20,6 @@ const serverSentEvents: Format = {
   event: (payload) => `event: next\ndata: ${payload}\n\n`,
   failure: (errors) => `event: next\ndata: {"errors":${errors}}\n\n`,
   end: 'event: complete\ndata:\n\n',
-  answersAll: true,
 };
 
 const BOUNDARY = '\r\n--graphql';
@@ -36,12 +33,15 @@ const multipart: Format = {
   event: (payload) => part(`{"payload":${payload}}`),
   failure: (errors) => part(`{"payload":null,"errors":${errors}}`),
   end: '--\r\n',
-  answersAll: false,
 };
 
-/** What the client asks for; undefined when that is no stream. */
+/** In what format a client takes streams; undefined when it takes none. */
 export function formatFor(accept: string | undefined): Format | undefined {
   if (accept === undefined) return undefined;
   if (/\bmultipart\/mixed\b[^,]*;\s*subscriptionSpec="?1\.0"?/i.test(accept)) return multipart;
   return /\btext\/event-stream\b/i.test(accept) ? serverSentEvents : undefined;
 }
+
+/** True for a client that takes nothing but events, so that queries and mutations are answered by events too. Some name all they know. */
+export const takesEventsOnly = (accept: string | undefined): boolean =>
+  formatFor(accept) === serverSentEvents && !/\bjson\b/i.test(accept!);

@@ -93,6 +93,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     const { response, stream } = await open(SAID, { variables: { feed: 'f1' }, signal: leave.signal });
     expect(response.status).toBe(200);
     expect(response.headers.get('x-correlation-id')).not.toBeNull();
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
 
     feeds.say('f1', 'one');
 
@@ -187,6 +188,16 @@ test('queries and mutations are answered as server-sent events too', async () =>
   const response = await post('text/event-stream', '{ feed(id: "f1") { name } }');
 
   expect(await take(read('server-sent events', response), 9)).toEqual([{ data: { feed: { name: 'feed f1' } } }, 'end']);
+});
+
+test('who takes JSON as well is answered queries by JSON, and subscriptions by events', async () => {
+  const everything = 'application/graphql-response+json, application/json, text/event-stream, multipart/mixed';
+
+  const query = await post(everything, '{ feed(id: "f1") { name } }');
+  const subscription = await post(everything, 'subscription { counted(to: 1) }');
+
+  expect(await query.json()).toEqual({ data: { feed: { name: 'feed f1' } } });
+  expect(await take(read('server-sent events', subscription), 9)).toEqual([{ data: { counted: 1 } }, 'end']);
 });
 
 test("Apollo's client subscribes over HTTP by itself", async () => {

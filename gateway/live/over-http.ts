@@ -8,7 +8,7 @@ import type { RequestContext } from '../http.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
 import { admitAsked } from './asked.ts';
-import { formatFor, type Format } from './formats.ts';
+import { formatFor, takesEventsOnly, type Format } from './formats.ts';
 import { HttpLine } from './http-line.ts';
 import type { Streams } from './streams.ts';
 import type { WatchedSessions } from './watched-sessions.ts';
@@ -54,7 +54,7 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       if (!format || !body?.success) return false;
       const { engine, operations } = await graphs.of(contractIn(request.headers));
       const { kind, operation } = admitAsked(operations, body.data, context);
-      if (kind !== 'subscription' && !format.answersAll) return false;
+      if (kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
 
       const line = openLine(reply, format, (problem) => JSON.stringify([errors.format(problem, context.correlationId)]));
       lines.add(line);
