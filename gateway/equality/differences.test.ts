@@ -9,6 +9,7 @@ import { mashedKeys } from './testing/supergraphs/mashed-keys.ts';
 import { mismatches } from './testing/supergraphs/mismatches.ts';
 import { requiredArguments } from './testing/supergraphs/required-arguments.ts';
 import { requiresOnInterfaces } from './testing/supergraphs/requires-on-interfaces.ts';
+import { requires } from './testing/supergraphs/requires.ts';
 import { unknownObjects } from './testing/supergraphs/unknown-objects.ts';
 
 interface Answers {
@@ -63,6 +64,14 @@ describe('fragments', () => {
     const { ours, theirs } = await ask(requiresOnInterfaces, source, { all: true });
     expect(ours).toEqual({ data: { homes: [{}, {}, {}], letters: [{ id: 'h1' }, null, { id: 'h2' }, { id: 'h9' }] } });
     expect(theirs?.data).toBeNull();
+  });
+});
+
+describe('fields that are left out', () => {
+  test('answers the others', async () => {
+    const { ours, theirs } = await ask(requires, '{ parcel(id: "1") { toll size @include(if: false) } parcels { label } }');
+    expect(ours?.data?.['parcel']).toEqual({ toll: 12 });
+    expect(theirs?.data?.['parcel']).toEqual({ toll: null });
   });
 });
 

@@ -5,8 +5,8 @@ export interface Found {
   source: string;
   ours: readonly ExecutionResult[];
   theirs: readonly ExecutionResult[];
-  /** Whether @apollo/gateway gives our answer when it is asked for the type of every object as well. */
-  isCuredByTypes: boolean;
+  /** Whether @apollo/gateway gives our answer when it is asked for the type of every object as well, and for nothing with `@include(if: false)`. */
+  isCured: boolean;
 }
 
 /** A kind of operation that @apollo/gateway does not answer rightly; `differences.test.ts` has an example of each, and more that are not random. */
@@ -23,14 +23,20 @@ export const differences: readonly Difference[] = [
     why: `In \`{ me { ... on Named { ... on Person { name } } } }\` the inner fragment applies whenever \`me\` is a Person. @apollo/gateway forgets
       what an object is as soon as it enters a fragment on an abstract type, unless the operation happens to ask for \`__typename\`, and leaves
       the fields out.`,
-    explains: ({ ours, theirs, isCuredByTypes }) =>
-      isCuredByTypes && theirs.length === ours.length && theirs.every(({ data }, index) => lacksFields(data, ours[index]?.data)),
+    explains: ({ ours, theirs, isCured }) =>
+      isCured && theirs.length === ours.length && theirs.every(({ data }, index) => lacksFields(data, ours[index]?.data)),
   },
   {
     name: 'objects without fields',
     why: `Of \`{ notes @include(if: $all) { text @include(if: $texts) } }\` with the second condition false, the notes are objects without fields.
       The plan leaves them out altogether, so that @apollo/gateway answers null, without an error even where null may not be.`,
-    explains: ({ source, isCuredByTypes }) => isCuredByTypes && /@(skip|include)/.test(source),
+    explains: ({ source, isCured }) => isCured && /@(skip|include)\(if: \$/.test(source),
+  },
+  {
+    name: 'fields that are left out for good',
+    why: `Of \`{ note { length summary @include(if: false) } }\` nobody wants the summary. It is planned all the same; when it requires fields of
+      other subgraphs, @apollo/gateway finds null for what was asked for.`,
+    explains: ({ source, isCured }) => isCured && /@skip\(if: true|@include\(if: false/.test(source),
   },
 ];
 
