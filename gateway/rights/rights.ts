@@ -11,9 +11,10 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { forbidden, unauthenticated } from '../../shared/errors.ts';
+import type { Viewer } from '../../shared/identity.ts';
 import { fieldOf, isIncluded, variablesOf } from '../documents.ts';
 import type { IncrementalPart, Operation } from '../engine.ts';
-import { cutOperation, type Cut } from './cut.ts';
+import { cutOperation, type Cut, type Refusal } from './cut.ts';
 import { fillGaps, type Gap } from './gaps.ts';
 import type { Requirement, Requirements } from './requirements.ts';
 
@@ -48,6 +49,7 @@ const KEPT_CUTS = 64;
 /** Decides before planning what a viewer may see of an operation. What it costs is found out once a document. */
 export function createRights(schema: GraphQLSchema, requirements: Requirements): Rights {
   const documents = new WeakMap<DocumentNode, Guarded>();
+  const errorAt = createErrors();
   const guardedOf = (document: DocumentNode): Guarded => {
     let guarded = documents.get(document);
     if (!guarded) documents.set(document, (guarded = { requirements: requirementsOf(document, schema, requirements), cuts: new Map() }));
@@ -73,7 +75,7 @@ export function createRights(schema: GraphQLSchema, requirements: Requirements):
       if (unmet.length === 0) return undefined;
       const mask = unmet.map((each) => guarded.requirements.indexOf(each)).join();
       const cut = cutFor(operation, guarded, new Set(unmet), `${operation.operationName ?? ''} ${mask}`);
-      return cut.refusals.length > 0 ? allowedOf(operation, cut) : undefined;
+      return cut.refusals.length > 0 ? allowedOf(operation, cut, errorAt) : undefined;
     },
   };
 }
@@ -95,17 +97,17 @@ function requirementsOf(document: DocumentNode, schema: GraphQLSchema, requireme
 
 const MAX_ERRORS = 100;
 
-function allowedOf(operation: Operation, { document, source, refusals, gap }: Cut): Allowed {
+type ErrorAt = (refusal: Refusal, viewer: Viewer | null) => GraphQLError;
+
+function allowedOf(operation: Operation, { document, source, refusals, gap }: Cut, errorAt: ErrorAt): Allowed {
   const { operation: kind, ...definition } = getOperationAST(operation.document, operation.operationName) as OperationDefinitionNode;
   const variables = variablesOf(definition.variableDefinitions, operation.variables);
   const isAsked = (directives: readonly DirectiveNode[]): boolean => directives.every((each) => isIncluded(each, variables));
-  const paths = new Map(refusals.flatMap(({ path, directives }) => (isAsked(directives) ? [[path.join('.'), path] as const] : [])));
-  const refused = operation.identity.viewer ? forbidden() : unauthenticated();
-  const errors = [...paths.values()]
-    .slice(0, MAX_ERRORS)
-    .map((path) => new GraphQLError(refused.message, { path, originalError: refused, extensions: refused.extensions }));
+  const asked = refusals.filter(({ directives }) => isAsked(directives));
+  const places = [...new Map(asked.map((refusal) => [refusal.path.join('.'), refusal])).values()];
+  const errors = places.slice(0, MAX_ERRORS).map((refusal) => errorAt(refusal, operation.identity.viewer));
   // A mutation runs as it was written or not at all: half of it is nothing that anybody asked for.
-  const runs = kind === 'query' || [...paths.values()].every((path) => path.length > 1);
+  const runs = kind === 'query' || places.every(({ path }) => path.length > 1);
 
   return {
     operation: runs ? { ...operation, document, source } : undefined,
@@ -119,5 +121,19 @@ function allowedOf(operation: Operation, { document, source, refusals, gap }: Cu
       const at = part.path.reduce<Gap | undefined>((above, step) => (typeof step === 'number' ? above : above?.below.get(step)?.gap), gap);
       return at && part.data ? { ...part, data: fillGaps(part.data, at) } : part;
     },
+  };
+}
+
+/** Errors are made once for each place, as their stack traces would cost more than all the rest. Who is nobody yet is told to sign in. */
+function createErrors(): ErrorAt {
+  const made = { signIn: new WeakMap<Refusal, GraphQLError>(), mayNot: new WeakMap<Refusal, GraphQLError>() };
+  const problems = { signIn: unauthenticated(), mayNot: forbidden() };
+  return (refusal, viewer) => {
+    const kind = viewer ? 'mayNot' : 'signIn';
+    const { message, extensions } = problems[kind];
+    const error =
+      made[kind].get(refusal) ?? new GraphQLError(message, { path: [...refusal.path], originalError: problems[kind], extensions });
+    made[kind].set(refusal, error);
+    return error;
   };
 }
