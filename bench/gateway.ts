@@ -17,7 +17,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
     args,
     options: {
       only: { type: 'string', default: '' },
-      seconds: { type: 'string', default: '2.5' },
+      seconds: { type: 'string', default: '2' },
       rounds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '32' },
       chart: { type: 'boolean', default: false },

@@ -28,12 +28,14 @@ export function tableOf(measured: readonly Measured[], missing: Missing): string
   return [...lines, ...missing.map(({ target, reason }) => `${target.label}: not measured. ${reason}`)].join('\n');
 }
 
-/** Ratios of CPU per request; null where one of the two was not measured. */
+/** Ratios of CPU per request, the middle of those of each round; null where one of the two was not measured. */
 export function figuresOf(measured: readonly Measured[], missing: Missing): Record<string, unknown> {
-  const rows = new Map(rowsOf(measured).map((row) => [row.name, row]));
+  const byName = new Map(measured.map((each) => [each.target.name, each.samples]));
   const ratio = (ours: string, theirs: string, operation: BenchOperation['name']): number | null => {
-    const [one, other] = [rows.get(ours), rows.get(theirs)];
-    return one && other ? rounded(one[operation].cpuMicros / other[operation].cpuMicros, 2) : null;
+    const [one, other] = [byName.get(ours)?.[operation], byName.get(theirs)?.[operation]];
+    if (!one || !other) return null;
+    const ratios = one.map(({ cpuMicros }, round) => cpuMicros / other[round]!.cpuMicros);
+    return rounded(middle(ratios), 2);
   };
   return {
     inProcessToMonolith: ratio('soko-in-process', 'monolith', 'small'),
@@ -44,7 +46,7 @@ export function figuresOf(measured: readonly Measured[], missing: Missing): Reco
     httpToHiveRouterHeavy: ratio('soko-http', 'hive-router', 'heavy'),
     httpToHiveRustSmall: ratio('soko-http', 'hive-rust', 'small'),
     httpToHiveRustHeavy: ratio('soko-http', 'hive-rust', 'heavy'),
-    raw: Object.fromEntries([...rows.values()].map(({ name, small, heavy }) => [name, { small: tidy(small), heavy: tidy(heavy) }])),
+    raw: Object.fromEntries(rowsOf(measured).map(({ name, small, heavy }) => [name, { small: tidy(small), heavy: tidy(heavy) }])),
     missing: Object.fromEntries(missing.map(({ target, reason }) => [target.name, reason.split('\n', 1)[0]])),
   };
 }
@@ -62,18 +64,20 @@ const tidy = (sample: Sample): Record<string, number> =>
   Object.fromEntries(Object.entries(sample).map(([name, value]) => [name, rounded(value as number, 1)]));
 
 function middleOf(samples: readonly Sample[]): Sample {
-  const middle = (name: keyof Sample): number => {
-    const values = samples.map((sample) => sample[name]).sort((a, b) => a - b);
-    const half = Math.floor(values.length / 2);
-    return values.length % 2 === 1 ? values[half]! : (values[half - 1]! + values[half]!) / 2;
-  };
+  const each = (name: keyof Sample): number[] => samples.map((sample) => sample[name]);
   return {
-    cpuMicros: middle('cpuMicros'),
-    requestsPerSecond: middle('requestsPerSecond'),
-    p99Ms: middle('p99Ms'),
-    rssMiB: Math.max(...samples.map(({ rssMiB }) => rssMiB)),
-    subgraphCalls: middle('subgraphCalls'),
+    cpuMicros: middle(each('cpuMicros')),
+    requestsPerSecond: middle(each('requestsPerSecond')),
+    p99Ms: middle(each('p99Ms')),
+    rssMiB: Math.max(...each('rssMiB')),
+    subgraphCalls: middle(each('subgraphCalls')),
   };
+}
+
+function middle(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
 function rounded(value: number, places = 0): number {
