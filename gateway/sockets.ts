@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { GraphQLError, type ExecutionArgs, type ExecutionResult } from 'graphql';
-import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
+import { makeServer, type Context, type Server } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import { correlationIdFrom } from '../shared/correlation.ts';
 import { Problem } from '../shared/errors.ts';
@@ -8,7 +8,6 @@ import type { Identity } from '../shared/identity.ts';
 import type { SocketExtra } from '../shared/sockets.ts';
 import { isIncremental, type Engine, type Operation } from './engine.ts';
 import { partsOf } from './events.ts';
-import type { Graph } from './graph.ts';
 import { contractIn, type Graphs } from './graphs.ts';
 import { admitAsked, NotValid } from './live/asked.ts';
 import { subscribeOverSocket } from './live/over-socket.ts';
@@ -43,14 +42,16 @@ interface Message {
 
 /** graphql-ws never sees the schema: what may run is decided here, by the same rules as over HTTP. */
 export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
-  const { graphs, streams, errors, sessions } = options;
+  const { graphs, streams, errors, sessions, known } = options;
   return makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ extra, connectionParams }) => sessions.begin(extra.socket, connectionParams),
     onSubscribe: async (ctx, id, payload) => {
       const correlationId = correlationIdFrom(payload.extensions?.['correlationId']);
       try {
+        // Before anything is waited for: those that come together would all be counted.
+        const envelope = envelopeOf(ctx, correlationId, options);
         const { engine, operations } = await graphs.of(contractIn(ctx.connectionParams) ?? contractIn(ctx.extra.request.headers));
-        const operation = operationOf(ctx, payload, correlationId, { ...options, operations });
+        const { operation } = admitAsked(operations, { ...payload, query: known.textOf(payload) ?? '' }, envelope);
         const { document, operationName } = operation;
         return { schema: engine.schema, document, operationName, contextValue: { operation, engine, id, socket: ctx.extra.socket } };
       } catch (error) {
@@ -69,27 +70,18 @@ export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
   });
 }
 
-/** The operation of a message; throws why it may not run. */
-function operationOf(
+/** Who sends a message, and how long it may take; throws why it may not be looked at. */
+function envelopeOf(
   { extra: { socket, request }, subscriptions, connectionParams }: SocketContext,
-  asked: SubscribePayload,
   correlationId: string,
-  { operations, sessions, clientOf, forwardedOf, known, limits, timeoutMs }: SocketsOptions & Pick<Graph, 'operations'>,
-): Operation {
+  { sessions, clientOf, forwardedOf, limits, timeoutMs }: SocketsOptions,
+): Pick<Operation, 'identity' | 'correlationId' | 'deadline'> {
   const session = sessions.of(socket);
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
   if (Object.keys(subscriptions).length > limits.operationsPerSocket) throw tooMany(limits.operationsPerSocket);
-  const identity: Identity = {
-    issuer: 'gateway',
-    viewer: session.viewer,
-    client: clientOf(request),
-    forwarded: forwardedOf(connectionParams, request.headers),
-  };
-  return admitAsked(
-    operations,
-    { ...asked, query: known.textOf(asked) ?? '' },
-    { identity, correlationId, deadline: Date.now() + timeoutMs },
-  ).operation;
+  const forwarded = forwardedOf(connectionParams, request.headers);
+  const identity: Identity = { issuer: 'gateway', viewer: session.viewer, client: clientOf(request), forwarded };
+  return { identity, correlationId, deadline: Date.now() + timeoutMs };
 }
 
 const tooMany = (most: number): Problem =>
