@@ -10,11 +10,8 @@ export const LIMITS = {
   directives: 8,
   /** Levels of fields, fragments not counted. A page that shows everything of a list has 11. */
   depth: 14,
-  /**
-   * By the weights of `gateway/cost`: an object 1, times the lists it is in. A page of 50 entries, 11 levels deep, costs about 5,000;
-   * everything about two entries of each of 20 others 11,400.
-   */
-  cost: 15_000,
+  /** By the weights of `gateway/cost`: an object 1, times the lists it is in. A page of 50 entries, 11 levels deep, costs about 5,000. */
+  cost: 10_000,
   bodyBytes: 256 * 1024,
   socketMessageBytes: 64 * 1024,
   operationsPerSocket: 50,
