@@ -5,6 +5,7 @@ import { openBoth } from './testing/examine.ts';
 import { answersOf } from './testing/run.ts';
 import type { TestSupergraph } from './testing/supergraph.ts';
 import { contexts } from './testing/supergraphs/contexts.ts';
+import { interfaceObjects } from './testing/supergraphs/interface-objects.ts';
 import { mashedKeys } from './testing/supergraphs/mashed-keys.ts';
 import { mismatches } from './testing/supergraphs/mismatches.ts';
 import { requiredArguments } from './testing/supergraphs/required-arguments.ts';
@@ -82,6 +83,12 @@ describe('other ways to what is asked for', () => {
       data: { users: [{ letters: [{ text: 'a in en' }, { text: 'b in en' }] }, { letters: [{ text: 'a in null' }] }] },
     });
     expect(theirs?.data).not.toEqual(ours?.data);
+  });
+
+  test('knows the type of what another subgraph knows as an interface object', async () => {
+    const { ours, theirs } = await ask(interfaceObjects, '{ favourite { __typename ... on Park { a: id guide { language } } } }');
+    expect(ours).toEqual({ data: { favourite: { __typename: 'Park', a: 'p1', guide: { language: 'Bemba' } } } });
+    expect(theirs).toEqual({ data: { favourite: null } });
   });
 
   test('says that an object of unknown type cannot be named', async () => {

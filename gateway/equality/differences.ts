@@ -2,10 +2,11 @@ import type { ExecutionResult } from 'graphql';
 
 /** One operation that the two engines answered differently; our answer is known to have the shape that the operation asks for. */
 export interface Found {
+  supergraphSdl: string;
   source: string;
   ours: readonly ExecutionResult[];
   theirs: readonly ExecutionResult[];
-  /** Whether @apollo/gateway gives our answer when it is asked for the type of every object as well, and for nothing with `@include(if: false)`. */
+  /** Whether both agree when the operation asks for the type of every object as well, and leaves out what it does not want. */
   isCured: boolean;
 }
 
@@ -23,8 +24,8 @@ export const differences: readonly Difference[] = [
     why: `In \`{ me { ... on Named { ... on Person { name } } } }\` the inner fragment applies whenever \`me\` is a Person. @apollo/gateway forgets
       what an object is as soon as it enters a fragment on an abstract type, unless the operation happens to ask for \`__typename\`, and leaves
       the fields out.`,
-    explains: ({ ours, theirs, isCured }) =>
-      isCured && theirs.length === ours.length && theirs.every(({ data }, index) => lacksFields(data, ours[index]?.data)),
+    explains: ({ ours, theirs }) =>
+      theirs.length === ours.length && theirs.every(({ data }, index) => lacksFields(data, ours[index]?.data)),
   },
   {
     name: 'objects without fields',
@@ -38,15 +39,27 @@ export const differences: readonly Difference[] = [
       other subgraphs, @apollo/gateway finds null for what was asked for.`,
     explains: ({ source, isCured }) => isCured && /@skip\(if: true|@include\(if: false/.test(source),
   },
+  {
+    name: 'types of interface objects',
+    why: `A subgraph that knows \`Place\` by \`@interfaceObject\` answers "Place" when it is asked for the type, also of what another subgraph has
+      said to be a Park. @apollo/gateway takes the last word: fragments on Park are lost, and \`__typename\` makes the object null.`,
+    explains: ({ supergraphSdl, ours, theirs }) =>
+      supergraphSdl.includes('isInterfaceObject: true') &&
+      theirs.length === ours.length &&
+      theirs.every(({ data }, index) => lacksFields(data, ours[index]?.data, { alsoNull: true })),
+  },
 ];
 
-/** True when their answer is ours without some of the fields. */
-function lacksFields(theirs: unknown, ours: unknown): boolean {
+/** True when their answer is ours without some of the fields; `alsoNull`: or with null in place of some. */
+function lacksFields(theirs: unknown, ours: unknown, { alsoNull = false } = {}): boolean {
+  if (theirs === null && alsoNull) return true;
   if (Array.isArray(theirs)) {
-    return Array.isArray(ours) && theirs.length === ours.length && theirs.every((each, index) => lacksFields(each, ours[index]));
+    return (
+      Array.isArray(ours) && theirs.length === ours.length && theirs.every((each, index) => lacksFields(each, ours[index], { alsoNull }))
+    );
   }
   if (!isObject(theirs)) return theirs === ours;
-  return isObject(ours) && Object.entries(theirs).every(([name, value]) => lacksFields(value, ours[name]));
+  return isObject(ours) && Object.entries(theirs).every(([name, value]) => lacksFields(value, ours[name], { alsoNull }));
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

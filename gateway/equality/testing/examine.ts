@@ -11,6 +11,7 @@ import { shapeFaults, withoutTypes, withTypes } from './shape.ts';
 import { composed, transportsOf, type TestSupergraph } from './supergraph.ts';
 
 export interface Engines {
+  supergraphSdl: string;
   ours: Engine;
   theirs: Engine;
 }
@@ -22,7 +23,7 @@ const log = { info: () => undefined, warn: () => undefined, error: () => undefin
 /** Both engines over the same subgraphs. */
 export function openBoth(world: TestSupergraph): Engines {
   const options = { supergraphSdl: composed(world), transports: transportsOf(world), log };
-  return { ours: openEngine(options), theirs: openApolloEngine(options) };
+  return { supergraphSdl: options.supergraphSdl, ours: openEngine(options), theirs: openApolloEngine(options) };
 }
 
 export interface Examination {
@@ -33,7 +34,7 @@ export interface Examination {
 }
 
 /** Has both engines answer one operation. */
-export async function examine({ ours, theirs }: Engines, operation: RandomOperation): Promise<Examination> {
+export async function examine({ supergraphSdl, ours, theirs }: Engines, operation: RandomOperation): Promise<Examination> {
   const typed = withTypes(operation);
   const answers = await answersOf(ours, operation);
   const typedAnswers = await answersOf(ours, typed);
@@ -45,18 +46,16 @@ export async function examine({ ours, theirs }: Engines, operation: RandomOperat
   const reference = await answersOf(theirs, operation);
   const unequal = inequalities(answers, reference);
   if (unequal.length === 0) return { faults, difference: undefined };
-  const easier = await answersOf(theirs, withTypes(withoutNever(operation)));
-  const isCured = inequalities(answers, easier.map(withoutTypes)).length === 0;
-  const found = { source: operation.source, ours: answers, theirs: reference, isCured };
+  const easier = explicit(operation);
+  const isCured = inequalities(await answersOf(ours, easier), await answersOf(theirs, easier)).length === 0;
+  const found = { supergraphSdl, source: operation.source, ours: answers, theirs: reference, isCured };
   const difference = differences.find(({ explains }) => explains(found));
   return { faults: difference ? faults : [...faults, ...unequal], difference };
 }
 
-/** The same question without what it says it does not want. */
-const withoutNever = ({ source, variables }: RandomOperation): RandomOperation => ({
-  source: print(settleConditions(parse(source, { noLocation: true }))),
-  variables,
-});
+/** The same question with all types, and without what it says it does not want. */
+const explicit = ({ source, variables }: RandomOperation): RandomOperation =>
+  withTypes({ source: print(settleConditions(parse(source, { noLocation: true }))), variables }, '__typename');
 
 const sameText = (some: readonly { data?: unknown }[], others: readonly { data?: unknown }[]): boolean =>
   JSON.stringify(some.map(({ data }) => data ?? null)) === JSON.stringify(others.map(({ data }) => data ?? null));

@@ -3,14 +3,9 @@ import type { RandomOperation } from './operations.ts';
 
 /** A name that no operation of ours uses. */
 const TYPENAME = 'type__';
-const typename: FieldNode = {
-  kind: Kind.FIELD,
-  alias: { kind: Kind.NAME, value: TYPENAME },
-  name: { kind: Kind.NAME, value: '__typename' },
-};
-
 /** The operation, also asking for the type of everything, so that its answer says which fragments apply. */
-export function withTypes({ source, variables }: RandomOperation): RandomOperation {
+export function withTypes({ source, variables }: RandomOperation, name: string = TYPENAME): RandomOperation {
+  const typename: FieldNode = { kind: Kind.FIELD, alias: { kind: Kind.NAME, value: name }, name: { kind: Kind.NAME, value: '__typename' } };
   const document = visit(parse(source, { noLocation: true }), {
     SelectionSet: {
       leave(node, _key, parent) {

@@ -3,6 +3,7 @@ import { circles } from './supergraphs/circles.ts';
 import { federation1 } from './supergraphs/federation1.ts';
 import { hidden } from './supergraphs/hidden.ts';
 import { inputs } from './supergraphs/inputs.ts';
+import { interfaceObjectRequires } from './supergraphs/interface-object-requires.ts';
 import { interfaceObjects } from './supergraphs/interface-objects.ts';
 import { interfaces } from './supergraphs/interfaces.ts';
 import { keys } from './supergraphs/keys.ts';
@@ -23,6 +24,7 @@ export const worlds: TestSupergraph[] = [
   federation1,
   hidden,
   inputs,
+  interfaceObjectRequires,
   interfaceObjects,
   interfaces,
   keys,

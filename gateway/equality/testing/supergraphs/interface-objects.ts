@@ -38,10 +38,10 @@ const places = plainSubgraph({
 
 const visits = plainSubgraph({
   name: 'visits',
-  typeDefs: `${link('key', 'interfaceObject', 'external', 'requires')}
+  typeDefs: `${link('key', 'interfaceObject')}
     type Query { visits(stars: Int): [Visit!]!  favourite: Place  nowhere: Place }
     type Visit { id: ID!  stars: Int  place: Place }
-    type Place @key(fields: "id") @interfaceObject { id: ID!  name: String! @external  visits: [Visit!]!  sign: String! @requires(fields: "name") }
+    type Place @key(fields: "id") @interfaceObject { id: ID!  visits: [Visit!]! }
   `,
   resolvers: {
     Query: {
@@ -50,7 +50,7 @@ const visits = plainSubgraph({
       nowhere: () => ({ id: 'lost' }),
     },
     Visit: { place: ({ place: id }: { place: string }) => ({ id }) },
-    Place: { visits: visitsOf, sign: ({ name }: { name: string }) => `Visit ${name}` },
+    Place: { visits: visitsOf },
   },
 });
 
