@@ -19,6 +19,17 @@ export interface Operation {
   wantsStart?: boolean | undefined;
   /** Its cost shall be in the extensions of the answer. */
   wantsCost?: boolean | undefined;
+  /** Who else may have what is fetched for it. Without, nothing is shared, and what was begun before is not joined afterwards. */
+  scope?: FetchScope | undefined;
+}
+
+export interface FetchScope {
+  /** What of the viewer the answer can depend on. */
+  key: string;
+  /** Root fields are fetched once for all who ask at the same time. */
+  fetches: boolean;
+  /** So are entities, one by one. */
+  entities: boolean;
 }
 
 export interface EngineOptions {

@@ -24,6 +24,7 @@ import { watchSessions } from './live/watched-sessions.ts';
 import { useClient } from './plugins/use-client.ts';
 import { useErrors } from './plugins/use-errors.ts';
 import { useForwarded } from './plugins/use-forwarded.ts';
+import type { Sharing } from './flights/share-operations.ts';
 import { LIMITS, type Limits } from './plugins/use-limits.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded, type IsRevoked } from './plugins/use-revocations.ts';
@@ -76,6 +77,8 @@ export interface GatewayOptions {
   coalesces?: (field: string) => boolean;
   /** How often streams over HTTP show that they are alive. Default 10,000. */
   heartbeatMs?: number;
+  /** What is done once for all who ask for the same at the same time. */
+  sharing?: Sharing;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
   uploads?: UploadSettings;
   log?: Log;

@@ -8,6 +8,7 @@ import { openEngine, type SokoEngine } from './engine/open.ts';
 import { planKnown } from './engine/plans-file.ts';
 import type { Planners } from './engine/planners.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
+import type { Sharing } from './flights/share-operations.ts';
 import { startApolloServer, type RequestContext } from './http.ts';
 import type { KnownOperations } from './known.ts';
 import { createOperations, type Operations } from './operations.ts';
@@ -34,6 +35,7 @@ export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'tra
   planners?: Planners | undefined;
   production: boolean;
   limits: Limits;
+  sharing?: Sharing | undefined;
   known: KnownOperations;
   /** Where the plans of known operations are kept. Default: nowhere. */
   plansFile?: string | undefined;
@@ -48,7 +50,7 @@ export async function openGraph(options: GraphOptions, previous?: Graph): Promis
   const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, log });
   await breathe();
   const rules = readRules(supergraphSdl, core.schema);
-  const engine = applyRules(core, rules);
+  const engine = applyRules(core, rules, options.sharing);
   const operations = createOperations(engine.schema, { production, rules, limits });
   await breathe();
   const apollo = await startApolloServer({ engine, operations, errors, limits, known, log });

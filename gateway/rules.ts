@@ -4,6 +4,7 @@ import { createCachePolicies, type CachePolicies } from './cache/policy.ts';
 import { createCosts, type Costs } from './cost/costs.ts';
 import { meterEngine } from './cost/meter-engine.ts';
 import type { Engine } from './engine.ts';
+import { shareOperations, type Sharing } from './flights/share-operations.ts';
 import { guardEngine } from './rights/guard-engine.ts';
 import { readRequirements } from './rights/requirements.ts';
 import { createRights, type Rights } from './rights/rights.ts';
@@ -26,5 +27,6 @@ export function readRules(supergraphSdl: string, schema: GraphQLSchema): Rules {
   };
 }
 
-/** The engine as clients get it: nobody is shown what he may not see, and costs are told. */
-export const applyRules = (engine: Engine, { rights, costs }: Rules): Engine => meterEngine(guardEngine(engine, rights), costs);
+/** The engine as clients get it: nobody is shown what he may not see, costs are told, and equal work is done once. */
+export const applyRules = (engine: Engine, { rights, costs, caching }: Rules, sharing: Sharing = {}): Engine =>
+  shareOperations(meterEngine(guardEngine(engine, rights), costs), { sharing, scopeOf: caching.scopeOf });

@@ -8,10 +8,17 @@ test('without anything set it is open to developers and to no foreign page', () 
     corsOrigins: [],
     trustedProxies: 0,
     production: false,
+    sharing: { operations: true, fetches: true, entities: false },
     playground: true,
     planning: 'worker',
     known: expect.objectContaining({ bodies: [] }),
   });
+});
+
+test('what is shared can be chosen, down to nothing', () => {
+  expect(gatewaySettings({ SINGLE_FLIGHT: 'entities' }).sharing).toEqual({ operations: false, fetches: false, entities: true });
+  expect(gatewaySettings({ SINGLE_FLIGHT: '' }).sharing).toEqual({ operations: false, fetches: false, entities: false });
+  expect(() => gatewaySettings({ SINGLE_FLIGHT: 'everything' })).toThrow('SINGLE_FLIGHT');
 });
 
 test('production hides the playground, unless it is asked for', () => {

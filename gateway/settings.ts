@@ -23,13 +23,20 @@ const Settings = z.object({
   ONLY_KNOWN_OPERATIONS: z.stringbool().default(false),
   /** Where their plans are kept. */
   PLANS_FILE: z.string().optional(),
+  /** Equal work of several callers that is done once: `operations`, `fetches`, `entities`, separated by commas; empty for none. */
+  SINGLE_FLIGHT: z
+    .string()
+    .default('operations,fetches')
+    .transform((text) => text.split(',').map((level) => level.trim()))
+    .transform((levels) => levels.filter(Boolean))
+    .pipe(z.array(z.enum(['operations', 'fetches', 'entities']))),
   /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
 
 type FromEnvironment = Pick<
   GatewayOptions,
-  'corsOrigins' | 'trustedProxies' | 'production' | 'playground' | 'openEngine' | 'planning' | 'known' | 'plansFile'
+  'corsOrigins' | 'trustedProxies' | 'production' | 'playground' | 'openEngine' | 'planning' | 'known' | 'plansFile' | 'sharing'
 >;
 
 /** What the environment says about the gateway, for whatever process it runs in. */
@@ -44,6 +51,7 @@ export function gatewaySettings(environment: EnvSource): FromEnvironment {
     OPERATIONS_FILE,
     ONLY_KNOWN_OPERATIONS: only,
     PLANS_FILE,
+    SINGLE_FLIGHT,
   } = settings;
   const production = NODE_ENV === 'production';
   const shared = {
@@ -51,6 +59,11 @@ export function gatewaySettings(environment: EnvSource): FromEnvironment {
     trustedProxies: TRUST_PROXY,
     production,
     playground: PLAYGROUND ?? !production,
+    sharing: {
+      operations: SINGLE_FLIGHT.includes('operations'),
+      fetches: SINGLE_FLIGHT.includes('fetches'),
+      entities: SINGLE_FLIGHT.includes('entities'),
+    },
     known: readKnown(OPERATIONS_FILE, only),
     ...(PLANS_FILE && { plansFile: PLANS_FILE }),
   };

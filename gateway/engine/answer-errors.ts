@@ -11,3 +11,7 @@ export function invalidAnswer(subgraph: string | undefined, path: Path): GraphQL
   });
   return new GraphQLError(problem.message, { path, originalError: problem, extensions: problem.extensions });
 }
+
+/** The same error at another place of the answer. */
+export const placed = (error: GraphQLError, path: Path): GraphQLError =>
+  new GraphQLError(error.message, { path, originalError: error, extensions: error.extensions });

@@ -1,5 +1,5 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
-import { invalidAnswer } from './answer-errors.ts';
+import { invalidAnswer, placed } from './answer-errors.ts';
 import type { Data, Path, Run } from './run.ts';
 import type { Shape, Violation } from './shape.ts';
 import type { LoadedSupergraph } from './supergraph.ts';
@@ -17,8 +17,8 @@ interface Completion {
 /** The answer of a run: data in its shape, and an error wherever something is missing that should be there. */
 export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [] }: Completion): ExecutionResult {
   const { data = null, violations } = shape(source);
-  const placed = violations.map(({ path, coordinate }) => ({ path: [...at, ...path], coordinate }));
-  const errors = [...run.errors, ...unexplained(placed, run.errors, ownerOf)];
+  const found = violations.map(({ path, coordinate }) => ({ path: [...at, ...path], coordinate }));
+  const errors = [...run.errors, ...unexplained(found, run.errors, ownerOf)];
   return { data, ...(errors.length > 0 && { errors: withinAnswer(errors, data, at.length) }) };
 }
 
@@ -28,15 +28,12 @@ function withinAnswer(errors: readonly GraphQLError[], data: Data | null, start:
   for (const error of errors) {
     const path = answeredPart(error.path ?? [], data, start);
     const isWhole = path.length === error.path?.length;
-    told.set(`${JSON.stringify(path)} ${error.message}`, isWhole ? error : moved(error, path));
+    told.set(`${JSON.stringify(path)} ${error.message}`, isWhole ? error : placed(error, path));
   }
   const all = [...told.values()];
   const inside = all.filter(({ path }) => path?.length);
   return inside.length > 0 ? inside : all;
 }
-
-const moved = (error: GraphQLError, path: Path): GraphQLError =>
-  new GraphQLError(error.message, { path, originalError: error.originalError, extensions: error.extensions });
 
 /** As much of the path as the answer holds: a null ends it as well as may be. */
 function answeredPart(path: Path, data: unknown, start: number): Path {

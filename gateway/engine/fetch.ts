@@ -1,7 +1,7 @@
 import type { FetchNode } from '@apollo/query-planner';
 import { GraphQLError, parse, type ExecutionResult } from 'graphql';
 import type { SubgraphRequest } from '../../shared/transport.ts';
-import { invalidAnswer } from './answer-errors.ts';
+import { invalidAnswer, placed } from './answer-errors.ts';
 import { compileContext } from './context.ts';
 import { compileGrouping } from './grouping.ts';
 import { levelOf, merge, type Level } from './merge.ts';
@@ -68,7 +68,7 @@ function requestsOf({ operation: query, operationName, variableUsages = [] }: Fe
 
 /** Asks root fields; every target gets the same answer. */
 function rootFetch(fetch: Fetch, kit: Kit): Step {
-  return async (run, targets) => takeRoot(fetch, run, await kit.ask(fetch.subgraph, fetch.requestOf(run)), targets);
+  return async (run, targets) => takeRoot(fetch, run, await kit.ask(fetch.subgraph, fetch.requestOf(run), run.operation.scope), targets);
 }
 
 function takeRoot(
@@ -97,7 +97,7 @@ function entityFetch(node: FetchNode, at: Path, fetch: Fetch, kit: Kit): Step {
   const askFor = async (run: Run, targets: readonly Data[], more?: Data): Promise<void> => {
     const { representations, owners } = group(targets);
     if (representations.length === 0) return;
-    const result = await kit.ask(fetch.subgraph, fetch.requestOf(run, { ...more, representations }));
+    const result = await kit.ask(fetch.subgraph, fetch.requestOf(run, { ...more, representations }), run.operation.scope);
     takeEntities(fetch, run, result, owners);
   };
   if (!node.contextRewrites?.length) return askFor;
@@ -145,10 +145,3 @@ function inEntities({ path = [] }: GraphQLError, owners: Owners, field: string):
   const missing = typeof index === 'number' ? owners[index] : undefined;
   return missing ? { missing, rest: rest.length > 0 ? rest : [field] } : { missing: owners.flat(), rest: [field] };
 }
-
-const placed = (error: GraphQLError, path: Path): GraphQLError =>
-  new GraphQLError(error.message, {
-    path,
-    originalError: error,
-    extensions: error.extensions,
-  });

@@ -2,6 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import { askSubgraph, openStream, withProblems } from '../ask-subgraph.ts';
 import { isStart, type Engine, type EngineOptions, type IncrementalResult, type Operation } from '../engine.ts';
 import { guarded, mapEvents } from '../events.ts';
+import { shareFetches } from '../flights/share-fetches.ts';
 import { createTurns } from '../live/turns.ts';
 import { completeAnswer } from './complete.ts';
 import { deferredResults } from './defer.ts';
@@ -24,7 +25,7 @@ const EVENTS_PER_TURN = 50;
 export function openEngine({ supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), log }: EngineOptions): SokoEngine {
   const supergraph = loadSupergraph(planner.reading, scalars);
   const kit: Kit = {
-    ask: (subgraph, request) => askSubgraph(subgraph, transports[subgraph], request, log),
+    ask: shareFetches((subgraph, request) => askSubgraph(subgraph, transports[subgraph], request, log)),
     isOfType: supergraph.isOfType,
   };
   const turn = createTurns(EVENTS_PER_TURN);

@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { SubgraphRequest } from '../../shared/transport.ts';
-import type { Operation } from '../engine.ts';
+import type { FetchScope, Operation } from '../engine.ts';
 
 /** What subgraphs answered, put together; keys are response names. */
 export type Data = Record<string, unknown>;
@@ -36,7 +36,7 @@ export type Step = (run: Run, targets: readonly Data[]) => Promise<void> | void;
 /** What compiled nodes need of the engine. */
 export interface Kit {
   /** Never rejects; errors carry the path as the subgraph sees it. */
-  ask: (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
+  ask: (subgraph: string, request: SubgraphRequest, scope: FetchScope | undefined) => Promise<ExecutionResult>;
   /** Whether an object of this type is what the condition names; abstract types of the whole supergraph included. */
   isOfType: (typename: string, condition: string) => boolean;
 }

@@ -1,0 +1,77 @@
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import type { SubgraphRequest } from '../../shared/transport.ts';
+import { placed } from '../engine/answer-errors.ts';
+import type { FetchScope } from '../engine.ts';
+import { copyOf, createFlights, type Flights } from './flights.ts';
+
+type Ask = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
+type AskWithin = (subgraph: string, request: SubgraphRequest, scope: FetchScope | undefined) => Promise<ExecutionResult>;
+
+/** Asks a subgraph once for all who want the same of it, within the same scope, at the same time. */
+export function shareFetches(ask: Ask): AskWithin {
+  const fetches = createFlights<ExecutionResult>(copyOf);
+  const entities = createFlights<Entity>(copyOf);
+
+  const unshared: Ask = async (subgraph, request) => {
+    const result = await ask(subgraph, request);
+    // Perhaps a mutation: whoever sees its answer must not get what was read before.
+    fetches.seal();
+    entities.seal();
+    return result;
+  };
+
+  return (subgraph, request, scope) => {
+    if (!scope) return unshared(subgraph, request);
+    const { representations, ...variables } = request.variables ?? {};
+    const key = JSON.stringify([subgraph, request.query, variables, scope.key]);
+    if (!Array.isArray(representations)) return scope.fetches ? fetches.join(key, () => ask(subgraph, request)) : ask(subgraph, request);
+    if (!scope.entities) return ask(subgraph, request);
+    return askEntities(entities, key, representations, (missing) =>
+      ask(subgraph, { ...request, variables: { ...variables, representations: missing } }),
+    );
+  };
+}
+
+/** What was answered for one representation. */
+interface Entity {
+  /** Undefined when the answer as a whole did not fit. */
+  value: unknown;
+  /** Their paths begin at the entity. */
+  errors: readonly GraphQLError[];
+  /** Errors of the whole fetch it came with. */
+  general: readonly GraphQLError[];
+}
+
+async function askEntities(
+  flights: Flights<Entity>,
+  key: string,
+  representations: readonly unknown[],
+  ask: (missing: readonly unknown[]) => Promise<ExecutionResult>,
+): Promise<ExecutionResult> {
+  const missing: unknown[] = [];
+  const answered = Promise.withResolvers<ExecutionResult>();
+  const entities = representations.map((representation) =>
+    flights.join(`${key} ${JSON.stringify(representation)}`, () => {
+      const index = missing.push(representation) - 1;
+      return answered.promise.then((result) => entityOf(result, index, missing.length));
+    }),
+  );
+  if (missing.length > 0) ask(missing).then(answered.resolve, answered.reject);
+  return together(await Promise.all(entities));
+}
+
+function entityOf({ data, errors = [] }: ExecutionResult, index: number, count: number): Entity {
+  const entities: unknown = data?.['_entities'];
+  return {
+    value: Array.isArray(entities) && entities.length === count ? (entities[index] as unknown) : undefined,
+    errors: errors.filter(({ path }) => path?.[1] === index).map((error) => placed(error, error.path!.slice(2))),
+    general: errors.filter(({ path }) => typeof path?.[1] !== 'number'),
+  };
+}
+
+function together(entities: readonly Entity[]): ExecutionResult {
+  const own = entities.flatMap(({ errors }, index) => errors.map((error) => placed(error, ['_entities', index, ...(error.path ?? [])])));
+  const errors = [...own, ...new Set(entities.flatMap(({ general }) => general))];
+  const fits = entities.every(({ value }) => value !== undefined);
+  return { data: { _entities: fits ? entities.map(({ value }) => value) : null }, ...(errors.length > 0 && { errors }) };
+}

@@ -1,0 +1,73 @@
+import { expect, test } from '@jest/globals';
+import { parse, type ExecutionResult } from 'graphql';
+import { composeSupergraph } from '../../schema/compose.ts';
+import type { Viewer } from '../../shared/identity.ts';
+import { createLog } from '../../shared/log.ts';
+import type { SubgraphTransport } from '../../shared/transport.ts';
+import { openEngine } from '../engine/open.ts';
+import { applyRules, readRules } from '../rules.ts';
+import { testSubgraphs } from '../test-subgraphs.ts';
+import type { Sharing } from './share-operations.ts';
+
+/** An engine with rules; `asked` holds what the people were asked for since the last look. */
+function openShared(sharing: Sharing) {
+  const { people, boards, notes, all } = testSubgraphs();
+  const transports: Record<string, SubgraphTransport> = { people, boards, notes };
+  const supergraphSdl = composeSupergraph(all.map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
+  const core = openEngine({ supergraphSdl, transports, log: createLog('test') });
+  const engine = applyRules(core, readRules(supergraphSdl, core.schema), sharing);
+  const ask = async (source: string, id?: string): Promise<ExecutionResult> => {
+    const viewer: Viewer | null = id === undefined ? null : { id, roles: [], scopes: [] };
+    const common = { identity: { issuer: 'gateway', viewer } as const, correlationId: 'c', deadline: Date.now() + 10_000 };
+    return (await engine.execute({ source, document: parse(source), ...common })) as ExecutionResult;
+  };
+  const asked = (): string[] => people.asked.splice(0).map(({ query }) => query);
+  return { ask, asked };
+}
+
+const NAME = '{ person(id: "p1") { name } }';
+const NOTHING: Sharing = { operations: false, fetches: false, entities: false };
+
+test.each<[string, Sharing, number]>([
+  ['as operations', { ...NOTHING, operations: true }, 1],
+  ['as fetches', { ...NOTHING, fetches: true }, 1],
+  ['not when that is switched off', NOTHING, 5],
+])('equal queries of one viewer at the same time are shared: %s', async (_case, sharing, times) => {
+  const { ask, asked } = openShared(sharing);
+
+  const answers = await Promise.all([1, 2, 3, 4, 5].map(() => ask(NAME, 'p1')));
+
+  for (const { data } of answers) expect(data).toEqual({ person: { name: 'Ada' } });
+  expect(asked()).toHaveLength(times);
+});
+
+test('entities are shared between different queries', async () => {
+  const { ask, asked } = openShared({ ...NOTHING, entities: true });
+
+  const [note, board] = await Promise.all([ask('{ note(id: "n1") { author { name } } }'), ask('{ board(id: "b1") { owner { name } } }')]);
+
+  expect(note.data).toEqual({ note: { author: { name: 'Ada' } } });
+  expect(board.data).toEqual({ board: { owner: { name: 'Ada' } } });
+  expect(asked()).toHaveLength(1);
+});
+
+test('nothing is shared between viewers', async () => {
+  const { ask, asked } = openShared({ entities: true });
+
+  await Promise.all(['p1', 'p2', 'p3', undefined].flatMap((id) => [ask(NAME, id), ask(NAME, id)]));
+
+  expect(asked()).toHaveLength(4);
+});
+
+test('mutations are never shared, and what began before one is not joined after it', async () => {
+  const { ask, asked } = openShared({ entities: true });
+  const mutation = 'mutation { rename(id: "p1", name: "Eve") { name } }';
+
+  const before = ask(NAME);
+  await Promise.all([1, 2, 3].map(() => ask(mutation)));
+  await Promise.all([before, ask(NAME)]);
+
+  const queries = asked();
+  expect(queries.filter((query) => query.startsWith('mutation'))).toHaveLength(3);
+  expect(queries.filter((query) => !query.startsWith('mutation'))).toHaveLength(2);
+});
