@@ -31,7 +31,7 @@ export class NotValid extends Error {
 export function admitAsked(
   operations: Operations,
   { query: source, operationName, variables, extensions }: Asked,
-  envelope: Pick<Operation, 'identity' | 'correlationId' | 'deadline'>,
+  envelope: Pick<Operation, 'identity' | 'correlationId' | 'deadline' | 'wantsCost'>,
 ): Admitted {
   const { document, errors } = operations.read(source);
   if (errors) throw new NotValid(errors);
@@ -43,8 +43,8 @@ export function admitAsked(
       document,
       operationName: operationName ?? undefined,
       variables: variables ?? undefined,
-      wantsCost: asksForCost(extensions),
       ...envelope,
+      wantsCost: envelope.wantsCost || asksForCost(extensions),
     },
   };
 }

@@ -53,6 +53,16 @@ describe('the cost', () => {
     }
   });
 
+  test('is told in a stream of events', async () => {
+    const response = await fetch(gateway.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: BOARDS, variables: { n: 5 }, extensions: { cost: true } }),
+    });
+
+    expect(await response.text()).toContain(`"extensions":${JSON.stringify({ cost })}`);
+  });
+
   test('is told over WebSocket', async () => {
     const stream = gateway.socket().iterate({ query: BOARDS, variables: { n: 5 }, extensions: { cost: true } });
 
