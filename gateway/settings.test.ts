@@ -17,7 +17,7 @@ test('without anything set it is open to developers and to no foreign page', () 
 
 test('what is shared can be chosen, down to nothing', () => {
   expect(gatewaySettings({ SINGLE_FLIGHT: 'entities' }).sharing).toEqual({ operations: false, fetches: false, entities: true });
-  expect(gatewaySettings({ SINGLE_FLIGHT: '' }).sharing).toEqual({ operations: false, fetches: false, entities: false });
+  expect(gatewaySettings({ SINGLE_FLIGHT: 'none' }).sharing).toEqual({ operations: false, fetches: false, entities: false });
   expect(() => gatewaySettings({ SINGLE_FLIGHT: 'everything' })).toThrow('SINGLE_FLIGHT');
 });
 

@@ -23,12 +23,12 @@ const Settings = z.object({
   ONLY_KNOWN_OPERATIONS: z.stringbool().default(false),
   /** Where their plans are kept. */
   PLANS_FILE: z.string().optional(),
-  /** Equal work of several callers that is done once: `operations`, `fetches`, `entities`, separated by commas; empty for none. */
+  /** Equal work of several callers that is done once: `operations`, `fetches`, `entities`, separated by commas; or `none`. */
   SINGLE_FLIGHT: z
     .string()
     .default('operations,fetches')
     .transform((text) => text.split(',').map((level) => level.trim()))
-    .transform((levels) => levels.filter(Boolean))
+    .transform((levels) => levels.filter((level) => level !== 'none'))
     .pipe(z.array(z.enum(['operations', 'fetches', 'entities']))),
   /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
