@@ -1,6 +1,7 @@
 import type { DocumentNode } from 'graphql';
 import type { RequestContext } from './http.ts';
 import { isIncremental, type Engine } from './engine.ts';
+import { statusOf } from './events.ts';
 import type { Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 
@@ -44,9 +45,8 @@ export function createDirect({ engine, operations, errors }: DirectOptions): Ans
       operations.admit({ document, operationName, variables, viewer: context.identity.viewer });
       const result = await engine.execute({ source, document, operationName, variables, ...context });
       if (isIncremental(result)) throw new Error('a document with deferred parts was taken for a plain one');
-      // Without data nothing was run: the request itself was at fault.
       return {
-        status: result.data === undefined ? 400 : 200,
+        status: statusOf(result),
         cacheControl: operations.cacheControl({ document, operationName }, result),
         body: JSON.stringify(errors.formatResult(result, correlationId)),
       };

@@ -4,6 +4,15 @@ import type { IncrementalResult } from './engine.ts';
 const asGraphQLError = (error: unknown): GraphQLError =>
   error instanceof GraphQLError ? error : new GraphQLError('The operation could not be run.', { originalError: error as Error });
 
+/**
+ * The HTTP status of a result. Without data nothing was run: the request itself was at fault, or nobody could plan it now and it may be sent
+ * again.
+ */
+export function statusOf({ data, errors = [] }: ExecutionResult): 200 | 400 | 503 {
+  if (data !== undefined) return 200;
+  return errors.some(({ extensions }) => extensions['retryable'] === true) ? 503 : 400;
+}
+
 /** The result of the work, or what it threw as one. */
 export async function guarded<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
   try {

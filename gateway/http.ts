@@ -5,6 +5,7 @@ import { Problem } from '../shared/errors.ts';
 import type { Identity } from '../shared/identity.ts';
 import type { Log } from '../shared/log.ts';
 import { isIncremental, type Engine, type IncrementalResult } from './engine.ts';
+import { statusOf } from './events.ts';
 import type { Operations } from './operations.ts';
 import { asksForCost } from './cost/meter-engine.ts';
 import type { KnownOperations } from './known.ts';
@@ -92,8 +93,7 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
         const result = await engine.execute({ source, document, operationName, variables, ...contextValue, wantsCost });
         if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };
         response.http.headers.set('cache-control', operations.cacheControl({ document, operationName }, result));
-        // Without data nothing was run: the request itself was at fault.
-        if (result.data === undefined) response.http.status = BAD_REQUEST;
+        response.http.status = statusOf(result);
         return { http: response.http, body: { kind: 'single', singleResult: errors.formatResult(result, contextValue.correlationId) } };
       },
     }),

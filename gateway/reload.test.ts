@@ -1,5 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { composeSupergraph } from '../schema/compose.ts';
+import { unavailable } from '../shared/errors.ts';
+import { openEngine } from './engine/open.ts';
+import type { Planner } from './engine/planner.ts';
+import { planHere } from './engine/planning.ts';
 import { openGatewayForTest } from './testing.ts';
 import { testSubgraphs } from './test-subgraphs.ts';
 
@@ -23,6 +27,25 @@ function changed({ all }: ReturnType<typeof testSubgraphs>, change: (name: strin
 }
 
 const withoutEmail = (_name: string, typeDefs: string): string => typeDefs.replace('email: String', '');
+
+test('a text that nobody can plan now may be sent again', async () => {
+  let isDown = true;
+  const { gateway } = await open({
+    openEngine(options) {
+      const planner = planHere(options.supergraphSdl);
+      const plan: Planner['plan'] = async (asked) => {
+        if (isDown) throw unavailable('planner');
+        return planner.plan(asked);
+      };
+      return openEngine({ ...options, planner: { ...planner, plan } });
+    },
+  });
+  const query = '{ note(id: "n1") { text } }';
+
+  expect(await gateway.ask(query)).toMatchObject({ status: 503, errors: [{ extensions: { code: 'UNAVAILABLE', retryable: true } }] });
+  isDown = false;
+  expect(await gateway.ask(query)).toMatchObject({ status: 200, data: { note: { text: 'one' } } });
+});
 
 describe('a reload', () => {
   test('serves the other supergraph, and tells a stream nothing of it', async () => {
