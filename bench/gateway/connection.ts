@@ -59,7 +59,7 @@ function readAnswers(socket: Socket, onAnswer: (answer: Answer) => void): void {
     parts.push(part);
     received += part.length;
     head ??= headOf(parts.length === 1 ? part : Buffer.concat(parts));
-    if (!head || !isComplete(head, received, part)) return;
+    if (!head || !isComplete(head, received, parts)) return;
     const { status, length, bytes } = head;
     const whole = (parts.length === 1 ? part : Buffer.concat(parts)).subarray(bytes);
     [parts, received, head] = [[], 0, undefined];
@@ -84,8 +84,10 @@ function headOf(text: Buffer): Head | undefined {
 }
 
 /** JSON has no bare line ends, so the last chunk cannot be mistaken for a part of it. */
-const isComplete = ({ length, bytes }: Head, received: number, last: Buffer): boolean =>
-  length === undefined ? last.subarray(-LAST_CHUNK.length).toString('latin1') === LAST_CHUNK : received >= bytes + length;
+const isComplete = ({ length, bytes }: Head, received: number, parts: readonly Buffer[]): boolean =>
+  length === undefined
+    ? Buffer.concat(parts.slice(-LAST_CHUNK.length)).subarray(-LAST_CHUNK.length).toString('latin1') === LAST_CHUNK
+    : received >= bytes + length;
 
 function withoutChunks(text: Buffer): Buffer {
   const chunks: Buffer[] = [];

@@ -118,7 +118,7 @@ export async function measure(running: readonly Started[], subgraphs: Subgraphs,
     samples: { small: [] as Sample[], heavy: [] as Sample[] },
   }));
   for (let round = 0; round < settings.rounds; round += 1) {
-    const warmUp = round === 0 ? Math.min(WARM_UP_SECONDS, settings.seconds) : AGAIN_SECONDS;
+    const warmUp = round === 0 ? WARM_UP_SECONDS : AGAIN_SECONDS;
     for (const { started, samples } of measured) {
       for (const { name } of Object.values(operations)) {
         await load({ ...settings, port: started.port, requests: started.requests[name], seconds: warmUp });
