@@ -36,7 +36,7 @@ export class TooLate extends Error {
 
 /**
  * POSTs over kept-alive connections. Answers are wanted in limited time and by nobody who could be slower than they: so undici's bare
- * `dispatch` does, at half the price of its `request`, with its streams and signals.
+ * `dispatch` does, at half the cost of its `request`, with its streams and signals.
  */
 export function createPoster(origin: string, { connections, connectTimeoutMs, maxAnswerBytes }: PostOptions): Poster {
   const pool = new Pool(origin, {
