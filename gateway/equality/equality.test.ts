@@ -13,7 +13,7 @@ import { operations } from './testing/operations.ts';
 import { soko } from './testing/soko.ts';
 import { worlds } from './testing/worlds.ts';
 
-const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 400);
+const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
 const SEED = Number(process.env['SEED'] ?? 1);
 /** A long run: the small supergraphs share all operations, the project's own gets as many as three of them. */
 const SHARE = Math.ceil(OPERATIONS / (worlds.length + 3));

@@ -14,7 +14,7 @@ import { shapeFaults, withTypes } from './testing/shape.ts';
 import { composed, transportsOf } from './testing/supergraph.ts';
 import { worlds } from './testing/worlds.ts';
 
-const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 400);
+const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
 const SEED = Number(process.env['SEED'] ?? 1);
 const SHARE = Math.ceil(OPERATIONS / worlds.length);
 const TIME_MS = 30_000 + OPERATIONS * 200;
