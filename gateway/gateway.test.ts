@@ -40,6 +40,17 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     });
   });
 
+  test('keeps what the client has renamed apart from what the plan needs', async () => {
+    const { data, errors } = await gateway.ask(
+      '{ note(id: "n1") { id: text board: author { id: name __typename: name name: id boards { id: title title: id } } } }',
+    );
+
+    expect(errors).toBeUndefined();
+    expect(data).toEqual({
+      note: { id: 'one', board: { id: 'Ada', __typename: 'Ada', name: 'p1', boards: [{ id: 'Ideas', title: 'b1' }] } },
+    });
+  });
+
   test('joins lists, each entry with its own', async () => {
     const { data } = await gateway.ask(
       'query($n: Int) { boards(first: $n) { nodes { title owner { name } notes { text author { name } } } } }',

@@ -53,6 +53,15 @@ describe('an operation with deferred parts', () => {
     expect(rest.map(({ hasNext }) => hasNext)).toEqual([...rest.slice(1).map(() => true), false]);
   });
 
+  test('keeps the names that the client gave', async () => {
+    const parts = await partsOf('{ b: board(id: "b1") { id: title ... @defer { title: id o: owner { id: name } } } }');
+
+    expect(parts[0]?.data).toEqual({ b: { id: 'Ideas' } });
+    expect(parts.slice(1).flatMap(({ incremental = [] }) => incremental)).toEqual([
+      { path: ['b'], data: { title: 'b1', o: { id: 'Ada' } } },
+    ]);
+  });
+
   test('defers within what is deferred', async () => {
     const parts = await partsOf(`{
       board(id: "b1") { title ... @defer(label: "outer") { owner { name ... @defer(label: "inner") { boards { title } } } } }

@@ -1,5 +1,6 @@
 import { getNamedType, isInterfaceType, isObjectType, type GraphQLNamedType, type GraphQLSchema } from 'graphql';
 import type { IncrementalPart, SubsequentResult } from '../engine.ts';
+import { clientField } from './aliases.ts';
 import { completeAnswer } from './complete.ts';
 import type { Prepared } from './prepare.ts';
 import { isData, ownValue, type Data, type DeferredPart, type Path, type Run } from './run.ts';
@@ -70,14 +71,17 @@ function placesIn({ schema, isOfType }: LoadedSupergraph, root: Data, rootType: 
     else if (step.startsWith(FRAGMENT)) {
       const condition = step.slice(FRAGMENT.length);
       if (isOfType(typename, condition) || typename === type.name) walk(value, schema.getType(condition) ?? type, depth + 1, path);
-    } else walk(ownValue(value, step), fieldType(schema, typename, step) ?? type, depth + 1, [...path, step]);
+    } else {
+      const { key, name } = clientField(step);
+      walk(ownValue(value, step), fieldType(schema, typename, name) ?? type, depth + 1, [...path, key]);
+    }
   };
   walk(root, rootType, 0, []);
   return found;
 }
 
-function fieldType(schema: GraphQLSchema, typename: string, key: string): GraphQLNamedType | undefined {
+function fieldType(schema: GraphQLSchema, typename: string, name: string): GraphQLNamedType | undefined {
   const type = schema.getType(typename);
-  const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[key] : undefined;
+  const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
   return field && getNamedType(field.type);
 }

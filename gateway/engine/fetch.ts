@@ -1,6 +1,7 @@
 import type { FetchNode } from '@apollo/query-planner';
 import { GraphQLError, parse, type ExecutionResult } from 'graphql';
 import type { SubgraphRequest } from '../../shared/transport.ts';
+import { clientField } from './aliases.ts';
 import { invalidAnswer, placed } from './answer-errors.ts';
 import { compileContext } from './context.ts';
 import { compileGrouping } from './grouping.ts';
@@ -134,10 +135,12 @@ function failures({ requires, outputRewrites }: FetchNode, at: Path, field: stri
       const { missing, rest } = requires ? inEntities(error, owners, field) : { missing: owners.flat(), rest: error.path ?? [] };
       const known = rest.map((each) => (typeof each === 'string' ? (names.get(each) ?? each) : each));
       const starts = missing.flatMap((owner) => places.get(owner)?.map(({ path }) => path) ?? []);
-      for (const start of starts.slice(0, MAX_PLACES)) run.errors.push(placed(error, [...start, ...known]));
+      for (const start of starts.slice(0, MAX_PLACES)) run.errors.push(placed(error, [...start, ...known].map(toClient)));
     }
   };
 }
+
+const toClient = (step: string | number): string | number => (typeof step === 'string' ? clientField(step).key : step);
 
 /** Which objects miss what for an error at `_entities`; one that names no entity is about all of them. */
 function inEntities({ path = [] }: GraphQLError, owners: Owners, field: string): { missing: readonly Data[]; rest: Path } {

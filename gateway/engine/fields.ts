@@ -10,11 +10,14 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
+import { planKey } from './aliases.ts';
 import { isInherited } from './run.ts';
 
 /** One field of an answer, all selections of the same response name together. */
 export interface FieldPlan {
   key: string;
+  /** What subgraphs answer it under. */
+  source: string;
   inherited: boolean;
   name: string;
   /** None for what every type has: `__typename`, `__schema` and `__type`. */
@@ -57,7 +60,9 @@ export function createFields(schema: GraphQLSchema, { fragments, conditions }: S
       if (!field) {
         const known = type.getFields()[name];
         if (!known && !name.startsWith('__')) return;
-        fields.set(key, (field = { key, inherited: isInherited(key), name, type: known?.type, sets: [] }));
+        const source = known ? planKey(key, name) : key;
+        const inherited = isInherited(key) || isInherited(source);
+        fields.set(key, (field = { key, source, inherited, name, type: known?.type, sets: [] }));
       }
       if (set) field.sets.push(set);
     };

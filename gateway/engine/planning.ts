@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type { Schema, Supergraph } from '@apollo/federation-internals';
 import type { QueryPlan } from '@apollo/query-planner';
 import { buildASTSchema, parse, type DocumentNode } from 'graphql';
+import { toPlanKeys } from './aliases.ts';
 import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
 import type { Planner } from './planner.ts';
 import { separateArguments } from './required-arguments.ts';
@@ -29,7 +30,7 @@ export function planHere(supergraphSdl: string): Planner {
   return {
     reading: readSupergraph(supergraphSdl, apiSdl),
     plan: ({ source, operationName }) =>
-      JSON.stringify(restore(planOf(settleConditions(parse(source, { noLocation: true })), operationName))),
+      JSON.stringify(restore(planOf(toPlanKeys(settleConditions(parse(source, { noLocation: true }))), operationName))),
     fingerprint(source) {
       fingerprintOf ??= createFingerprints(supergraphSdl, buildASTSchema(parse(apiSdl), { assumeValid: true }));
       return fingerprintOf(parse(source, { noLocation: true }));

@@ -13,6 +13,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { toClientKeys } from './aliases.ts';
 import { compilePlan } from './compile.ts';
 import { compilePrimary, type Primary } from './fetch.ts';
 import { compileIntrospection } from './introspection.ts';
@@ -117,5 +118,5 @@ function createShapes(
 }
 
 function selectionOf(text: string): SelectionSetNode {
-  return (parse(text, { noLocation: true }).definitions[0] as OperationDefinitionNode).selectionSet;
+  return toClientKeys((parse(text, { noLocation: true }).definitions[0] as OperationDefinitionNode).selectionSet);
 }

@@ -106,11 +106,11 @@ interface CompiledField extends FieldPlan {
   complete: Complete;
 }
 
-function shapeFields(source: Data, fields: readonly CompiledField[], found: Violation[]): Data | undefined {
+function shapeFields(data: Data, fields: readonly CompiledField[], found: Violation[]): Data | undefined {
   const shaped: Data = {};
-  for (const { key, inherited, coordinate, constant, complete } of fields) {
+  for (const { key, source, inherited, coordinate, constant, complete } of fields) {
     const before = found.length;
-    const value = constant ?? complete(inherited ? ownValue(source, key) : source[key], found);
+    const value = constant ?? complete(inherited ? ownValue(data, source) : data[source], found);
     if (found.length > before) locate(found, before, key, coordinate);
     if (value === undefined) return undefined;
     if (inherited) setOwn(shaped, key, value);
