@@ -54,7 +54,7 @@ const NEWER = ['isOneOf', 'directives'];
 const WIDTH = 3;
 /** Lists of all types of a schema would make up most of an answer. */
 const INTROSPECTION_DEPTH = 2;
-/** Also names that other fields have, since subgraphs are asked for some of those behind the client's back. */
+/** No names of other fields: where a plan needs such a field, @apollo/gateway answers that in place of what the client named so. */
 const ALIASES = ['a', 'b', 'c'];
 
 export interface Extent {
