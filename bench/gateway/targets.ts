@@ -50,8 +50,13 @@ export function targetsOver(files: Files): Target[] {
     },
     { name: 'hive-router', label: 'Hive Router, sharing off', prepare: router(files, false) },
     { name: 'hive-router-shared', label: 'Hive Router, sharing fetches (default)', prepare: router(files, true) },
-    { name: 'soko-http', label: 'Soko over HTTP', prepare: soko(supergraphFile) },
-    { name: 'soko-http-alone', label: 'Soko over HTTP, subgraphs without batches', prepare: soko(files.withoutBatches) },
+    { name: 'soko-http', label: 'Soko over HTTP, sharing off', prepare: soko(supergraphFile, { SINGLE_FLIGHT: 'none' }) },
+    { name: 'soko-http-shared', label: 'Soko over HTTP, sharing requests (default)', prepare: soko(supergraphFile, {}) },
+    {
+      name: 'soko-http-alone',
+      label: 'Soko over HTTP, no batches, sharing off',
+      prepare: soko(files.withoutBatches, { SINGLE_FLIGHT: 'none' }),
+    },
     { name: 'soko-in-process', label: 'Soko in process', prepare: ours('soko-in-process.ts', supergraphFile) },
     {
       name: 'soko-known',
@@ -74,19 +79,10 @@ const ours =
 
 /** As anybody would start it: npm run gateway. Like the others it keeps the caller's headers to itself. */
 const soko =
-  (supergraphFile: string): Prepare =>
+  (supergraphFile: string, env: Record<string, string>): Prepare =>
   async (port) => {
-    const args = [
-      join(ROOT, 'gateway/serve.ts'),
-      '--supergraph',
-      supergraphFile,
-      '--port',
-      String(port),
-      '--open',
-      '--forward-headers',
-      '',
-    ];
-    return { file: process.execPath, args, cwd: ROOT, env: QUIET };
+    const options = ['--supergraph', supergraphFile, '--port', String(port), '--open', '--forward-headers', ''];
+    return { file: process.execPath, args: [join(ROOT, 'gateway/serve.ts'), ...options], cwd: ROOT, env: { ...QUIET, ...env } };
   };
 
 const hive =

@@ -35,4 +35,6 @@ await openGateway({
   port: Number(port),
   production: true,
   known: knownOperations({ manifest }),
+  // The monolith does not share either.
+  sharing: { operations: false, fetches: false },
 });
