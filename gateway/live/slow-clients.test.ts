@@ -11,6 +11,7 @@ import { testFeeds, type TestFeeds } from './test-feeds.ts';
 /** Larger than what the system itself keeps for a connection. */
 const LONG = 'x'.repeat(200_000);
 const ENOUGH = 100;
+const PATIENCE_MS = 10_000;
 
 let feeds: TestFeeds;
 let gateway: TestGateway;
@@ -28,20 +29,25 @@ const counters = async (field: string): Promise<Counters> => {
 };
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
+  const latest = Date.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (Date.now() > latest) throw new Error('It did not come about.');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
-const subscription = (field: string): string => `subscription { ${field}(feed: "f1") { text } }`;
+const subscription = (field: string, after: string | null = null): string =>
+  `subscription { ${field}(feed: "f1", after: ${JSON.stringify(after)}) { text } }`;
 
 /** A socket that has subscribed and reads nothing from then on. */
-async function stalledSocket(field: string): Promise<WebSocket> {
+async function stalledSocket(field: string, after?: string): Promise<WebSocket> {
   const socket = new WebSocket(gateway.wsUrl, 'graphql-transport-ws');
   await once(socket, 'open');
   socket.send('{"type":"connection_init"}');
   await once(socket, 'message');
-  socket.send(JSON.stringify({ id: 'stalled', type: 'subscribe', payload: { query: subscription(field) } }));
-  await until(async () => (await counters(field))?.open > 0);
+  socket.send(JSON.stringify({ id: 'stalled', type: 'subscribe', payload: { query: subscription(field, after) } }));
   socket.pause();
+  await until(async () => (await counters(field))?.open > 0);
   return socket;
 }
 
@@ -69,6 +75,24 @@ test('a socket that is not read is closed with a code that says so, and nobody e
   const [code, reason] = (await once(stalled, 'close')) as [number, Buffer];
   expect([code, String(reason)]).toEqual([SLOW_CONSUMER_CODE, 'SLOW_CONSUMER: resume after the last cursor']);
   await well.return();
+});
+
+test('who goes on after a cursor sets the pace of what was missed, and is not closed for it', async () => {
+  for (let index = 0; index < ENOUGH; index += 1) feeds.say('f1', `${LONG}${index}`);
+  const stalled = await stalledSocket('said', '0');
+  const texts: string[] = [];
+  stalled.on('message', (data) => {
+    const { payload } = JSON.parse(String(data as Buffer)) as { payload: ExecutionResult<{ said: { text: string } }> };
+    texts.push(lastOf(payload.data!.said.text));
+  });
+  await until(async () => (await counters('said')).lagging === 1);
+
+  stalled.resume();
+  await until(async () => texts.length === ENOUGH);
+
+  expect(texts).toEqual(Array.from({ length: ENOUGH }, (_, index) => `${index}`));
+  expect(await counters('said')).toMatchObject({ open: 1, sent: ENOUGH, dropped: 0 });
+  stalled.close();
 });
 
 test('where the latest is all that counts, a socket that is not read skips to it, and stays', async () => {
