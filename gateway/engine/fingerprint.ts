@@ -62,26 +62,34 @@ function touchedBy(document: DocumentNode, schema: GraphQLSchema): { types: Set<
   return { types, names };
 }
 
-/** Every type that a planner may come by on the way to these; adds the fields it may need there to the names. */
-function closure(definitions: ReadonlyMap<string, Definition>, types: Iterable<string>, names: Set<string>): Set<string> {
-  const closed = new Set<string>();
-  for (let size = -1; size !== closed.size + names.size;) {
+/**
+ * Every type that a planner may come by on the way to these. Adds the fields that it may need there to the names, which may lead to further
+ * types: so it is done again until nothing is added.
+ */
+function closure(definitions: ReadonlyMap<string, Definition>, types: ReadonlySet<string>, names: Set<string>): Set<string> {
+  const closed = new Set([...types].filter((type) => definitions.has(type)));
+  let size;
+  do {
     size = closed.size + names.size;
-    const open = [...types, ...closed];
-    for (let name = open.pop(); name !== undefined; name = open.pop()) {
-      const definition = definitions.get(name);
-      if (!definition) continue;
-      if (!closed.has(name)) open.push(...definition.related);
-      closed.add(name);
-      for (const word of definition.words.get('') ?? []) names.add(word);
-      for (const field of names) {
-        const type = definition.fields.get(field)?.type;
-        if (type !== undefined && !closed.has(type)) open.push(type);
-        for (const word of definition.words.get(field) ?? []) names.add(word);
-      }
+    // A set grows while it is gone through.
+    for (const type of closed) {
+      for (const next of reachable(definitions.get(type)!, names)) if (definitions.has(next)) closed.add(next);
     }
-  }
+  } while (closed.size + names.size > size);
   return closed;
+}
+
+/** The types that one leads to by the fields of these names; adds what their field sets name. */
+function reachable({ related, fields, words }: Definition, names: Set<string>): string[] {
+  for (const word of words.get('') ?? []) names.add(word);
+  const types = [...related];
+  for (const name of names) {
+    const field = fields.get(name);
+    if (!field) continue;
+    types.push(field.type);
+    for (const word of words.get(name) ?? []) names.add(word);
+  }
+  return types;
 }
 
 function definitionsOf({ definitions }: DocumentNode): Map<string, Definition> {

@@ -4,8 +4,6 @@ import { parentPort } from 'node:worker_threads';
 import type { Plannable, Planner } from './planner.ts';
 import { planHere } from './planning.ts';
 
-const LOWER = 5;
-
 /* The thread that plans. It answers each task with one message, in their order. */
 
 export type Task =
@@ -15,6 +13,8 @@ export type Task =
   | { forget: number };
 /** What was read and what was planned as JSON; or why there is none. */
 export type Done = { text: string } | { reason: string; extensions: Record<string, unknown> | undefined };
+
+const LOWER = 5;
 
 // Whoever is served comes first. A thread of Linux has a priority of its own; elsewhere it would be that of the process.
 if (platform === 'linux') setPriority(LOWER);

@@ -1,7 +1,7 @@
 import { isData, ownValue, type Data, type Path } from './run.ts';
 
 /** `@` stands for every entry of a list. */
-export const EACH = '@';
+const EACH = '@';
 
 /** Every object at the path below the targets, in order; what is null is left out. */
 export function gather(targets: readonly Data[], path: Path): Data[] {
