@@ -89,6 +89,27 @@ describe('a reload', () => {
     expect((await gateway.ask('{ note(id: "n1") { author { email } } }')).data.note.author.email).toBe('p1@example.org');
   });
 
+  test('keeps the plans that it does not concern, and has the others ready before anybody asks', async () => {
+    const planned: string[] = [];
+    const { gateway, subgraphs } = await open({
+      openEngine(options) {
+        const planner = planHere(options.supergraphSdl);
+        const plan: Planner['plan'] = (asked) => (planned.push(asked.source), planner.plan(asked));
+        return openEngine({ ...options, planner: { ...planner, plan } });
+      },
+    });
+    const text = '{ note(id: "n1") { text } }';
+    const name = '{ note(id: "n1") { author { name } } }';
+    const email = '{ note(id: "n1") { author { email } } }';
+    for (const query of [text, name, email]) await gateway.ask(query);
+
+    await gateway.reload(changed(subgraphs, (_name, typeDefs) => typeDefs.replace('email: String', 'email: String!')));
+    expect(planned.splice(0)).toEqual([text, name, email, email]);
+
+    for (const query of [text, name]) expect((await gateway.ask(query)).errors).toBeUndefined();
+    expect(planned).toEqual([]);
+  });
+
   test('may come again before it is done; the last one stands', async () => {
     const { gateway, subgraphs } = await open({ planning: 'worker' });
     const same = changed(subgraphs, (_name, typeDefs) => typeDefs);
