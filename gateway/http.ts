@@ -83,7 +83,10 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
         const { operationName, variables } = request;
         const { operation } = operations.admit({ document, operationName, variables, viewer });
         if (operation === 'subscription')
-          throw new Problem('SUBSCRIPTION_OVER_HTTP', 'Subscriptions are served over WebSocket at the same address.');
+          throw new Problem(
+            'SUBSCRIPTION_OVER_HTTP',
+            'Subscriptions are served over WebSocket at the same address, or to who accepts text/event-stream or multipart/mixed.',
+          );
         delete response.http.status;
         operations.keep(source, document);
       },

@@ -47,7 +47,7 @@ export const COMMON_CODES = {
   STALE_VERSION: 'The thing was changed by someone else since it was read.',
   SUBGRAPH_ANSWER_INVALID: 'One subgraph answered what its schema does not allow; the rest of the answer stands.',
   SUBGRAPH_UNAVAILABLE: 'One subgraph does not answer; the rest of the answer stands.',
-  SUBSCRIPTION_OVER_HTTP: 'Subscriptions are opened over graphql-ws.',
+  SUBSCRIPTION_OVER_HTTP: 'Subscriptions are opened over graphql-ws, server-sent events or multipart.',
   TIMEOUT: 'It took longer than anyone waits.',
   TOO_MANY_OPERATIONS: 'The socket has as many operations open as it may.',
   UNAUTHENTICATED: 'The request needs a signed-in viewer.',

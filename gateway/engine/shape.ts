@@ -176,5 +176,5 @@ const BUILT_IN: Readonly<Record<string, Complete>> = {
   Boolean: leaf((value) => typeof value === 'boolean'),
   Int: leaf((value) => Number.isInteger(value) && Math.abs(value as number) <= MAX_INT + 1),
   Float: leaf((value) => Number.isFinite(value)),
-  ID: leaf((value) => typeof value === 'string' || Number.isInteger(value)),
+  ID: (value, found) => (typeof value === 'string' ? value : Number.isInteger(value) ? String(value) : violate(found)),
 };

@@ -5,6 +5,7 @@ import { openEngine } from '../../engine/open.ts';
 import { settleConditions } from '../../engine/settled-conditions.ts';
 import { differences, type Difference } from '../differences.ts';
 import { inequalities, misplacedErrors } from './compare.ts';
+import { withHarmlessAliases } from './harmless-aliases.ts';
 import type { RandomOperation } from './operations.ts';
 import { answersOf } from './run.ts';
 import { shapeFaults, withoutTypes, withTypes } from './shape.ts';
@@ -23,7 +24,7 @@ const log = { info: () => undefined, warn: () => undefined, error: () => undefin
 /** Both engines over the same subgraphs. */
 export function openBoth(world: TestSupergraph): Engines {
   const options = { supergraphSdl: composed(world), transports: transportsOf(world), log };
-  return { supergraphSdl: options.supergraphSdl, ours: openEngine(options), theirs: openApolloEngine(options) };
+  return { supergraphSdl: options.supergraphSdl, ours: openEngine(options), theirs: withHarmlessAliases(openApolloEngine(options)) };
 }
 
 export interface Examination {

@@ -55,7 +55,7 @@ const WIDTH = 3;
 /** Lists of all types of a schema would make up most of an answer. */
 const INTROSPECTION_DEPTH = 2;
 /** No names of other fields: where a plan needs such a field, @apollo/gateway answers that in place of what the client named so. */
-const ALIASES = ['a', 'b', 'c'];
+const ALIASES = ['a', 'b', 'id', 'name'];
 
 export interface Extent {
   samples?: Samples;
