@@ -1,7 +1,8 @@
 import { httpTransport, type HttpTransport } from '../shared/http-transport.ts';
 import type { Log } from '../shared/log.ts';
 import { readSubgraphs } from './engine/supergraph.ts';
-import type { Gateway, GatewayOptions } from './gateway.ts';
+import type { Gateway } from './gateway.ts';
+import type { GatewayOptions } from './options.ts';
 
 type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
 

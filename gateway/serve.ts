@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { parseEnv, pem } from '../shared/env.ts';
 import { createLog } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
-import { openGateway, type GatewayOptions } from './gateway.ts';
+import { openGateway } from './gateway.ts';
+import type { GatewayOptions } from './options.ts';
 import { followSupergraph } from './follow.ts';
 import { gatewaySettings } from './settings.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parseEnv, type EnvSource } from '../shared/env.ts';
 import { knownOperations, type KnownOperations } from './known.ts';
-import type { GatewayOptions } from './gateway.ts';
+import type { GatewayOptions } from './options.ts';
 
 const Settings = z.object({
   NODE_ENV: z.string().default('development'),

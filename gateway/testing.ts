@@ -6,7 +6,8 @@ import { WebSocket } from 'ws';
 import { composeSupergraph } from '../schema/compose.ts';
 import type { OpenSubgraph } from '../shared/runtime.ts';
 import type { Viewer } from '../shared/identity.ts';
-import { openGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { openGateway, type Gateway } from './gateway.ts';
+import type { GatewayOptions } from './options.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers of any operation
 type Data = any;

@@ -1,0 +1,45 @@
+import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
+import { Problem } from '../shared/errors.ts';
+import type { Identity } from '../shared/identity.ts';
+import { COST_HEADER } from './cost/meter-engine.ts';
+import type { RequestContext } from './http.ts';
+import type { GatewayOptions } from './options.ts';
+import { useClient } from './plugins/use-client.ts';
+import { useForwarded, type UseForwarded } from './plugins/use-forwarded.ts';
+import { useOrigins } from './plugins/use-origins.ts';
+import { isEnded } from './plugins/use-revocations.ts';
+import { anonymousViewers, useViewer, type UseViewer } from './plugins/use-viewer.ts';
+
+/** Who asks, from where, and what is to be known of it behind the gateway. */
+export interface Callers {
+  viewers: UseViewer;
+  clientOf: (request: IncomingMessage) => Identity['client'];
+  forwardedOf: UseForwarded;
+  /** Whether a page of this origin may call. */
+  isWelcome: (headers: IncomingMessage['headers']) => boolean;
+  /** Of a request over HTTP. Rejects with UNAUTHENTICATED when its token is not valid, or its session has ended. */
+  contextOf: (request: FastifyRequest) => Promise<RequestContext>;
+}
+
+type CallersOptions = Pick<GatewayOptions, 'accessTokenPublicKey' | 'trustedProxies' | 'forwardHeaders' | 'corsOrigins' | 'isRevoked'>;
+
+export function createCallers(options: CallersOptions, timeoutMs: number): Callers {
+  const { accessTokenPublicKey, trustedProxies = 0, forwardHeaders = [], corsOrigins = [], isRevoked } = options;
+  const viewers = accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: accessTokenPublicKey });
+  const clientOf = useClient({ trustedProxies });
+  const forwardedOf = useForwarded(forwardHeaders);
+  return {
+    viewers,
+    clientOf,
+    forwardedOf,
+    isWelcome: useOrigins(corsOrigins),
+    async contextOf({ raw, id }) {
+      const { viewer } = await viewers.fromHeaders(raw.rawHeaders);
+      if (await isEnded(viewer, isRevoked)) throw new Problem('UNAUTHENTICATED', 'The session has ended. Sign in again.');
+      const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw), forwarded: forwardedOf(raw.headers) };
+      const wantsCost = raw.headers[COST_HEADER] === 'report';
+      return { identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { Check } from '../shared/health.ts';
+import type { Log } from '../shared/log.ts';
+import type { SubgraphTransport } from '../shared/transport.ts';
+import type { UploadSettings } from '../shared/uploads.ts';
+import type { Engine, EngineOptions, Operation } from './engine.ts';
+import type { Sharing } from './flights/share-operations.ts';
+import type { KnownOperations } from './known.ts';
+import type { Limits } from './plugins/use-limits.ts';
+import type { IsRevoked } from './plugins/use-revocations.ts';
+
+export interface GatewayOptions {
+  supergraphSdl: string;
+  /** By the name of the subgraph; one that is missing costs its fields only. */
+  transports: Readonly<Record<string, SubgraphTransport>>;
+  /** PEM (SPKI) of the key that access tokens are signed with; `null` when nobody is asked who they are. */
+  accessTokenPublicKey: string | null;
+  /** 0 takes a free one. */
+  port: number;
+  /** Default 127.0.0.1. */
+  host?: string;
+  isRevoked?: IsRevoked;
+  /** How often open sockets are looked at for that. Default 10,000. */
+  revocationCheckMs?: number;
+  /** Web pages of other origins that may call. Default none. */
+  corsOrigins?: readonly string[];
+  /** Proxies in front whose `x-forwarded-for` is believed. Default 0. */
+  trustedProxies?: number;
+  /** Hides the schema from anonymous callers. Default false. */
+  production?: boolean;
+  /** GraphiQL for browsers. Default: not in production. */
+  playground?: boolean;
+  /** What else /health and /ready report on. */
+  checks?: Readonly<Record<string, () => Promise<Check>>>;
+  /** Longest time for a whole request. Default 30,000. */
+  timeoutMs?: number;
+  /** Scalars whose values are checked before any subgraph is asked. Default: Soko's own. */
+  scalars?: EngineOptions['scalars'];
+  /** Operations that are planned before anybody asks, and may be asked by their hash. Default none. */
+  known?: KnownOperations;
+  /** Where the plans of these are kept, so that a restart needs no planning. Default: nowhere. */
+  plansFile?: string;
+  /** What one operation, one message and one socket may be at most. Default: `LIMITS`. */
+  limits?: Limits;
+  /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
+  forwardHeaders?: readonly string[];
+  /** `worker`: new texts are planned in a thread of its own, and nobody waits for those of others. Default: here, which starts faster. */
+  planning?: 'worker' | 'here';
+  /** Default: Soko's own. */
+  openEngine?: (options: EngineOptions) => Engine | Promise<Engine>;
+  /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: what the supergraph says. */
+  scopeOf?: (operation: Operation) => string;
+  /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
+  coalesces?: (field: string) => boolean;
+  /** How often streams over HTTP show that they are alive. Default 10,000. */
+  heartbeatMs?: number;
+  /** What is done once for all who ask for the same at the same time. */
+  sharing?: Sharing;
+  /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
+  uploads?: UploadSettings;
+  log?: Log;
+}
