@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { Schema, type Connection as Database, type InferSchemaType } from 'mongoose';
 import { connection, type Connection, type Fields, type ListArguments } from './connections.ts';
 import type { AnyModel } from './loaders.ts';
-import { money, moneySchema } from './money.ts';
+import { moneySchema } from './money-schema.ts';
+import { money } from './money.ts';
 import { mongoose } from './store.ts';
 
 const MONGODB_URI = process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1:27017/?directConnection=true';

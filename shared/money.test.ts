@@ -11,7 +11,6 @@ import {
   isCurrency,
   money,
   MoneyInput,
-  moneySchema,
   multiply,
   percentage,
   PositiveMoneyInput,
@@ -19,6 +18,7 @@ import {
   sum,
   type Money,
 } from './money.ts';
+import { moneySchema } from './money-schema.ts';
 
 const MOST = Number.MAX_SAFE_INTEGER;
 const zmw = (amount: number) => money(amount, 'ZMW');

@@ -1,6 +1,5 @@
 import { dinero, halfAwayFromZero, multiply as scaled, toDecimal, toSnapshot, transformScale } from 'dinero.js/bigint';
 import * as currencies from 'dinero.js/bigint/currencies';
-import { Schema } from 'mongoose';
 import { z } from 'zod';
 import { Problem } from './errors.ts';
 
@@ -107,19 +106,6 @@ export const PositiveMoneyInput = MoneyInput.refine(({ amount }) => amount > 0, 
   path: ['amount'],
   message: 'must be more than 0',
 });
-
-/** For mongoose: `fee: { type: moneySchema, required: true }`. Only whole amounts of known currencies are stored. */
-export const moneySchema = new Schema(
-  {
-    amount: {
-      type: Number,
-      required: true,
-      validate: { validator: Number.isSafeInteger, message: 'An amount is a whole number of minor units' },
-    },
-    currency: { type: String, required: true, enum: [...KNOWN.keys()] },
-  },
-  { _id: false },
-);
 
 const tooLarge = () => new Problem('AMOUNT_TOO_LARGE', 'The amount is too large to be counted exactly.');
 

@@ -1,6 +1,6 @@
 import { Schema, type Connection, type InferSchemaType, type Types } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
-import { moneySchema } from '../../shared/money.ts';
+import { moneySchema } from '../../shared/money-schema.ts';
 import { PRODUCT_STATES } from './machine.ts';
 import { ATTRIBUTE_TYPES } from './attribute-types.ts';
 

@@ -1,6 +1,6 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
-import { moneySchema } from '../../shared/money.ts';
+import { moneySchema } from '../../shared/money-schema.ts';
 import { VENDOR_ORDER_STATUSES } from './contract.ts';
 
 const cartLineSchema = new Schema(
