@@ -25,8 +25,9 @@ export async function askSubgraph(
   request: SubgraphRequest,
   log: Log,
 ): Promise<ExecutionResult> {
+  if (request.signal?.aborted) return missing(request, subgraphUnavailable(name));
   try {
-    return withProblems(await within(request.deadline, orMissing(transport).execute(request)), request);
+    return withProblems(await within(request, orMissing(transport).execute(request)), request);
   } catch (error) {
     return unreached(name, request, error, log);
   }
@@ -41,7 +42,7 @@ export async function openStream(
 ): Promise<Events | ExecutionResult> {
   const opening = (async () => orMissing(transport).subscribe(request))();
   try {
-    const answer = await within(request.deadline, opening);
+    const answer = await within(request, opening);
     return Symbol.asyncIterator in answer ? answer : withProblems(answer, request);
   } catch (error) {
     // A stream that opens after its time would stay open for nobody.
@@ -55,9 +56,15 @@ type Events = AsyncIterableIterator<ExecutionResult>;
 /** An answer in which each field of the request is missing. */
 function unreached(name: string, request: SubgraphRequest, error: unknown, log: Log): ExecutionResult {
   const problem = isProblem(error) ? error : subgraphUnavailable(name, error);
-  log.warn({ err: problem.cause ?? problem, subgraph: name, correlationId: request.correlationId }, 'a subgraph did not answer');
-  return { data: null, errors: pathsOf(request).map((path) => at(path, problem)) };
+  if (!request.signal?.aborted)
+    log.warn({ err: problem.cause ?? problem, subgraph: name, correlationId: request.correlationId }, 'a subgraph did not answer');
+  return missing(request, problem);
 }
+
+const missing = (request: SubgraphRequest, problem: Problem): ExecutionResult => ({
+  data: null,
+  errors: pathsOf(request).map((path) => at(path, problem)),
+});
 
 function orMissing(transport: SubgraphTransport | undefined): SubgraphTransport {
   if (!transport) throw new Error('this gateway was given no way to reach the subgraph');
@@ -114,17 +121,26 @@ const fieldsOf = (selections: readonly SelectionNode[]): FieldNode[] =>
   });
 
 /** One promise and one timer: this is done for every fetch. */
-const within = <T>(deadline: number, answer: Promise<T>): Promise<T> =>
+const within = <T>({ deadline, signal }: Pick<SubgraphRequest, 'deadline' | 'signal'>, answer: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     const late = (): void => reject(new Error('no answer before the deadline'));
     const timer = setTimeout(late, Math.max(0, deadline - Date.now()));
+    const leave = (): void => {
+      clearTimeout(timer);
+      reject(new Error('nobody waits for the answer any more'));
+    };
+    signal?.addEventListener('abort', leave);
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', leave);
+    };
     answer.then(
       (value) => {
-        clearTimeout(timer);
+        settle();
         resolve(value);
       },
       (error: Error) => {
-        clearTimeout(timer);
+        settle();
         reject(error);
       },
     );

@@ -6,6 +6,7 @@ import { healthReport, type Check } from '../shared/health.ts';
 import { CONTRACT, contractIn, type Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
+import { clientOfResponse } from './live/departures.ts';
 import type { KnownOperations } from './known.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
@@ -87,9 +88,10 @@ export function addGraphql(app: FastifyInstance, { graphs, streams, known, conte
     url: PATH,
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
-      const context = await contextOf(request);
+      const caller = await contextOf(request);
       readText(request, known);
-      if (await streams.answer(request, reply, context)) return reply;
+      if (await streams.answer(request, reply, caller)) return reply;
+      const context = { ...caller, signal: clientOfResponse(reply.raw) };
       const { direct, answer } = await graphs.of(contractIn(request.headers));
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) {

@@ -15,6 +15,8 @@ export interface Operation {
   correlationId: string;
   /** Epoch milliseconds after which nobody waits for the answer any more. */
   deadline: number;
+  /** Aborted when the client has gone: a query stops then, a mutation runs to its end. */
+  signal?: AbortSignal | undefined;
   /** Of a subscription: its first result shall say where the stream begins, see `isStart`. */
   wantsStart?: boolean | undefined;
   /** Its cost shall be in the extensions of the answer. */

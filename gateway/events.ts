@@ -58,7 +58,14 @@ export function mapEvents(
 }
 
 /** An answer in parts as the stream that sockets carry. */
-export async function* partsOf({ initialResult, subsequentResults }: IncrementalResult): AsyncGenerator<ExecutionResult, void, void> {
-  yield initialResult;
-  yield* subsequentResults as AsyncGenerator<ExecutionResult, void, void>;
+export async function* partsOf(
+  { initialResult, subsequentResults }: IncrementalResult,
+  onEnd?: () => void,
+): AsyncGenerator<ExecutionResult, void, void> {
+  try {
+    yield initialResult;
+    yield* subsequentResults as AsyncGenerator<ExecutionResult, void, void>;
+  } finally {
+    onEnd?.();
+  }
 }

@@ -16,6 +16,8 @@ export interface RequestContext {
   identity: Identity;
   correlationId: string;
   deadline: number;
+  /** Aborted when the client has gone. */
+  signal?: AbortSignal;
   /** Its cost shall be in the extensions of the answer. */
   wantsCost?: boolean;
 }

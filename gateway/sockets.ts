@@ -10,6 +10,7 @@ import { isIncremental, type Engine, type Operation } from './engine.ts';
 import { partsOf } from './events.ts';
 import { contractIn, type Graphs } from './graphs.ts';
 import { admitAsked, NotValid } from './live/asked.ts';
+import { watchDepartures } from './live/departures.ts';
 import { subscribeOverSocket } from './live/over-socket.ts';
 import type { Streams } from './live/streams.ts';
 import type { KnownOperations } from './known.ts';
@@ -43,6 +44,7 @@ interface Message {
 /** graphql-ws never sees the schema: what may run is decided here, by the same rules as over HTTP. */
 export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
   const { graphs, streams, errors, sessions, known } = options;
+  const waitingOn = watchDepartures();
   return makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ extra, connectionParams }) => sessions.begin(extra.socket, connectionParams),
     onSubscribe: async (ctx, id, payload) => {
@@ -60,9 +62,12 @@ export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
       }
     },
     async execute(args) {
-      const { engine, operation } = messageOf(args);
-      const result = await engine.execute(operation);
-      return isIncremental(result) ? partsOf(result) : result;
+      const { engine, operation, socket, id } = messageOf(args);
+      const { signal, over } = waitingOn(socket, id);
+      const result = await engine.execute({ ...operation, signal });
+      if (isIncremental(result)) return partsOf(result, over);
+      over();
+      return result;
     },
     subscribe: (args) => subscribeOverSocket(streams, messageOf(args)),
     onNext: (_ctx, _id, _payload, args, result) =>

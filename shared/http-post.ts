@@ -14,6 +14,8 @@ export interface Post {
   body: string;
   /** How long the whole answer may take. */
   timeoutMs: number;
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface Posted {
@@ -23,7 +25,7 @@ export interface Posted {
 }
 
 export interface Poster {
-  /** Rejects when there is no whole answer, with a `TooLate` when the time was over. With `onPart` the text is handed over in parts. */
+  /** Rejects when there is no whole answer: with a `TooLate` when the time was over, with an `Unwanted` when its signal was aborted. With `onPart` the text is handed over in parts. */
   post(request: Post, onPart?: (part: Buffer) => void): Promise<Posted>;
   close(): Promise<void>;
 }
@@ -31,6 +33,12 @@ export interface Poster {
 export class TooLate extends Error {
   constructor() {
     super('no answer in time');
+  }
+}
+
+export class Unwanted extends Error {
+  constructor() {
+    super('nobody waits for the answer any more');
   }
 }
 
@@ -60,23 +68,32 @@ interface Outcome {
   onPart: ((part: Buffer) => void) | undefined;
 }
 
-function send(pool: Pool, { path, headers, body, timeoutMs }: Post, { resolve, reject, onPart }: Outcome): void {
+function send(pool: Pool, { path, headers, body, timeoutMs, signal }: Post, { resolve, reject, onPart }: Outcome): void {
   const parts: Buffer[] = [];
   const answer: Posted = { status: 0, headers: {}, text: '' };
   let controller: Dispatcher.DispatchController | undefined;
-  let late: TooLate | undefined;
-  const timer = setTimeout(() => {
-    late = new TooLate();
-    controller?.abort(late);
-    reject(late);
-  }, timeoutMs);
+  let givenUp: Error | undefined;
+  const giveUp = (reason: Error): void => {
+    givenUp = reason;
+    settle();
+    controller?.abort(reason);
+    reject(reason);
+  };
+  const timer = setTimeout(() => giveUp(new TooLate()), timeoutMs);
+  const leave = (): void => giveUp(new Unwanted());
+  const settle = (): void => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', leave);
+  };
+  if (signal?.aborted) return leave();
+  signal?.addEventListener('abort', leave);
   pool.dispatch(
     { method: 'POST', path, headers, body },
     {
       onRequestStart(started) {
         controller = started;
         // Its turn has come when nobody waits any more.
-        if (late) started.abort(late);
+        if (givenUp) started.abort(givenUp);
       },
       onResponseStart(_controller, status, answered) {
         answer.status = status;
@@ -84,12 +101,12 @@ function send(pool: Pool, { path, headers, body, timeoutMs }: Post, { resolve, r
       },
       onResponseData: (_controller, part) => (onPart ? onPart(part) : void parts.push(part)),
       onResponseEnd() {
-        clearTimeout(timer);
+        settle();
         answer.text = (parts.length === 1 ? parts[0]! : Buffer.concat(parts)).toString();
         resolve(answer);
       },
       onResponseError(_controller, error) {
-        clearTimeout(timer);
+        settle();
         reject(error);
       },
     },

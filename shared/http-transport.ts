@@ -77,22 +77,25 @@ type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 function createPost(name: string, { send, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
-    if (patience <= 0) throw impatient(name);
+    if (patience <= 0 || request.signal?.aborted) throw impatient(name);
     try {
       const { status, text } = await send({
         path,
         headers: headersOf(request, await access.headersFor(request.identity)),
         body: JSON.stringify(body),
         timeoutMs: patience,
+        signal: request.signal,
       });
       return { status, value: JSON.parse(text) };
     } catch (error) {
-      throw error instanceof TooLate && request.isHurried ? impatient(name, error) : subgraphUnavailable(name, error);
+      const isOurs = request.signal?.aborted || (error instanceof TooLate && request.isHurried);
+      throw isOurs ? impatient(name, error) : subgraphUnavailable(name, error);
     }
   };
 }
 
 interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline' | 'idempotencyKey'> {
+  signal?: AbortSignal | undefined;
   until: number;
   isHurried: boolean;
 }
@@ -140,7 +143,7 @@ function resilienceFor(name: string, options: HttpTransportOptions['resilience']
       // It may be telling that one of those it asked itself is out of order.
       return error.code === 'SUBGRAPH_UNAVAILABLE' && error.facts['subgraph'] === name ? 'outage' : 'alive';
     },
-    isRetryable: (error) => error instanceof Problem && error.retryable,
+    isRetryable: (error) => error instanceof Problem && error.retryable && !impatientProblems.has(error),
     refusal: () => subgraphUnavailable(name),
   });
 }

@@ -9,6 +9,8 @@ export interface SubgraphRequest {
   correlationId: string;
   /** Epoch milliseconds after which nobody waits for the answer any more. */
   deadline: number;
+  /** Of a query: aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal | undefined;
   /**
    * Of a subscription: its first result shall say where the stream begins, by `extensions.cursor` and nothing else (its data are null).
    * Who cannot tell leaves it out.

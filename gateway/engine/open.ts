@@ -39,7 +39,8 @@ export function openEngine({ supergraphSdl, transports, scalars, planner = planH
       guarded(async () => {
         const known = preparations.of(operation);
         const prepared = known instanceof Promise ? await known : known;
-        const run = begin(prepared, operation);
+        const isMutation = prepared.rootType === supergraph.schema.getMutationType();
+        const run = begin(prepared, isMutation ? { ...operation, signal: undefined } : operation);
         return isRun(run) ? execute(run, prepared, supergraph) : run;
       }),
     subscribe: (operation) =>

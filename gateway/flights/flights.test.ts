@@ -134,3 +134,51 @@ test('what has been sealed is not joined', async () => {
 
   expect(await Promise.all([first, second, flights.join('a', work)])).toEqual([1, 2, 2]);
 });
+
+describe('work is given up', () => {
+  const never = () => new Promise<never>(() => undefined);
+  const controllers = () => [new AbortController(), new AbortController()] as const;
+
+  test('when the last of those who wait for it has gone, and not joined after that', () => {
+    const flights = createFlights<number>((value) => value);
+    const given: (AbortSignal | undefined)[] = [];
+    const work = (signal?: AbortSignal) => (given.push(signal), never());
+    const [one, other] = controllers();
+    void flights.join('a', work, one.signal);
+    void flights.join('a', work, other.signal);
+
+    one.abort();
+    expect(given[0]?.aborted).toBe(false);
+    other.abort();
+    expect(given[0]?.aborted).toBe(true);
+
+    void flights.join('a', work, new AbortController().signal);
+    expect(given).toHaveLength(2);
+  });
+
+  test('never, when someone waits who cannot go', () => {
+    const flights = createFlights<number>((value) => value);
+    let given: AbortSignal | undefined;
+    const [one] = controllers();
+    void flights.join('a', (signal) => ((given = signal), never()), one.signal);
+    void flights.join('a', never);
+
+    one.abort();
+
+    expect(given?.aborted).toBe(false);
+  });
+
+  test('in the case of entities when nobody waits for any of them', () => {
+    const asked: SubgraphRequest[] = [];
+    const ask = shareFetches((_name, each) => (asked.push(each), never()));
+    const [one, other] = controllers();
+    void ask('notes', { ...request(ENTITIES, representations('a', 'b')), signal: one.signal }, scope('ada'));
+    void ask('notes', { ...request(ENTITIES, representations('b')), signal: other.signal }, scope('ada'));
+
+    one.abort();
+    expect(asked).toHaveLength(1);
+    expect(asked[0]!.signal!.aborted).toBe(false);
+    other.abort();
+    expect(asked[0]!.signal!.aborted).toBe(true);
+  });
+});

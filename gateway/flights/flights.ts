@@ -1,13 +1,20 @@
+import { Audience } from './audience.ts';
+
 /** Work that is under way, by what it is about. */
 export interface Flights<T> {
-  /** The result of work that has just begun for the same key, or else of this work. */
-  join: (key: string, work: () => Promise<T>) => Promise<T>;
+  /**
+   * The result of work that has just begun for the same key, or else of this work. It is given a signal, when whoever begins it has one: that
+   * everyone who joined has gone. Work that is part of a whole has the audience of that.
+   */
+  join: (key: string, work: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal, audience?: Audience) => Promise<T>;
   /** From now on nobody joins what is under way. */
   seal: () => void;
 }
 
 interface Flight<T> {
   result: Promise<T>;
+  /** None: it is never given up. */
+  audience: Audience | undefined;
   joined: boolean;
   since: number;
 }
@@ -20,14 +27,16 @@ export function createFlights<T>(copy: (result: T) => T): Flights<T> {
   let open = new Map<string, Flight<T>>();
 
   return {
-    join(key, work) {
+    join(key, work, signal, audience = signal && new Audience()) {
       const known = open.get(key);
-      if (known && Date.now() - known.since < JOINABLE_MS) {
+      if (known && Date.now() - known.since < JOINABLE_MS && !known.audience?.signal.aborted) {
         known.joined = true;
+        known.audience?.add(signal);
         return known.result.then(copy);
       }
       const flights = open;
-      const flight: Flight<T> = { result: work(), joined: false, since: Date.now() };
+      audience?.add(signal);
+      const flight: Flight<T> = { result: work(audience?.signal), audience, joined: false, since: Date.now() };
       flights.set(key, flight);
       const land = (): void => {
         if (flights.get(key) === flight) flights.delete(key);

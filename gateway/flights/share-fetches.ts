@@ -2,6 +2,7 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { SubgraphRequest } from '../../shared/transport.ts';
 import { placed } from '../engine/answer-errors.ts';
 import type { FetchScope } from '../engine.ts';
+import { Audience } from './audience.ts';
 import { copyOf, createFlights, type Flights } from './flights.ts';
 
 type Ask = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
@@ -24,10 +25,11 @@ export function shareFetches(ask: Ask): AskWithin {
     if (!scope) return unshared(subgraph, request);
     const { representations, ...variables } = request.variables ?? {};
     const key = JSON.stringify([subgraph, request.query, variables, scope.key]);
-    if (!Array.isArray(representations)) return scope.fetches ? fetches.join(key, () => ask(subgraph, request)) : ask(subgraph, request);
+    if (!Array.isArray(representations))
+      return scope.fetches ? fetches.join(key, (signal) => ask(subgraph, { ...request, signal }), request.signal) : ask(subgraph, request);
     if (!scope.entities) return ask(subgraph, request);
-    return askEntities(entities, key, representations, (missing) =>
-      ask(subgraph, { ...request, variables: { ...variables, representations: missing } }),
+    return askEntities(entities, key, request, (missing, signal) =>
+      ask(subgraph, { ...request, signal, variables: { ...variables, representations: missing } }),
     );
   };
 }
@@ -45,18 +47,20 @@ interface Entity {
 async function askEntities(
   flights: Flights<Entity>,
   key: string,
-  representations: readonly unknown[],
-  ask: (missing: readonly unknown[]) => Promise<ExecutionResult>,
+  { variables, signal }: SubgraphRequest,
+  ask: (missing: readonly unknown[], signal: AbortSignal | undefined) => Promise<ExecutionResult>,
 ): Promise<ExecutionResult> {
   const missing: unknown[] = [];
   const answered = Promise.withResolvers<ExecutionResult>();
-  const entities = representations.map((representation) =>
-    flights.join(`${key} ${JSON.stringify(representation)}`, () => {
+  const audience = signal && new Audience();
+  const entities = (variables!['representations'] as unknown[]).map((representation) => {
+    const work = (): Promise<Entity> => {
       const index = missing.push(representation) - 1;
       return answered.promise.then((result) => entityOf(result, index, missing.length));
-    }),
-  );
-  if (missing.length > 0) ask(missing).then(answered.resolve, answered.reject);
+    };
+    return flights.join(`${key} ${JSON.stringify(representation)}`, work, signal, audience);
+  });
+  if (missing.length > 0) ask(missing, audience?.signal).then(answered.resolve, answered.reject);
   return together(await Promise.all(entities));
 }
 

@@ -28,12 +28,12 @@ export function shareOperations(engine: Engine, { sharing, scopeOf }: ShareOptio
   if (!operations && !fetches && !entities) return engine;
 
   const query = (operation: Operation): Promise<ExecutionResult | IncrementalResult> => {
-    const { source, operationName, variables, wantsCost } = operation;
+    const { source, operationName, variables, wantsCost, signal: own } = operation;
     const scope = scopeOf(operation);
-    const run = () => engine.execute({ ...operation, scope: { key: scope, fetches, entities } });
+    const run = (signal = own) => engine.execute({ ...operation, signal, scope: { key: scope, fetches, entities } });
     // The parts of an answer can be taken once only.
     if (!operations || source.includes('@defer')) return run();
-    return flights.join(JSON.stringify([source, operationName, variables, wantsCost, scope]), run);
+    return flights.join(JSON.stringify([source, operationName, variables, wantsCost, scope]), run, own);
   };
 
   return {

@@ -8,6 +8,7 @@ import type { RequestContext } from '../http.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
 import { admitAsked } from './asked.ts';
+import { clientOfResponse } from './departures.ts';
 import { formatFor, takesEventsOnly, type Format } from './formats.ts';
 import { HttpLine } from './http-line.ts';
 import type { Streams } from './streams.ts';
@@ -59,7 +60,9 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       const line = openLine(reply, format, (problem) => JSON.stringify([errors.format(problem, context.correlationId)]));
       lines.add(line);
       line.closed(() => lines.delete(line));
-      await (kind === 'subscription' ? stream(line, operation, request, options) : answerOnce(line, engine, { operation, errors }));
+      await (kind === 'subscription'
+        ? stream(line, operation, request, options)
+        : answerOnce(line, engine, { operation: { ...operation, signal: clientOfResponse(reply.raw) }, errors }));
       return true;
     },
     close() {
