@@ -8,7 +8,7 @@ import { compileGrouping } from './grouping.ts';
 import { levelOf, merge, type Level } from './merge.ts';
 import { compileSelect, type Select } from './representations.ts';
 import { clientNames, compileRewrites, renamedLevel, type Rewrite } from './rewrites.ts';
-import { isData, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
+import { isData, markDangling, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
 import { placesOf } from './targets.ts';
 
 /** What every run of one fetch has in common. */
@@ -117,7 +117,10 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
   }
   for (let index = 0; index < entities.length; index += 1) {
     const entity = entities[index] as Data | null;
-    if (entity === null) continue;
+    if (entity === null) {
+      owners[index]!.forEach(markDangling);
+      continue;
+    }
     fetch.rewriteOutput?.(entity);
     for (const owner of owners[index]!) merge(owner, entity, fetch.level, fetch.isOfType);
   }

@@ -54,3 +54,10 @@ export function setOwn(data: Data, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(data, key, { value, configurable: true, enumerable: true, writable: true });
   else data[key] = value;
 }
+
+const dangling = new WeakSet<Data>();
+
+/** Remembers a reference that leads nowhere: the subgraph that was asked for the object answered that there is none. */
+export const markDangling = (data: Data): void => void dangling.add(data);
+
+export const isDangling = (value: unknown): boolean => dangling.has(value as Data);

@@ -14,7 +14,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { createFields, type FieldPlan, type Selected } from './fields.ts';
-import { ownValue, setOwn, type Data } from './run.ts';
+import { isDangling, ownValue, setOwn, type Data } from './run.ts';
 
 /** A value that the schema does not allow where it stands. */
 export interface Violation {
@@ -84,7 +84,10 @@ function createCompletions(schema: GraphQLSchema, selected: Selected) {
   function completeOf(type: GraphQLOutputType, sets: readonly SelectionSetNode[]): Complete {
     if (isNonNullType(type)) {
       const inner = present(type.ofType, sets);
-      return (value, found) => (value === null || value === undefined ? violate(found) : inner(value, found));
+      return (value, found) => {
+        const completed = value === null || value === undefined ? null : inner(value, found);
+        return completed === null ? violate(found) : completed;
+      };
     }
     const inner = present(type, sets);
     return (value, found) => (value === null || value === undefined ? null : (inner(value, found) ?? null));
@@ -92,11 +95,22 @@ function createCompletions(schema: GraphQLSchema, selected: Selected) {
 
   function present(type: GraphQLOutputType, sets: readonly SelectionSetNode[]): Complete {
     if (isListType(type)) return list(completeOf(type.ofType as GraphQLOutputType, sets));
-    if (isObjectType(type) || isAbstractType(type)) return composite(type, sets);
+    if (isObjectType(type) || isAbstractType(type)) return reference(composite(type, sets));
     return isEnumType(type) ? enumValue(type) : (BUILT_IN[(type as GraphQLNamedType).name] ?? asItIs);
   }
 
   return composite;
+}
+
+/** An object that is not whole because nobody knows it is not an invalid one: the reference to it is null. */
+function reference(complete: Complete): Complete {
+  return (value, found) => {
+    const before = found.length;
+    const shaped = complete(value, found);
+    if (shaped !== undefined || !isDangling(value)) return shaped;
+    found.length = before;
+    return null;
+  };
 }
 
 interface CompiledField extends FieldPlan {
