@@ -73,13 +73,17 @@ function orMissing(transport: SubgraphTransport | undefined): SubgraphTransport 
 
 /**
  * The answer with its errors as Problems: a code says that the subgraph meant it for the caller, anything else is left to be masked. An
- * error that names no field is about the first one.
+ * error that names no place is about the first one.
  */
 export function withProblems(result: ExecutionResult, request: Pick<SubgraphRequest, 'query' | 'variables'>): ExecutionResult {
   const { errors } = result;
   if (!errors) return result;
-  return { ...result, errors: errors.map((error) => asProblem(error, error.path ?? pathsOf(request)[0])) };
+  return { ...result, errors: errors.map((error) => asProblem(error, isPath(error.path) ? error.path : pathsOf(request)[0])) };
 }
+
+/** Foreign subgraphs may say anything here. */
+const isPath = (path: unknown): path is NonNullable<GraphQLError['path']> =>
+  Array.isArray(path) && path.every((step) => typeof step === 'string' || Number.isSafeInteger(step));
 
 function asProblem(error: GraphQLError, path: GraphQLError['path']): GraphQLError {
   const problem = problemOf(error);

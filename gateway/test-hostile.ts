@@ -42,3 +42,19 @@ export async function openHostile(subgraph: PlainSubgraph): Promise<Hostile> {
     },
   };
 }
+
+/** Writes blanks for as long as somebody reads; how many. */
+export async function pour(response: ServerResponse, atMost: number): Promise<number> {
+  const blanks = Buffer.alloc(1024 * 1024, ' ');
+  let poured = 0;
+  for (; poured < atMost && !response.destroyed; poured += blanks.length) {
+    if (!response.write(blanks)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+  }
+  return poured;
+}
+
+/** Writes for ever, and little. */
+export function drip(response: ServerResponse): void {
+  const timer = setInterval(() => response.write(' '), 20);
+  response.once('close', () => clearInterval(timer));
+}

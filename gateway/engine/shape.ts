@@ -183,12 +183,14 @@ const leaf =
 
 const enumValue = (type: GraphQLEnumType): Complete => leaf((value) => typeof value === 'string' && type.getValue(value) !== undefined);
 
-const MAX_INT = 2 ** 31 - 1;
+/** Whole numbers of 32 bits are what they are as integers of a bit operation. */
+const isInt = (value: unknown): boolean => typeof value === 'number' && (value | 0) === value;
+
 /** What graphql-js itself would answer for these; other scalars are the business of their subgraphs. */
 const BUILT_IN: Readonly<Record<string, Complete>> = {
   String: leaf((value) => typeof value === 'string'),
   Boolean: leaf((value) => typeof value === 'boolean'),
-  Int: leaf((value) => Number.isInteger(value) && Math.abs(value as number) <= MAX_INT + 1),
+  Int: leaf(isInt),
   Float: leaf((value) => Number.isFinite(value)),
   ID: (value, found) => (typeof value === 'string' ? value : Number.isInteger(value) ? String(value) : violate(found)),
 };
