@@ -36,7 +36,7 @@ export class TooLate extends Error {
   }
 }
 
-export class Unwanted extends Error {
+class Unwanted extends Error {
   constructor() {
     super('nobody waits for the answer any more');
   }
