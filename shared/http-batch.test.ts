@@ -159,6 +159,16 @@ describe('what a batch does not bring is asked alone', () => {
     expect(answers).toMatchObject(Array(2).fill({ status: 'rejected', reason: { code: 'SUBGRAPH_UNAVAILABLE' } }));
     expect(asked).toEqual(['batch of 2']);
   });
+
+  test('but not when nobody waits for it any more', async () => {
+    const left = new AbortController();
+    const { ask, asked } = await rogue((_batch, out) => (left.abort(), out.writeHead(413).end('{}')));
+
+    const answers = await ask(2, { signal: left.signal });
+
+    expect(answers).toMatchObject(Array(2).fill({ status: 'rejected', reason: { code: 'SUBGRAPH_UNAVAILABLE' } }));
+    expect(asked).toEqual(['batch of 2']);
+  });
 });
 
 describe('a subgraph', () => {

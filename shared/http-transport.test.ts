@@ -255,6 +255,23 @@ describe('a request', () => {
 
     expect(await transport.execute(request('{ reader }'))).toEqual({ data: { reader: 'usr_1' } });
   });
+
+  test('that nobody waits for any more is given up at once, not tried again, and does not count against the subgraph', async () => {
+    const closed = Promise.withResolvers<void>();
+    const left = new AbortController();
+    const { url, asked } = await rogue((_incoming, outgoing) => {
+      outgoing.once('close', () => closed.resolve());
+      if (asked.length === 1) left.abort();
+      else outgoing.end('{"data":{"reader":"me"}}');
+    });
+    const transport = transportTo(url, { resilience: { breaker: { failureThreshold: 1 } } });
+
+    await expect(transport.execute(request('{ reader }', { signal: left.signal }))).rejects.toThrow(Problem);
+    await closed.promise;
+
+    expect(await transport.execute(request('{ reader }'))).toEqual({ data: { reader: 'me' } });
+    expect(asked).toHaveLength(2);
+  });
 });
 
 describe('a command', () => {
