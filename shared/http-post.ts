@@ -25,7 +25,10 @@ export interface Posted {
 }
 
 export interface Poster {
-  /** Rejects when there is no whole answer: with a `TooLate` when the time was over, with an `Unwanted` when its signal was aborted. With `onPart` the text is handed over in parts. */
+  /**
+   * Rejects when there is no whole answer: with a `TooLate` when the time was over, with an `Unwanted` when the signal was aborted. With
+   * `onPart` the text is handed over in parts.
+   */
   post(request: Post, onPart?: (part: Buffer) => void): Promise<Posted>;
   close(): Promise<void>;
 }
