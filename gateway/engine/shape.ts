@@ -102,16 +102,21 @@ function createCompletions(schema: GraphQLSchema, selected: Selected) {
   return composite;
 }
 
-/** An object that is not whole because nobody knows it is not an invalid one: the reference to it is null. */
+/**
+ * An object that is not whole because nobody knows it is not an invalid one: the reference to it is null. Unless it is known by an
+ * interface only: then whoever asks for its type is told that there is none.
+ */
 function reference(complete: Complete): Complete {
   return (value, found) => {
     const before = found.length;
     const shaped = complete(value, found);
-    if (shaped !== undefined || !isDangling(value)) return shaped;
+    if (shaped !== undefined || !isDangling(value) || found.slice(before).some(isAboutType)) return shaped;
     found.length = before;
     return null;
   };
 }
+
+const isAboutType = ({ coordinate }: Violation): boolean => coordinate.endsWith('.__typename');
 
 interface CompiledField extends FieldPlan {
   coordinate: string;
