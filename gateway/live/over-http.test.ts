@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import type { ExecutionResult } from 'graphql';
 import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { testSubgraphs } from '../test-subgraphs.ts';
 import { testFeeds, type TestFeeds } from './test-feeds.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers of any operation
@@ -225,4 +226,46 @@ test("Apollo's client subscribes over HTTP by itself", async () => {
   subscription.unsubscribe();
   await feeds.streams(0);
   client.stop();
+});
+
+describe('an EventSource, which asks by GET,', () => {
+  const get = (asked: Record<string, string>): Promise<Response> =>
+    fetch(`${gateway.url}?${new URLSearchParams(asked).toString()}`, { headers: { accept: 'text/event-stream' } });
+
+  test('gets events too', async () => {
+    for (const text of ['one', 'two']) feeds.say('f1', text);
+
+    const response = await get({ query: SAID, operationName: 'Said', variables: '{"feed":"f1","after":"1"}' });
+
+    const stream = read('server-sent events', response);
+    expect((await take(stream, 1)).map((event) => (event as Result).data.said.text)).toEqual(['two']);
+    await stream.return();
+    await feeds.streams(0);
+  });
+
+  test.each([
+    ['variables that are none', { query: SAID, variables: '[1]' }],
+    ['variables that are no JSON', { query: SAID, variables: '{' }],
+  ])('gets no stream for %s', async (_case, asked) => {
+    const response = await get(asked);
+
+    expect(response.status).toBeGreaterThanOrEqual(400);
+    expect(response.headers.get('content-type')).not.toContain('event-stream');
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: expect.any(String) } }] });
+    expect(feeds.open()).toBe(0);
+  });
+
+  test('changes nothing', async () => {
+    const { all, people } = testSubgraphs();
+    const notes = await openGatewayForTest({ subgraphs: all });
+    const query = new URLSearchParams({ query: 'mutation { rename(id: "p1", name: "Eve") { name } }' });
+
+    const response = await fetch(`${notes.url}?${query.toString()}`, {
+      headers: { accept: 'text/event-stream', 'apollo-require-preflight': '1' },
+    });
+
+    expect(response.status).toBe(406);
+    expect(people.asked).toEqual([]);
+    await notes.close();
+  });
 });

@@ -34,11 +34,30 @@ export interface HttpStreams {
 
 const HEARTBEAT_MS = 10_000;
 
+const record = z.record(z.string(), z.unknown());
+
 const Body = z.object({
   query: z.string().min(1),
   operationName: z.string().nullish(),
-  variables: z.record(z.string(), z.unknown()).nullish(),
-  extensions: z.record(z.string(), z.unknown()).nullish(),
+  variables: record.nullish(),
+  extensions: record.nullish(),
+});
+
+const json = z.string().transform((text, ctx) => {
+  try {
+    return record.parse(JSON.parse(text));
+  } catch {
+    ctx.addIssue({ code: 'custom', message: 'must be a JSON object' });
+    return z.NEVER;
+  }
+});
+
+/** As an EventSource asks: everything in the URL. */
+const InUrl = z.object({
+  query: z.string().min(1),
+  operationName: z.string().optional(),
+  variables: json.optional(),
+  extensions: json.optional(),
 });
 
 export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
@@ -50,12 +69,15 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
 
   return {
     async answer(request, reply, context) {
-      const format = request.method === 'POST' ? formatFor(request.headers.accept) : undefined;
-      const body = format && Body.safeParse(request.body);
-      if (!format || !body?.success) return false;
+      const format = formatFor(request.headers.accept);
+      if (!format) return false;
+      const isRead = request.method === 'GET';
+      const body = isRead ? InUrl.safeParse(request.query) : Body.safeParse(request.body);
+      if (!body.success) return false;
       const { engine, operations } = await graphs.of(contractIn(request.headers));
       const { kind, operation } = admitAsked(operations, body.data, context);
       if (kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
+      if (isRead && kind === 'mutation') return false;
 
       const line = openLine(reply, format, (problem) => JSON.stringify([errors.format(problem, context.correlationId)]));
       lines.add(line);

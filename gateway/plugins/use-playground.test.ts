@@ -59,7 +59,7 @@ describe('the page for browsers', () => {
     const page = (await get({ accept: BROWSER })).body.toString();
 
     expect(page).toMatch(/"endpoint":\s*"\/graphql"/);
-    expect(page).toMatch(/"subscriptionsProtocol":\s*"WS"/);
+    expect(page).toMatch(/"subscriptionsProtocol":\s*"SSE"/);
   });
 
   test('is not sent again when the browser has it', async () => {

@@ -54,7 +54,8 @@ async function render(path: string): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const html = renderGraphiQL({
     endpoint: path,
-    subscriptionsProtocol: 'WS',
+    // Over WebSocket it would leave out the headers, and nobody could be signed in.
+    subscriptionsProtocol: 'SSE',
     title: 'Soko',
     defaultQuery: WELCOME,
     shouldPersistHeaders: false,
