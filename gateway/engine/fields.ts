@@ -1,15 +1,14 @@
 import {
   isAbstractType,
   Kind,
-  type DirectiveNode,
   type FragmentDefinitionNode,
   type GraphQLInterfaceType,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
-  type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
+import { isIncluded } from '../documents.ts';
 import { planKey } from './aliases.ts';
 import { isInherited } from './run.ts';
 
@@ -44,7 +43,7 @@ export function createFields(schema: GraphQLSchema, { fragments, conditions }: S
     };
     const visit = ({ selections }: SelectionSetNode): void => {
       for (const node of selections) {
-        if (isLeftOut(node, conditions)) continue;
+        if (node.directives?.some((each) => !isIncluded(each, conditions))) continue;
         if (node.kind === Kind.FIELD) add(node.alias?.value ?? node.name.value, node.name.value, node.selectionSet);
         else if (node.kind === Kind.INLINE_FRAGMENT) {
           if (applies(node.typeCondition?.name.value)) visit(node.selectionSet);
@@ -69,19 +68,4 @@ export function createFields(schema: GraphQLSchema, { fragments, conditions }: S
     sets.forEach(visit);
     return [...fields.values()];
   };
-}
-
-function isLeftOut({ directives }: SelectionNode, conditions: Selected['conditions']): boolean {
-  return (
-    directives?.some((each) => {
-      const name = each.name.value;
-      return (name === 'skip' && condition(each, conditions)) || (name === 'include' && !condition(each, conditions));
-    }) ?? false
-  );
-}
-
-function condition({ arguments: given }: DirectiveNode, conditions: Selected['conditions']): boolean {
-  const value = given?.[0]?.value;
-  if (value?.kind === Kind.VARIABLE) return conditions[value.name.value] === true;
-  return value?.kind === Kind.BOOLEAN && value.value;
 }

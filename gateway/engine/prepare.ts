@@ -13,6 +13,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { fragmentsOf } from '../documents.ts';
 import { toClientKeys } from './aliases.ts';
 import { compilePlan } from './compile.ts';
 import { compilePrimary, type Primary } from './fetch.ts';
@@ -64,9 +65,6 @@ export function prepare({ supergraph, kit, plan, document, operationName }: Prep
     shapeOf: createShapes(supergraph, document, operation, fragments),
   };
 }
-
-const fragmentsOf = ({ definitions }: DocumentNode): Map<string, FragmentDefinitionNode> =>
-  new Map(definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])));
 
 function conditionVariables(document: DocumentNode): string[] {
   const names = new Set<string>();
