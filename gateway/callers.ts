@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../shared/errors.ts';
-import type { Identity } from '../shared/identity.ts';
+import type { Identity, Viewer } from '../shared/identity.ts';
 import { COST_HEADER } from './cost/meter-engine.ts';
 import type { RequestContext } from './http.ts';
 import type { GatewayOptions } from './options.ts';
@@ -9,7 +9,7 @@ import { useClient } from './plugins/use-client.ts';
 import { useForwarded, type UseForwarded } from './plugins/use-forwarded.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded } from './plugins/use-revocations.ts';
-import { anonymousViewers, useViewer, type UseViewer } from './plugins/use-viewer.ts';
+import { anonymousViewers, useViewer, type Session, type UseViewer } from './plugins/use-viewer.ts';
 
 /** Who asks, from where, and what is to be known of it behind the gateway. */
 export interface Callers {
@@ -19,7 +19,7 @@ export interface Callers {
   /** Whether a page of this origin may call. */
   isWelcome: (headers: IncomingMessage['headers']) => boolean;
   /** Of a request over HTTP. Rejects with UNAUTHENTICATED when its token is not valid, or its session has ended. */
-  contextOf: (request: FastifyRequest) => Promise<RequestContext>;
+  contextOf: (request: FastifyRequest) => RequestContext | Promise<RequestContext>;
 }
 
 type CallersOptions = Pick<GatewayOptions, 'accessTokenPublicKey' | 'trustedProxies' | 'forwardHeaders' | 'corsOrigins' | 'isRevoked'>;
@@ -34,12 +34,22 @@ export function createCallers(options: CallersOptions, timeoutMs: number): Calle
     clientOf,
     forwardedOf,
     isWelcome: useOrigins(corsOrigins),
-    async contextOf({ raw, id }) {
-      const { viewer } = await viewers.fromHeaders(raw.rawHeaders);
-      if (await isEnded(viewer, isRevoked)) throw new Problem('UNAUTHENTICATED', 'The session has ended. Sign in again.');
-      const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw), forwarded: forwardedOf(raw.headers) };
-      const wantsCost = raw.headers[COST_HEADER] === 'report';
-      return { identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
+    contextOf(request) {
+      const session = viewers.fromHeaders(request.raw.rawHeaders);
+      // Who has not signed in need not wait.
+      return 'viewer' in session && session.viewer === null ? contextFor(request, null) : signedIn(request, session);
     },
   };
+
+  async function signedIn(request: FastifyRequest, session: Session | Promise<Session>): Promise<RequestContext> {
+    const { viewer } = await session;
+    if (await isEnded(viewer, isRevoked)) throw new Problem('UNAUTHENTICATED', 'The session has ended. Sign in again.');
+    return contextFor(request, viewer);
+  }
+
+  function contextFor({ raw, id }: FastifyRequest, viewer: Viewer | null): RequestContext {
+    const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw), forwarded: forwardedOf(raw.headers) };
+    const wantsCost = raw.headers[COST_HEADER] === 'report';
+    return { identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
+  }
 }

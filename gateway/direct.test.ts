@@ -5,7 +5,7 @@ import { openGatewayForTest, type TestGateway } from './testing.ts';
 describe('an operation that was answered before', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
-    gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all, production: true });
+    gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all, production: true, corsOrigins: ['https://shop.example'] });
   });
   afterAll(() => gateway.close());
 
@@ -15,7 +15,8 @@ describe('an operation that was answered before', () => {
       headers: { 'content-type': 'application/json', 'x-correlation-id': '11111111-1111-4111-8111-111111111111', ...headers },
       body: JSON.stringify(body),
     });
-    return { status: response.status, type: response.headers.get('content-type'), body: await response.json() };
+    const { date: _date, ...all } = Object.fromEntries(response.headers);
+    return { status: response.status, headers: all, body: await response.json() };
   }
 
   const BOARD = 'query Board($id: ID!) { board(id: $id) { title owner { name } } }';
@@ -47,7 +48,20 @@ describe('an operation that was answered before', () => {
     const first = await asked(body, headers);
 
     expect(await asked(body, headers)).toEqual(first);
-    expect(first.type).toBe('application/graphql-response+json; charset=utf-8');
+    expect(first.headers['content-type']).toBe('application/graphql-response+json; charset=utf-8');
+  });
+
+  test('is answered to the page of another origin as every answer is', async () => {
+    const body = { query: BOARD, variables: { id: 'b1' } };
+    const headers = { origin: 'https://shop.example' };
+    const first = await asked(body, headers);
+
+    expect(await asked(body, headers)).toEqual(first);
+    expect(first.headers).toMatchObject({
+      'access-control-allow-origin': 'https://shop.example',
+      vary: 'authorization, x-soko-contract, Origin',
+      'content-security-policy': expect.stringContaining("default-src 'none'"),
+    });
   });
 
   test('still asks who is there', async () => {

@@ -1,16 +1,17 @@
 import cors from '@fastify/cors';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
-import { CONTRACT, contractIn, type Graphs } from './graphs.ts';
+import type { CommonHeaders } from './common-headers.ts';
+import type { DirectAnswer } from './direct.ts';
+import { contractIn, type Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
 import { clientOfResponse } from './live/departures.ts';
 import type { KnownOperations } from './known.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
-import { helmetHeaders } from './plugins/use-helmet.ts';
 import { usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
@@ -24,23 +25,17 @@ declare module 'fastify' {
 }
 
 interface EdgeOptions {
+  common: CommonHeaders;
   errors: UseErrors;
   isWelcome: (headers: FastifyRequest['headers']) => boolean;
   isClosing: () => boolean;
 }
 
-/** Unless an answer says otherwise; and what is kept for one viewer is not for the next one at the same browser. */
-const KEPT_BY_NOBODY = { 'cache-control': 'no-store', vary: `authorization, ${CONTRACT}` };
-
-/** What every answer carries, whoever gives it. */
-export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosing }: EdgeOptions): Promise<void> {
+/** What holds for every answer, whoever gives it. */
+export async function addEdge(app: FastifyInstance, { common, errors, isWelcome, isClosing }: EdgeOptions): Promise<void> {
   app.decorateRequest('graphql', null);
-  const secure = await helmetHeaders();
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(secure).headers(KEPT_BY_NOBODY).header(CORRELATION_HEADER, request.id);
-    done();
-  });
   app.addHook('onSend', (_request, reply, _payload, done) => {
+    common.complete(reply);
     // Otherwise a connection that is kept alive would hold up the stop long after its last answer.
     if (isClosing()) reply.header('connection', 'close');
     done();
@@ -72,16 +67,19 @@ export async function addEdge(app: FastifyInstance, { errors, isWelcome, isClosi
 }
 
 interface GraphqlOptions {
+  common: CommonHeaders;
   graphs: Graphs;
   streams: HttpStreams;
   known: KnownOperations;
-  contextOf: (request: FastifyRequest) => Promise<RequestContext>;
+  contextOf: (request: FastifyRequest) => RequestContext | Promise<RequestContext>;
   errors: UseErrors;
+  isClosing: () => boolean;
   playground: boolean;
 }
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
-export function addGraphql(app: FastifyInstance, { graphs, streams, known, contextOf, errors, playground }: GraphqlOptions): void {
+export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void {
+  const { common, graphs, streams, known, contextOf, errors, isClosing, playground } = options;
   const page = playground ? usePlayground({ path: PATH }) : undefined;
   app.route({
     method: ['GET', 'POST'],
@@ -94,13 +92,21 @@ export function addGraphql(app: FastifyInstance, { graphs, streams, known, conte
       const context = { ...caller, signal: clientOfResponse(reply.raw) };
       const { direct, answer } = await graphs.of(contractIn(request.headers));
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
-      if (ready) {
-        return reply.status(ready.status).header('cache-control', ready.cacheControl).type(mediaTypeFor(request)).send(ready.body);
-      }
+      if (ready) return sendDirectly(request, reply, ready);
       request.graphql = context;
       return errors.within(request.id, () => answer.call(app, request, reply));
     },
   });
+
+  /** Past everything that Fastify does with an answer: it is whole, and all of its headers are known. */
+  function sendDirectly(request: FastifyRequest, reply: FastifyReply, { status, cacheControl, body }: DirectAnswer): FastifyReply {
+    const length = String(Buffer.byteLength(body));
+    const own = ['cache-control', cacheControl, 'content-type', mediaTypeFor(request), 'content-length', length];
+    if (isClosing()) own.push('connection', 'close');
+    reply.hijack();
+    reply.raw.writeHead(status, common.listOf(reply, own)).end(body);
+    return reply;
+  }
 }
 
 /** Puts the text in the place of its hash, and refuses what may not be asked. Of a hash in a URL Apollo Server finds the text itself. */

@@ -6,6 +6,7 @@ import { scalars as ownScalars } from '../shared/scalars.ts';
 import { serveSockets } from '../shared/sockets.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
 import { createCallers } from './callers.ts';
+import { commonHeaders } from './common-headers.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import { openPlanners, type Planners } from './engine/planners.ts';
 import { openGraph } from './graph.ts';
@@ -58,10 +59,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
   let closing = false;
   const app = createApp(limits, timeoutMs);
-  await addEdge(app, { errors, isWelcome: callers.isWelcome, isClosing: () => closing });
+  const edge = { common: await commonHeaders(), errors, isClosing: () => closing };
+  await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
   if (options.uploads) await serveUploads(app, options.uploads);
-  const overHttp = serveHttpStreams({ ...callers, graphs, streams, errors, watched, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, { ...callers, graphs, streams: overHttp, known, errors, playground: options.playground ?? !production });
+  const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, heartbeatMs: options.heartbeatMs });
+  addGraphql(app, { ...callers, ...edge, graphs, streams: overHttp, known, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
   const sessions = keepSessions({ ...callers, isRevoked, watched });

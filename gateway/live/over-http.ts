@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Problem } from '../../shared/errors.ts';
+import type { CommonHeaders } from '../common-headers.ts';
 import { isIncremental, type Engine, type Operation } from '../engine.ts';
 import { partsOf } from '../events.ts';
 import { contractIn, type Graphs } from '../graphs.ts';
@@ -15,6 +16,7 @@ import type { Streams } from './streams.ts';
 import type { WatchedSessions } from './watched-sessions.ts';
 
 interface HttpStreamsOptions {
+  common: CommonHeaders;
   graphs: Graphs;
   streams: Streams;
   errors: UseErrors;
@@ -61,7 +63,7 @@ const InUrl = z.object({
 });
 
 export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const { graphs, errors, heartbeatMs = HEARTBEAT_MS } = options;
+  const { common, graphs, errors, heartbeatMs = HEARTBEAT_MS } = options;
   const lines = new Set<HttpLine>();
   const heartbeat = setInterval(() => {
     for (const line of lines) line.beat();
@@ -79,7 +81,8 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       if (kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
       if (isRead && kind === 'mutation') return false;
 
-      const line = openLine(reply, format, (problem) => JSON.stringify([errors.format(problem, context.correlationId)]));
+      const describe = (problem: Problem): string => JSON.stringify([errors.format(problem, context.correlationId)]);
+      const line = openLine(reply, format, { common, describe });
       lines.add(line);
       line.closed(() => lines.delete(line));
       await (kind === 'subscription'
@@ -94,16 +97,17 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
   };
 }
 
+interface LineOptions {
+  common: CommonHeaders;
+  describe: (problem: Problem) => string;
+}
+
 /** From here on the response is written by hand, under the headers that every answer has. */
-function openLine(reply: FastifyReply, format: Format, describe: (problem: Problem) => string): HttpLine {
+function openLine(reply: FastifyReply, format: Format, { common, describe }: LineOptions): HttpLine {
+  // Proxies that collect answers would hold events back.
+  const unbuffered = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no'];
   reply.hijack();
-  reply.raw.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'content-type': format.contentType,
-    'cache-control': 'no-cache, no-transform',
-    // Proxies that collect answers would hold events back.
-    'x-accel-buffering': 'no',
-  });
+  reply.raw.writeHead(200, common.listOf(reply, ['content-type', format.contentType, ...unbuffered]));
   return new HttpLine(reply.raw, format, describe);
 }
 

@@ -13,8 +13,8 @@ export interface Session {
 }
 
 export interface UseViewer {
-  /** The session of HTTP headers as they came over the wire, name and value in turn. */
-  fromHeaders: (rawHeaders: readonly string[]) => Promise<Session>;
+  /** The session of HTTP headers as they came over the wire, name and value in turn. At once when it is known. */
+  fromHeaders: (rawHeaders: readonly string[]) => Session | Promise<Session>;
   /** The session of a socket: `authorization` in the payload of connection_init. */
   fromConnectionParams: (params: Readonly<Record<string, unknown>> | undefined) => Promise<Session>;
 }
@@ -40,7 +40,7 @@ const Claims = z.object({
 
 /** Nobody is asked who they are: everyone is anonymous, whatever they send. */
 export const anonymousViewers: UseViewer = {
-  fromHeaders: async () => ANONYMOUS,
+  fromHeaders: () => ANONYMOUS,
   fromConnectionParams: async () => ANONYMOUS,
 };
 
@@ -52,17 +52,19 @@ export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
   const key = createPublicKey(publicKey);
   const verified = new LRUCache<string, Session>({ max: REMEMBERED_TOKENS });
 
-  const sessionOf = async (authorization: unknown): Promise<Session> => {
+  const sessionOf = (authorization: unknown): Session | Promise<Session> => {
     const token = bearer(authorization);
     const known = verified.get(token);
-    if (known && known.expiresAt > Date.now()) return known;
+    return known && known.expiresAt > Date.now() ? known : verifyOnce(token);
+  };
+  const verifyOnce = async (token: string): Promise<Session> => {
     const session = await verify(token, key);
     verified.set(token, session, { ttl: Math.max(1, session.expiresAt - Date.now()) });
     return session;
   };
 
   return {
-    async fromHeaders(rawHeaders) {
+    fromHeaders(rawHeaders) {
       const given = valuesOf(rawHeaders, 'authorization');
       if (given.length === 0) return ANONYMOUS;
       // Which of two would count depends on who reads them.
@@ -105,5 +107,10 @@ async function verify(token: string, key: KeyObject): Promise<Session> {
 }
 
 function valuesOf(rawHeaders: readonly string[], name: string): string[] {
-  return rawHeaders.filter((_value, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === name);
+  const values: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const each = rawHeaders[index]!;
+    if (each.length === name.length && each.toLowerCase() === name) values.push(rawHeaders[index + 1]!);
+  }
+  return values;
 }
