@@ -7,6 +7,7 @@ import type { RequestContext } from './http.ts';
 import type { GatewayOptions } from './options.ts';
 import { useClient } from './plugins/use-client.ts';
 import { useForwarded, type UseForwarded } from './plugins/use-forwarded.ts';
+import { useKeys, type UseKeys } from './plugins/use-keys.ts';
 import { useOrigins } from './plugins/use-origins.ts';
 import { isEnded } from './plugins/use-revocations.ts';
 import { anonymousViewers, useViewer, type Session, type UseViewer } from './plugins/use-viewer.ts';
@@ -16,23 +17,29 @@ export interface Callers {
   viewers: UseViewer;
   clientOf: (request: IncomingMessage) => Identity['client'];
   forwardedOf: UseForwarded;
+  accessOf: UseKeys;
   /** Whether a page of this origin may call. */
   isWelcome: (headers: IncomingMessage['headers']) => boolean;
-  /** Of a request over HTTP. Rejects with UNAUTHENTICATED when its token is not valid, or its session has ended. */
+  /** Of a request over HTTP. Throws, or rejects with, UNAUTHENTICATED when its key or its token is not valid, or its session has ended. */
   contextOf: (request: FastifyRequest) => RequestContext | Promise<RequestContext>;
 }
 
-type CallersOptions = Pick<GatewayOptions, 'accessTokenPublicKey' | 'trustedProxies' | 'forwardHeaders' | 'corsOrigins' | 'isRevoked'>;
+type CallersOptions = Pick<
+  GatewayOptions,
+  'accessTokenPublicKey' | 'trustedProxies' | 'forwardHeaders' | 'corsOrigins' | 'isRevoked' | 'keys' | 'requiresKey'
+>;
 
 export function createCallers(options: CallersOptions, timeoutMs: number): Callers {
   const { accessTokenPublicKey, trustedProxies = 0, forwardHeaders = [], corsOrigins = [], isRevoked } = options;
   const viewers = accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies });
   const forwardedOf = useForwarded(forwardHeaders);
+  const accessOf = useKeys({ keys: options.keys, isRequired: options.requiresKey });
   return {
     viewers,
     clientOf,
     forwardedOf,
+    accessOf,
     isWelcome: useOrigins(corsOrigins),
     contextOf(request) {
       const session = viewers.fromHeaders(request.raw.rawHeaders);
@@ -50,6 +57,6 @@ export function createCallers(options: CallersOptions, timeoutMs: number): Calle
   function contextFor({ raw, id }: FastifyRequest, viewer: Viewer | null): RequestContext {
     const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw), forwarded: forwardedOf(raw.headers) };
     const wantsCost = raw.headers[COST_HEADER] === 'report';
-    return { identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
+    return { ...accessOf(raw.headers), identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
   }
 }

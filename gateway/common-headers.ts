@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { CONTRACT } from './graphs.ts';
 import { helmetHeaders } from './plugins/use-helmet.ts';
+import { KEY } from './plugins/use-keys.ts';
 
 /** What every answer carries, whoever gives it. */
 export interface CommonHeaders {
@@ -14,7 +15,7 @@ export interface CommonHeaders {
 /** Unless an answer says otherwise. */
 const KEPT_BY_NOBODY = 'no-store';
 /** What is kept for one viewer is not for the next one at the same browser. */
-const VARY = `authorization, ${CONTRACT}`;
+const VARY = `authorization, ${CONTRACT}, ${KEY}`;
 
 export async function commonHeaders(): Promise<CommonHeaders> {
   const secure = Object.entries(await helmetHeaders());
@@ -36,4 +37,4 @@ export async function commonHeaders(): Promise<CommonHeaders> {
   };
 }
 
-const varyWith = (more: unknown): string => (more === undefined ? VARY : `${VARY}, ${String(more)}`);
+const varyWith = (more: number | string | string[] | undefined): string => (more === undefined ? VARY : `${VARY}, ${String(more)}`);

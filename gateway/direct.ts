@@ -40,9 +40,9 @@ export function createDirect({ engine, operations, errors }: DirectOptions): Ans
 
   async function answer(request: KnownRequest, document: DocumentNode, context: RequestContext): Promise<DirectAnswer> {
     const { query: source, operationName, variables } = request;
-    const { correlationId } = context;
+    const { correlationId, identity, readsSchema } = context;
     try {
-      operations.admit({ document, operationName, variables, viewer: context.identity.viewer });
+      operations.admit({ document, operationName, variables, viewer: identity.viewer, readsSchema });
       const result = await engine.execute({ source, document, operationName, variables, ...context });
       if (isIncremental(result)) throw new Error('a document with deferred parts was taken for a plain one');
       return {

@@ -5,7 +5,7 @@ import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
 import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
-import { contractIn, type Graphs } from './graphs.ts';
+import type { Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
 import { clientOfResponse } from './live/departures.ts';
@@ -90,7 +90,7 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
       readText(request, known);
       if (await streams.answer(request, reply, caller)) return reply;
       const context = { ...caller, signal: clientOfResponse(reply.raw) };
-      const { direct, answer } = await graphs.of(contractIn(request.headers));
+      const { direct, answer } = await graphs.of(context.contract);
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) return sendDirectly(request, reply, ready);
       request.graphql = context;

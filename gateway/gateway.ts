@@ -17,6 +17,7 @@ import { openStreams } from './live/streams.ts';
 import { watchSessions } from './live/watched-sessions.ts';
 import type { GatewayOptions } from './options.ts';
 import { useErrors, type UseErrors } from './plugins/use-errors.ts';
+import { checkContracts } from './plugins/use-keys.ts';
 import { LIMITS, type Limits } from './plugins/use-limits.ts';
 import { keepSessions } from './socket-sessions.ts';
 import { socketProtocol } from './sockets.ts';
@@ -109,10 +110,13 @@ interface Opening extends GatewayOptions {
 
 /** The whole graph, and one for each contract that somebody asks for. */
 function openAll(options: Opening): Promise<Graphs> {
-  const { known, scalars = ownScalars } = options;
+  const { known, keys = [], scalars = ownScalars } = options;
   return openGraphs(
     {
-      whole: ({ supergraphSdl, transports }, previous) => openGraph({ ...options, scalars, supergraphSdl, transports }, previous),
+      async whole({ supergraphSdl, transports }, previous) {
+        checkContracts(keys, supergraphSdl);
+        return openGraph({ ...options, scalars, supergraphSdl, transports }, previous);
+      },
       // Its clients are served soon enough by planning what they ask.
       contract: ({ supergraphSdl, transports }) =>
         openGraph({ ...options, scalars, supergraphSdl, transports, known: { ...known, bodies: [] }, plansFile: undefined }),

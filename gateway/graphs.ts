@@ -21,13 +21,8 @@ interface Open {
   contract: (served: Served) => Promise<Graph>;
 }
 
-/** A request names its contract in this header, a socket also in its connectionParams. It can only narrow: the whole graph holds them all. */
+/** Who may have the whole graph names its contract in this header, or over a socket in its connectionParams. So it can only narrow. */
 export const CONTRACT = 'x-soko-contract';
-
-export const contractIn = (names: Readonly<Record<string, unknown>> | undefined): string | undefined => {
-  const name = names?.[CONTRACT];
-  return typeof name === 'string' && name !== '' ? name : undefined;
-};
 
 export async function openGraphs(open: Open, first: Served): Promise<Graphs> {
   let state = { whole: await open.whole(first), contracts: createContracts(first, open) };

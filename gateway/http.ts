@@ -10,9 +10,10 @@ import type { Operations } from './operations.ts';
 import { asksForCost } from './cost/meter-engine.ts';
 import type { KnownOperations } from './known.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
+import type { Access } from './plugins/use-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
 
-export interface RequestContext {
+export interface RequestContext extends Access {
   identity: Identity;
   correlationId: string;
   deadline: number;
@@ -81,9 +82,9 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
     requestDidStart: async () => ({
       didResolveOperation: async ({ document, source, request, contextValue, response }) => {
         response.http.status = BAD_REQUEST; // of whatever is thrown here
-        const { viewer } = contextValue.identity;
+        const { identity, readsSchema } = contextValue;
         const { operationName, variables } = request;
-        const { operation } = operations.admit({ document, operationName, variables, viewer });
+        const { operation } = operations.admit({ document, operationName, variables, viewer: identity.viewer, readsSchema });
         if (operation === 'subscription')
           throw new Problem(
             'SUBSCRIPTION_OVER_HTTP',

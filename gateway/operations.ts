@@ -25,6 +25,8 @@ export interface Admission {
   operationName?: string | null | undefined;
   variables: Readonly<Record<string, unknown>> | null | undefined;
   viewer: Viewer | null;
+  /** Whether an anonymous viewer is shown the schema where it is hidden from others. */
+  readsSchema: boolean;
 }
 
 /** What stands between a text and the engine, on every way in. */
@@ -75,13 +77,14 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     },
     known: (source) => plain.get(source),
     cacheControl: caching.headerOf,
-    admit({ document, operationName, variables, viewer }) {
+    admit({ document, operationName, variables, viewer, readsSchema }) {
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);
       // graphql-js validates nothing in an operation of a kind that the schema does not have.
       if (!schema.getRootType(operation.operation))
         throw new Problem('GRAPHQL_VALIDATION_FAILED', `The schema has no ${operation.operation}.`);
-      const refused = size.check(document) ?? cost({ document, operationName, variables }) ?? introspection(document, viewer);
+      const refused =
+        size.check(document) ?? cost({ document, operationName, variables }) ?? introspection(document, readsSchema || viewer !== null);
       if (refused) throw refused;
       return operation;
     },

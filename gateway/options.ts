@@ -5,6 +5,7 @@ import type { UploadSettings } from '../shared/uploads.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
 import type { Sharing } from './flights/share-operations.ts';
 import type { KnownOperations } from './known.ts';
+import type { ApiKey } from './plugins/use-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
 import type { IsRevoked } from './plugins/use-revocations.ts';
 
@@ -18,6 +19,10 @@ export interface GatewayOptions {
   port: number;
   /** Default 127.0.0.1. */
   host?: string;
+  /** Which programs there are, and what each of them gets. Default: nobody's key is looked at. */
+  keys?: readonly ApiKey[];
+  /** Refuses who has no key. Default false. */
+  requiresKey?: boolean;
   isRevoked?: IsRevoked;
   /** How often open sockets are looked at for that. Default 10,000. */
   revocationCheckMs?: number;

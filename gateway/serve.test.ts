@@ -1,4 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -20,7 +21,14 @@ const START_MS = 60_000;
 const opened: (() => unknown)[] = [];
 
 const command = (...args: string[]) => [join(import.meta.dirname, 'serve.ts'), ...args];
-const { MONGODB_URI: _mongodb, REDIS_URL: _redis, NODE_OPTIONS: _options, ...env } = process.env;
+const {
+  API_KEYS_FILE: _keys,
+  ACCESS_TOKEN_PUBLIC_KEY: _tokens,
+  MONGODB_URI: _mongodb,
+  REDIS_URL: _redis,
+  NODE_OPTIONS: _options,
+  ...env
+} = process.env;
 
 /** A subgraph like anybody's: GraphQL over HTTP at an address of its own. */
 async function serveElsewhere(subgraph: PlainSubgraph, seen: IncomingHttpHeaders[]): Promise<string> {
@@ -57,21 +65,28 @@ describe('a gateway for any supergraph', () => {
       services.push({ name: subgraph.name, typeDefs: subgraph.typeDefs, url: await serveElsewhere(subgraph, seen) });
     }
     writeFileSync(file, composeSupergraph(services));
-    child = spawn(process.execPath, command('--supergraph', file, '--port', '0', '--open'), {
-      env: { ...env, LOG_LEVEL: 'info' },
+    child = start({}, '--open');
+    url = await addressOf(child);
+  }, START_MS);
+
+  function start(more: Record<string, string>, ...args: string[]): ChildProcess {
+    const started = spawn(process.execPath, command('--supergraph', file, '--port', '0', ...args), {
+      env: { ...env, LOG_LEVEL: 'info', ...more },
       stdio: ['ignore', 'inherit', 'pipe'],
     });
-    opened.push(async () => child.kill() && (await once(child, 'exit')));
-    url = /"url":"([^"]+)"/.exec(await logged(child, 'listening'))![1]!;
-  }, START_MS);
+    opened.push(async () => started.kill() && (await once(started, 'exit')));
+    return started;
+  }
+
+  const addressOf = async (started: ChildProcess) => /"url":"([^"]+)"/.exec(await logged(started, 'listening'))![1]!;
 
   afterAll(async () => {
     for (const close of opened.splice(0).toReversed()) await close();
     rmSync(folder, { recursive: true });
   });
 
-  const ask = async (query: string, headers: Record<string, string> = {}) => {
-    const response = await fetch(url, {
+  const ask = async (query: string, headers: Record<string, string> = {}, at = url) => {
+    const response = await fetch(at, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ query }),
@@ -97,6 +112,18 @@ describe('a gateway for any supergraph', () => {
       expect(headers).not.toHaveProperty('x-other');
       expect(headers).not.toHaveProperty('x-internal-key');
     }
+  });
+
+  test('that is not open asks everyone for a key, and shows nobody its schema', async () => {
+    const keys = join(folder, 'keys.json');
+    writeFileSync(keys, JSON.stringify([{ name: 'shop', sha256: createHash('sha256').update('of-shop').digest('hex') }]));
+    const closed = await addressOf(start({ API_KEYS_FILE: keys }));
+
+    expect(await ask('{ viewer }', {}, closed)).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+    expect(await ask('{ __typename }', { 'x-api-key': 'of-shop' }, closed)).toEqual({ data: { __typename: 'Query' } });
+    expect(await ask('{ __schema { queryType { name } } }', { 'x-api-key': 'of-shop' }, closed)).toMatchObject({
+      errors: [{ extensions: { code: 'INTROSPECTION_DISABLED' } }],
+    });
   });
 
   test('answers what is far deeper than our own pages', async () => {
@@ -137,7 +164,7 @@ test.each([
   ['no file', [], 'Name the file'],
   ['a file that is not there', ['--supergraph', join(folder, 'nothing'), '--open'], 'no such file'],
   ['a file that holds something else', ['--supergraph', join(import.meta.dirname, 'serve.ts'), '--open'], 'is no composed supergraph'],
-  ['nobody whose tokens count', ['--supergraph', file], 'ACCESS_TOKEN_PUBLIC_KEY'],
+  ['nobody who may ask', ['--supergraph', file], 'ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE'],
   ['an option it does not have', ['--opne'], '--opne'],
 ])('with %s it ends with one line', (_case, args, words) => {
   const { status, stderr } = spawnSync(process.execPath, command(...args), { env, encoding: 'utf8' });

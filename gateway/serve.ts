@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { z } from 'zod';
-import { parseEnv, pem } from '../shared/env.ts';
+import { parseEnv, pem, type EnvSource } from '../shared/env.ts';
 import { createLog } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
 import { openGateway } from './gateway.ts';
@@ -12,8 +12,8 @@ import { followSupergraph } from './follow.ts';
 import { gatewaySettings } from './settings.ts';
 
 /*
- * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database or Redis. Who asks shows an access token
- * of ACCESS_TOKEN_PUBLIC_KEY, or nothing with `--open`.
+ * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database or Redis. Who asks shows a key of
+ * API_KEYS_FILE, signs in with a token of ACCESS_TOKEN_PUBLIC_KEY, or both; with `--open` neither is looked at.
  */
 
 const DEFAULT_PORT = 4000;
@@ -34,6 +34,7 @@ const USAGE = 'npm run gateway -- --supergraph FILE [--port N] [--open] [--forwa
 
 const Environment = z.object({
   ACCESS_TOKEN_PUBLIC_KEY: pem,
+  API_KEYS_FILE: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
   HOST: z.string().default('127.0.0.1'),
 });
@@ -42,19 +43,20 @@ interface Options {
   file: string;
   port: number;
   host: string;
-  /** `null`: nobody is asked who they are, and everyone may see the schema. */
+  /** Nobody is asked for a key, and everyone may see the schema. */
+  isOpen: boolean;
+  /** `null`: nobody is asked who they are. */
   accessTokenPublicKey: string | null;
   forwardHeaders: string[];
 }
 
-async function main({ file, ...options }: Options): Promise<void> {
+async function main({ file, isOpen, ...options }: Options): Promise<void> {
   const log = createLog('gateway');
-  const isOpen = options.accessTokenPublicKey === null;
   const subgraphs = openForeignSubgraphs({ log });
   const supergraphSdl = readFileSync(file, 'utf8');
   const served = readable(file, () => subgraphs.of(supergraphSdl));
   const gateway = await openGateway({
-    ...gatewaySettings({ ...process.env, NODE_ENV: isOpen ? 'development' : 'production' }),
+    ...gatewaySettings(isOpen ? openEnvironment() : closedEnvironment()),
     ...served,
     ...options,
     limits: LIMITS,
@@ -72,6 +74,19 @@ async function main({ file, ...options }: Options): Promise<void> {
   log.info({ url: gateway.url }, 'listening');
 }
 
+const openEnvironment = (): EnvSource => ({
+  ...process.env,
+  NODE_ENV: 'development',
+  API_KEYS_FILE: undefined,
+  REQUIRE_API_KEY: undefined,
+});
+
+/** Where there are keys, everyone needs one, unless it is said otherwise. */
+function closedEnvironment(): EnvSource {
+  const { API_KEYS_FILE: keys, REQUIRE_API_KEY: isRequired } = process.env;
+  return { ...process.env, NODE_ENV: 'production', REQUIRE_API_KEY: isRequired || (keys && 'true') };
+}
+
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
@@ -83,16 +98,19 @@ function readOptions(): Options {
   });
   const { supergraph: file, port, open } = values;
   if (file === undefined) throw new Error(`Name the file of a composed supergraph: ${USAGE}`);
-  const { ACCESS_TOKEN_PUBLIC_KEY: key, PORT, HOST } = parseEnv(Environment, { ...process.env, ...(port !== undefined && { PORT: port }) });
-  if (!open && key === undefined)
-    throw new Error('Set ACCESS_TOKEN_PUBLIC_KEY, a PEM, to say whose access tokens count; or start with --open.');
-  // Without a key of its own a gateway leaves it to the subgraphs who may do what.
-  const forwarded = values['forward-headers'] ?? (open ? 'authorization' : '');
+  const environment = parseEnv(Environment, { ...process.env, ...(port !== undefined && { PORT: port }) });
+  const { ACCESS_TOKEN_PUBLIC_KEY: tokenKey, API_KEYS_FILE: keys, PORT, HOST } = environment;
+  if (!open && tokenKey === undefined && keys === undefined)
+    throw new Error('Set ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE to say who may ask; or start with --open.');
+  const accessTokenPublicKey = open || tokenKey === undefined ? null : tokenKey;
+  // A gateway that does not know who asks leaves it to the subgraphs who may do what.
+  const forwarded = values['forward-headers'] ?? (accessTokenPublicKey === null ? 'authorization' : '');
   return {
     file: resolve(file),
     port: PORT,
     host: HOST,
-    accessTokenPublicKey: open ? null : key!,
+    isOpen: open,
+    accessTokenPublicKey,
     forwardHeaders: forwarded
       .split(',')
       .map((name) => name.trim())

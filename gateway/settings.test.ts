@@ -40,6 +40,9 @@ test.each([
   ['GATEWAY_ENGINE', 'rover'],
   ['OPERATIONS_FILE', 'not-there.json'],
   ['ONLY_KNOWN_OPERATIONS', 'some'],
+  ['API_KEYS_FILE', 'not-there.json'],
+  ['API_KEYS_FILE', import.meta.filename],
+  ['REQUIRE_API_KEY', 'true'],
 ])('names %s when it is wrong', (name, value) => {
   expect(() => gatewaySettings({ [name]: value })).toThrow(`Environment: ${name}`);
 });

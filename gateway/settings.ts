@@ -3,8 +3,18 @@ import { z } from 'zod';
 import { parseEnv, type EnvSource } from '../shared/env.ts';
 import { knownOperations, type KnownOperations } from './known.ts';
 import type { GatewayOptions } from './options.ts';
+import { ApiKeys } from './plugins/use-keys.ts';
 
-const Settings = z.object({
+const jsonFile = z.string().transform((path, ctx): unknown => {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    ctx.addIssue({ code: 'custom', message: 'must be a file of JSON that can be read' });
+    return z.NEVER;
+  }
+});
+
+const Shape = z.object({
   NODE_ENV: z.string().default('development'),
   /** Origins of the web pages that may call, separated by commas. The gateway's own pages may always. */
   CORS_ORIGINS: z
@@ -17,6 +27,10 @@ const Settings = z.object({
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   /** GraphiQL at the endpoint; by default everywhere but in production. */
   PLAYGROUND: z.stringbool().optional(),
+  /** Who has which key, as JSON: a list of `{ name, sha256, contract, introspection }`. */
+  API_KEYS_FILE: jsonFile.pipe(ApiKeys).optional(),
+  /** Who has none of them is refused. */
+  REQUIRE_API_KEY: z.stringbool().default(false),
   /** A manifest of operations (`known.ts`): they are planned at the start, and may be asked by their hash. */
   OPERATIONS_FILE: z.string().optional(),
   /** Every other operation is refused. */
@@ -34,9 +48,24 @@ const Settings = z.object({
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
 
+const Settings = Shape.refine(({ REQUIRE_API_KEY, API_KEYS_FILE }) => !REQUIRE_API_KEY || API_KEYS_FILE, {
+  path: ['REQUIRE_API_KEY'],
+  message: 'nobody has one without API_KEYS_FILE',
+});
+
 type FromEnvironment = Pick<
   GatewayOptions,
-  'corsOrigins' | 'trustedProxies' | 'production' | 'playground' | 'openEngine' | 'planning' | 'known' | 'plansFile' | 'sharing'
+  | 'corsOrigins'
+  | 'trustedProxies'
+  | 'production'
+  | 'playground'
+  | 'keys'
+  | 'requiresKey'
+  | 'openEngine'
+  | 'planning'
+  | 'known'
+  | 'plansFile'
+  | 'sharing'
 >;
 
 /** What the environment says about the gateway, for whatever process it runs in. */
@@ -47,6 +76,8 @@ export function gatewaySettings(environment: EnvSource): FromEnvironment {
     CORS_ORIGINS,
     TRUST_PROXY,
     PLAYGROUND,
+    API_KEYS_FILE: keys,
+    REQUIRE_API_KEY: requiresKey,
     GATEWAY_ENGINE,
     OPERATIONS_FILE,
     ONLY_KNOWN_OPERATIONS: only,
@@ -65,6 +96,7 @@ export function gatewaySettings(environment: EnvSource): FromEnvironment {
       entities: SINGLE_FLIGHT.includes('entities'),
     },
     known: readKnown(OPERATIONS_FILE, only),
+    ...(keys && { keys, requiresKey }),
     ...(PLANS_FILE && { plansFile: PLANS_FILE }),
   };
   return GATEWAY_ENGINE === 'soko' ? { ...shared, planning: 'worker' } : { ...shared, planning: 'here', openEngine: openReference };

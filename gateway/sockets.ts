@@ -8,14 +8,15 @@ import type { Identity } from '../shared/identity.ts';
 import type { SocketExtra } from '../shared/sockets.ts';
 import { isIncremental, type Engine, type Operation } from './engine.ts';
 import { partsOf } from './events.ts';
-import { contractIn, type Graphs } from './graphs.ts';
-import { admitAsked, NotValid } from './live/asked.ts';
+import type { Graphs } from './graphs.ts';
+import { admitAsked, NotValid, type Envelope } from './live/asked.ts';
 import { watchDepartures } from './live/departures.ts';
 import { subscribeOverSocket } from './live/over-socket.ts';
 import type { Streams } from './live/streams.ts';
 import type { KnownOperations } from './known.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import type { UseForwarded } from './plugins/use-forwarded.ts';
+import type { Access } from './plugins/use-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
 import type { SocketSessions } from './socket-sessions.ts';
 
@@ -46,13 +47,13 @@ export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
   const { graphs, streams, errors, sessions, known } = options;
   const waitingOn = watchDepartures();
   return makeServer<Record<string, unknown>, SocketExtra>({
-    onConnect: ({ extra, connectionParams }) => sessions.begin(extra.socket, connectionParams),
+    onConnect: ({ extra, connectionParams }) => sessions.begin(extra, connectionParams),
     onSubscribe: async (ctx, id, payload) => {
       const correlationId = correlationIdFrom(payload.extensions?.['correlationId']);
       try {
         // Before anything is waited for: those that come together would all be counted.
-        const envelope = envelopeOf(ctx, correlationId, options);
-        const { engine, operations } = await graphs.of(contractIn(ctx.connectionParams) ?? contractIn(ctx.extra.request.headers));
+        const { contract, ...envelope } = envelopeOf(ctx, correlationId, options);
+        const { engine, operations } = await graphs.of(contract);
         const { operation } = admitAsked(operations, { ...payload, query: known.textOf(payload) ?? '' }, envelope);
         const { document, operationName } = operation;
         return { schema: engine.schema, document, operationName, contextValue: { operation, engine, id, socket: ctx.extra.socket } };
@@ -80,13 +81,14 @@ function envelopeOf(
   { extra: { socket, request }, subscriptions, connectionParams }: SocketContext,
   correlationId: string,
   { sessions, clientOf, forwardedOf, limits, timeoutMs }: SocketsOptions,
-): Pick<Operation, 'identity' | 'correlationId' | 'deadline'> {
+): Envelope & Pick<Access, 'contract'> {
   const session = sessions.of(socket);
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
   if (Object.keys(subscriptions).length > limits.operationsPerSocket) throw tooMany(limits.operationsPerSocket);
   const forwarded = forwardedOf(connectionParams, request.headers);
   const identity: Identity = { issuer: 'gateway', viewer: session.viewer, client: clientOf(request), forwarded };
-  return { identity, correlationId, deadline: Date.now() + timeoutMs };
+  const { contract, readsSchema } = session.access;
+  return { contract, readsSchema, identity, correlationId, deadline: Date.now() + timeoutMs };
 }
 
 const tooMany = (most: number): Problem =>

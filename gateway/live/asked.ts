@@ -2,6 +2,7 @@ import type { GraphQLError } from 'graphql';
 import { asksForCost } from '../cost/meter-engine.ts';
 import type { Operation } from '../engine.ts';
 import type { Operations } from '../operations.ts';
+import type { Access } from '../plugins/use-keys.ts';
 
 /** What a client asks for, however it came in. */
 export interface Asked {
@@ -27,15 +28,18 @@ export class NotValid extends Error {
   }
 }
 
+/** Who asks, and how long it may take. */
+export type Envelope = Pick<Operation, 'identity' | 'correlationId' | 'deadline' | 'wantsCost'> & Pick<Access, 'readsSchema'>;
+
 /** The operation that is meant, by the same rules on every way in. Throws NotValid, or a Problem, when it may not run. */
 export function admitAsked(
   operations: Operations,
   { query: source, operationName, variables, extensions }: Asked,
-  envelope: Pick<Operation, 'identity' | 'correlationId' | 'deadline' | 'wantsCost'>,
+  { readsSchema, ...envelope }: Envelope,
 ): Admitted {
   const { document, errors } = operations.read(source);
   if (errors) throw new NotValid(errors);
-  const { operation: kind } = operations.admit({ document, operationName, variables, viewer: envelope.identity.viewer });
+  const { operation: kind } = operations.admit({ document, operationName, variables, viewer: envelope.identity.viewer, readsSchema });
   return {
     kind,
     operation: {

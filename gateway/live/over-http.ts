@@ -4,7 +4,7 @@ import { Problem } from '../../shared/errors.ts';
 import type { CommonHeaders } from '../common-headers.ts';
 import { isIncremental, type Engine, type Operation } from '../engine.ts';
 import { partsOf } from '../events.ts';
-import { contractIn, type Graphs } from '../graphs.ts';
+import type { Graphs } from '../graphs.ts';
 import type { RequestContext } from '../http.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
@@ -76,7 +76,7 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       const isRead = request.method === 'GET';
       const body = isRead ? InUrl.safeParse(request.query) : Body.safeParse(request.body);
       if (!body.success) return false;
-      const { engine, operations } = await graphs.of(contractIn(request.headers));
+      const { engine, operations } = await graphs.of(context.contract);
       const { kind, operation } = admitAsked(operations, body.data, context);
       if (kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
       if (isRead && kind === 'mutation') return false;

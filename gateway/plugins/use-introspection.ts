@@ -1,16 +1,15 @@
 import { BREAK, visit, type DocumentNode } from 'graphql';
 import { Problem } from '../../shared/errors.ts';
-import type { Viewer } from '../../shared/identity.ts';
 
-export type UseIntrospection = (document: DocumentNode, viewer: Viewer | null) => Problem | undefined;
+export type UseIntrospection = (document: DocumentNode, isKnown: boolean) => Problem | undefined;
 
-/** In production the schema is shown to those who have signed in; elsewhere to everyone. */
+/** In production the schema is shown to those who have signed in, or have a key that says so; elsewhere to everyone. */
 export function useIntrospection({ production }: { production: boolean }): UseIntrospection {
-  const known = new WeakMap<DocumentNode, boolean>();
-  return (document, viewer) => {
-    if (!production || viewer) return undefined;
-    let asks = known.get(document);
-    if (asks === undefined) known.set(document, (asks = introspects(document)));
+  const asking = new WeakMap<DocumentNode, boolean>();
+  return (document, isKnown) => {
+    if (!production || isKnown) return undefined;
+    let asks = asking.get(document);
+    if (asks === undefined) asking.set(document, (asks = introspects(document)));
     return asks ? new Problem('INTROSPECTION_DISABLED', 'Sign in to read the schema.') : undefined;
   };
 }
