@@ -39,6 +39,7 @@ export const COMMON_CODES = {
   METHOD_NOT_ALLOWED: 'The endpoint is not asked by this HTTP method; the header `Allow` names those it is.',
   NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
   OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
+  OPERATION_UNANSWERABLE: 'The operation fits the schema, but no way through the subgraphs answers it.',
   PERSISTED_QUERY_NOT_FOUND: 'No operation with this hash is known; send its text.',
   RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
   OPERATION_TOO_COMPLEX: 'The operation asks for more than one request may.',

@@ -6,8 +6,10 @@ import { toPlanKeys } from './aliases.ts';
 import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
 import type { Planner } from './planner.ts';
 import { separateArguments } from './required-arguments.ts';
+import { resolvableKeysFirst } from './resolvable-keys.ts';
 import { settleConditions } from './settled-conditions.ts';
 import { readSupergraph } from './supergraph.ts';
+import { answerable } from './unanswerable.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -22,15 +24,17 @@ const PLANNING = { incrementalDelivery: { enableDefer: true }, reuseQueryFragmen
 /** Reads a composed supergraph and plans its operations in this thread. Throws when it is none. */
 export function planHere(supergraphSdl: string): Planner {
   const separated = separateArguments(supergraphSdl);
-  const supergraph = read(separated?.supergraphSdl ?? supergraphSdl);
+  const supergraph = read(resolvableKeysFirst(separated?.supergraphSdl ?? supergraphSdl));
   const planOf = createPlan(supergraph, supergraph.apiSchema());
   const restore = separated?.restore ?? ((plan: QueryPlan) => plan);
   const apiSdl = printApi((separated ? read(supergraphSdl) : supergraph).apiSchema());
   let fingerprintOf: FingerprintOf | undefined;
   return {
     reading: readSupergraph(supergraphSdl, apiSdl),
-    plan: ({ source, operationName }) =>
-      JSON.stringify(restore(planOf(toPlanKeys(settleConditions(parse(source, { noLocation: true }))), operationName))),
+    plan({ source, operationName }) {
+      const document = toPlanKeys(settleConditions(parse(source, { noLocation: true })));
+      return JSON.stringify(restore(answerable(() => planOf(document, operationName), document, operationName)));
+    },
     fingerprint(source) {
       fingerprintOf ??= createFingerprints(supergraphSdl, buildASTSchema(parse(apiSdl), { assumeValid: true }));
       return fingerprintOf(parse(source, { noLocation: true }));

@@ -5,6 +5,7 @@ import { openBoth } from './testing/examine.ts';
 import { answersOf } from './testing/run.ts';
 import type { TestSupergraph } from './testing/supergraph.ts';
 import { contexts } from './testing/supergraphs/contexts.ts';
+import { deadEnds } from './testing/supergraphs/dead-ends.ts';
 import { interfaceObjects } from './testing/supergraphs/interface-objects.ts';
 import { mashedKeys } from './testing/supergraphs/mashed-keys.ts';
 import { mismatches } from './testing/supergraphs/mismatches.ts';
@@ -89,6 +90,27 @@ describe('other ways to what is asked for', () => {
     const { ours, theirs } = await ask(interfaceObjects, '{ favourite { __typename ... on Park { a: id guide { language } } } }');
     expect(ours).toEqual({ data: { favourite: { __typename: 'Park', a: 'p1', guide: { language: 'Bemba' } } } });
     expect(theirs).toEqual({ data: { favourite: null } });
+  });
+
+  test('goes back to a subgraph by a key that it resolves', async () => {
+    const { ours, theirs } = await ask(deadEnds, '{ lockers { label } }');
+    expect(ours).toEqual({ data: { lockers: [{ label: '7 Ada' }, { label: '8 Ben' }] } });
+    expect(theirs?.data).toEqual({ lockers: [{ label: null }, { label: null }] });
+  });
+
+  test('refuses what nobody can be asked for, instead of saying that there is nothing', async () => {
+    const { ours, theirs } = await ask(deadEnds, '{ all: lockers { label } tool { colour } }');
+    expect(ours?.data).toBeUndefined();
+    expect(ours?.errors).toMatchObject([{ message: expect.stringContaining('"tool"'), extensions: { code: 'OPERATION_UNANSWERABLE' } }]);
+    expect(theirs?.data).toMatchObject({ tool: null });
+    expect(theirs?.errors).toBeUndefined();
+  });
+
+  test('answers what nobody can be asked for when it is not wanted', async () => {
+    const source =
+      'query($dyed: Boolean!) { tool @include(if: $dyed) { colour } ... @skip(if: true) { tool { colour } } spare { colour } }';
+    const { ours } = await ask(deadEnds, source, { dyed: false });
+    expect(ours).toEqual({ data: { spare: { colour: 'red' } } });
   });
 
   test('says that an object of unknown type cannot be named', async () => {
