@@ -47,7 +47,7 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
   const supergraphSdl = readFileSync(path, 'utf8');
   const transports = Object.fromEntries(host.runtimes);
   const gateway = await openGateway({
-    ...gatewaySettings(process.env),
+    ...gatewaySettings(process.env, { redis: host.redis, prefix: env.QUEUE_PREFIX }),
     supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
+import type { EntityStore } from './cache/entity-store.ts';
 import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
 import type { Graphs } from './graphs.ts';
@@ -125,12 +126,18 @@ function readText(request: FastifyRequest, known: KnownOperations): void {
 interface HealthOptions {
   /** What goes on over sockets and streams. */
   live: () => object;
+  /** How the cache does, where there is one. */
+  entityStore: EntityStore | undefined;
   checks: Readonly<Record<string, () => Promise<Check>>>;
 }
 
 /** Alive, and ready: the gateway is useful as long as it runs, since a lost subgraph costs its own fields only. */
-export function addHealth(app: FastifyInstance, { live, checks }: HealthOptions): void {
-  const report = async () => ({ ...(await healthReport('gateway', checks)), websocket: live() });
+export function addHealth(app: FastifyInstance, { live, entityStore, checks }: HealthOptions): void {
+  const report = async () => ({
+    ...(await healthReport('gateway', checks)),
+    websocket: live(),
+    ...(entityStore && { entityCache: entityStore.counters }),
+  });
   app.get('/health', report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();

@@ -2,6 +2,7 @@ import type { DocumentNode, ExecutionResult, GraphQLScalarType, GraphQLSchema } 
 import type { Identity } from '../shared/identity.ts';
 import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
+import type { EntityStore } from './cache/entity-store.ts';
 import type { Planner } from './engine/planner.ts';
 
 /** One operation of a client: parsed, valid and within the limits. */
@@ -21,7 +22,7 @@ export interface Operation {
   wantsStart?: boolean | undefined;
   /** Its cost shall be in the extensions of the answer. */
   wantsCost?: boolean | undefined;
-  /** Who else may have what is fetched for it. Without, nothing is shared, and what was begun before is not joined afterwards. */
+  /** Who else may have what is fetched for it. Without, nothing is shared or taken from a cache, and what was begun before is not joined afterwards. */
   scope?: FetchScope | undefined;
 }
 
@@ -42,6 +43,8 @@ export interface EngineOptions {
   scalars?: Readonly<Record<string, GraphQLScalarType>> | undefined;
   /** Who plans, where an engine leaves the choice. Default: this thread, while nobody else is served. */
   planner?: Planner | undefined;
+  /** Where entities that are the same for everybody are kept. Default: nowhere. */
+  entityStore?: EntityStore | undefined;
   log: Log;
 }
 

@@ -71,7 +71,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const protocol = socketProtocol({ ...callers, graphs, streams, errors, sessions, known, limits, timeoutMs });
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
-  addHealth(app, { live, checks: options.checks ?? {} });
+  addHealth(app, { live, entityStore: options.entityStore, checks: options.checks ?? {} });
 
   let reloaded = Promise.resolve();
   const change = async (served: Served): Promise<void> => {

@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const path = join(ROOT, 'schema/supergraph.graphql');
   const supergraphSdl = readFileSync(path, 'utf8');
   const gateway = await openGateway({
-    ...gatewaySettings(process.env),
+    ...gatewaySettings(process.env, { redis, prefix: env.QUEUE_PREFIX }),
     supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,

@@ -2,6 +2,7 @@ import type { Check } from '../shared/health.ts';
 import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { UploadSettings } from '../shared/uploads.ts';
+import type { EntityStore } from './cache/entity-store.ts';
 import type { Engine, EngineOptions, Operation } from './engine.ts';
 import type { Sharing } from './flights/share-operations.ts';
 import type { KnownOperations } from './known.ts';
@@ -60,6 +61,8 @@ export interface GatewayOptions {
   heartbeatMs?: number;
   /** What is done once for all who ask for the same at the same time. */
   sharing?: Sharing;
+  /** Where entities that are the same for everybody are kept, between requests and for all gateways. Default: nowhere. */
+  entityStore?: EntityStore | undefined;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
   uploads?: UploadSettings;
   log?: Log;

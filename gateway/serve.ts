@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
+import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { parseEnv, pem, type EnvSource } from '../shared/env.ts';
-import { createLog } from '../shared/log.ts';
+import { createLog, type Log } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
 import { openGateway } from './gateway.ts';
 import type { GatewayOptions } from './options.ts';
@@ -12,12 +13,15 @@ import { followSupergraph } from './follow.ts';
 import { gatewaySettings } from './settings.ts';
 
 /*
- * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database or Redis. Who asks shows a key of
- * API_KEYS_FILE, signs in with a token of ACCESS_TOKEN_PUBLIC_KEY, or both; with `--open` neither is looked at.
+ * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database, and without Redis unless `--cache` names
+ * one. Who asks shows a key of API_KEYS_FILE, signs in with a token of ACCESS_TOKEN_PUBLIC_KEY, or both; with `--open` neither is looked at.
  */
 
 const DEFAULT_PORT = 4000;
 const DRAIN_MS = 10_000;
+const REDIS_PATIENCE_MS = 1_000;
+/** Before every key in Redis. Whoever changes an entity renews its tag there: see `shared/stamps.ts`. */
+const PREFIX = 'soko';
 /** Wider than ours: what others ask of their subgraphs is not known here. A cost says nothing where lists do not tell their size. */
 const LIMITS: GatewayOptions['limits'] = {
   tokens: 15_000,
@@ -30,7 +34,7 @@ const LIMITS: GatewayOptions['limits'] = {
   operationsPerSocket: 500,
 };
 
-const USAGE = 'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME]';
+const USAGE = 'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--cache REDIS_URL]';
 
 const Environment = z.object({
   ACCESS_TOKEN_PUBLIC_KEY: pem,
@@ -48,15 +52,18 @@ interface Options {
   /** `null`: nobody is asked who they are. */
   accessTokenPublicKey: string | null;
   forwardHeaders: string[];
+  /** A Redis for entities that `@cacheControl` calls public. */
+  cache: string | undefined;
 }
 
-async function main({ file, isOpen, ...options }: Options): Promise<void> {
+async function main({ file, isOpen, cache, ...options }: Options): Promise<void> {
   const log = createLog('gateway');
   const subgraphs = openForeignSubgraphs({ log });
   const supergraphSdl = readFileSync(file, 'utf8');
   const served = readable(file, () => subgraphs.of(supergraphSdl));
+  const redis = cache === undefined ? undefined : await openRedis(cache, log);
   const gateway = await openGateway({
-    ...gatewaySettings(isOpen ? openEnvironment() : closedEnvironment()),
+    ...gatewaySettings(isOpen ? openEnvironment() : closedEnvironment(), redis && { redis, prefix: PREFIX }),
     ...served,
     ...options,
     limits: LIMITS,
@@ -70,6 +77,7 @@ async function main({ file, isOpen, ...options }: Options): Promise<void> {
     following.stop();
     await gateway.close();
     await subgraphs.close();
+    redis?.disconnect();
   });
   log.info({ url: gateway.url }, 'listening');
 }
@@ -87,6 +95,14 @@ function closedEnvironment(): EnvSource {
   return { ...process.env, NODE_ENV: 'production', REQUIRE_API_KEY: isRequired || (keys && 'true') };
 }
 
+/** Whoever needs none does not load the client either. */
+async function openRedis(url: string, log: Log): Promise<Redis> {
+  const { Redis } = await import('ioredis');
+  const redis = new Redis(url, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
+  redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
+  return redis;
+}
+
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
@@ -94,6 +110,7 @@ function readOptions(): Options {
       port: { type: 'string' },
       open: { type: 'boolean', default: false },
       'forward-headers': { type: 'string' },
+      cache: { type: 'string' },
     },
   });
   const { supergraph: file, port, open } = values;
@@ -115,6 +132,7 @@ function readOptions(): Options {
       .split(',')
       .map((name) => name.trim())
       .filter(Boolean),
+    cache: values.cache,
   };
 }
 

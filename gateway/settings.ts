@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parseEnv, type EnvSource } from '../shared/env.ts';
+import { createEntityStore, type EntityStoreOptions } from './cache/entity-store.ts';
 import { knownOperations, type KnownOperations } from './known.ts';
 import type { GatewayOptions } from './options.ts';
 import { ApiKeys } from './plugins/use-keys.ts';
@@ -44,6 +45,8 @@ const Shape = z.object({
     .transform((text) => text.split(',').map((level) => level.trim()))
     .transform((levels) => levels.filter((level) => level !== 'none'))
     .pipe(z.array(z.enum(['operations', 'fetches', 'entities']))),
+  /** Off: entities are asked of their subgraphs each time. */
+  ENTITY_CACHE: z.enum(['on', 'off']).default('on'),
   /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
@@ -66,10 +69,11 @@ type FromEnvironment = Pick<
   | 'known'
   | 'plansFile'
   | 'sharing'
+  | 'entityStore'
 >;
 
-/** What the environment says about the gateway, for whatever process it runs in. */
-export function gatewaySettings(environment: EnvSource): FromEnvironment {
+/** What the environment says about the gateway, for whatever process it runs in. `cache` is where entities can be kept, if anywhere. */
+export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptions): FromEnvironment {
   const settings = parseEnv(Settings, environment);
   const {
     NODE_ENV,
@@ -83,6 +87,7 @@ export function gatewaySettings(environment: EnvSource): FromEnvironment {
     ONLY_KNOWN_OPERATIONS: only,
     PLANS_FILE,
     SINGLE_FLIGHT,
+    ENTITY_CACHE,
   } = settings;
   const production = NODE_ENV === 'production';
   const shared = {
@@ -98,6 +103,7 @@ export function gatewaySettings(environment: EnvSource): FromEnvironment {
     known: readKnown(OPERATIONS_FILE, only),
     ...(keys && { keys, requiresKey }),
     ...(PLANS_FILE && { plansFile: PLANS_FILE }),
+    ...(cache && ENTITY_CACHE === 'on' && { entityStore: createEntityStore(cache) }),
   };
   return GATEWAY_ENGINE === 'soko' ? { ...shared, planning: 'worker' } : { ...shared, planning: 'here', openEngine: openReference };
 }

@@ -4,6 +4,7 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { createCache, type Cache } from './cache.ts';
+import { renewTags } from './stamps.ts';
 
 const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 
@@ -229,6 +230,29 @@ describe('invalidate', () => {
     // What was stored last is the old value; nobody may get it.
     await redis.ping();
     expect(await cache.cached('note:n1', 60, async () => 'newest', { groups })).toBe('newest');
+  });
+
+  test('of a tag takes whatever is about it, in every cache, and what was being loaded meanwhile', async () => {
+    const other = createCache(redis, { prefix: `${prefix}:other`, tagPrefix: prefix, patienceMs: 5_000 });
+    const loaded = counter('before', 'after');
+    const tagsOf = (id: string) => [`Note:${id}`];
+    const read = (ids: string[]) =>
+      other.cachedMany(ids, {
+        key: (id) => id,
+        tagsOf,
+        ttlSeconds: 60,
+        load: async (missing) => missing.map(() => `load ${loaded.calls++}`),
+      });
+    await read(['n1', 'n2']);
+    const slow = gate<string>();
+    const overtaken = cache.cached('note:n1', 60, slow.load, { tags: ['Note:n1'] });
+
+    await renewTags(redis, prefix, ['Note:n1']);
+    slow.open('before');
+
+    expect(await overtaken).toBe('before');
+    expect(await cache.cached('note:n1', 60, async () => 'after', { tags: ['Note:n1'] })).toBe('after');
+    expect(await read(['n1', 'n2'])).toEqual(['load 2', 'load 1']);
   });
 
   test('asks for no list of keys', async () => {

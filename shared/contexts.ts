@@ -10,6 +10,7 @@ import type { Orphans } from './orphans.ts';
 import type { Relay } from './relay.ts';
 import type { SagaRunner } from './saga-runner.ts';
 import type { Surroundings } from './runtime.ts';
+import { renewTags } from './stamps.ts';
 import type { Subgraph } from './subgraph.ts';
 import { inTransaction, outsideTransactions } from './store.ts';
 
@@ -38,7 +39,7 @@ const LEAST_PATIENCE_MS = 5_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
 export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
-  const cache = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}` });
+  const cache = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}`, tagPrefix: around.queuePrefix });
 
   function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS }: Origin): AnyContext {
     const ctx = {
@@ -116,6 +117,14 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
     };
     const answer = await inTransaction(db, run, Math.max(outer.deadline, Date.now() + LEAST_PATIENCE_MS));
     if (said.length > 0) relay.kick();
+    // The relay does so too, for certain; this is for whoever reads next, the caller above all.
+    later.push(() =>
+      renewTags(
+        around.redis,
+        around.queuePrefix,
+        said.flatMap(({ definition, data }) => definition.tags(data)),
+      ),
+    );
     for (const result of await Promise.allSettled(later.map((each) => each()))) {
       if (result.status === 'rejected') outer.log.warn({ err: result.reason }, 'something that was to follow a commit failed');
     }

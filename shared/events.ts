@@ -30,6 +30,8 @@ export interface EventDefinition<T = unknown> {
   schema: z.ZodType<T>;
   /** Live topics the event also appears on, computed from its payload. */
   topics: (data: T) => string[];
+  /** What it changed, as caches name it (`stamps.ts`): once it has left, nobody is given what was kept of that before. */
+  tags: (data: T) => string[];
   /** Set for work items: the one queue that does the work. */
   queue: string | undefined;
   /** Top-level texts that are secrets: they are sealed from the outbox to the handler. */
@@ -39,11 +41,13 @@ export interface EventDefinition<T = unknown> {
 interface EventOptions<T> {
   version?: number;
   topics?: (data: T) => string[];
+  tags?: (data: T) => string[];
 }
 
 /** A fact in the past tense, `Noun.PastParticiple`. Fields are only added; a breaking change is a new version beside the old one. */
 export function defineEvent<T>(type: string, schema: z.ZodType<T>, options: EventOptions<T> = {}): EventDefinition<T> {
-  return definition(type, schema, { version: options.version ?? 1, topics: options.topics ?? (() => []), queue: undefined, sealed: [] });
+  const { version = 1, topics = none, tags = none } = options;
+  return definition(type, schema, { version, topics, tags, queue: undefined, sealed: [] });
 }
 
 /**
@@ -53,10 +57,12 @@ export function defineEvent<T>(type: string, schema: z.ZodType<T>, options: Even
 export function defineWork<T>(
   queue: string,
   schema: z.ZodType<T>,
-  { sealed: secrets = [] }: { sealed?: readonly (keyof T & string)[] } = {},
+  { sealed: secrets = [], tags = none }: { sealed?: readonly (keyof T & string)[]; tags?: (data: T) => string[] } = {},
 ): EventDefinition<T> {
-  return definition(queue, schema, { version: 1, topics: () => [], queue, sealed: secrets });
+  return definition(queue, schema, { version: 1, topics: none, tags, queue, sealed: secrets });
 }
+
+const none = (): string[] => [];
 
 function definition<T>(type: string, schema: z.ZodType<T>, rest: Omit<EventDefinition<T>, 'type' | 'schema'>): EventDefinition<T> {
   const create = (data: T): Said<T> => ({ definition: made, data });

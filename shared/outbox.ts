@@ -15,6 +15,8 @@ export interface OutboxRow {
   correlationId: string;
   data: unknown;
   topics: string[];
+  /** Absent in rows from before there were any. */
+  tags?: string[];
   /** Cursor that each topic gave it, kept so that a wiped Redis can be filled again under the same cursors. */
   cursors: Record<string, string>;
   /** Queues that must still have its effect. */
@@ -58,7 +60,8 @@ export async function writeOutbox(db: Connection, said: readonly Said<any>[], sa
     const payload = sealed(definition, definition.schema.parse(data));
     const waiting = definition.queue ? [definition.queue] : saying.consumersOf(definition.type);
     const topics = definition.topics(payload);
-    const isHeard = waiting.length > 0 || topics.length > 0;
+    const tags = definition.tags(payload);
+    const isHeard = waiting.length > 0 || topics.length > 0 || tags.length > 0;
     return {
       // Wall-clock ids: rows must leave in the order of their commits even while a test moves the domain's clock.
       _id: newId('evt'),
@@ -68,6 +71,7 @@ export async function writeOutbox(db: Connection, said: readonly Said<any>[], sa
       correlationId: saying.correlationId,
       data: payload,
       topics,
+      tags,
       cursors: {},
       waiting,
       // What nobody hears yet is kept for whoever looks, and has nowhere to go.

@@ -5,6 +5,7 @@ import type { Leases } from './leases.ts';
 import type { Live } from './live.ts';
 import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
 import type { Queues } from './queues.ts';
+import { renewTags } from './stamps.ts';
 
 interface RelayOptions {
   subgraph: string;
@@ -87,6 +88,12 @@ export function createRelay(options: RelayOptions) {
   async function sendNew(): Promise<void> {
     for (;;) {
       const fresh = await rows.find({ state: 'NEW' }).sort({ _id: 1 }).limit(BATCH).toArray();
+      // First, so that whoever hears of a change and asks is not given what was kept before.
+      await renewTags(
+        redis,
+        prefix,
+        fresh.flatMap(({ tags = [] }) => tags),
+      );
       const sent: Sent[] = [];
       const at = Date.now();
       try {

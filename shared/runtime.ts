@@ -20,6 +20,7 @@ import { createOutbox } from './outbox.ts';
 import type { Queues } from './queues.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { runSubscription } from './run-subscription.ts';
+import { extensionsFor } from './same-for-all.ts';
 import { createSagaRunner, type SagaRunner } from './saga-runner.ts';
 import { createSagaIndexes } from './saga-store.ts';
 import { buildSchema, completeTypeDefs } from './schema.ts';
@@ -210,7 +211,8 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     async execute(request) {
       const { args, errors } = prepare(request);
       if (!args) return { errors };
-      return masked(await run(args), request.correlationId);
+      const answer = masked(await run(args), request.correlationId);
+      return { ...answer, ...extensionsFor(args.contextValue) };
     },
     async subscribe(request) {
       // A stream outlives the request that opened it: each of its events has time of its own.

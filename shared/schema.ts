@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type GraphQLSchema } from 'graphql';
+import type { AnyContext } from './context.ts';
 import { operationsResolvers, operationsPermissions, operationsTypeDefs } from './operations.ts';
 import { guard, type Permissions } from './permissions.ts';
+import { noteReference } from './same-for-all.ts';
 import { scalars } from './scalars.ts';
 import type { Resolvers, Subgraph } from './subgraph.ts';
 
@@ -20,20 +22,29 @@ export function buildSchema(subgraph: Subgraph): GraphQLSchema {
     subgraph.operations ? operationsResolvers : {},
     subgraph.resolvers,
   ]);
-  const schema = buildSubgraphSchema([{ typeDefs: parse(completeTypeDefs(subgraph)), resolvers: namedOnly(resolvers) }]);
+  const schema = buildSubgraphSchema([
+    { typeDefs: parse(completeTypeDefs(subgraph)), resolvers: withReferences(resolvers, subgraph.sameForAll) },
+  ]);
   const permissions = subgraph.operations ? mergeResolvers([operationsPermissions, subgraph.permissions]) : subgraph.permissions;
   return guard(schema, permissions as Permissions);
 }
 
-type ResolveReference = (reference: { id?: unknown }, ...rest: unknown[]) => unknown;
+type ResolveReference = (reference: { id?: unknown }, ctx: AnyContext, ...rest: unknown[]) => unknown;
 
-/** Entities are known by their `id`, but a reference may carry anything in its place: what is no text names nothing. */
-function namedOnly(resolvers: Resolvers): Resolvers {
+/**
+ * Entities are known by their `id`, but a reference may carry anything in its place: what is no text names nothing. What is found is noted, so
+ * that the answer can say who else would be given the same.
+ */
+function withReferences(resolvers: Resolvers, sameForAll: Subgraph['sameForAll']): Resolvers {
   const types = Object.entries(resolvers).map(([type, fields]) => {
     const resolve: ResolveReference | undefined = fields.__resolveReference;
     if (!resolve) return [type, fields];
-    const named: ResolveReference = (reference, ...rest) => (typeof reference.id === 'string' ? resolve(reference, ...rest) : null);
-    return [type, { ...fields, __resolveReference: named }];
+    const found: ResolveReference = async (reference, ctx, ...rest) => {
+      const object: unknown = typeof reference.id === 'string' ? await resolve(reference, ctx, ...rest) : null;
+      if (object !== null && object !== undefined) noteReference(ctx, sameForAll[type]?.(object as never, ctx as never) ?? 0);
+      return object;
+    };
+    return [type, { ...fields, __resolveReference: found }];
   });
   return Object.fromEntries(types);
 }

@@ -7,6 +7,7 @@ import type { AnyContext, Context } from './context.ts';
 import type { EventHandler } from './events.ts';
 import type { JobHandler } from './jobs.ts';
 import type { Permissions } from './permissions.ts';
+import type { SameForAll } from './same-for-all.ts';
 import type { Saga } from './sagas.ts';
 
 export type Handler<C extends AnyContext = AnyContext> = EventHandler<C> | CommandHandler<C> | JobHandler<C>;
@@ -23,6 +24,8 @@ export interface Subgraph<M = any, L = any, P = any> {
   loaders: (models: M, ctx: Context<M, unknown, P>) => L;
   resolvers: Resolvers;
   permissions: Permissions;
+  /** By type; what is not here may look different to everyone, as far as a cache is concerned. */
+  sameForAll: Readonly<Record<string, SameForAll>>;
   handlers: Handler<any>[];
   sagas: Saga<any, any>[];
   /** Third parties, made once for the process; a test hands in others. */
@@ -43,6 +46,7 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   loaders: (models: M, ctx: Context<M, unknown, P>) => L;
   resolvers: Resolvers;
   permissions: Permissions;
+  sameForAll?: Readonly<Record<string, SameForAll<any, Context<M, L, P>>>>;
   handlers?: Handler<any>[];
   sagas?: Saga<any, any>[];
   settings?: S;
@@ -61,6 +65,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     loaders,
     resolvers,
     permissions,
+    sameForAll: options.sameForAll ?? {},
     handlers: options.handlers ?? [],
     sagas: options.sagas ?? [],
     ports: (options.ports ?? (() => ({}))) as Subgraph<M, L, P>['ports'],

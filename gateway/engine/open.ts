@@ -1,6 +1,8 @@
 import type { ExecutionResult } from 'graphql';
 import { askSubgraph, openStream, withProblems } from '../ask-subgraph.ts';
 import { isStart, type Engine, type EngineOptions, type IncrementalResult, type Operation } from '../engine.ts';
+import type { SubgraphRequest } from '../../shared/transport.ts';
+import { cacheEntities } from '../cache/cache-entities.ts';
 import { guarded, mapEvents } from '../events.ts';
 import { shareFetches } from '../flights/share-fetches.ts';
 import { createTurns } from '../live/turns.ts';
@@ -22,17 +24,21 @@ export interface SokoEngine extends Engine {
 const EVENTS_PER_TURN = 50;
 
 /** Soko's own engine: runs Apollo's query plans, each compiled once. */
-export function openEngine({ supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), log }: EngineOptions): SokoEngine {
+export function openEngine(options: EngineOptions): SokoEngine {
+  const { supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), entityStore: store, log } = options;
   const supergraph = loadSupergraph(planner.reading, scalars);
+  const { schema } = supergraph;
+  const ask = (subgraph: string, request: SubgraphRequest) => askSubgraph(subgraph, transports[subgraph], request, log);
   const kit: Kit = {
-    ask: shareFetches((subgraph, request) => askSubgraph(subgraph, transports[subgraph], request, log)),
+    // The cache is asked by those who fly, not by those who join: what they get may be older than what they know of the cache.
+    ask: shareFetches(ask, store && cacheEntities(ask, { supergraphSdl, schema, store })),
     isOfType: supergraph.isOfType,
   };
   const turn = createTurns(EVENTS_PER_TURN);
   const preparations = createPreparations({ supergraph, planner, kit });
 
   return {
-    schema: supergraph.schema,
+    schema,
     preparations,
     planner,
     execute: (operation) =>

@@ -8,8 +8,11 @@ import { copyOf, createFlights, type Flights } from './flights.ts';
 type Ask = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
 type AskWithin = (subgraph: string, request: SubgraphRequest, scope: FetchScope | undefined) => Promise<ExecutionResult>;
 
-/** Asks a subgraph once for all who want the same of it, within the same scope, at the same time. */
-export function shareFetches(ask: Ask): AskWithin {
+/**
+ * Asks a subgraph once for all who want the same of it, within the same scope, at the same time. `askWithin` is how they are asked who have a
+ * scope; by default like all others.
+ */
+export function shareFetches(ask: Ask, askWithin: Ask = ask): AskWithin {
   const fetches = createFlights<ExecutionResult>(copyOf);
   const entities = createFlights<Entity>(copyOf);
 
@@ -26,10 +29,12 @@ export function shareFetches(ask: Ask): AskWithin {
     const { representations, ...variables } = request.variables ?? {};
     const key = JSON.stringify([subgraph, request.query, variables, scope.key]);
     if (!Array.isArray(representations))
-      return scope.fetches ? fetches.join(key, (signal) => ask(subgraph, { ...request, signal }), request.signal) : ask(subgraph, request);
-    if (!scope.entities) return ask(subgraph, request);
+      return scope.fetches
+        ? fetches.join(key, (signal) => askWithin(subgraph, { ...request, signal }), request.signal)
+        : askWithin(subgraph, request);
+    if (!scope.entities) return askWithin(subgraph, request);
     return askEntities(entities, key, request, (missing, signal) =>
-      ask(subgraph, { ...request, signal, variables: { ...variables, representations: missing } }),
+      askWithin(subgraph, { ...request, signal, variables: { ...variables, representations: missing } }),
     );
   };
 }

@@ -25,7 +25,6 @@ export interface ShareOptions {
 export function shareOperations(engine: Engine, { sharing, scopeOf }: ShareOptions): Engine {
   const { operations = true, fetches = true, entities = false } = sharing;
   const flights = createFlights<ExecutionResult | IncrementalResult>((result) => result);
-  if (!operations && !fetches && !entities) return engine;
 
   const query = (operation: Operation): Promise<ExecutionResult | IncrementalResult> => {
     const { source, operationName, variables, wantsCost, signal: own } = operation;

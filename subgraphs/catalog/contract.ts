@@ -6,6 +6,14 @@ const timestamp = z.iso.datetime();
 const productId = z.string();
 /** Whole minor units of the currency. */
 const amount = z.object({ amount: z.number().int(), currency: z.string() });
+/** All of the product, since what is seen of each depends on it. */
+const variantIds = z.array(z.string()).default([]);
+
+const tagsOf = (productIds: readonly string[], ids: readonly string[]): string[] => [
+  ...productIds.map((id) => `Product:${id}`),
+  ...ids.map((id) => `ProductVariant:${id}`),
+];
+const tags = (said: { productId: string; variantIds: string[] }): string[] => tagsOf([said.productId], said.variantIds);
 
 /** `category` is the first of its categories, `price` the lowest of its variants. */
 export const productCreated = defineEvent(
@@ -16,12 +24,14 @@ export const productCreated = defineEvent(
 /** `changes` names the fields that are different now; `variants` when any of them is. */
 export const productUpdated = defineEvent(
   'Product.Updated',
-  z.object({ productId, vendorId: z.string(), changes: z.array(z.string()), timestamp }),
+  z.object({ productId, vendorId: z.string(), changes: z.array(z.string()), variantIds, timestamp }),
+  { tags },
 );
 
 export const productDeleted = defineEvent(
   'Product.Deleted',
   z.object({ productId, vendorId: z.string(), variantIds: z.array(z.string()), timestamp }),
+  { tags },
 );
 
 const VariantCopy = z.object({
@@ -55,4 +65,6 @@ export const importWork = defineWork('catalog-imports', z.object({ importId: z.s
 export const exportWork = defineWork('catalog-exports', z.object({ exportId: z.string(), part: z.number().int() }));
 
 /** What is cached of these products is stale. */
-export const forgetWork = defineWork('catalog-cache', z.object({ productIds: z.array(productId) }));
+export const forgetWork = defineWork('catalog-cache', z.object({ productIds: z.array(productId), variantIds }), {
+  tags: (said) => tagsOf(said.productIds, said.variantIds),
+});

@@ -19,6 +19,7 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) =>
     sharedProduct: new DataLoader<string, Product | null>((ids) =>
       ctx.cache.cachedMany<Product>(ids, {
         key: (id) => `product:${id}`,
+        tagsOf: (id) => [`Product:${id}`],
         ttlSeconds: ctx.ports.cacheSeconds.product,
         load: (missing) => loadShared(models, missing),
       }),

@@ -1,10 +1,11 @@
 import { defineSubgraph } from '../../shared/subgraph.ts';
 import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
-import { models } from './model.ts';
+import { models, type Product } from './model.ts';
 import { permissions } from './permissions.ts';
 import { ports, settings } from './ports.ts';
 import { resolvers } from './resolvers.ts';
+import { publicSeconds, type VariantOfProduct } from './visibility.ts';
 
 export const subgraph = defineSubgraph({
   name: 'catalog',
@@ -13,6 +14,10 @@ export const subgraph = defineSubgraph({
   loaders,
   resolvers,
   permissions,
+  sameForAll: {
+    Product: (product: Product, ctx) => publicSeconds(product, ctx.now()),
+    ProductVariant: ({ product }: VariantOfProduct, ctx) => publicSeconds(product, ctx.now()),
+  },
   handlers,
   settings,
   ports,

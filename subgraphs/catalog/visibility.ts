@@ -14,6 +14,14 @@ export const isReleased = ({ state, publishAt, unpublishAt, deletedAt }: Seen, n
 export const isPublic = (product: Seen & Pick<Product, 'vendorSuspended'>, now: Date): boolean =>
   isReleased(product, now) && !product.vendorSuspended;
 
+const A_DAY = 86_400;
+
+/** For how long everyone sees it, as far as dates tell; 0 when only members of its vendor do. */
+export function publicSeconds(product: Parameters<typeof isPublic>[0], now: Date): number {
+  if (!isPublic(product, now)) return 0;
+  return product.unpublishAt ? (product.unpublishAt.getTime() - now.getTime()) / 1_000 : A_DAY;
+}
+
 /** The same as a filter of the store. */
 export const publicFilter = (now: Date): Record<string, unknown> => ({
   state: 'PUBLISHED',

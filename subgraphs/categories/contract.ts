@@ -4,16 +4,20 @@ import { defineEvent } from '../../shared/events.ts';
 
 const timestamp = z.iso.datetime();
 const categoryId = z.string();
+/** The lists around a category change with it, so that caches forget the whole tree. */
+const tags = (): string[] => ['Category'];
 
-export const categoryCreated = defineEvent('Category.Created', z.object({ categoryId, parentId: z.string().nullable(), timestamp }));
+export const categoryCreated = defineEvent('Category.Created', z.object({ categoryId, parentId: z.string().nullable(), timestamp }), {
+  tags,
+});
 
 /** `changes` names the fields that are different now. */
-export const categoryUpdated = defineEvent('Category.Updated', z.object({ categoryId, changes: z.array(z.string()), timestamp }));
+export const categoryUpdated = defineEvent('Category.Updated', z.object({ categoryId, changes: z.array(z.string()), timestamp }), { tags });
 
 /** The category stands elsewhere in the tree now, and all its descendants with it. */
-export const categoryMoved = defineEvent('Category.Moved', z.object({ categoryId, parentId: z.string().nullable(), timestamp }));
+export const categoryMoved = defineEvent('Category.Moved', z.object({ categoryId, parentId: z.string().nullable(), timestamp }), { tags });
 
-export const categoryDeleted = defineEvent('Category.Deleted', z.object({ categoryId, timestamp }));
+export const categoryDeleted = defineEvent('Category.Deleted', z.object({ categoryId, timestamp }), { tags });
 
 const CategoryCopy = z.object({ id: categoryId, name: z.string(), slug: z.string(), ancestorIds: z.array(categoryId) });
 

@@ -14,6 +14,7 @@ export const loaders = (models: Models, ctx: Context<Models, unknown>) => ({
   topLevel: () =>
     ctx.cache.cached<Category[]>('top', KEPT_SECONDS, () => models.Category.find({ parentId: null }).sort(IN_ORDER).lean(), {
       groups: [TREE],
+      tags: ['Category'],
     }),
 });
 
@@ -22,6 +23,6 @@ export type Ctx = Context<Models, ReturnType<typeof loaders>>;
 function childrenOf(models: Models, { cache }: Pick<AnyContext, 'cache'>): DataLoader<string, Category[]> {
   const stored = manyBy<Category>(models.Category, 'parentId', { sort: IN_ORDER });
   const load = (ids: string[]): Promise<Category[][]> => Promise.all(ids.map((id) => stored.load(id)));
-  const kept = { key: (id: string) => `children:${id}`, ttlSeconds: KEPT_SECONDS, groups: [TREE], load };
+  const kept = { key: (id: string) => `children:${id}`, ttlSeconds: KEPT_SECONDS, groups: [TREE], tagsOf: () => ['Category'], load };
   return new DataLoader(async (ids) => (await cache.cachedMany<Category[]>(ids, kept)) as Category[][]);
 }

@@ -6,17 +6,18 @@ import { defineEvent } from '../../shared/events.ts';
 
 const timestamp = z.iso.datetime();
 const vendorId = z.string();
+const tags = (said: { vendorId: string }): string[] => [`Vendor:${said.vendorId}`];
 
 /** The operator let a vendor in: its store is open from now on. */
 export const vendorApproved = defineEvent('Vendor.Approved', z.object({ vendorId, storeName: z.string(), ownerId: z.string(), timestamp }));
 
 /** A vendor may not sell any more, until it is reinstated. */
-export const vendorSuspended = defineEvent('Vendor.Suspended', z.object({ vendorId, reason: z.string(), timestamp }));
+export const vendorSuspended = defineEvent('Vendor.Suspended', z.object({ vendorId, reason: z.string(), timestamp }), { tags });
 
-export const vendorReinstated = defineEvent('Vendor.Reinstated', z.object({ vendorId, timestamp }));
+export const vendorReinstated = defineEvent('Vendor.Reinstated', z.object({ vendorId, timestamp }), { tags });
 
 /** `changes` names the fields of the store that are different now. */
-export const vendorUpdated = defineEvent('Vendor.Updated', z.object({ vendorId, changes: z.array(z.string()), timestamp }));
+export const vendorUpdated = defineEvent('Vendor.Updated', z.object({ vendorId, changes: z.array(z.string()), timestamp }), { tags });
 
 export const vendorMemberAdded = defineEvent('Vendor.MemberAdded', z.object({ vendorId, userId: z.string(), role: z.string(), timestamp }));
 

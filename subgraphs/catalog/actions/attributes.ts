@@ -5,8 +5,9 @@ import { isDuplicateKey } from '../../../shared/store.ts';
 import { productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { ATTRIBUTE_TYPES, OPTION_TYPES } from '../attribute-types.ts';
-import type { Attribute, AttributeOption, Product } from '../model.ts';
+import type { Attribute, AttributeOption } from '../model.ts';
 import { checkVersion } from './editing.ts';
+import { KNOWN_BY, namesOf, type KnownBy } from './known-by.ts';
 
 const name = text({ min: 1, max: 60 });
 const option = z.object({
@@ -127,7 +128,7 @@ const relabelled = (before: Attribute, chosen: AttributeOption[]): AttributeOpti
 
 async function relabel(ctx: Ctx, { id, value, label }: { id: string; value: string; label: string }): Promise<void> {
   const filter = { 'variants.axes': { $elemMatch: { attributeId: id, value } } };
-  const found = await ctx.models.Product.find(filter, { vendorId: 1 }).lean<Pick<Product, '_id' | 'vendorId'>[]>();
+  const found = await ctx.models.Product.find(filter, KNOWN_BY).lean<KnownBy[]>();
   if (found.length === 0) return;
   const timestamp = ctx.now().toISOString();
   await ctx.models.Product.updateMany(
@@ -135,5 +136,5 @@ async function relabel(ctx: Ctx, { id, value, label }: { id: string; value: stri
     { $set: { 'variants.$[].axes.$[axis].text': label } },
     { arrayFilters: [{ 'axis.attributeId': id, 'axis.value': value }] },
   );
-  ctx.publish(...found.map(({ _id, vendorId }) => productUpdated({ productId: _id, vendorId, changes: ['variants'], timestamp })));
+  ctx.publish(...found.map((product) => productUpdated({ ...namesOf(product), changes: ['variants'], timestamp })));
 }

@@ -83,7 +83,13 @@ export function changed(before: Product, changes: Changes, now: Date) {
   const { lowestPrice } = summaryOf({ ...before, ...changes });
   const price = lowestPrice?.amount === before.lowestPrice?.amount ? [] : ['price'];
   const names = Object.keys(changes).filter((name) => name !== 'nameKey');
-  return productUpdated({ productId: before._id, vendorId: before.vendorId, changes: [...names, ...price], timestamp: now.toISOString() });
+  return productUpdated({
+    productId: before._id,
+    vendorId: before.vendorId,
+    changes: [...names, ...price],
+    variantIds: [...new Set([...before.variants, ...(changes.variants ?? [])].map(({ _id }) => _id))],
+    timestamp: now.toISOString(),
+  });
 }
 
 /** Somebody else took a slug or SKU between the look and the write. */

@@ -1,6 +1,8 @@
 import type { Envelope } from '../../../shared/events.ts';
 import { forgetWork, productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
+import type { Product } from '../model.ts';
+import { KNOWN_BY, namesOf, type KnownBy } from './known-by.ts';
 import { CATEGORY_PAGES, PAGES } from './lists.ts';
 
 /** What everyone was told about these products, and about which there are, is asked of the store again. */
@@ -46,11 +48,11 @@ export async function hearProduct(ctx: Ctx, { productId, vendorId }: { productId
   if (vendor) {
     const { suspended } = vendor;
     await ctx.transaction(async (inner) => {
-      const { modifiedCount } = await inner.models.Product.updateOne(
+      const product = await inner.models.Product.findOneAndUpdate(
         { _id: productId, vendorSuspended: !suspended },
         { $set: { vendorSuspended: suspended } },
-      );
-      if (modifiedCount > 0) inner.publish(forgetWork({ productIds: [productId] }));
+      ).lean<Product>();
+      if (product) inner.publish(forget([product]));
     });
   }
   await forgetProducts(ctx, [productId]);
@@ -72,21 +74,26 @@ async function setSuspended(
   const known = await ctx.models.VendorState.findById(vendorId).lean();
   if (known && known.at > at) return;
   await ctx.models.VendorState.updateOne({ _id: vendorId }, { $set: { suspended, at } }, { upsert: true });
-  const found = await ctx.models.Product.find({ vendorId, vendorSuspended: !suspended }, { _id: 1 }).lean<{ _id: string }[]>();
+  const found = await ctx.models.Product.find({ vendorId, vendorSuspended: !suspended }, KNOWN_BY).lean<KnownBy[]>();
   await ctx.models.Product.updateMany({ vendorId, vendorSuspended: !suspended }, { $set: { vendorSuspended: suspended } });
-  const ids = found.map(({ _id }) => _id);
-  for (let at = 0; at < ids.length; at += FORGOTTEN_AT_ONCE) ctx.publish(forgetWork({ productIds: ids.slice(at, at + FORGOTTEN_AT_ONCE) }));
+  for (let at = 0; at < found.length; at += FORGOTTEN_AT_ONCE) ctx.publish(forget(found.slice(at, at + FORGOTTEN_AT_ONCE)));
 }
 
-const FORGOTTEN_AT_ONCE = 500;
+const FORGOTTEN_AT_ONCE = 100;
+
+const forget = (products: readonly Pick<Product, '_id' | 'variants'>[]) =>
+  forgetWork({
+    productIds: products.map(({ _id }) => _id),
+    variantIds: products.flatMap(({ variants }) => variants.map(({ _id }) => _id)),
+  });
 
 /** Comes through the outbox, so that it happens after the commit: what is forgotten before may be remembered again as it was. */
 export const hearForget = (ctx: Ctx, { productIds }: { productIds: string[] }): Promise<void> => forgetProducts(ctx, productIds);
 
 /** No product stands on a shelf that is gone. */
 export async function dropCategory(ctx: Ctx, { categoryId }: { categoryId: string }): Promise<void> {
-  const found = await ctx.models.Product.find({ categoryIds: categoryId }, { vendorId: 1 }).lean<{ _id: string; vendorId: string }[]>();
+  const found = await ctx.models.Product.find({ categoryIds: categoryId }, KNOWN_BY).lean<KnownBy[]>();
   await ctx.models.Product.updateMany({ categoryIds: categoryId }, { $pull: { categoryIds: categoryId }, $inc: { version: 1 } });
   const timestamp = ctx.now().toISOString();
-  ctx.publish(...found.map(({ _id, vendorId }) => productUpdated({ productId: _id, vendorId, changes: ['categoryIds'], timestamp })));
+  ctx.publish(...found.map((product) => productUpdated({ ...namesOf(product), changes: ['categoryIds'], timestamp })));
 }

@@ -1,0 +1,105 @@
+import {
+  getNamedType,
+  isCompositeType,
+  isInterfaceType,
+  Kind,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  type SelectionSetNode,
+} from 'graphql';
+import type { Annotations } from '../annotations.ts';
+import { fieldOf } from '../documents.ts';
+
+/** What `@cacheControl` says at one place. */
+export interface Hint {
+  maxAge?: number;
+  scope?: string;
+  inheritMaxAge?: boolean;
+}
+
+export interface Hints {
+  ofType: (name: string) => Hint;
+  /** What is said at the field goes before what is said at its type; behind an interface, one that is private makes it private for all. */
+  ofField: (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => Hint;
+}
+
+export function readHints(annotations: Annotations, schema: GraphQLSchema): Hints {
+  const hintAt = (coordinate: string): Hint => annotations.of('cacheControl', coordinate)[0] ?? {};
+  return {
+    ofType: hintAt,
+    ofField(parent, { name, type }) {
+      const hint = { ...hintAt(getNamedType(type).name), ...hintAt(`${parent.name}.${name}`) };
+      const behind = isInterfaceType(parent) ? schema.getPossibleTypes(parent) : [];
+      return behind.some((each) => hintAt(`${each.name}.${name}`).scope === 'PRIVATE') ? { ...hint, scope: 'PRIVATE' } : hint;
+    },
+  };
+}
+
+/** How long what a selection gives may be kept, and for whom. */
+export interface CachePolicy {
+  /** In seconds; infinite where nothing was selected that has an age. */
+  maxAge: number;
+  /** It is the same for everybody: each of its coordinates says so. */
+  isPublic: boolean;
+}
+
+export interface Selected {
+  node: FieldNode;
+  parent: GraphQLNamedType;
+  field: GraphQLField<unknown, unknown>;
+  hint: Hint;
+}
+
+interface Walk {
+  schema: GraphQLSchema;
+  hints: Hints;
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** Its fields inherit nothing. */
+  root?: GraphQLNamedType;
+  /** Told of each field on the way; of those that clients cannot see, without a definition. */
+  onField?: (selected: Selected | undefined) => void;
+}
+
+/** The policy of a selection on a type, where `start` is that of the object itself. */
+export function policyOfSelection(set: SelectionSetNode, type: GraphQLNamedType, start: CachePolicy, walk: Walk): CachePolicy {
+  const { schema, hints, fragments, root, onField } = walk;
+  const seen = new Set<string>();
+  let { maxAge, isPublic } = start;
+
+  const walkField = (field: GraphQLField<unknown, unknown>, node: FieldNode, parent: GraphQLNamedType, isWithinPublic: boolean): void => {
+    const hint = hints.ofField(parent, field);
+    const fieldType = getNamedType(field.type);
+    const inherits = hint.inheritMaxAge === true || (parent !== root && !isCompositeType(fieldType));
+    maxAge = Math.min(maxAge, hint.maxAge ?? (inherits ? maxAge : 0));
+    const isFieldPublic = hint.scope === undefined ? inherits && isWithinPublic : hint.scope === 'PUBLIC';
+    isPublic &&= isFieldPublic;
+    onField?.({ node, parent, field, hint });
+    if (node.selectionSet) walkSet(node.selectionSet, fieldType, isFieldPublic);
+  };
+  const walkSet = ({ selections }: SelectionSetNode, parent: GraphQLNamedType, isWithinPublic: boolean): void => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const field = fieldOf(parent, selection);
+        if (field) walkField(field, selection, parent, isWithinPublic);
+        // How much of the schema is shown is a matter of who asks.
+        else if (selection.name.value !== '__typename') {
+          isPublic = false;
+          onField?.(undefined);
+        }
+        continue;
+      }
+      const spread = selection.kind === Kind.FRAGMENT_SPREAD ? `${selection.name.value} ${isWithinPublic}` : undefined;
+      if (spread !== undefined && seen.has(spread)) continue;
+      if (spread !== undefined) seen.add(spread);
+      const part = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value)! : selection;
+      const partType = part.typeCondition ? schema.getType(part.typeCondition.name.value)! : parent;
+      // What one type is said to be says nothing of the others that may stand there.
+      walkSet(part.selectionSet, partType, isWithinPublic && partType === parent);
+    }
+  };
+  walkSet(set, type, type !== root && start.isPublic);
+  return { maxAge, isPublic };
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parse, type ExecutionResult } from 'graphql';
+import { Redis } from 'ioredis';
+import type { Viewer } from '../../shared/identity.ts';
+import { createLog } from '../../shared/log.ts';
+import { renewTags } from '../../shared/stamps.ts';
+import { openEngine } from '../engine/open.ts';
+import type { Engine } from '../engine.ts';
+import { applyRules, readRules } from '../rules.ts';
+import { createEntityStore, type EntityStore } from './entity-store.ts';
+import { openLibrary, type Library } from './test-library.ts';
+
+/*
+ * Readers of all kinds read and write a library through two gateways that share a cache. Fields that depend on the viewer answer with his name,
+ * so that an answer which is not the one without a cache is either stale or somebody else's.
+ */
+
+const redis = new Redis(process.env['REDIS_URL']!);
+const prefix = `t${randomUUID().slice(0, 8)}`;
+let library: Library;
+let store: EntityStore;
+let cached: Engine[];
+let plain: Engine;
+
+beforeAll(async () => {
+  await redis.ping();
+  library = openLibrary();
+  store = createEntityStore({ redis, prefix, patienceMs: 5_000 });
+  cached = [engineOf(store), engineOf(store)];
+  plain = engineOf(undefined);
+});
+afterAll(() => redis.quit());
+
+function engineOf(entityStore: EntityStore | undefined): Engine {
+  const { supergraphSdl, notes, books } = library;
+  const core = openEngine({ supergraphSdl, transports: { notes, books }, entityStore, log: createLog('test') });
+  return applyRules(core, readRules(supergraphSdl, core.schema), { operations: false, fetches: false });
+}
+
+const VIEWERS: (Viewer | null)[] = [
+  null,
+  { id: 'p1', roles: [], scopes: [] },
+  { id: 'p1', roles: [], scopes: ['read'] },
+  { id: 'p2', roles: [], scopes: ['read'] },
+];
+const IDS = ['a', 'b', 'z'];
+const FIELDS = ['title', 'pages(from: 2)', 'brief', 'mine', 'guarded', 'scoped', 'author { name }', 'next { id }', 'sequel { id title }'];
+
+interface Reading {
+  ids: string[];
+  fields: string[];
+  shelf: boolean;
+  viewer: Viewer | null;
+  gateway: number;
+}
+
+const reading: fc.Arbitrary<Reading> = fc.record({
+  ids: fc.subarray(IDS, { minLength: 1 }),
+  fields: fc.subarray(FIELDS, { minLength: 1, maxLength: 2 }),
+  shelf: fc.boolean(),
+  viewer: fc.constantFrom(...VIEWERS),
+  gateway: fc.nat({ max: 1 }),
+});
+const writing = fc.record({ id: fc.constantFrom(...IDS), title: fc.string({ maxLength: 3 }) });
+const steps = fc.array(fc.oneof({ arbitrary: reading, weight: 4 }, { arbitrary: writing, weight: 1 }), { minLength: 10, maxLength: 20 });
+
+const ask = (engine: Engine, { ids, fields, shelf, viewer }: Reading) => {
+  const source = `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields.join(' ')} } ${shelf ? 'shelf { name }' : ''} } }`;
+  return engine.execute({
+    source,
+    document: parse(source),
+    variables: {},
+    identity: { issuer: 'gateway', viewer },
+    correlationId: 'test',
+    deadline: Date.now() + 20_000,
+  }) as Promise<ExecutionResult>;
+};
+
+const plainly = ({ data, errors = [] }: ExecutionResult): unknown => [
+  JSON.parse(JSON.stringify(data)),
+  errors.map(({ path, extensions }) => `${path?.join('.')} ${String(extensions['code'])}`).toSorted(),
+];
+
+test('every reader is answered as he would be without the cache', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (taken) => {
+      for (const step of taken) {
+        if ('title' in step) {
+          library.titles.set(step.id, step.title);
+          // A part is named by the events of its whole as well.
+          await renewTags(
+            redis,
+            prefix,
+            IDS.map((id) => `Book:${id}`),
+          );
+          continue;
+        }
+        expect(plainly(await ask(cached[step.gateway]!, step))).toEqual(plainly(await ask(plain, step)));
+      }
+    }),
+    { numRuns: 60 },
+  );
+  expect(store.counters.hits).toBeGreaterThan(30);
+}, 60_000);

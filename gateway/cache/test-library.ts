@@ -1,0 +1,104 @@
+import { composeSupergraph } from '../../schema/compose.ts';
+import { plainSubgraph, type PlainSubgraph } from '../../shared/testing/plain-subgraph.ts';
+import type { SubgraphRequest } from '../../shared/transport.ts';
+
+/* Notes that refer to books of another subgraph, in which everything is cacheable that `@cacheControl` can call so. For tests of the cache. */
+
+const LINK = `extend schema
+  @link(url: "https://specs.apollo.dev/federation/v2.9",
+    import: ["@key", "@authenticated", "@requiresScopes", "@composeDirective", "@shareable"])
+  @link(url: "https://example.org/cacheControl/v1.0", import: ["@cacheControl"])
+  @composeDirective(name: "@cacheControl")
+directive @cacheControl(maxAge: Int, scope: cacheControl__Scope, inheritMaxAge: Boolean) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
+enum cacheControl__Scope { PUBLIC PRIVATE }
+`;
+
+const NOTES = `${LINK}
+  type Query { notes(ids: [ID!]!): [Note!]! }
+  type Mutation { touch(id: ID!): Note }
+  type Note { book: Book  shelf: Shelf  loan: Loan }
+  type Book @key(fields: "id") { id: ID! }
+  type Shelf @key(fields: "id") { id: ID! }
+  type Loan @key(fields: "id") { id: ID! }
+`;
+
+const bookSdl = (more: string): string => `${LINK}
+  type Query { books: Int }
+  type Book @key(fields: "id") @cacheControl(maxAge: 60, scope: PUBLIC) {
+    id: ID!
+    title: String
+    pages(from: Int): Int
+    brief: String @cacheControl(maxAge: 5)
+    now: String @cacheControl(maxAge: 0)
+    mine: String @cacheControl(maxAge: 60, scope: PRIVATE)
+    guarded: String @authenticated
+    scoped: String @requiresScopes(scopes: [["read"]])
+    author: Author
+    next: Book
+    sequel: Book @cacheControl(inheritMaxAge: true)
+    unhinted: Thing
+    ${more}
+  }
+  type Author @cacheControl(inheritMaxAge: true) { name: String }
+  type Thing { name: String }
+  type Shelf @key(fields: "id") @cacheControl(maxAge: 60) { id: ID! name: String }
+  type Loan @key(fields: "id") { id: ID! name: String }
+`;
+
+export interface Library {
+  supergraphSdl: string;
+  notes: PlainSubgraph;
+  books: PlainSubgraph;
+  /** What there is, by id; tests change it. */
+  titles: Map<string, string>;
+  /** A title that was read is not told before `until`. */
+  hold: { read: () => void; until: Promise<unknown> };
+}
+
+export function openLibrary({ more = '' }: { more?: string } = {}): Library {
+  const titles = new Map([...'abcdef'].map((id) => [id, `Title ${id}`]));
+  const hold: Library['hold'] = { read: () => undefined, until: Promise.resolve() };
+  const notes = plainSubgraph({
+    name: 'notes',
+    typeDefs: NOTES,
+    resolvers: {
+      Query: { notes: (_root: unknown, { ids }: { ids: string[] }) => ids.map(noteOf) },
+      Mutation: { touch: (_root: unknown, { id }: { id: string }) => noteOf(id) },
+    },
+  });
+  const byId = ({ id }: { id: string }) => (titles.has(id) ? { id } : null);
+  const viewerOf = ({ identity }: SubgraphRequest): string => identity.viewer?.id ?? 'nobody';
+  const books = plainSubgraph({
+    name: 'books',
+    typeDefs: bookSdl(more),
+    resolvers: {
+      Query: { books: () => titles.size },
+      Book: {
+        __resolveReference: byId,
+        async title({ id }: { id: string }) {
+          const title = titles.get(id);
+          hold.read();
+          await hold.until;
+          if (title === 'broken') throw new Error('broken');
+          return title;
+        },
+        pages: (_book: unknown, { from = 0 }: { from?: number }) => 100 - from,
+        brief: ({ id }: { id: string }) => `brief ${id}`,
+        now: () => 'now',
+        mine: (_book: unknown, _args: unknown, request: SubgraphRequest) => `of ${viewerOf(request)}`,
+        guarded: (_book: unknown, _args: unknown, request: SubgraphRequest) => `for ${viewerOf(request)}`,
+        scoped: (_book: unknown, _args: unknown, request: SubgraphRequest) => `for ${viewerOf(request)}`,
+        author: ({ id }: { id: string }) => ({ name: `Author of ${id}` }),
+        next: ({ id }: { id: string }) => byId({ id: String.fromCharCode(id.charCodeAt(0) + 1) }),
+        sequel: ({ id }: { id: string }) => byId({ id: String.fromCharCode(id.charCodeAt(0) + 1) }),
+        unhinted: () => ({ name: 'thing' }),
+      },
+      Shelf: { __resolveReference: byId, name: (_shelf: unknown, _args: unknown, request: SubgraphRequest) => `for ${viewerOf(request)}` },
+      Loan: { __resolveReference: byId, name: ({ id }: { id: string }) => `loan ${id}` },
+    },
+  });
+  const supergraphSdl = composeSupergraph([notes, books].map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
+  return { supergraphSdl, notes, books, titles, hold };
+}
+
+const noteOf = (id: string) => ({ book: { id }, shelf: { id }, loan: { id } });
