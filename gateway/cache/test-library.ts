@@ -56,7 +56,7 @@ export interface Library {
 }
 
 export function openLibrary({ more = '' }: { more?: string } = {}): Library {
-  const titles = new Map([...'abcdef'].map((id) => [id, `Title ${id}`]));
+  const titles = new Map(['a', 'b', 'c', 'd', 'e', 'f'].map((id) => [id, `Title ${id}`]));
   const hold: Library['hold'] = { read: () => undefined, until: Promise.resolve() };
   const notes = plainSubgraph({
     name: 'notes',
