@@ -185,11 +185,7 @@ describe('who asks', () => {
   test('is not shared with where nothing is said of whom it is for, unless the subgraph says so of its answer', async () => {
     const source = '{ notes(ids: ["a"]) { shelf { name } } }';
     let seconds = 0;
-    const execute: SubgraphTransport['execute'] = async (request) => ({
-      ...(await library.books.execute(request)),
-      extensions: { sameForAllSeconds: seconds },
-    });
-    const told = engineOf(library, store, { books: { ...library.books, execute } });
+    const told = vouching(() => seconds);
     const shelfFor = async (who: string) => (await ask(source, { viewer: viewer(who), of: told })).data.notes[0]!['shelf'];
 
     expect([await shelfFor('p1'), await shelfFor('p2')]).toEqual([{ name: 'for p1' }, { name: 'for p2' }]);
@@ -200,7 +196,28 @@ describe('who asks', () => {
   });
 });
 
+/** The library, whose subgraph says of each answer that everybody is told the same for so long. */
+function vouching(seconds: () => number): Engine {
+  const execute: SubgraphTransport['execute'] = async (request) => ({
+    ...(await library.books.execute(request)),
+    extensions: { sameForAllSeconds: seconds() },
+  });
+  return engineOf(library, store, { books: { ...library.books, execute } });
+}
+
 describe('not kept is', () => {
+  test.each(['{ notes(ids: ["a"]) { book { title mine } } }', '{ notes(ids: ["a"]) { diary { mine } } }'])(
+    'what is private, whatever the subgraph says of its answer: %s',
+    async (source) => {
+      const of = vouching(() => 60);
+      const [one, other] = [await ask(source, { viewer: viewer('p1'), of }), await ask(source, { viewer: viewer('p2'), of })];
+
+      expect(JSON.stringify(one.data)).toContain('of p1');
+      expect(JSON.stringify(other.data)).toContain('of p2');
+      expect(store.counters.stored).toBe(0);
+    },
+  );
+
   test('an entity that is not there', async () => {
     expect(await titles('z')).toEqual([null]);
     library.titles.set('z', 'Title z');

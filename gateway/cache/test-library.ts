@@ -16,10 +16,10 @@ enum cacheControl__Scope { PUBLIC PRIVATE }
 const NOTES = `${LINK}
   type Query { notes(ids: [ID!]!): [Note!]! }
   type Mutation { touch(id: ID!): Note }
-  type Note { book: Book  shelf: Shelf  loan: Loan }
+  type Note { book: Book  shelf: Shelf  diary: Diary }
+  type Diary @key(fields: "id") { id: ID! }
   type Book @key(fields: "id") { id: ID! }
   type Shelf @key(fields: "id") { id: ID! }
-  type Loan @key(fields: "id") { id: ID! }
 `;
 
 const bookSdl = (more: string): string => `${LINK}
@@ -42,7 +42,7 @@ const bookSdl = (more: string): string => `${LINK}
   type Author @cacheControl(inheritMaxAge: true) { name: String }
   type Thing { name: String }
   type Shelf @key(fields: "id") @cacheControl(maxAge: 60) { id: ID! name: String }
-  type Loan @key(fields: "id") { id: ID! name: String }
+  type Diary @key(fields: "id") @cacheControl(maxAge: 60, scope: PRIVATE) { id: ID! mine: String }
 `;
 
 export interface Library {
@@ -68,6 +68,7 @@ export function openLibrary({ more = '' }: { more?: string } = {}): Library {
   });
   const byId = ({ id }: { id: string }) => (titles.has(id) ? { id } : null);
   const viewerOf = ({ identity }: SubgraphRequest): string => identity.viewer?.id ?? 'nobody';
+  const mine = (_object: unknown, _args: unknown, request: SubgraphRequest) => `of ${viewerOf(request)}`;
   const books = plainSubgraph({
     name: 'books',
     typeDefs: bookSdl(more),
@@ -85,7 +86,7 @@ export function openLibrary({ more = '' }: { more?: string } = {}): Library {
         pages: (_book: unknown, { from = 0 }: { from?: number }) => 100 - from,
         brief: ({ id }: { id: string }) => `brief ${id}`,
         now: () => 'now',
-        mine: (_book: unknown, _args: unknown, request: SubgraphRequest) => `of ${viewerOf(request)}`,
+        mine,
         guarded: (_book: unknown, _args: unknown, request: SubgraphRequest) => `for ${viewerOf(request)}`,
         scoped: (_book: unknown, _args: unknown, request: SubgraphRequest) => `for ${viewerOf(request)}`,
         author: ({ id }: { id: string }) => ({ name: `Author of ${id}` }),
@@ -93,12 +94,12 @@ export function openLibrary({ more = '' }: { more?: string } = {}): Library {
         sequel: ({ id }: { id: string }) => byId({ id: String.fromCharCode(id.charCodeAt(0) + 1) }),
         unhinted: () => ({ name: 'thing' }),
       },
+      Diary: { __resolveReference: byId, mine },
       Shelf: { __resolveReference: byId, name: (_shelf: unknown, _args: unknown, request: SubgraphRequest) => `for ${viewerOf(request)}` },
-      Loan: { __resolveReference: byId, name: ({ id }: { id: string }) => `loan ${id}` },
     },
   });
   const supergraphSdl = composeSupergraph([notes, books].map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
   return { supergraphSdl, notes, books, titles, hold };
 }
 
-const noteOf = (id: string) => ({ book: { id }, shelf: { id }, loan: { id } });
+const noteOf = (id: string) => ({ book: { id }, shelf: { id }, diary: { id } });
