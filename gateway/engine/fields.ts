@@ -8,8 +8,8 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import { isIncluded } from '../documents.ts';
-import { planKey } from './aliases.ts';
+import { isIncluded, keyOf } from '../documents.ts';
+import { clientField } from './aliases.ts';
 import { isInherited } from './run.ts';
 
 /** One field of an answer, all selections of the same response name together. */
@@ -31,7 +31,7 @@ export interface Selected {
   conditions: Readonly<Record<string, unknown>>;
 }
 
-/** CollectFields of the GraphQL specification. */
+/** CollectFields of the GraphQL specification, of selections that have the names of plans. */
 export function createFields(schema: GraphQLSchema, { fragments, conditions }: Selected) {
   return (type: GraphQLObjectType | GraphQLInterfaceType, sets: readonly SelectionSetNode[]): FieldPlan[] => {
     const fields = new Map<string, FieldPlan>();
@@ -44,7 +44,7 @@ export function createFields(schema: GraphQLSchema, { fragments, conditions }: S
     const visit = ({ selections }: SelectionSetNode): void => {
       for (const node of selections) {
         if (node.directives?.some((each) => !isIncluded(each, conditions))) continue;
-        if (node.kind === Kind.FIELD) add(node.alias?.value ?? node.name.value, node.name.value, node.selectionSet);
+        if (node.kind === Kind.FIELD) add(keyOf(node), node.name.value, node.selectionSet);
         else if (node.kind === Kind.INLINE_FRAGMENT) {
           if (applies(node.typeCondition?.name.value)) visit(node.selectionSet);
         } else if (!seen.has(node.name.value)) {
@@ -54,12 +54,13 @@ export function createFields(schema: GraphQLSchema, { fragments, conditions }: S
         }
       }
     };
-    const add = (key: string, name: string, set: SelectionSetNode | undefined): void => {
+    const add = (inPlan: string, name: string, set: SelectionSetNode | undefined): void => {
+      const { key } = clientField(inPlan);
       let field = fields.get(key);
       if (!field) {
         const known = type.getFields()[name];
         if (!known && !name.startsWith('__')) return;
-        const source = known ? planKey(key, name) : key;
+        const source = known ? inPlan : key;
         const inherited = isInherited(key) || isInherited(source);
         fields.set(key, (field = { key, source, inherited, name, type: known?.type, sets: [] }));
       }

@@ -7,6 +7,7 @@ import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
 import type { Planner } from './planner.ts';
 import { separateArguments } from './required-arguments.ts';
 import { resolvableKeysFirst } from './resolvable-keys.ts';
+import { withoutRootTypes } from './root-fragments.ts';
 import { settleConditions } from './settled-conditions.ts';
 import { readSupergraph } from './supergraph.ts';
 import { answerable } from './unanswerable.ts';
@@ -32,8 +33,8 @@ export function planHere(supergraphSdl: string): Planner {
   return {
     reading: readSupergraph(supergraphSdl, apiSdl),
     plan({ source, operationName }) {
-      const document = toPlanKeys(settleConditions(parse(source, { noLocation: true })));
-      return JSON.stringify(restore(answerable(() => planOf(document, operationName), document, operationName)));
+      const document = settleConditions(toPlanKeys(parse(source, { noLocation: true })));
+      return serialize(restore(answerable(() => planOf(document, operationName), document, operationName)));
     },
     fingerprint(source) {
       fingerprintOf ??= createFingerprints(supergraphSdl, buildASTSchema(parse(apiSdl), { assumeValid: true }));
@@ -42,6 +43,9 @@ export function planHere(supergraphSdl: string): Planner {
     close: () => undefined,
   };
 }
+
+const serialize = (plan: QueryPlan): string =>
+  JSON.stringify(plan, (key, value: unknown) => (key === 'operation' && typeof value === 'string' ? withoutRootTypes(value) : value));
 
 function read(supergraphSdl: string): Supergraph {
   const { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES: supportedFeatures, Supergraph: Reader } = federation();

@@ -15,7 +15,7 @@ interface Options {
 }
 
 /** Plans of another format are of no use. */
-const VERSION = 3;
+const VERSION = 4;
 
 const Plans = z.object({
   version: z.literal(VERSION),

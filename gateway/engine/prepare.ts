@@ -7,14 +7,13 @@ import {
   parse,
   visit,
   type DocumentNode,
-  type FragmentDefinitionNode,
   type GraphQLObjectType,
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { fragmentsOf } from '../documents.ts';
-import { toClientKeys } from './aliases.ts';
+import { toPlanKeys } from './aliases.ts';
 import { compilePlan } from './compile.ts';
 import { compilePrimary, type Primary } from './fetch.ts';
 import { compileIntrospection } from './introspection.ts';
@@ -62,7 +61,7 @@ export function prepare({ supergraph, kit, plan, document, operationName }: Prep
     primary: node?.kind === 'Subscription' ? compilePrimary(node.primary, kit) : undefined,
     rootType: schema.getRootType(operation.operation)!,
     introspect: compileIntrospection(schema, operation, fragments),
-    shapeOf: createShapes(supergraph, document, operation, fragments),
+    shapeOf: createShapes(supergraph, toPlanKeys(document), operationName),
   };
 }
 
@@ -93,12 +92,10 @@ function createCoercion({ schema }: LoadedSupergraph, operation: OperationDefini
   };
 }
 
-function createShapes(
-  { schema }: LoadedSupergraph,
-  document: DocumentNode,
-  operation: OperationDefinitionNode,
-  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
-): Prepared['shapeOf'] {
+/** Of a document with the names of plans. */
+function createShapes({ schema }: LoadedSupergraph, document: DocumentNode, operationName: string | undefined): Prepared['shapeOf'] {
+  const operation = getOperationAST(document, operationName)!;
+  const fragments = fragmentsOf(document);
   const decisive = conditionVariables(document);
   const shapes = new LRUCache<string, Shape>({ max: KEPT_SHAPES });
   const rootType = schema.getRootType(operation.operation)!;
@@ -116,5 +113,5 @@ function createShapes(
 }
 
 function selectionOf(text: string): SelectionSetNode {
-  return toClientKeys((parse(text, { noLocation: true }).definitions[0] as OperationDefinitionNode).selectionSet);
+  return (parse(text, { noLocation: true }).definitions[0] as OperationDefinitionNode).selectionSet;
 }

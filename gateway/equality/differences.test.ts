@@ -9,6 +9,7 @@ import { deadEnds } from './testing/supergraphs/dead-ends.ts';
 import { interfaceObjects } from './testing/supergraphs/interface-objects.ts';
 import { mashedKeys } from './testing/supergraphs/mashed-keys.ts';
 import { mismatches } from './testing/supergraphs/mismatches.ts';
+import { renamed } from './testing/supergraphs/renamed.ts';
 import { requiredArguments } from './testing/supergraphs/required-arguments.ts';
 import { requiresOnInterfaces } from './testing/supergraphs/requires-on-interfaces.ts';
 import { requires } from './testing/supergraphs/requires.ts';
@@ -51,6 +52,48 @@ describe('fields that are required with arguments', () => {
     const { ours, theirs } = await ask(requiredArguments, source, { loud: true, quiet: false });
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68!', shoes: 'shoes at 20', again: 'shoes at 20' }, {}]);
     expect(theirs?.data).not.toEqual(ours?.data);
+  });
+});
+
+describe('one entity in several places', () => {
+  const logos = async (book: string, film: string, variables = {}) => {
+    const source = `query($size: Int = 3) { things { ... on Book { maker { ${book} } } ... on Film { maker { ${film} } } } }`;
+    const { ours } = await ask(renamed, source, variables);
+    return ours?.data?.['things'];
+  };
+
+  test('gives it one field with the arguments of each place', async () => {
+    const answer = await logos('logo(size: 1)', 'logo(size: $size)', { size: 2 });
+    expect(answer).toEqual([{ maker: { logo: 'm1 1 - -' } }, { maker: { logo: 'm1 2 - -' } }, { maker: { logo: 'm2 2 - -' } }]);
+  });
+
+  test('gives it different fields by one name', async () => {
+    const answer = await logos('it: logo(size: 1)', 'it: id');
+    expect(answer).toEqual([{ maker: { it: 'm1 1 - -' } }, { maker: { it: 'm1' } }, { maker: { it: 'm2' } }]);
+  });
+
+  test('knows equal arguments by whatever order they are written in', async () => {
+    const { ours } = await ask(
+      renamed,
+      `{ things { ... on Book { maker { logo(size: 1, style: { bold: true, hue: "red" }) } }
+                  ... on Book { maker { id logo(style: { hue: "red", bold: true }, size: 1) } } } }`,
+    );
+    expect(ours).toEqual({ data: { things: [{ maker: { id: 'm1', logo: 'm1 1 true red' } }, {}, {}] } });
+  });
+});
+
+describe('subgraphs that call their roots otherwise', () => {
+  test('asks them for fragments on a root', async () => {
+    const { ours, theirs } = await ask(renamed, 'query($all: Boolean = true) { ... on Query @include(if: $all) { count makers } }');
+    expect(ours).toEqual({ data: { count: 3, makers: 2 } });
+    expect(theirs?.data).toBeNull();
+  });
+
+  test('runs their mutations', async () => {
+    const source = 'mutation($all: Boolean!) { ...Everything @include(if: $all) } fragment Everything on Mutation { recount(from: 4) }';
+    const { ours, theirs } = await ask(renamed, source, { all: true });
+    expect(ours).toEqual({ data: { recount: 7 } });
+    expect(theirs?.data).toBeNull();
   });
 });
 
