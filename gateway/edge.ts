@@ -16,7 +16,7 @@ import type { UseErrors } from './plugins/use-errors.ts';
 import { usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
-const METHODS = 'GET, HEAD, POST';
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
 const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
@@ -46,20 +46,20 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
       done(null, {
         origin: request.headers.origin !== undefined && isWelcome(request.headers),
         credentials: true,
-        methods: ['GET', 'POST'],
+        methods: METHODS,
         exposedHeaders: [CORRELATION_HEADER],
         maxAge: 86_400,
       }),
   });
   app.setNotFoundHandler(({ url }) => {
-    if (url.split('?', 1)[0] === PATH) throw new Problem('METHOD_NOT_ALLOWED', `${PATH} is asked by GET or POST.`);
+    if (url.split('?', 1)[0] === PATH) throw new Problem('METHOD_NOT_ALLOWED', `${PATH} is asked by ${METHODS.join(', ')}.`);
     throw new Problem('NOT_FOUND', 'There is nothing here. The endpoint is /graphql.');
   });
   app.setErrorHandler((error, request, reply) => {
     const { problem, status } = asProblem(error);
     const all = error instanceof NotValid ? error.errors : [problem ?? error];
     if (status === 401) reply.header('www-authenticate', 'Bearer');
-    if (status === 405) reply.header('allow', METHODS);
+    if (status === 405) reply.header('allow', ['HEAD', ...METHODS].join(', '));
     return reply
       .status(status)
       .type(mediaTypeFor(request))
@@ -83,7 +83,7 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
   const { common, graphs, streams, known, contextOf, errors, isClosing, playground } = options;
   const page = playground ? usePlayground({ path: PATH }) : undefined;
   app.route({
-    method: ['GET', 'POST'],
+    method: METHODS,
     url: PATH,
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
@@ -156,6 +156,7 @@ const STATUS: Record<string, number> = {
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
+  TOO_MANY_OPERATIONS: 429,
 };
 
 /** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */

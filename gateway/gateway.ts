@@ -63,7 +63,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const edge = { common: await commonHeaders(), errors, isClosing: () => closing };
   await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
   if (options.uploads) await serveUploads(app, options.uploads);
-  const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, heartbeatMs: options.heartbeatMs });
+  const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, heartbeatMs: options.heartbeatMs });
   addGraphql(app, { ...callers, ...edge, graphs, streams: overHttp, known, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);

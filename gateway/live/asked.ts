@@ -1,4 +1,5 @@
 import type { GraphQLError } from 'graphql';
+import { z } from 'zod';
 import { asksForCost } from '../cost/meter-engine.ts';
 import type { Operation } from '../engine.ts';
 import type { Operations } from '../operations.ts';
@@ -12,7 +13,17 @@ export interface Asked {
   extensions?: Record<string, unknown> | null | undefined;
 }
 
-interface Admitted {
+export const record = z.record(z.string(), z.unknown());
+
+/** As the body of a request. */
+export const AskedBody = z.object({
+  query: z.string().min(1),
+  operationName: z.string().nullish(),
+  variables: record.nullish(),
+  extensions: record.nullish(),
+});
+
+export interface Admitted {
   operation: Operation;
   /** Of which kind it is. */
   kind: 'query' | 'mutation' | 'subscription';

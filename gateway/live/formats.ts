@@ -22,6 +22,18 @@ const serverSentEvents: Format = {
   end: 'event: complete\ndata:\n\n',
 };
 
+/** The events of one operation among others. */
+export const nextOf = (id: string, payload: string): string => serverSentEvents.event(`{"id":${JSON.stringify(id)},"payload":${payload}}`);
+export const completeOf = (id: string): string => `event: complete\ndata: {"id":${JSON.stringify(id)}}\n\n`;
+
+/** The single connection mode: events come ready made, each with the id of its operation; a failure concerns them all. */
+export const multiplexed = (of: { readonly ids: Iterable<string> }): Format => ({
+  ...serverSentEvents,
+  event: (written) => written,
+  failure: (errors) => [...of.ids].map((id) => nextOf(id, `{"errors":${errors}}`) + completeOf(id)).join(''),
+  end: '',
+});
+
 const BOUNDARY = '\r\n--graphql';
 const part = (body: string): string => `\r\ncontent-type: application/json\r\n\r\n${body}${BOUNDARY}`;
 
@@ -42,6 +54,7 @@ export function formatFor(accept: string | undefined): Format | undefined {
   return /\btext\/event-stream\b/i.test(accept) ? serverSentEvents : undefined;
 }
 
+export const takesEvents = (accept: string | undefined): boolean => formatFor(accept) === serverSentEvents;
+
 /** True for a client that takes nothing but events, so that queries and mutations are answered by events too. Some name all they know. */
-export const takesEventsOnly = (accept: string | undefined): boolean =>
-  formatFor(accept) === serverSentEvents && !/\bjson\b/i.test(accept!);
+export const takesEventsOnly = (accept: string | undefined): boolean => takesEvents(accept) && !/\bjson\b/i.test(accept!);

@@ -1,19 +1,19 @@
 import type { ServerResponse } from 'node:http';
 import { Problem } from '../../shared/errors.ts';
 import type { Format } from './formats.ts';
-import type { Line } from './outlet.ts';
+import type { ClosableLine } from './answer.ts';
 
 /** How long a client that was told off may take to read it. */
 const GOODBYE_MS = 5_000;
 
 /** A stream in the response of one request. */
-export class HttpLine implements Line {
+export class HttpLine implements ClosableLine {
   readonly #response: ServerResponse;
   readonly #format: Format;
   /** Errors as clients get them, serialised. */
-  readonly #describe: (problem: Problem) => string;
+  readonly #describe: (reason: Error) => string;
 
-  constructor(response: ServerResponse, format: Format, describe: (problem: Problem) => string) {
+  constructor(response: ServerResponse, format: Format, describe: (reason: Error) => string) {
     this.#response = response;
     this.#format = format;
     this.#describe = describe;
@@ -24,23 +24,28 @@ export class HttpLine implements Line {
     return this.#response.writableLength;
   }
 
+  /** Other than of streams, `writable` of a response says nothing of whether it has ended. */
+  get #isOpen(): boolean {
+    return !this.#response.writableEnded && !this.#response.destroyed;
+  }
+
   send(text: string, taken?: () => void): void {
-    if (this.#response.writable) this.#response.write(this.#format.event(text), taken);
+    if (this.#isOpen) this.#response.write(this.#format.event(text), taken);
   }
 
   beat(): void {
     // Who does not keep up knows already that the stream is alive.
-    if (this.#response.writable && this.waiting === 0) this.#response.write(this.#format.heartbeat);
+    if (this.#isOpen && this.waiting === 0) this.#response.write(this.#format.heartbeat);
   }
 
   end(): void {
-    this.#response.end(this.#format.end);
+    if (this.#isOpen) this.#response.end(this.#format.end);
   }
 
   /** Tells the client why the stream ends, and ends it. */
-  fail(problem: Problem): void {
-    if (!this.#response.writable) return;
-    this.#response.end(`${this.#format.failure(this.#describe(problem))}${this.#format.end}`);
+  fail(reason: Error): void {
+    if (!this.#isOpen) return;
+    this.#response.end(`${this.#format.failure(this.#describe(reason))}${this.#format.end}`);
     setTimeout(() => this.#response.destroy(), GOODBYE_MS).unref();
   }
 

@@ -1,0 +1,113 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Problem } from '../../shared/errors.ts';
+import type { Graphs } from '../graphs.ts';
+import type { RequestContext } from '../http.ts';
+import type { Limits } from '../plugins/use-limits.ts';
+import type { UseViewer } from '../plugins/use-viewer.ts';
+import { answerOver, endWith, type AnswerOptions } from './answer.ts';
+import { admitAsked, AskedBody } from './asked.ts';
+import { keepConnectionTokens } from './connection-tokens.ts';
+import { multiplexed, takesEvents } from './formats.ts';
+import type { HttpLines } from './http-lines.ts';
+import type { SharedConnection } from './shared-connection.ts';
+
+export interface OneConnectionOptions extends AnswerOptions {
+  graphs: Graphs;
+  lines: HttpLines;
+  viewers: UseViewer;
+  limits: Limits;
+}
+
+export interface OneConnection {
+  wants: (request: FastifyRequest) => boolean;
+  /** Of what it wants. Throws NotValid or a Problem when that cannot be done. */
+  answer: (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<void>;
+}
+
+const TOKEN = 'x-graphql-event-stream-token';
+
+const OperationId = z.string().min(1).max(200);
+const Body = AskedBody.extend({ extensions: z.looseObject({ operationId: OperationId }) });
+const Stop = z.object({ operationId: OperationId });
+
+/**
+ * The single connection mode of the graphql-sse protocol, for browsers that open few connections at a time: PUT reserves a token, GET with it
+ * opens the stream, POST asks, DELETE stops. A token serves the principal that reserved it, once.
+ */
+export function serveOneConnection(options: OneConnectionOptions): OneConnection {
+  const { viewers, watched, lines } = options;
+  const tokens = keepConnectionTokens();
+
+  function connectionOf(request: FastifyRequest, context: RequestContext): SharedConnection {
+    const connection = tokens.find(String(tokenIn(request)), principalOf(context));
+    if (!connection) throw new Problem('NOT_FOUND', 'There is no such event stream. Reserve another one.');
+    return connection;
+  }
+
+  async function open({ request, reply, context }: Asked): Promise<void> {
+    const session = await viewers.fromHeaders(request.raw.rawHeaders);
+    const connection = connectionOf(request, context);
+    if (connection.isOpen) throw new Problem('BAD_REQUEST', 'The event stream is open already.');
+    const line = lines.open(reply, multiplexed(connection));
+    endWith(session, line, watched);
+    connection.open(line);
+  }
+
+  return {
+    wants: (request) => request.method === 'PUT' || request.method === 'DELETE' || tokenIn(request) !== undefined,
+    async answer(request, reply, context) {
+      const { method, query } = request;
+      if (method === 'PUT') {
+        const caller = context.identity.viewer?.id ?? context.identity.client?.ip ?? '';
+        const token = tokens.make({ principal: principalOf(context), caller });
+        return void reply.status(201).type('text/plain; charset=utf-8').send(token);
+      }
+      if (method === 'GET') return open({ request, reply, context });
+      const connection = connectionOf(request, context);
+      if (method === 'POST') return ask(connection, { request, reply, context }, options);
+      connection.stop(parsed(Stop, query).operationId);
+      return void reply.status(200).send();
+    },
+  };
+}
+
+/** An EventSource shows it in the URL, since it can set no header. */
+function tokenIn({ method, headers, query }: FastifyRequest): unknown {
+  const inHeader = headers[TOKEN];
+  if (method === 'GET') return takesEvents(headers.accept) ? (inHeader ?? (query as Record<string, unknown>)['token']) : undefined;
+  return method === 'HEAD' ? undefined : inHeader;
+}
+
+interface Asked {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  context: RequestContext;
+}
+
+async function ask(connection: SharedConnection, { request, reply, context }: Asked, options: OneConnectionOptions): Promise<void> {
+  const { graphs, viewers, limits, lines } = options;
+  const asked = parsed(Body, request.body);
+  const describe = (reason: Error): string => lines.describe(reason, context.correlationId);
+  const line = connection.begin(asked.extensions.operationId, { most: limits.operationsPerSocket, describe });
+  try {
+    const { engine, operations } = await graphs.of(context.contract);
+    const admitted = admitAsked(operations, asked, context);
+    const session = await viewers.fromHeaders(request.raw.rawHeaders);
+    void reply.status(202).send();
+    void answerOver(line, { ...admitted, engine, session }, options);
+  } catch (error) {
+    line.close();
+    throw error;
+  }
+}
+
+/** A refreshed access token is the same principal's; another session of the same person is not. */
+const principalOf = ({ identity: { viewer }, holder }: RequestContext): string =>
+  JSON.stringify([viewer?.id, viewer?.sessionId, holder].map((each) => each ?? null));
+
+function parsed<T extends z.ZodType>(shape: T, given: unknown): z.output<T> {
+  const { data, error } = shape.safeParse(given);
+  if (error) throw new Problem('BAD_REQUEST', `${error.issues[0]!.path.join('.')}: ${error.issues[0]!.message}`);
+  return data;
+}
