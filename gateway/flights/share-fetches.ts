@@ -26,13 +26,11 @@ export function shareFetches(ask: Ask, askWithin: Ask = ask): AskWithin {
 
   return (subgraph, request, scope) => {
     if (!scope) return unshared(subgraph, request);
-    const { representations, ...variables } = request.variables ?? {};
+    const isForEntities = Array.isArray(request.variables?.['representations']);
+    if (!(isForEntities ? scope.entities : scope.fetches)) return askWithin(subgraph, request);
+    const { representations: _each, ...variables } = request.variables ?? {};
     const key = JSON.stringify([subgraph, request.query, variables, scope.key]);
-    if (!Array.isArray(representations))
-      return scope.fetches
-        ? fetches.join(key, (signal) => askWithin(subgraph, { ...request, signal }), request.signal)
-        : askWithin(subgraph, request);
-    if (!scope.entities) return askWithin(subgraph, request);
+    if (!isForEntities) return fetches.join(key, (signal) => askWithin(subgraph, { ...request, signal }), request.signal);
     return askEntities(entities, key, request, (missing, signal) =>
       askWithin(subgraph, { ...request, signal, variables: { ...variables, representations: missing } }),
     );

@@ -25,10 +25,11 @@ export interface ShareOptions {
 export function shareOperations(engine: Engine, { sharing, scopeOf }: ShareOptions): Engine {
   const { operations = true, fetches = true, entities = false } = sharing;
   const flights = createFlights<ExecutionResult | IncrementalResult>((result) => result);
+  const isAnythingShared = operations || fetches || entities;
 
   const query = (operation: Operation): Promise<ExecutionResult | IncrementalResult> => {
     const { source, operationName, variables, wantsCost, signal: own } = operation;
-    const scope = scopeOf(operation);
+    const scope = isAnythingShared ? scopeOf(operation) : '';
     const run = (signal = own) => engine.execute({ ...operation, signal, scope: { key: scope, fetches, entities } });
     // The parts of an answer can be taken once only.
     if (!operations || source.includes('@defer')) return run();
