@@ -1,4 +1,5 @@
 import { Kind, print, visit, type ArgumentNode, type ASTNode, type NameNode, type ValueNode } from 'graphql';
+import { isIntrospection } from './introspection.ts';
 
 /*
  * A plan selects fields of its own beside those of the client: keys, what @requires names, __typename. So that `{ id: name }` does not stand
@@ -27,7 +28,7 @@ export function toPlanKeys<T extends ASTNode>(node: T): T {
   const variantOf = createVariants();
   return visit(node, {
     Field({ alias, name, ...field }) {
-      if (name.value === '__schema' || name.value === '__type') return false;
+      if (isIntrospection(name)) return false;
       const key = alias?.value ?? name.value;
       const inPlan = planKey(key, name.value, variantOf(`${key} ${name.value}`, field.arguments));
       if (inPlan === name.value) return undefined;

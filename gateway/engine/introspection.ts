@@ -1,10 +1,12 @@
 import {
   execute,
   Kind,
+  visit,
   type DocumentNode,
   type ExecutionResult,
   type FragmentDefinitionNode,
   type GraphQLSchema,
+  type NameNode,
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
@@ -30,9 +32,18 @@ export function compileIntrospection(
   return () => (answer ??= run({}));
 }
 
+/** The document without introspection, for a planner that does not know all that may be asked of a schema: `isOneOf`, for one. */
+export const withoutIntrospection = (document: DocumentNode): DocumentNode =>
+  visit(document, {
+    Field: ({ name }) => (isIntrospection(name) ? null : undefined),
+    FragmentDefinition: ({ typeCondition }) => (typeCondition.name.value.startsWith('__') ? null : undefined),
+  });
+
+export const isIntrospection = ({ value }: NameNode): boolean => value === '__schema' || value === '__type';
+
 function introspecting({ selections }: SelectionSetNode, fragments: Fragments): SelectionSetNode | undefined {
   const kept = selections.flatMap((node): SelectionNode[] => {
-    if (node.kind === Kind.FIELD) return node.name.value === '__schema' || node.name.value === '__type' ? [node] : [];
+    if (node.kind === Kind.FIELD) return isIntrospection(node.name) ? [node] : [];
     const set = node.kind === Kind.INLINE_FRAGMENT ? node.selectionSet : fragments.get(node.name.value)?.selectionSet;
     const selectionSet = set && introspecting(set, fragments);
     return selectionSet ? [{ kind: Kind.INLINE_FRAGMENT, directives: node.directives ?? [], selectionSet }] : [];

@@ -4,6 +4,8 @@ import type { QueryPlan } from '@apollo/query-planner';
 import { buildASTSchema, parse, type DocumentNode } from 'graphql';
 import { toPlanKeys } from './aliases.ts';
 import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
+import { withoutIntrospection } from './introspection.ts';
+import { separateOneOf } from './one-of.ts';
 import type { Planner } from './planner.ts';
 import { separateArguments } from './required-arguments.ts';
 import { resolvableKeysFirst } from './resolvable-keys.ts';
@@ -24,16 +26,17 @@ const PLANNING = { incrementalDelivery: { enableDefer: true }, reuseQueryFragmen
 
 /** Reads a composed supergraph and plans its operations in this thread. Throws when it is none. */
 export function planHere(supergraphSdl: string): Planner {
-  const separated = separateArguments(supergraphSdl);
-  const supergraph = read(resolvableKeysFirst(separated?.supergraphSdl ?? supergraphSdl));
+  const oneOf = separateOneOf(supergraphSdl);
+  const separated = separateArguments(oneOf.supergraphSdl);
+  const supergraph = read(resolvableKeysFirst(separated?.supergraphSdl ?? oneOf.supergraphSdl));
   const planOf = createPlan(supergraph, supergraph.apiSchema());
   const restore = separated?.restore ?? ((plan: QueryPlan) => plan);
-  const apiSdl = printApi((separated ? read(supergraphSdl) : supergraph).apiSchema());
+  const apiSdl = oneOf.restore(printApi((separated ? read(oneOf.supergraphSdl) : supergraph).apiSchema()));
   let fingerprintOf: FingerprintOf | undefined;
   return {
     reading: readSupergraph(supergraphSdl, apiSdl),
     plan({ source, operationName }) {
-      const document = settleConditions(toPlanKeys(parse(source, { noLocation: true })));
+      const document = settleConditions(withoutIntrospection(toPlanKeys(parse(source, { noLocation: true }))));
       return serialize(restore(answerable(() => planOf(document, operationName), document, operationName)));
     },
     fingerprint(source) {
