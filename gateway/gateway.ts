@@ -54,7 +54,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     engine: graphs.whole.engine,
     format: errors.formatResult,
     scopeOf: options.scopeOf ?? ((operation) => graphs.whole.scopeOf(operation)),
-    coalesces: options.coalesces,
+    coalesces: (field) => graphs.whole.coalesces(field),
     timeoutMs,
   });
 

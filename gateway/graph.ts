@@ -14,7 +14,7 @@ import type { KnownOperations } from './known.ts';
 import { createOperations, type Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import type { Limits } from './plugins/use-limits.ts';
-import { applyRules, readRules } from './rules.ts';
+import { applyRules, readRules, type Rules } from './rules.ts';
 
 /** Everything that is made of one supergraph. A request that begins on it ends on it, whatever is reloaded meanwhile. */
 export interface Graph {
@@ -23,6 +23,7 @@ export interface Graph {
   readonly direct: AnswerDirectly;
   /** What of the viewer an answer can depend on: who differs in nothing else may share it. */
   readonly scopeOf: (operation: Operation) => string;
+  readonly coalesces: Rules['coalesces'];
   /** Apollo Server's answer to whatever is not answered directly. */
   readonly answer: RouteHandlerMethod;
   /** The engine without the rules, where it is Soko's own. */
@@ -57,7 +58,15 @@ export async function openGraph(options: GraphOptions, previous?: Graph): Promis
   const direct = createDirect({ engine, operations, errors });
   const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
   const { scopeOf } = rules.caching;
-  const graph: Graph = { engine, operations, direct, answer, scopeOf, core: isSokoEngine(core) ? core : undefined };
+  const graph: Graph = {
+    engine,
+    operations,
+    direct,
+    answer,
+    scopeOf,
+    coalesces: rules.coalesces,
+    core: isSokoEngine(core) ? core : undefined,
+  };
   if (graph.core && !previous) await planKnown(graph.core, { bodies: known.bodies, file: plansFile, log });
   if (graph.core && previous?.core) log.info(await handOver(previous.core, graph.core), 'plans were taken over');
   return graph;

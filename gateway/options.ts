@@ -55,8 +55,6 @@ export interface GatewayOptions {
   openEngine?: (options: EngineOptions) => Engine | Promise<Engine>;
   /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: what the supergraph says. */
   scopeOf?: (operation: Operation) => string;
-  /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
-  coalesces?: (field: string) => boolean;
   /** How often streams over HTTP show that they are alive. Default 10,000. */
   heartbeatMs?: number;
   /** What is done once for all who ask for the same at the same time. */

@@ -14,16 +14,20 @@ export interface Rules {
   rights: Rights;
   costs: Costs;
   caching: CachePolicies;
+  /** Whether a client that does not keep up with this subscription field may skip to its latest event. */
+  coalesces: (field: string) => boolean;
 }
 
 /** Reads the rules of a supergraph once; `schema` is what its clients see. */
 export function readRules(supergraphSdl: string, schema: GraphQLSchema): Rules {
   const annotations = readAnnotations(parse(supergraphSdl, { noLocation: true }));
+  const subscriptions = schema.getSubscriptionType()?.name;
   const rights = createRights(schema, readRequirements(annotations, schema));
   return {
     rights,
     costs: createCosts(annotations, schema),
     caching: createCachePolicies({ annotations, schema, isProtected: rights.isProtected }),
+    coalesces: (field) => annotations.of('coalesce', `${subscriptions}.${field}`).length > 0,
   };
 }
 

@@ -17,7 +17,7 @@ let feeds: TestFeeds;
 let gateway: TestGateway;
 beforeEach(async () => {
   feeds = testFeeds();
-  gateway = await openGatewayForTest({ subgraphs: feeds.all, coalesces: (field) => field === 'moved' });
+  gateway = await openGatewayForTest({ subgraphs: feeds.all });
 });
 afterEach(() => gateway.close());
 
@@ -92,6 +92,26 @@ test('who goes on after a cursor sets the pace of what was missed, and is not cl
 
   expect(texts).toEqual(Array.from({ length: ENOUGH }, (_, index) => `${index}`));
   expect(await counters('said')).toMatchObject({ open: 1, sent: ENOUGH, dropped: 0 });
+  stalled.close();
+});
+
+test('where each event counts, a socket that is read late hears them all, in order', async () => {
+  const stalled = await stalledSocket('said');
+  const texts: string[] = [];
+  stalled.on('message', (data) => {
+    const { payload } = JSON.parse(String(data as Buffer)) as { payload: ExecutionResult<{ said: { text: string } }> };
+    texts.push(lastOf(payload.data!.said.text));
+  });
+  let said = 0;
+  for (; (await counters('said')).lagging === 0; said += 1) feeds.say('f1', `${LONG}${said}`);
+  // Few enough to wait for it.
+  for (const last = said + 3; said < last; said += 1) feeds.say('f1', `${LONG}${said}`);
+
+  stalled.resume();
+  await until(async () => texts.length === said);
+
+  expect(texts).toEqual(Array.from({ length: said }, (_, index) => `${index}`));
+  expect(await counters('said')).toMatchObject({ open: 1, sent: said, dropped: 0 });
   stalled.close();
 });
 

@@ -11,8 +11,8 @@ interface StreamsOptions {
   format: (result: ExecutionResult, correlationId: string) => unknown;
   /** What of the identity the answers depend on. Default: all of it but the client. */
   scopeOf?: ((operation: Operation) => string) | undefined;
-  /** True for subscription fields of which a client that does not keep up may skip to the latest event. Default: none. */
-  coalesces?: ((field: string) => boolean) | undefined;
+  /** Whether a client that does not keep up with a subscription field may skip to its latest event. Default: never. */
+  coalesces?: (field: string) => boolean;
   /** For the opening of a stream, and for each of its events. */
   timeoutMs: number;
   /** How long a lost subgraph is waited for before its streams end with the error. Default 30,000. */

@@ -25,17 +25,19 @@ export interface TestFeeds {
   joins: () => number;
 }
 
-const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable"])\n';
+const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@composeDirective"])\n';
+const COALESCE = `extend schema @link(url: "https://soko.example/coalesce/v1.0", import: ["@coalesce"]) @composeDirective(name: "@coalesce")
+  directive @coalesce on FIELD_DEFINITION`;
 
 export function testFeeds(): TestFeeds {
   const kept = createKept();
   const feeds = plainSubgraph({
     name: 'feeds',
-    typeDefs: `${LINK}
+    typeDefs: `${LINK}${COALESCE}
       type Query { feed(id: ID!): Feed }
       type Feed @key(fields: "id") { id: ID! }
       type Entry { text: String!  feed: Feed!  seenBy: String }
-      type Subscription { said(feed: ID!, after: String): Entry!  moved(feed: ID!, after: String): Entry!  forgotten(feed: ID!): Entry  counted(to: Int!): Int! }
+      type Subscription { said(feed: ID!, after: String): Entry!  moved(feed: ID!, after: String): Entry! @coalesce  forgotten(feed: ID!): Entry  counted(to: Int!): Int! }
     `,
     resolvers: {
       Query: { feed: (_root: unknown, { id }: { id: string }) => ({ id }) },
