@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { testSubgraphs } from './test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from './testing.ts';
 
-describe('an operation that was answered before', () => {
+describe('an operation that needs nothing of Apollo Server', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all, production: true, corsOrigins: ['https://shop.example'] });
@@ -18,6 +18,9 @@ describe('an operation that was answered before', () => {
     const { date: _date, ...all } = Object.fromEntries(response.headers);
     return { status: response.status, headers: all, body: await response.json() };
   }
+
+  /** Apollo Server looks at whatever comes with extensions. */
+  const askedOfApollo = (body: object, headers?: Record<string, string>) => asked({ extensions: {}, ...body }, headers);
 
   const BOARD = 'query Board($id: ID!) { board(id: $id) { title owner { name } } }';
   const TWO = 'query One { board(id: "b1") { title } } query Two { person(id: "p1") { name } }';
@@ -36,16 +39,25 @@ describe('an operation that was answered before', () => {
     ['the schema, which is not shown', { query: '{ __schema { queryType { name } } }' }],
     ['a subscription', { query: 'subscription { ticks(to: 1) }' }],
     ['extensions', { query: '{ person(id: "p1") { name } }', extensions: { a: 1 } }],
-  ])('is answered the same again: %s', async (_case, body) => {
-    const first = await asked(body);
+    ['a text that is not valid', { query: '{ board(id: "b1") { nothing } }' }],
+    ['a text that is no GraphQL', { query: '{ board(' }],
+  ])('is answered as it would answer, however often: %s', async (_case, body) => {
+    const answer = await askedOfApollo(body);
 
-    expect(await asked(body)).toEqual(first);
+    expect(await asked(body)).toEqual(answer);
+    expect(await asked(body)).toEqual(answer);
+  });
+
+  test('is told where in its text the variable is that does not fit', async () => {
+    const { body } = await asked({ query: BOARD, variables: { id: {} } });
+
+    expect(body).toMatchObject({ errors: [{ locations: [{ line: 1, column: 13 }] }] });
   });
 
   test('is answered in the media type that the client asks for', async () => {
     const body = { query: BOARD, variables: { id: 1.5 } };
     const headers = { accept: 'application/graphql-response+json' };
-    const first = await asked(body, headers);
+    const first = await askedOfApollo(body, headers);
 
     expect(await asked(body, headers)).toEqual(first);
     expect(first.headers['content-type']).toBe('application/graphql-response+json; charset=utf-8');
@@ -54,7 +66,7 @@ describe('an operation that was answered before', () => {
   test('is answered to the page of another origin as every answer is', async () => {
     const body = { query: BOARD, variables: { id: 'b1' } };
     const headers = { origin: 'https://shop.example' };
-    const first = await asked(body, headers);
+    const first = await askedOfApollo(body, headers);
 
     expect(await asked(body, headers)).toEqual(first);
     expect(first.headers).toMatchObject({

@@ -28,13 +28,13 @@ interface KnownRequest {
 }
 
 /**
- * Queries and mutations whose text was read and found valid before: nothing that Apollo Server does with a request is left to do for them.
- * What may depend on the viewer and the variables is decided anew each time, by the same rules.
+ * Queries and mutations whose text is valid: nothing that Apollo Server does with a request is left to do for them. A text is read once; what
+ * may depend on the viewer and the variables is decided anew each time, by the same rules.
  */
 export function createDirect({ engine, operations, errors }: DirectOptions): AnswerDirectly {
   return (body, context) => {
     const request = plainRequest(body);
-    const document = request && operations.known(request.query);
+    const document = request && operations.readPlain(request.query);
     return document && answer(request, document, context);
   };
 

@@ -3,12 +3,15 @@ import {
   isObjectType,
   Kind,
   valueFromASTUntyped,
+  type ASTNode,
   type DirectiveNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLNamedType,
+  type Location,
+  type SelectionSetNode,
   type VariableDefinitionNode,
 } from 'graphql';
 
@@ -23,6 +26,32 @@ export const fieldOf = (parent: GraphQLNamedType | undefined | null, { name }: F
 
 export const fragmentsOf = ({ definitions }: DocumentNode): Map<string, FragmentDefinitionNode> =>
   new Map(definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])));
+
+/** The directives at everything that a document selects. */
+export function directivesIn({ definitions }: DocumentNode): DirectiveNode[] {
+  const within = ({ selections }: SelectionSetNode): DirectiveNode[] =>
+    selections.flatMap((node) => {
+      const below = node.kind !== Kind.FRAGMENT_SPREAD && node.selectionSet ? within(node.selectionSet) : [];
+      return node.directives?.length ? [...node.directives, ...below] : below;
+    });
+  return definitions.flatMap((each) => ('selectionSet' in each ? within(each.selectionSet) : []));
+}
+
+/**
+ * Forgets where the parts of a document stood in its text, which takes twice the room of all the rest. Variables still know it: errors about
+ * their values name the place.
+ */
+export function forgetPlaces<T extends ASTNode>(node: T): T {
+  for (const below of Object.values(node) as unknown[]) {
+    if (Array.isArray(below)) (below as ASTNode[]).forEach(forgetPlaces);
+    else if (isNode(below)) forgetPlaces(below);
+  }
+  const { kind, loc } = node;
+  const kept = kind === Kind.VARIABLE_DEFINITION && loc ? ({ start: loc.start, end: loc.end, source: loc.source } as Location) : undefined;
+  return Object.assign(node, { loc: kept });
+}
+
+const isNode = (value: unknown): value is ASTNode => typeof value === 'object' && value !== null && 'kind' in value;
 
 type Variables = Readonly<Record<string, unknown>>;
 

@@ -80,7 +80,7 @@ const BAD_REQUEST = 400;
 function runOn(engine: Engine, operations: Operations, errors: UseErrors): ApolloServerPlugin<RequestContext> {
   return {
     requestDidStart: async () => ({
-      didResolveOperation: async ({ document, source, request, contextValue, response }) => {
+      didResolveOperation: async ({ document, request, contextValue, response }) => {
         response.http.status = BAD_REQUEST; // of whatever is thrown here
         const { identity, readsSchema } = contextValue;
         const { operationName, variables } = request;
@@ -91,7 +91,6 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
             'Subscriptions are served over WebSocket at the same address, or to who accepts text/event-stream or multipart/mixed.',
           );
         delete response.http.status;
-        operations.keep(source, document);
       },
       responseForOperation: async ({ document, source, request, contextValue, response }) => {
         const { operationName, variables, extensions } = request;

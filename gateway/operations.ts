@@ -1,9 +1,9 @@
 import {
   getOperationAST,
+  Kind,
   OperationTypeNode,
   parse,
   validate,
-  visit,
   type DocumentNode,
   type GraphQLError,
   type GraphQLSchema,
@@ -13,12 +13,20 @@ import { LRUCache } from 'lru-cache';
 import { Problem } from '../shared/errors.ts';
 import type { Viewer } from '../shared/identity.ts';
 import type { CachePolicies } from './cache/policy.ts';
+import { directivesIn, forgetPlaces } from './documents.ts';
 import type { Rules } from './rules.ts';
 import { useCost } from './plugins/use-cost.ts';
 import { useIntrospection } from './plugins/use-introspection.ts';
 import { useLimits, type Limits } from './plugins/use-limits.ts';
 
 const KEPT_DOCUMENTS = 2_000;
+
+interface Known {
+  document: DocumentNode;
+  /** Neither a stream nor an answer in parts. */
+  isPlain: boolean;
+  errors?: never;
+}
 
 export interface Admission {
   document: DocumentNode;
@@ -33,10 +41,8 @@ export interface Admission {
 export interface Operations {
   /** The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. */
   read: (source: string) => { document: DocumentNode; errors?: never } | { document?: never; errors: readonly GraphQLError[] };
-  /** Remembers a document that Apollo Server found valid, when it can be answered without it: in one piece, and over HTTP. */
-  keep: (source: string, document: DocumentNode) => void;
-  /** What was kept. */
-  known: (source: string) => DocumentNode | undefined;
+  /** The same of what is answered without Apollo Server: in one piece, and over HTTP. Undefined for all else, and for what is not valid. */
+  readPlain: (source: string) => DocumentNode | undefined;
   /** The operation that is meant. Throws a Problem when it may not run. */
   admit: (admission: Admission) => OperationDefinitionNode;
   /** The header `Cache-Control` of its answer. */
@@ -51,31 +57,33 @@ interface OperationsOptions {
 }
 
 export function createOperations(schema: GraphQLSchema, { production, rules: { costs, caching }, limits }: OperationsOptions): Operations {
-  const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
-  const plain = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+  const documents = new LRUCache<string, Known>({ max: KEPT_DOCUMENTS });
   const size = useLimits(schema, limits);
   const cost = useCost(costs, limits);
   const introspection = useIntrospection({ production });
 
+  function read(source: string): Known | { errors: readonly GraphQLError[] } {
+    const known = documents.get(source);
+    if (known) return known;
+    let document: DocumentNode;
+    try {
+      document = parse(source, { maxTokens: limits.tokens });
+    } catch (error) {
+      return { errors: [error as GraphQLError] };
+    }
+    const errors = validate(schema, document);
+    if (errors.length > 0) return { errors };
+    const read = { document: forgetPlaces(document), isPlain: isPlain(document) };
+    documents.set(source, read);
+    return read;
+  }
+
   return {
-    read(source) {
-      const known = documents.get(source);
-      if (known) return { document: known };
-      let document: DocumentNode;
-      try {
-        document = parse(source, { maxTokens: limits.tokens });
-      } catch (error) {
-        return { errors: [error as GraphQLError] };
-      }
-      const errors = validate(schema, document);
-      if (errors.length > 0) return { errors };
-      documents.set(source, document);
-      return { document };
+    read,
+    readPlain(source) {
+      const known = read(source);
+      return 'isPlain' in known && known.isPlain ? known.document : undefined;
     },
-    keep(source, document) {
-      if (isPlain(document)) plain.set(source, document);
-    },
-    known: (source) => plain.get(source),
     cacheControl: caching.headerOf,
     admit({ document, operationName, variables, viewer, readsSchema }) {
       const operation = getOperationAST(document, operationName);
@@ -92,16 +100,10 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
 }
 
 function isPlain(document: DocumentNode): boolean {
-  let plain = true;
-  visit(document, {
-    OperationDefinition: ({ operation }) => {
-      if (operation === OperationTypeNode.SUBSCRIPTION) plain = false;
-    },
-    Directive: ({ name }) => {
-      if (name.value === 'defer') plain = false;
-    },
-  });
-  return plain;
+  const streams = document.definitions.some(
+    (each) => each.kind === Kind.OPERATION_DEFINITION && each.operation === OperationTypeNode.SUBSCRIPTION,
+  );
+  return !streams && !directivesIn(document).some(({ name }) => name.value === 'defer');
 }
 
 const unresolved = (operationName: string | null | undefined): Problem =>

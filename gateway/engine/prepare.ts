@@ -5,14 +5,13 @@ import {
   GraphQLError,
   Kind,
   parse,
-  visit,
   type DocumentNode,
   type GraphQLObjectType,
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { fragmentsOf } from '../documents.ts';
+import { directivesIn, fragmentsOf } from '../documents.ts';
 import { toPlanKeys } from './aliases.ts';
 import { compilePlan } from './compile.ts';
 import { compilePrimary, type Primary } from './fetch.ts';
@@ -53,27 +52,23 @@ export function prepare({ supergraph, kit, plan, document, operationName }: Prep
   const { schema } = supergraph;
   const operation = getOperationAST(document, operationName)!;
   const fragments = fragmentsOf(document);
+  const decisive = conditionVariables(document);
   const { node } = plan;
   const rest: PlanNode | undefined = node?.kind === 'Subscription' ? node.rest : node;
   return {
-    coerce: createCoercion(supergraph, operation, conditionVariables(document)),
+    coerce: createCoercion(supergraph, operation, decisive),
     step: rest && compilePlan(rest, kit),
     primary: node?.kind === 'Subscription' ? compilePrimary(node.primary, kit) : undefined,
     rootType: schema.getRootType(operation.operation)!,
     introspect: compileIntrospection(schema, operation, fragments),
-    shapeOf: createShapes(supergraph, toPlanKeys(document), operationName),
+    shapeOf: createShapes(supergraph, { document, operationName }, decisive),
   };
 }
 
 function conditionVariables(document: DocumentNode): string[] {
-  const names = new Set<string>();
-  visit(document, {
-    Directive({ name, arguments: given = [] }) {
-      if (!['skip', 'include', 'defer'].includes(name.value)) return;
-      for (const { value } of given) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
-    },
-  });
-  return [...names];
+  const conditions = directivesIn(document).filter(({ name }) => ['skip', 'include', 'defer'].includes(name.value));
+  const given = conditions.flatMap(({ arguments: each = [] }) => each.map(({ value }) => value));
+  return [...new Set(given.flatMap((value) => (value.kind === Kind.VARIABLE ? [value.name.value] : [])))];
 }
 
 function createCoercion({ schema }: LoadedSupergraph, operation: OperationDefinitionNode, decisive: readonly string[]): Prepared['coerce'] {
@@ -92,21 +87,22 @@ function createCoercion({ schema }: LoadedSupergraph, operation: OperationDefini
   };
 }
 
-/** Of a document with the names of plans. */
-function createShapes({ schema }: LoadedSupergraph, document: DocumentNode, operationName: string | undefined): Prepared['shapeOf'] {
-  const operation = getOperationAST(document, operationName)!;
-  const fragments = fragmentsOf(document);
-  const decisive = conditionVariables(document);
+function createShapes(
+  { schema }: LoadedSupergraph,
+  { document, operationName }: Pick<PrepareOptions, 'document' | 'operationName'>,
+  decisive: readonly string[],
+): Prepared['shapeOf'] {
   const shapes = new LRUCache<string, Shape>({ max: KEPT_SHAPES });
-  const rootType = schema.getRootType(operation.operation)!;
   return ({ conditions }, part) => {
     const mask = decisive.map((name) => (conditions[name] === true ? 1 : 0)).join('');
     const memo = part ? `${mask} ${part.typename} ${part.subselection}` : mask;
     let shape = shapes.get(memo);
     if (!shape) {
-      const type = part ? schema.getType(part.typename)! : rootType;
+      const inPlan = toPlanKeys(document);
+      const operation = getOperationAST(inPlan, operationName)!;
+      const type = part ? schema.getType(part.typename)! : schema.getRootType(operation.operation)!;
       const sets = [part ? selectionOf(part.subselection) : operation.selectionSet];
-      shapes.set(memo, (shape = compileShape({ schema, type, sets, selected: { fragments, conditions } })));
+      shapes.set(memo, (shape = compileShape({ schema, type, sets, selected: { fragments: fragmentsOf(inPlan), conditions } })));
     }
     return shape;
   };
