@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { placeOrder, type Move } from './test-order.ts';
 
 /* The two commands as a stranger runs them: `npm start` on a clean folder, `npm run tour` against it. */
 
@@ -210,6 +211,40 @@ describe('npm start --split on the same folder', () => {
       const now = JSON.parse(readFileSync(file, 'utf8')) as Demo;
       expect(now.processes.find(({ name }) => name === catalog.name)!.pid).not.toBe(catalog.pid);
       running!.demo = now;
+    },
+    START_MS,
+  );
+
+  test(
+    'tells every change of an order once and in order, though its process is killed between and amid them',
+    async () => {
+      const kill = (): void => {
+        const { processes } = JSON.parse(readFileSync(file, 'utf8')) as Demo;
+        process.kill(processes.find(({ name }) => name === 'orders')!.pid, 'SIGKILL');
+      };
+      const { port } = demo.processes.find(({ name }) => name === 'orders')!;
+      const order = await placeOrder(demo, () => untilReady(`http://127.0.0.1:${port}/ready`));
+      const [one, other] = order.parts;
+      const moves: Move[] = [one, other].flatMap((part) => ['PROCESSING', 'SHIPPED', 'DELIVERED'].map((status): Move => [part, status]));
+      const live = order.watch();
+
+      await order.move(...moves[0]!);
+      await live.until(moves[0]!);
+      kill();
+      for (const move of moves.slice(1, 3)) await order.move(...move);
+      const moving = order.move(...moves[3]!);
+      kill();
+      await moving;
+      for (const move of moves.slice(4)) await order.move(...move);
+      const told = await live.until(moves.at(-1)!);
+
+      expect(told.filter(([, status]) => status !== 'CONFIRMED').filter(([part]) => part !== 'whole')).toEqual(moves);
+      const kept = order.watch();
+      expect(await kept.until(moves.at(-1)!)).toEqual(told);
+      kept.end();
+      live.end();
+      await order.leave();
+      running!.demo = JSON.parse(readFileSync(file, 'utf8')) as Demo;
     },
     START_MS,
   );
