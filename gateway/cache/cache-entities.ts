@@ -62,7 +62,6 @@ export function cacheEntities(ask: Ask, { supergraphSdl, schema, store }: Entity
       const text = ttlSeconds >= 1 && isWhole(entity, rule) ? textOf(entity) : undefined;
       return text === undefined ? [] : [{ key: place.key, stamps: found[index]!.stamps, text, ttlSeconds }];
     });
-    store.counters.stored += values.length;
     void store.keep(values);
   }
 

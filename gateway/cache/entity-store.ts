@@ -1,8 +1,11 @@
 import type { Redis } from 'ioredis';
-import { createStampedStore, stampOfTag, type StampedStore } from '../../shared/stamps.ts';
+import { createStampedStore, stampOfTag, type Kept, type StampedStore } from '../../shared/stamps.ts';
+import { createBudget } from './budget.ts';
 
 /** Where entities are kept, for all gateways that share a Redis. */
-export interface EntityStore extends StampedStore {
+export interface EntityStore extends Pick<StampedStore, 'read'> {
+  /** Rejects never. What is large, or too much, is not kept. */
+  keep(values: readonly Kept[]): Promise<void>;
   /** The name in Redis for a place that the cache calls so. */
   keyOf: (name: string) => string;
   /** The name of a tag's stamp. */
@@ -17,11 +20,29 @@ export interface EntityStoreOptions {
   prefix: string;
   /** How long a query waits for Redis before it asks the subgraph; default 50 ms. After that nobody asks Redis for a second. */
   patienceMs?: number;
+  /** How much of this process's making may lie in Redis at a time; default 64 MB. The queues need room there as well. */
+  mostBytes?: number;
 }
 
-export const createEntityStore = ({ redis, prefix, patienceMs }: EntityStoreOptions): EntityStore => ({
-  ...createStampedStore(redis, { patienceMs }),
-  keyOf: (name) => `${prefix}:entity:${name}`,
-  stampOf: (tag) => stampOfTag(prefix, tag),
-  counters: { hits: 0, misses: 0, stale: 0, stored: 0 },
-});
+const MOST_BYTES = 64 * 1024 * 1024;
+/** A fetch of many of these is still read within the patience of its reader. */
+const LONGEST_TEXT = 32 * 1024;
+
+export function createEntityStore({ redis, prefix, patienceMs, mostBytes = MOST_BYTES }: EntityStoreOptions): EntityStore {
+  const { read, keep } = createStampedStore(redis, { patienceMs });
+  const budget = createBudget(mostBytes);
+  const counters = { hits: 0, misses: 0, stale: 0, stored: 0 };
+  const fits = ({ key, stamps, text, ttlSeconds }: Kept): boolean =>
+    text.length <= LONGEST_TEXT && budget.take(key.length + stamps.length + text.length, ttlSeconds);
+  return {
+    read,
+    keep(values) {
+      const kept = values.filter(fits);
+      counters.stored += kept.length;
+      return keep(kept);
+    },
+    keyOf: (name) => `${prefix}:entity:${name}`,
+    stampOf: (tag) => stampOfTag(prefix, tag),
+    counters,
+  };
+}

@@ -1,22 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { parse, type ExecutionResult } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { Redis } from 'ioredis';
 import type { Viewer } from '../../shared/identity.ts';
-import { createLog } from '../../shared/log.ts';
 import { renewTags } from '../../shared/stamps.ts';
-import { openEngine } from '../engine/open.ts';
 import type { Engine } from '../engine.ts';
-import { applyRules, readRules } from '../rules.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
-import { openLibrary, type Library } from './test-library.ts';
+import { ask, engineOf, openLibrary, type Library } from './test-library.ts';
 
 /*
  * Readers of all kinds read and write a library through two gateways that share a cache. Fields that depend on the viewer answer with his name,
  * so that an answer which is not the one without a cache is either stale or somebody else's.
  */
 
+/** Who joins another one's flight may be given what was before. */
+const ALONE = { operations: false, fetches: false };
 const redis = new Redis(process.env['REDIS_URL']!);
 const prefix = `t${randomUUID().slice(0, 8)}`;
 let library: Library;
@@ -28,16 +27,10 @@ beforeAll(async () => {
   await redis.ping();
   library = openLibrary();
   store = createEntityStore({ redis, prefix, patienceMs: 5_000 });
-  cached = [engineOf(store), engineOf(store)];
-  plain = engineOf(undefined);
+  cached = [engineOf(library, { store, sharing: ALONE }), engineOf(library, { store, sharing: ALONE })];
+  plain = engineOf(library, { sharing: ALONE });
 });
 afterAll(() => redis.quit());
-
-function engineOf(entityStore: EntityStore | undefined): Engine {
-  const { supergraphSdl, notes, books } = library;
-  const core = openEngine({ supergraphSdl, transports: { notes, books }, entityStore, log: createLog('test') });
-  return applyRules(core, readRules(supergraphSdl, core.schema), { operations: false, fetches: false });
-}
 
 const VIEWERS: (Viewer | null)[] = [
   null,
@@ -66,17 +59,8 @@ const reading: fc.Arbitrary<Reading> = fc.record({
 const writing = fc.record({ id: fc.constantFrom(...IDS), title: fc.string({ maxLength: 3 }) });
 const steps = fc.array(fc.oneof({ arbitrary: reading, weight: 4 }, { arbitrary: writing, weight: 1 }), { minLength: 10, maxLength: 20 });
 
-const ask = (engine: Engine, { ids, fields, shelf, viewer }: Reading) => {
-  const source = `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields.join(' ')} } ${shelf ? 'shelf { name }' : ''} } }`;
-  return engine.execute({
-    source,
-    document: parse(source),
-    variables: {},
-    identity: { issuer: 'gateway', viewer },
-    correlationId: 'test',
-    deadline: Date.now() + 20_000,
-  }) as Promise<ExecutionResult>;
-};
+const answer = (engine: Engine, { ids, fields, shelf, viewer }: Reading) =>
+  ask(engine, `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields.join(' ')} } ${shelf ? 'shelf { name }' : ''} } }`, viewer);
 
 const plainly = ({ data, errors = [] }: ExecutionResult): unknown => [
   JSON.parse(JSON.stringify(data)),
@@ -97,7 +81,7 @@ test('every reader is answered as he would be without the cache', async () => {
           );
           continue;
         }
-        expect(plainly(await ask(cached[step.gateway]!, step))).toEqual(plainly(await ask(plain, step)));
+        expect(plainly(await answer(cached[step.gateway]!, step))).toEqual(plainly(await answer(plain, step)));
       }
     }),
     { numRuns: 60 },

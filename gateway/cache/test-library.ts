@@ -1,6 +1,14 @@
+import { parse, type ExecutionResult } from 'graphql';
 import { composeSupergraph } from '../../schema/compose.ts';
+import type { Viewer } from '../../shared/identity.ts';
+import { createLog } from '../../shared/log.ts';
 import { plainSubgraph, type PlainSubgraph } from '../../shared/testing/plain-subgraph.ts';
-import type { SubgraphRequest } from '../../shared/transport.ts';
+import type { SubgraphRequest, SubgraphTransport } from '../../shared/transport.ts';
+import { openEngine } from '../engine/open.ts';
+import type { Engine } from '../engine.ts';
+import type { Sharing } from '../flights/share-operations.ts';
+import { applyRules, readRules } from '../rules.ts';
+import type { EntityStore } from './entity-store.ts';
 
 /* Notes that refer to books of another subgraph, in which everything is cacheable that `@cacheControl` can call so. For tests of the cache. */
 
@@ -103,3 +111,44 @@ export function openLibrary({ more = '' }: { more?: string } = {}): Library {
 }
 
 const noteOf = (id: string) => ({ book: { id }, shelf: { id }, diary: { id } });
+
+interface Opening {
+  store?: EntityStore | undefined;
+  /** In place of the library's own. */
+  transports?: Record<string, SubgraphTransport>;
+  sharing?: Sharing;
+}
+
+/** An engine over the library with all rules, as clients get it. */
+export function engineOf({ supergraphSdl, notes, books }: Library, { store, transports, sharing }: Opening): Engine {
+  const all = { notes, books, ...transports };
+  const core = openEngine({ supergraphSdl, transports: all, entityStore: store, log: createLog('test') });
+  return applyRules(core, readRules(supergraphSdl, core.schema), sharing);
+}
+
+type Answer = ExecutionResult & { data: { notes: Record<string, Record<string, unknown> | null>[] } };
+
+export const ask = async (engine: Engine, source: string, viewer: Viewer | null = null): Promise<Answer> =>
+  (await engine.execute({
+    source,
+    document: parse(source),
+    variables: {},
+    identity: { issuer: 'gateway', viewer },
+    correlationId: 'test',
+    deadline: Date.now() + 20_000,
+  })) as Answer;
+
+export const reading = (fields: string, ...ids: string[]): string => `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields} } } }`;
+
+/** The ids that the subgraph of books was asked for, fetch by fetch. */
+export const askedOf = ({ books }: Library): string[][] =>
+  books.asked.map(({ variables }) => (variables!['representations'] as { id: string }[]).map(({ id }) => id));
+
+/** The library, whose subgraph of books says of each answer that everybody is told the same for so long. */
+export function vouching(library: Library, store: EntityStore, seconds: () => number): Engine {
+  const execute: SubgraphTransport['execute'] = async (request) => ({
+    ...(await library.books.execute(request)),
+    extensions: { sameForAllSeconds: seconds() },
+  });
+  return engineOf(library, { store, transports: { books: { ...library.books, execute } } });
+}
