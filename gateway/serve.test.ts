@@ -126,6 +126,15 @@ describe('a gateway for any supergraph', () => {
     });
   });
 
+  test('keeps entities where it is given a Redis, and nowhere else', async () => {
+    const caching = await addressOf(start({}, '--open', '--cache', process.env['REDIS_URL']!));
+    const health = async (at: string): Promise<unknown> => (await fetch(at.replace('/graphql', '/health'))).json();
+
+    expect(await ask('{ note(id: "n1") { author { name } } }', {}, caching)).toEqual({ data: { note: { author: { name: 'Ada' } } } });
+    expect(await health(caching)).toMatchObject({ status: 'ok', entityCache: { hits: 0, misses: 0, stale: 0, stored: 0 } });
+    expect(await health(url)).not.toHaveProperty('entityCache');
+  });
+
   test('answers what is far deeper than our own pages', async () => {
     const depth = 40;
     const query = `{ note(id: "n1") { ${'author { boards { notes { '.repeat(depth / 4)} id ${'} } }'.repeat(depth / 4)} } }`;

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
 import { gatewaySettings } from './settings.ts';
 import { openGatewayForTest } from './testing.ts';
 import { testSubgraphs } from './test-subgraphs.ts';
@@ -21,6 +22,14 @@ test('what is shared can be chosen, down to nothing', () => {
   expect(() => gatewaySettings({ SINGLE_FLIGHT: 'everything' })).toThrow('SINGLE_FLIGHT');
 });
 
+test('entities are kept where there is a Redis, unless that is off', () => {
+  const cache = { redis: new Redis({ lazyConnect: true }), prefix: 'test' };
+
+  expect(gatewaySettings({}, cache).entityStore).toBeDefined();
+  expect(gatewaySettings({ ENTITY_CACHE: 'off' }, cache).entityStore).toBeUndefined();
+  expect(gatewaySettings({}).entityStore).toBeUndefined();
+});
+
 test('production hides the playground, unless it is asked for', () => {
   expect(gatewaySettings({ NODE_ENV: 'production' })).toMatchObject({ production: true, playground: false });
   expect(gatewaySettings({ NODE_ENV: 'production', PLAYGROUND: 'true' })).toMatchObject({ production: true, playground: true });
@@ -37,6 +46,7 @@ test.each([
   ['CORS_ORIGINS', '*'],
   ['TRUST_PROXY', 'yes'],
   ['PLAYGROUND', 'perhaps'],
+  ['ENTITY_CACHE', 'perhaps'],
   ['GATEWAY_ENGINE', 'rover'],
   ['OPERATIONS_FILE', 'not-there.json'],
   ['ONLY_KNOWN_OPERATIONS', 'some'],
