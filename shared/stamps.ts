@@ -33,7 +33,7 @@ export interface Found {
   stamps: string;
 }
 
-interface Kept {
+export interface Kept {
   key: string;
   stamps: string;
   text: string;
