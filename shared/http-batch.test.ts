@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -167,6 +168,70 @@ describe('what a batch does not bring is asked alone', () => {
     const answers = await ask(2, { signal: left.signal });
 
     expect(answers).toMatchObject(Array(2).fill({ status: 'rejected', reason: { code: 'SUBGRAPH_UNAVAILABLE' } }));
+    expect(asked).toEqual(['batch of 2']);
+  });
+});
+
+describe('who leaves', () => {
+  /** Two who ask as one, each with a signal of its own, and what the server sees of it. */
+  async function two() {
+    const [one, other] = [new AbortController(), new AbortController()];
+    const taken = Promise.withResolvers<ServerResponse>();
+    const { transport, asked } = await rogue((_batch, out) => taken.resolve(out));
+    const answers = [one, other].map(({ signal }) =>
+      transport.execute(request('{ reader }', { signal })).catch(({ code }: Problem) => code),
+    );
+    return { one, other, answers, out: await taken.promise, asked };
+  }
+
+  test('is not waited for, and takes nothing from the others', async () => {
+    const { one, answers, out, asked } = await two();
+
+    one.abort();
+
+    expect(await answers[0]).toBe('SUBGRAPH_UNAVAILABLE');
+    out.end(line(0, 'gone') + line(1, 'there'));
+    expect(await answers[1]).toEqual({ data: { reader: 'there' } });
+    expect(asked).toEqual(['batch of 2']);
+  });
+
+  test('last takes the batch along', async () => {
+    const { one, other, answers, out, asked } = await two();
+    const closed = once(out, 'close');
+
+    one.abort();
+    other.abort();
+
+    await closed;
+    expect(out.writableFinished).toBe(false);
+    expect(await Promise.all(answers)).toEqual(['SUBGRAPH_UNAVAILABLE', 'SUBGRAPH_UNAVAILABLE']);
+    expect(asked).toEqual(['batch of 2']);
+  });
+
+  test('last takes the batch along, when the others have their answers', async () => {
+    const { other, answers, out } = await two();
+    const closed = once(out, 'close');
+    out.write(line(0, 'in time'));
+    expect(await answers[0]).toEqual({ data: { reader: 'in time' } });
+
+    other.abort();
+
+    await closed;
+    expect(await answers[1]).toBe('SUBGRAPH_UNAVAILABLE');
+  });
+
+  test('before anything is sent is not sent', async () => {
+    const { ask, asked, transport } = await rogue((batch, out) => out.end(batch.map((_one, index) => line(index, 'together')).join('')));
+    const left = new AbortController();
+    const gone = transport.execute(request('{ reader }', { signal: left.signal })).catch(({ code }: Problem) => code);
+    const others = ask(2);
+    // The requests of one turn are gathered by now, and not sent.
+    await Promise.resolve();
+
+    left.abort();
+
+    expect(await gone).toBe('SUBGRAPH_UNAVAILABLE');
+    expect(await others).toEqual(Array(2).fill(answered('together')));
     expect(asked).toEqual(['batch of 2']);
   });
 });

@@ -1,5 +1,5 @@
 import { BATCH_HEADER, BATCH_TYPE, readBatchAnswers, writeBatch, type BatchedAnswer } from './batch.ts';
-import { TooLate, type Post, type Poster } from './http-post.ts';
+import { TooLate, Unwanted, type Post, type Poster } from './http-post.ts';
 
 interface Waiting {
   request: Post;
@@ -13,7 +13,8 @@ const MOST_BYTES = 1024 * 1024;
 
 /**
  * Requests of one turn of the event loop go as one, however many callers they belong to, once the other side has said that it can read
- * that. What a batch does not bring is asked alone: so only what may be asked twice may go this way.
+ * that. What a batch does not bring is asked alone: so only what may be asked twice may go this way. A batch is given up with the last who
+ * waits for it.
  */
 export function createBatcher(poster: Poster, path: string): (request: Post) => Promise<BatchedAnswer> {
   let most = 1;
@@ -27,7 +28,7 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
   const sendAll = (): void => {
     const all = waiting;
     waiting = [];
-    for (const batch of batchesOf(all, most)) {
+    for (const batch of batchesOf(all.filter(isWanted), most)) {
       const [only] = batch;
       if (batch.length === 1) alone(only!.request).then(only!.resolve, only!.reject);
       else void send(batch);
@@ -36,18 +37,29 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
 
   async function send(batch: readonly Waiting[]): Promise<void> {
     const open = new Map(batch.entries());
-    const timers = batch.map(({ request, reject }) => setTimeout(() => reject(new TooLate()), request.timeoutMs));
-    const onAnswer = (index: number, answer: BatchedAnswer): void => {
-      clearTimeout(timers[index]);
-      open.get(index)?.resolve(answer);
+    const leaving = new AbortController();
+    const members = batch.map(({ request, reject }, index) =>
+      watch(request, (reason) => {
+        take(index);
+        reject(reason);
+        if (open.size === 0) leaving.abort();
+      }),
+    );
+    const take = (index: number): Waiting | undefined => {
+      const taken = open.get(index);
       open.delete(index);
+      if (taken) members[index]!.forget();
+      return taken;
     };
     const headers = { ...batch[0]!.request.headers, 'content-type': BATCH_TYPE };
     const body = writeBatch(batch.map(({ request }) => request));
     const timeoutMs = Math.max(...batch.map(({ request }) => request.timeoutMs));
-    const failure = await poster.post({ path, headers, body, timeoutMs }, readBatchAnswers(onAnswer)).catch((error: Error) => error);
-    for (const timer of timers) clearTimeout(timer);
-    for (const { request, resolve, reject } of open.values()) {
+    const onAnswer = (index: number, answer: BatchedAnswer): void => take(index)?.resolve(answer);
+    const failure = await poster
+      .post({ path, headers, body, timeoutMs, signal: leaving.signal }, readBatchAnswers(onAnswer))
+      .catch((error: Error) => error);
+    for (const index of [...open.keys()]) {
+      const { request, resolve, reject } = take(index)!;
       if (failure instanceof TooLate) reject(failure);
       else alone(request).then(resolve, reject);
     }
@@ -59,6 +71,25 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
       if (waiting.length === 0) setImmediate(sendAll);
       waiting.push({ request, resolve, reject });
     });
+  };
+}
+
+/** Who has left before it was sent is told so. */
+function isWanted({ request: { signal }, reject }: Waiting): boolean {
+  if (signal?.aborted) reject(new Unwanted());
+  return !signal?.aborted;
+}
+
+/** Gives a member of a batch up when its time is over or nobody waits for it any more. */
+function watch({ timeoutMs, signal }: Post, giveUp: (reason: Error) => void): { forget(): void } {
+  const leave = (): void => giveUp(new Unwanted());
+  const timer = setTimeout(() => giveUp(new TooLate()), timeoutMs);
+  signal?.addEventListener('abort', leave);
+  return {
+    forget() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', leave);
+    },
   };
 }
 

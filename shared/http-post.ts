@@ -39,7 +39,7 @@ export class TooLate extends Error {
   }
 }
 
-class Unwanted extends Error {
+export class Unwanted extends Error {
   constructor() {
     super('nobody waits for the answer any more');
   }
