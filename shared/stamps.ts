@@ -7,7 +7,8 @@ import { unavailable } from './errors.ts';
  * the same in every cache of the house; it has a stamp.
  *
  * A value is kept together with the stamps that were there before it was loaded, and is good only while they are the same. So nothing has to
- * be found and deleted, and a load that a renewal overtook is worthless by itself.
+ * be found and deleted, and a load that a renewal overtook is worthless by itself. A Redis that evicts (`noeviction` is what queues need anyway)
+ * could lose a stamp alone, and an old value would be good again until its time is over.
  */
 
 export const LONGEST_SECONDS = 24 * 3_600;
