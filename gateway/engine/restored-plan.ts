@@ -69,10 +69,14 @@ function renamersOf(selections: readonly QueryPlanSelectionNode[], standIns: Sta
   });
 }
 
-/** As few groups as are needed for no two to be given the same name in the same place. */
+/**
+ * As few groups as are needed for no two to be given the same name in the same place. Fragments are no places: one object may be what several
+ * of them say, and one that has conditions can stand within another on the same type.
+ */
 function compatible(renamers: readonly Renamer[]): Renamer[][] {
   const groups: Renamer[][] = [];
-  const placeOf = ({ path, renameKeyTo }: Renamer): string => [...path.slice(0, -1), renameKeyTo].join(' ');
+  const placeOf = ({ path, renameKeyTo }: Renamer): string =>
+    [...path.slice(0, -1).filter((step) => !step.startsWith('...')), renameKeyTo].join(' ');
   for (const renamer of renamers) {
     const free = groups.find((group) => !group.some((each) => placeOf(each) === placeOf(renamer) && keyOf(each) !== keyOf(renamer)));
     if (free) free.push(renamer);

@@ -53,6 +53,12 @@ describe('fields that are required with arguments', () => {
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68!', shoes: 'shoes at 20', again: 'shoes at 20' }, {}]);
     expect(theirs?.data).not.toEqual(ours?.data);
   });
+
+  test('keeps them apart under conditions within conditions', async () => {
+    const source = 'query($bare: Boolean!) { stations { ... @skip(if: $bare) @include(if: true) { shoes } hat } }';
+    const { ours } = await ask(requiredArguments, source, { bare: false });
+    expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68', shoes: 'shoes at 20' }, {}]);
+  });
 });
 
 describe('one entity in several places', () => {

@@ -1,0 +1,34 @@
+import { parse, print, separateOperations, visit, type DocumentNode, type SelectionNode } from 'graphql';
+import type { RandomOperation } from './operations.ts';
+
+/** The operation without one of its selections, picked by number; undefined when all its objects have only one. */
+export function withoutOne({ source, variables }: RandomOperation, pick: number): RandomOperation | undefined {
+  const document = parse(source, { noLocation: true });
+  const spare: SelectionNode[] = [];
+  visit(document, { SelectionSet: ({ selections }) => void (selections.length > 1 && spare.push(...selections)) });
+  if (spare.length === 0) return undefined;
+  const chosen = spare[pick % spare.length];
+  const leaveOut = (node: SelectionNode) => (node === chosen ? null : undefined);
+  const left = visit(document, { Field: leaveOut, InlineFragment: leaveOut, FragmentSpread: leaveOut });
+  return withoutUnused(left, variables);
+}
+
+function withoutUnused(document: DocumentNode, variables: RandomOperation['variables']): RandomOperation {
+  const [operation] = Object.values(separateOperations(document));
+  const used = new Set<string>();
+  visit(operation!, { VariableDefinition: () => false, Variable: ({ name }) => void used.add(name.value) });
+  const pruned = visit(operation!, { VariableDefinition: ({ variable }) => (used.has(variable.name.value) ? undefined : null) });
+  return { source: print(pruned), variables: Object.fromEntries(Object.entries(variables).filter(([name]) => used.has(name))) };
+}
+
+/** True when the whole answer says the same wherever the part says something. What more is asked may be missing, and take its object with it. */
+export function isPartOf(part: unknown, whole: unknown): boolean {
+  if (whole === null) return true;
+  if (Array.isArray(part)) {
+    return Array.isArray(whole) && part.length === whole.length && part.every((each, index) => isPartOf(each, whole[index]));
+  }
+  if (typeof part !== 'object' || part === null) return part === whole;
+  return (
+    typeof whole === 'object' && Object.entries(part).every(([name, each]) => isPartOf(each, (whole as Record<string, unknown>)[name]))
+  );
+}
