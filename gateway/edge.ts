@@ -1,6 +1,7 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
+import { clientOfResponse } from '../shared/departure.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { healthReport, type Check } from '../shared/health.ts';
 import type { EntityStore } from './cache/entity-store.ts';
@@ -9,7 +10,6 @@ import type { DirectAnswer } from './direct.ts';
 import type { Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
-import { clientOfResponse } from './live/departures.ts';
 import type { KnownOperations } from './known.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';

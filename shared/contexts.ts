@@ -4,6 +4,7 @@ import { createCache } from './cache.ts';
 import type { Command } from './commands.ts';
 import type { AnyContext } from './context.ts';
 import type { Said } from './events.ts';
+import { Problem } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { writeOutbox } from './outbox.ts';
 import type { Orphans } from './orphans.ts';
@@ -30,6 +31,8 @@ interface Origin {
   identity: Identity;
   correlationId: string;
   deadline?: number;
+  /** Aborted when nobody waits for what is read any more. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Whole requests end after this long. */
@@ -41,7 +44,12 @@ const LEAST_PATIENCE_MS = 5_000;
 export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
   const cache = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}`, tagPrefix: around.queuePrefix });
 
-  function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS }: Origin): AnyContext {
+  function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS, signal }: Origin): AnyContext {
+    // GraphQL itself does not stop between two fields; without these nothing more can be read.
+    const unlessLeft = <T>(tool: T): T => {
+      if (signal?.aborted) throw new Problem('TIMEOUT', 'Nobody waits for the answer any more.');
+      return tool;
+    };
     const ctx = {
       subgraph: subgraph.name,
       identity,
@@ -52,9 +60,13 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       db,
       redis: around.redis,
       redisPrefix: around.queuePrefix,
-      cache,
+      get cache() {
+        return unlessLeft(cache);
+      },
       live: around.live,
-      models,
+      get models() {
+        return unlessLeft(models);
+      },
       ports,
       session: undefined,
       requestKey: undefined,
@@ -66,7 +78,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
         throw new Error('What follows a commit is named inside its transaction');
       },
       call(this: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string } = {}) {
-        return call(this, command, input, options);
+        return unlessLeft(call)(this, command, input, options);
       },
       transaction(this: AnyContext, work: (inner: AnyContext) => Promise<unknown>) {
         return this.session ? work(this) : runTransaction(this, work);
@@ -93,7 +105,11 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
   /** Loaders remember what they read, so each context and each transaction has its own; made when first asked for. */
   function withLoaders(ctx: AnyContext): AnyContext {
     let made: unknown;
-    Object.defineProperty(ctx, 'loaders', { configurable: true, get: () => (made ??= subgraph.loaders(models, ctx as never)) });
+    const get = (): unknown => {
+      const lent: unknown = ctx.models; // Asked for each time: they are not lent to who has left.
+      return (made ??= subgraph.loaders(lent, ctx as never));
+    };
+    Object.defineProperty(ctx, 'loaders', { configurable: true, get });
     return ctx;
   }
 

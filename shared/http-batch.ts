@@ -58,7 +58,7 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
     const failure = await poster
       .post({ path, headers, body, timeoutMs, signal: leaving.signal }, readBatchAnswers(onAnswer))
       .catch((error: Error) => error);
-    for (const index of [...open.keys()]) {
+    for (const index of open.keys()) {
       const { request, resolve, reject } = take(index)!;
       if (failure instanceof TooLate) reject(failure);
       else alone(request).then(resolve, reject);

@@ -1,5 +1,5 @@
 import { Worker } from 'bullmq';
-import { GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
+import { getOperationAST, GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
 import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { Connection, Model } from 'mongoose';
@@ -191,7 +191,9 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   function prepare(request: SubgraphRequest) {
     const document = documentOf(request.query);
     if (Array.isArray(document)) return { errors: document.map((error) => asGraphQLError(error, request.correlationId)) };
-    const contextValue = contexts.create(request);
+    // What was begun to be changed is changed, whoever leaves.
+    const isQuery = getOperationAST(document, request.operationName)?.operation === 'query';
+    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined });
     return {
       args: { document, contextValue, variableValues: request.variables, operationName: request.operationName },
     };

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { BATCH_HEADER, BATCH_TYPE, readBatch, type BatchedAnswer, type BatchedText } from './batch.ts';
 import { CORRELATION_HEADER, correlationIdFrom } from './correlation.ts';
 import { env } from './env.ts';
+import { clientOfResponse } from './departure.ts';
 import { isProblem, maskError, Problem, unauthenticated } from './errors.ts';
 import { healthReport } from './health.ts';
 import { IDENTITY_HEADER, verifyIdentity, type Identity } from './identity.ts';
@@ -74,11 +75,14 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   };
   app.addContentTypeParser(BATCH_TYPE, { parseAs: 'string' }, (_request, text, done) => done(null, readBatch(String(text))));
   app.post('/graphql', { onRequest, bodyLimit: GRAPHQL_BODY }, async (request, reply) => {
+    const signal = clientOfResponse(reply.raw);
     if (request.headers['content-type'] !== BATCH_TYPE)
-      return reply.header(BATCH_HEADER, BATCH_SIZE).send(await open.execute({ ...operationOf(request.body), ...envelopeOf(request) }));
+      return reply
+        .header(BATCH_HEADER, BATCH_SIZE)
+        .send(await open.execute({ ...operationOf(request.body), ...envelopeOf(request), signal }));
     const batch = request.body as BatchedText[];
     if (batch.length > BATCH_SIZE) throw new Problem('PAYLOAD_TOO_LARGE', 'These are too many requests for one batch.');
-    return reply.type(BATCH_TYPE).send(answerBatch(batch, (one) => answerBatched(open, one, log)));
+    return reply.type(BATCH_TYPE).send(answerBatch(batch, (one) => answerBatched(open, one, { signal, log })));
   });
   app.post<{ Params: { command: string } }>('/internal/:command', { onRequest, bodyLimit: COMMAND_BODY }, async (request, reply) => {
     const body = CommandBody.safeParse(request.body);
@@ -131,13 +135,19 @@ function jsonOf(text: string): unknown {
   }
 }
 
+interface Surroundings {
+  /** Of all that came with it. */
+  signal: AbortSignal;
+  log: Log;
+}
+
 /** A request of a batch stands for itself: it may come from another caller than the next, and fails alone. */
-async function answerBatched(open: OpenSubgraph, one: BatchedText, log: Log): Promise<BatchedAnswer> {
+async function answerBatched(open: OpenSubgraph, one: BatchedText, { signal, log }: Surroundings): Promise<BatchedAnswer> {
   let headers: FastifyRequest['headers'] = {};
   try {
     headers = BatchHeaders.parse(jsonOf(one.headers));
     const identity = await identify(headers[IDENTITY_HEADER], open.name);
-    const result = await open.execute({ ...operationOf(jsonOf(one.body)), ...envelopeOf({ identity, headers }) });
+    const result = await open.execute({ ...operationOf(jsonOf(one.body)), ...envelopeOf({ identity, headers }), signal });
     return { status: 200, text: JSON.stringify(result) };
   } catch (error) {
     const { status, message, extensions } = refusalOf(error, headers, log);

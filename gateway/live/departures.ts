@@ -1,13 +1,4 @@
-import type { ServerResponse } from 'node:http';
 import type { WebSocket } from 'ws';
-
-/** Aborted when the response is closed before its end. */
-export function clientOfResponse(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  if (response.closed) controller.abort();
-  else response.once('close', () => response.writableFinished || controller.abort());
-  return controller.signal;
-}
 
 /** Someone who waits for the answer to one operation over a socket. */
 interface Waiting {
