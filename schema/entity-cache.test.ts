@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createEntityStore, type EntityStore } from '../gateway/cache/entity-store.ts';
 import { openGatewayForTest, type TestGateway } from '../gateway/testing.ts';
+import { httpTransport } from '../shared/http-transport.ts';
 import type { Viewer } from '../shared/identity.ts';
+import { serve } from '../shared/serve.ts';
 import { viewer } from '../shared/testing/open.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { Data } from './market/test-door.ts';
@@ -42,12 +44,13 @@ const noting = (subgraph: SubgraphTransport): SubgraphTransport => ({
 const SHOWN = `variant { name price { amount } product { name description isPublished media { alt } } } vendor { name state }`;
 
 let people = 0;
+const newBuyer = (): Viewer => viewer(`usr_shown${(people += 1)}`, ['customer']);
 /** Somebody with one thing in the cart, who looks at it. */
-async function withCart(variantId: string, who: Viewer = viewer(`usr_shown${(people += 1)}`, ['customer'])) {
+async function withCart(variantId: string, { who = newBuyer(), at = gateway }: { who?: Viewer; at?: TestGateway } = {}) {
   await market.door.done('orders', who, 'addToCart', { variantId, quantity: 1 }, 'cart { id }');
   const token = await gateway.tokenFor(who);
   return async (): Promise<Data> => {
-    const { data, errors } = await gateway.ask(`{ cart { lines { ${SHOWN} } } }`, {}, { token });
+    const { data, errors } = await at.ask(`{ cart { lines { ${SHOWN} } } }`, {}, { token });
     expect(errors).toBeUndefined();
     return data.cart.lines[0];
   };
@@ -74,6 +77,26 @@ test('what one buyer was shown is shown to the next one without asking the catal
   });
   expect(asked).toEqual([]);
   expect((await (await fetch(gateway.url.replace('graphql', 'health'))).json()) as object).toMatchObject({ entityCache: store.counters });
+});
+
+test('a catalog of another process says of its products as well that they are the same for everybody', async () => {
+  const { app, goods } = market;
+  const served = await serve(app.runtime('catalog'), { port: 0 });
+  const remote = httpTransport('catalog', served.url);
+  const runtimes = [...app.host.runtimes.values()];
+  const others = Object.fromEntries(app.host.runtimes);
+  const { redis } = app.context();
+  const apart = createEntityStore({ redis, prefix: `${app.context().redisPrefix}:apart`, patienceMs: 5_000 });
+  const far = await openGatewayForTest({ subgraphs: runtimes, transports: { ...others, catalog: remote }, entityStore: apart });
+  const [one, other] = [await withCart(goods.shirt, { at: far }), await withCart(goods.shirt, { at: far })];
+  const first = await one();
+
+  expect(await other()).toEqual(first);
+  expect(first).toMatchObject({ variant: { product: { name: 'Linen Shirt' } } });
+  expect(apart.counters).toEqual({ hits: 2, misses: 2, stale: 0, stored: 2 });
+  await far.close();
+  await remote.close();
+  await served.close();
 });
 
 describe('the next buyer sees at once', () => {
@@ -161,7 +184,7 @@ describe('nobody but its members is shown', () => {
     );
     const variantId: string = product.variants[0].id;
     await change(tailor.owner, 'publishProduct', { id: product.id });
-    const [buyer, owner] = [await withCart(variantId), await withCart(variantId, tailor.owner)];
+    const [buyer, owner] = [await withCart(variantId), await withCart(variantId, { who: tailor.owner })];
     expect(await buyer()).toMatchObject(shown);
     expect(await owner()).toMatchObject(shown);
 
