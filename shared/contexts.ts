@@ -4,9 +4,9 @@ import { createCache } from './cache.ts';
 import type { Command } from './commands.ts';
 import type { AnyContext } from './context.ts';
 import type { Said } from './events.ts';
-import { Problem } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { writeOutbox } from './outbox.ts';
+import { createLending } from './lending.ts';
 import type { Orphans } from './orphans.ts';
 import type { Relay } from './relay.ts';
 import type { SagaRunner } from './saga-runner.ts';
@@ -42,14 +42,10 @@ const LEAST_PATIENCE_MS = 5_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
 export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
-  const cache = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}`, tagPrefix: around.queuePrefix });
+  const everybodys = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}`, tagPrefix: around.queuePrefix });
 
   function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS, signal }: Origin): AnyContext {
-    // GraphQL itself does not stop between two fields; without these nothing more can be read.
-    const unlessLeft = <T>(tool: T): T => {
-      if (signal?.aborted) throw new Problem('TIMEOUT', 'Nobody waits for the answer any more.');
-      return tool;
-    };
+    const { lend, cache } = createLending(everybodys, signal);
     const ctx = {
       subgraph: subgraph.name,
       identity,
@@ -61,11 +57,11 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       redis: around.redis,
       redisPrefix: around.queuePrefix,
       get cache() {
-        return unlessLeft(cache);
+        return lend(cache);
       },
       live: around.live,
       get models() {
-        return unlessLeft(models);
+        return lend(models);
       },
       ports,
       session: undefined,
@@ -78,7 +74,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
         throw new Error('What follows a commit is named inside its transaction');
       },
       call(this: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string } = {}) {
-        return unlessLeft(call)(this, command, input, options);
+        return lend(call)(this, command, input, options);
       },
       transaction(this: AnyContext, work: (inner: AnyContext) => Promise<unknown>) {
         return this.session ? work(this) : runTransaction(this, work);
