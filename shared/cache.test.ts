@@ -296,4 +296,16 @@ describe('when Redis', () => {
     expect(slow.began).toBe(1);
     await expect(alone.invalidate(['note:n1'])).rejects.toEqual(expect.objectContaining({ code: 'UNAVAILABLE', retryable: true }));
   });
+
+  test('is gone, nobody joins a load of what events tell of: it may have begun before one', async () => {
+    const { line, cut } = await slowLine();
+    const alone = createCache(line, { prefix });
+    await cut();
+    const slow = gate<string>();
+    const before = alone.cached('note:n1', 60, slow.load, { tags: ['Note:n1'] });
+
+    expect(await alone.cached('note:n1', 60, async () => 'after', { tags: ['Note:n1'] })).toBe('after');
+    slow.open('before');
+    expect(await before).toBe('before');
+  });
 });

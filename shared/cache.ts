@@ -110,6 +110,8 @@ export function createCache(redis: Redis, { prefix, tagPrefix = prefix, patience
           const position = batch.push(ids[index] as string) - 1;
           return (await loading)[position] ?? null;
         };
+        // Whether a load under way began before the last event nobody knows then, and what is told may be kept elsewhere as new.
+        if (stamps === undefined && tagsOf(ids[index]!).length > 0) return start();
         const store = async (value: unknown) => {
           if (stamps !== undefined && (value !== null || nothingToo)) await keep(name, stamps, value, ttlSeconds);
         };
