@@ -3,6 +3,7 @@ import type { Schema, Supergraph } from '@apollo/federation-internals';
 import type { QueryPlan } from '@apollo/query-planner';
 import { buildASTSchema, parse, type DocumentNode } from 'graphql';
 import { toPlanKeys } from './aliases.ts';
+import { composedDirectives } from './composed-directives.ts';
 import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
 import { withoutIntrospection } from './introspection.ts';
 import { separateOneOf } from './one-of.ts';
@@ -31,12 +32,13 @@ export function planHere(supergraphSdl: string): Planner {
   const supergraph = read(resolvableKeysFirst(separated?.supergraphSdl ?? oneOf.supergraphSdl));
   const planOf = createPlan(supergraph, supergraph.apiSchema());
   const restore = separated?.restore ?? ((plan: QueryPlan) => plan);
-  const apiSdl = oneOf.restore(printApi((separated ? read(oneOf.supergraphSdl) : supergraph).apiSchema()));
+  const printed = printApi((separated ? read(oneOf.supergraphSdl) : supergraph).apiSchema());
+  const { apiSdl, leaveOut } = composedDirectives(supergraphSdl, oneOf.restore(printed));
   let fingerprintOf: FingerprintOf | undefined;
   return {
     reading: readSupergraph(supergraphSdl, apiSdl),
     plan({ source, operationName }) {
-      const document = settleConditions(withoutIntrospection(toPlanKeys(parse(source, { noLocation: true }))));
+      const document = settleConditions(withoutIntrospection(toPlanKeys(leaveOut(parse(source, { noLocation: true })))));
       return serialize(restore(answerable(() => planOf(document, operationName), document, operationName)));
     },
     fingerprint(source) {

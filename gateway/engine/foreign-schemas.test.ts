@@ -16,13 +16,16 @@ const EVERYTHING = {
 
 const notes = plainSubgraph({
   name: 'notes',
-  typeDefs: `${link('key')}
+  typeDefs: `${link('key', 'composeDirective')}
+    extend schema @link(url: "https://example.com/trace/v1.0", import: ["@trace"]) @composeDirective(name: "@trace")
+    directive @trace(level: Level! = LOW) on FIELD | FIELD_DEFINITION
+    enum Level { LOW HIGH }
     "What is noted."
     schema { query: Query }
     "A day." scalar Day @specifiedBy(url: "https://example.com/day")
     "Which notes." input Wanted { id: ID  text: String }
     enum Hue { RED  PINK @deprecated(reason: "RED says it") }
-    type Note @key(fields: "id") { id: ID!  day: Day  hue(old: Hue = PINK @deprecated): Hue }
+    type Note @key(fields: "id") { id: ID! @trace  day: Day  hue(old: Hue = PINK @deprecated): Hue }
     type Query { "One of them." note(wanted: Wanted!): Note }
     directive @seen(times: [Int!] = [1]) repeatable on FIELD
   `,
@@ -68,4 +71,15 @@ test('holds clients to inputs of which one field is given', async () => {
   expect((await ask(source, { wanted: { id: 'n1', text: 'milk' } })).errors).toMatchObject([
     { message: expect.stringContaining('Exactly one') },
   ]);
+});
+
+test('takes what subgraphs have composed for operations', async () => {
+  const source =
+    'query($level: Level!) { note(wanted: { id: 3 }) @trace { id @trace(level: $level) } __schema { directives { name locations } } }';
+
+  const { data, errors } = await open().ask(source, { level: 'HIGH' });
+
+  expect(errors).toBeUndefined();
+  expect(data).toMatchObject({ note: { id: '3' } });
+  expect(data).toMatchObject({ __schema: { directives: expect.arrayContaining([{ name: 'trace', locations: ['FIELD'] }]) } });
 });
