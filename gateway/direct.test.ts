@@ -71,7 +71,7 @@ describe('an operation that needs nothing of Apollo Server', () => {
     expect(await asked(body, headers)).toEqual(first);
     expect(first.headers).toMatchObject({
       'access-control-allow-origin': 'https://shop.example',
-      vary: 'authorization, x-soko-contract, x-api-key, Origin',
+      vary: 'authorization, x-soko-contract, x-soko-key, Origin',
       'content-security-policy': expect.stringContaining("default-src 'none'"),
     });
   });

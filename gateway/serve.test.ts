@@ -120,8 +120,8 @@ describe('a gateway for any supergraph', () => {
     const closed = await addressOf(start({ API_KEYS_FILE: keys }));
 
     expect(await ask('{ viewer }', {}, closed)).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
-    expect(await ask('{ __typename }', { 'x-api-key': 'of-shop' }, closed)).toEqual({ data: { __typename: 'Query' } });
-    expect(await ask('{ __schema { queryType { name } } }', { 'x-api-key': 'of-shop' }, closed)).toMatchObject({
+    expect(await ask('{ __typename }', { 'x-soko-key': 'of-shop' }, closed)).toEqual({ data: { __typename: 'Query' } });
+    expect(await ask('{ __schema { queryType { name } } }', { 'x-soko-key': 'of-shop' }, closed)).toMatchObject({
       errors: [{ extensions: { code: 'INTROSPECTION_DISABLED' } }],
     });
   });

@@ -141,7 +141,7 @@ test.each(WAYS.slice(1))('subscriptions over %s are held to the contract of the 
 });
 
 test('parameters of a socket stand for headers, whose names have no case', async () => {
-  expect(await overSocket('{ note { author } }', { connectionParams: { 'X-API-Key': 'of-shop' } }, gateway)).toBe(
+  expect(await overSocket('{ note { author } }', { connectionParams: { 'X-Soko-Key': 'of-shop' } }, gateway)).toBe(
     'GRAPHQL_VALIDATION_FAILED',
   );
 });

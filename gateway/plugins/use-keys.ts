@@ -5,7 +5,7 @@ import { Problem } from '../../shared/errors.ts';
 import { CONTRACT } from '../graphs.ts';
 
 /** A request shows its key in this header, a socket also in its connectionParams. */
-export const KEY = 'x-api-key';
+export const KEY = 'x-soko-key';
 
 const Key = z.strictObject({
   /** Of the program that has the key. */
