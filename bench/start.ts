@@ -4,12 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ROOT, scriptOf } from './script.ts';
 
-const ROOT = join(import.meta.dirname, '..');
-/** What `npm start` runs, without npm around it. */
-const START = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } }).scripts.start
-  .split(' ')
-  .slice(1);
 const PATIENCE_MS = 120_000;
 const POLL_MS = 10;
 const SETTLE_MS = 3_000;
@@ -46,9 +42,10 @@ export async function run(): Promise<Record<string, unknown>> {
 }
 
 async function start(data: string): Promise<Started> {
+  const { options, file: script } = scriptOf('start');
   const since = performance.now();
   const env = { ...process.env, SOKO_DATA: data, MONGODB_URI: '', REDIS_URL: '' };
-  const child = spawn(process.execPath, [...START, '--port', '0'], { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, [...options, script, '--port', '0'], { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
   const file = join(data, 'demo.json');
   while (!existsSync(file)) {
     if (child.exitCode !== null) throw new Error(`npm start ended with ${child.exitCode}`);

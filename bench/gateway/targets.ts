@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT, scriptOf } from '../script.ts';
 import { hashOf, type BenchOperation } from './graph/operations.ts';
 import { hiveGateway, hiveRouter, type Installed } from './peers.ts';
 import type { Command } from './processes.ts';
@@ -23,7 +24,6 @@ interface Files {
 
 type Prepare = Target['prepare'];
 
-const ROOT = join(import.meta.dirname, '../..');
 const SERVERS = join(import.meta.dirname, 'servers');
 const QUIET = { NODE_ENV: 'production', LOG_LEVEL: 'error', APOLLO_TELEMETRY_DISABLED: 'true' };
 const WITHOUT_SHARED_FETCHES = { transportEntries: { '*.http': { options: { deduplicateInflightRequests: false } } } };
@@ -82,7 +82,8 @@ const soko =
   (supergraphFile: string, env: Record<string, string>): Prepare =>
   async (port) => {
     const options = ['--supergraph', supergraphFile, '--port', String(port), '--open', '--forward-headers', ''];
-    return { file: process.execPath, args: [join(ROOT, 'gateway/serve.ts'), ...options], cwd: ROOT, env: { ...QUIET, ...env } };
+    const script = scriptOf('gateway');
+    return { file: process.execPath, args: [...script.options, script.file, ...options], cwd: ROOT, env: { ...QUIET, ...env } };
   };
 
 const hive =

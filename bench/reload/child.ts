@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { ROOT, scriptOf } from '../script.ts';
 import type { Order, Told } from './server.ts';
 
 export interface Server {
@@ -12,9 +13,13 @@ export interface Server {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The gateway as a process of its own. */
+/** The gateway as a process of its own, under the options of `npm run gateway`. */
 export async function startServer(planning: 'worker' | 'here'): Promise<Server> {
-  const child = fork(join(import.meta.dirname, 'server.ts'), [planning], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(import.meta.dirname, 'server.ts'), [planning], {
+    execArgv: scriptOf('gateway').options,
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const order = (what: Order): void => void child.send(what);
   const { url, wsUrl } = (await toldBy(child)) as Extract<Told, { url: string }>;
   return {

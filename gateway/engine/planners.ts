@@ -12,7 +12,7 @@ interface Options {
   planMs?: number;
   /** Texts that may wait. Default 500. */
   mostWaiting?: number;
-  /** The thread ends when it had nothing to do for so long, and starts again with the next text. Default 300,000. */
+  /** The thread ends when it had nothing to do for so long, and starts again with the next text. Default 60,000. */
   idleMs?: number;
 }
 
@@ -40,7 +40,7 @@ const WAIT_MS = 10_000;
 const PLAN_MS = 5_000;
 /** A large supergraph takes seconds on a busy machine. */
 const LOAD_MS = 60_000;
-const IDLE_MS = 300_000;
+const IDLE_MS = 60_000;
 const MOST_WAITING = 500;
 
 export function openPlanners(options: Options): Planners {
