@@ -112,7 +112,6 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
     ['sends half of an answer as a whole', (response) => response.end('{"data":{"person":')],
     ['sends 500 with a page', (response) => response.writeHead(500).end('<h1>at /srv/SECRET.ts:1</h1>')],
     ['sends 500 without a body', (response) => response.writeHead(500).end()],
-    ['sends 401', (response) => response.writeHead(401).end('{"errors":[{"message":"SECRET"}]}')],
     ['sends us elsewhere', (response) => response.writeHead(302, { location: server.url }).end()],
     ['sends a list', (response) => send(response, [{ data: { person: null } }])],
     ['sends a number', (response) => send(response, 7)],
@@ -130,6 +129,17 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
 
     expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
     expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_UNAVAILABLE$/);
+    await expectRecovery();
+  });
+
+  test('refuses whoever asks', async () => {
+    server.behave((_request, response) => void response.writeHead(401).end('<h1>SECRET</h1>'));
+
+    const answer = await gateway.ask(QUERY);
+
+    expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
+    expect(new Set(answer.errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(['UNAUTHENTICATED']));
+    expect(JSON.stringify(answer)).not.toContain('SECRET');
     await expectRecovery();
   });
 

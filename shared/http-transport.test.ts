@@ -430,6 +430,31 @@ describe('a subgraph that is not ours', () => {
     expect(seen[0]?.headers).not.toHaveProperty('x-internal-key');
   });
 
+  test.each([
+    ['401 and a page', 401, '<h1>Who are you?</h1>', 'UNAUTHENTICATED'],
+    ['403 and JSON that is no answer', 403, '{"detail":"no"}', 'FORBIDDEN'],
+  ])('may refuse a caller by %s, as often as it likes, and is there for the next one', async (_how, status, body, code) => {
+    const { url } = await rogue(({ headers }, outgoing) => {
+      if (headers.authorization === 'Bearer theirs') outgoing.end('{"data":{"reader":"me"}}');
+      else outgoing.writeHead(status).end(body);
+    });
+    const transport = transportTo(url, { isForeign: true });
+    const ask = (headers: Record<string, string>) =>
+      transport.execute(request('{ reader }', { identity: { ...as('usr_1'), forwarded: headers } }));
+
+    for (let attempt = 0; attempt < 12; attempt += 1) await expect(ask({})).rejects.toMatchObject({ code, retryable: false });
+
+    expect(await ask(forwarded)).toEqual({ data: { reader: 'me' } });
+  });
+
+  test('is believed what it says of a caller in GraphQL, whatever the status', async () => {
+    const { url } = await rogue((_incoming, outgoing) => void outgoing.writeHead(401).end('{"errors":[{"message":"Sign in."}]}'));
+
+    const answer = await transportTo(url, { isForeign: true }).execute(request('{ reader }'));
+
+    expect(answer).toEqual({ errors: [{ message: 'Sign in.' }] });
+  });
+
   test('streams over graphql-ws at the same address, a connection for each set of headers', async () => {
     const begun: unknown[] = [];
     const server = createServer();

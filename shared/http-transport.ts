@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql';
 import { answersShape, isExecutionResult } from './answer-shape.ts';
-import { Problem } from './errors.ts';
+import { forbidden, Problem, unauthenticated } from './errors.ts';
 import type { BatchedAnswer } from './batch.ts';
 import { createBatcher } from './http-batch.ts';
 import { createPoster, TooLate, type Post as HttpPost } from './http-post.ts';
@@ -49,7 +49,7 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       const repeatable = !isMutation(query);
       const ask = repeatable ? read : post;
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer(name, query, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
+        graphqlAnswer({ name, query, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
       return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
@@ -86,7 +86,7 @@ function createPost(name: string, { send, access }: PostOptions): Post {
         timeoutMs: patience,
         signal: request.signal,
       });
-      return { status, value: JSON.parse(text) };
+      return { status, value: parsed(text) };
     } catch (error) {
       const isOurs = request.signal?.aborted || (error instanceof TooLate && request.isHurried);
       throw isOurs ? impatient(name, error) : subgraphUnavailable(name, error);
@@ -148,17 +148,35 @@ function resilienceFor(name: string, options: HttpTransportOptions['resilience']
   });
 }
 
-function graphqlAnswer(name: string, query: string, { status, value }: Answer): ExecutionResult {
-  // 401 means that the two processes do not share a secret: nothing the caller could mend.
-  if (status === 401 || !isExecutionResult(value) || !answersShape(query, value.data))
-    throw subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
-  return value;
+interface Asked {
+  name: string;
+  query: string;
+  isForeign: boolean;
+}
+
+/** What one that is not ours says of the caller whose headers were handed on to it: it is in order, and others may go on asking it. */
+const REFUSALS: Readonly<Record<number, () => Problem>> = { 401: unauthenticated, 403: forbidden };
+
+function graphqlAnswer({ name, query, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
+  // From one of ours 401 means that the two processes do not share a secret: nothing the caller could mend.
+  const isAnswer = (isForeign || status !== 401) && isExecutionResult(value) && answersShape(query, value.data);
+  if (isAnswer) return value;
+  const refusal = isForeign ? REFUSALS[status]?.() : undefined;
+  throw refusal ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
 }
 
 function commandAnswer(name: string, { status, value }: Answer): unknown {
   if (status === 200 && isObject(value) && 'result' in value) return value['result'];
   const problem = status === 401 || !isObject(value) ? undefined : problemFromWire(value['error']);
   throw problem ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no answer to a command`));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
