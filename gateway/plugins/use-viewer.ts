@@ -13,7 +13,7 @@ export interface Session {
 }
 
 export interface UseViewer {
-  /** The session of HTTP headers as they came over the wire, name and value in turn. At once when it is known. */
+  /** The session of HTTP headers as they came over the wire, name and value in turn. At once when it is known; throws when it is none. */
   fromHeaders: (rawHeaders: readonly string[]) => Session | Promise<Session>;
   /** The session of a socket: `authorization` in the payload of connection_init. */
   fromConnectionParams: (params: Readonly<Record<string, unknown>> | undefined) => Promise<Session>;

@@ -56,7 +56,8 @@ describe('an access token', () => {
 
     const { userErrors } = await app.run('refreshSession', { refreshToken: accessToken }, 'accessToken');
     expect(userErrors[0].path).toEqual(['input', 'refreshToken']);
-    await expect(useViewer({ publicKey: publicPem }).fromHeaders(['authorization', `Bearer ${refreshToken}`])).rejects.toThrow('not valid');
+    const { fromHeaders } = useViewer({ publicKey: publicPem });
+    await expect(async () => fromHeaders(['authorization', `Bearer ${refreshToken}`])).rejects.toThrow('not valid');
   });
 });
 
