@@ -162,7 +162,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
   test.each(['the access token expires', 'the session is ended'])('ends when %s', async (why) => {
     const expires = why === 'the access token expires';
     const sessionId = `ses_${name}`;
-    const token = await gateway.tokenFor({ id: 'ann', sessionId }, expires ? 1 : 900);
+    const token = await gateway.tokenFor({ id: 'ann', sessionId }, expires ? 5 : 900);
     const { stream } = await open(SAID, { variables: { feed: 'f1' }, token });
     await feeds.streams(1);
 

@@ -239,7 +239,7 @@ describe('bounds', () => {
 
 test.each(['the access token expires', 'the session is ended'])('ends when %s', async (why) => {
   const expires = why === 'the access token expires';
-  const authorization = `Bearer ${await gateway.tokenFor({ id: 'ann', sessionId: 'ses_1' }, expires ? 1 : 900)}`;
+  const authorization = `Bearer ${await gateway.tokenFor({ id: 'ann', sessionId: 'ses_1' }, expires ? 5 : 900)}`;
   const reserved = await streams.reserve({ authorization });
   const { messages } = await streams.listen(reserved);
   await streams.ask(reserved, 'a', SAID, { feed: 'f1' });
