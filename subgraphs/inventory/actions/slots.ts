@@ -105,7 +105,7 @@ export async function firstWarehouse(ctx: Ctx, vendorId: string): Promise<string
   const closed = await Warehouse.findOne({ vendorId }, { _id: 1 }).sort({ priority: 1, _id: 1 }).lean();
   if (closed) return closed._id;
   try {
-    const [made] = await Warehouse.create([{ vendorId, name: 'Main warehouse', priority: 0, isDefault: true }]);
+    const [made] = await Warehouse.create([{ vendorId, name: 'Main warehouse', priority: 0, defaultOf: vendorId }]);
     return made!._id;
   } catch (error) {
     // Two at once: the index lets one of them make it.

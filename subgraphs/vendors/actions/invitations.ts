@@ -6,6 +6,7 @@ import { emailWork, findAccounts } from '../../accounts/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES } from '../roles.ts';
+import { closed } from './close-invitation.ts';
 import { takeIn } from './members.ts';
 import { requireVendor, roleIn, vendorSuspended, viewerId } from './rights.ts';
 
@@ -30,12 +31,12 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   const mine = await roleIn(ctx, vendorId);
   if (!mine || !manages(mine, role)) throw forbidden();
   if (vendor.state !== 'ACTIVE') throw vendorSuspended(['input', 'vendorId']);
-  await ctx.models.Invitation.updateMany({ vendorId, email: to, status: 'PENDING' }, { $set: { status: 'REVOKED' } });
+  await ctx.models.Invitation.updateMany({ vendorId, email: to, status: 'PENDING' }, closed('REVOKED'));
   await refuseTooMany(ctx, vendorId);
   const at = ctx.now();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const expiresAt = new Date(at.getTime() + VALID_MS);
-  const letter = { vendorId, email: to, role, tokenHash: hashOf(token), invitedBy: viewerId(ctx), expiresAt, createdAt: at };
+  const letter = { vendorId, email: to, openKey: `${vendorId} ${to}`, role, tokenHash: hashOf(token), invitedBy: viewerId(ctx), expiresAt, createdAt: at };
   const [invitation] = await ctx.models.Invitation.create([letter]);
   ctx.publish(
     emailWork({ to, template: 'vendor-invitation', params: { storeName: vendor.name, role, expiresAt: expiresAt.toISOString() }, token }),
@@ -53,7 +54,7 @@ export async function revokeVendorInvitation(ctx: Ctx, { id }: z.infer<typeof Re
   if (!manages(mine, current.role)) throw forbidden();
   const revoked = await ctx.models.Invitation.findOneAndUpdate(
     { _id: id, status: 'PENDING' },
-    { $set: { status: 'REVOKED' } },
+    closed('REVOKED'),
     { returnDocument: 'after' },
   ).lean<Invitation>();
   return { invitation: revoked ?? current };
@@ -88,7 +89,7 @@ export interface HeldLetter extends Invitation {
 async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: string) {
   const taken = await ctx.models.Invitation.updateOne(
     { _id, status: 'PENDING', expiresAt: { $gt: ctx.now() } },
-    { $set: { status: 'ACCEPTED' } },
+    closed('ACCEPTED'),
   );
   if (taken.matchedCount === 0) throw used();
   if (await ctx.models.Member.exists({ vendorId, userId })) throw refused('ALREADY_MEMBER', 'You are a member of this store already.');

@@ -92,6 +92,8 @@ export const invitationSchema = new Schema(
     /** SHA-256: whoever reads the store cannot accept. */
     tokenHash: { type: String, required: true },
     status: { type: String, enum: INVITATION_STATUSES, required: true, default: 'PENDING' },
+    /** Store and address while the invitation is pending, unset afterwards. Unique: one open invitation an address. */
+    openKey: { type: String },
     invitedBy: { type: String, required: true },
     expiresAt: { type: Date, required: true },
   },
@@ -102,7 +104,8 @@ export const invitationSchema = new Schema(
 const KEPT_AFTER_EXPIRY_SECONDS = 90 * 24 * 60 * 60;
 
 invitationSchema.index({ tokenHash: 1 }, { unique: true }); // acceptVendorInvitation
-invitationSchema.index({ vendorId: 1, email: 1 }, { unique: true, partialFilterExpression: { status: 'PENDING' } }); // one open letter an address
+invitationSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // inviteVendorMember
+invitationSchema.index({ vendorId: 1, email: 1 }); // inviteVendorMember: what a newer one replaces
 invitationSchema.index({ vendorId: 1, createdAt: 1, _id: 1 }); // Query.vendorInvitations
 invitationSchema.index({ expiresAt: 1 }, { expireAfterSeconds: KEPT_AFTER_EXPIRY_SECONDS });
 
