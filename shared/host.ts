@@ -1,9 +1,11 @@
 import { Redis } from 'ioredis';
 import { createLive } from './live.ts';
+import { env } from './env.ts';
 import { createLog } from './log.ts';
 import { ownerName } from './owner.ts';
 import { createQueues } from './queues.ts';
 import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
+import { probeStore } from './store-probe.ts';
 import { connectMongo } from './store.ts';
 import type { Subgraph } from './subgraph.ts';
 import type { CommandTransport } from './transport.ts';
@@ -52,6 +54,12 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     return redis;
   };
   const client = await connectMongo(options.mongodbUri, { monitorCommands: options.monitorCommands ?? false });
+  try {
+    await probeStore(client, env.DATABASE_PREFIX);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
   const redis = openRedis();
   // Blocking reads take as long as they take.
   const workerConnection = openRedis({ commandTimeout: undefined, maxRetriesPerRequest: null });
