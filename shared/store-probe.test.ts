@@ -35,7 +35,7 @@ async function commandsOf(work: () => Promise<unknown>): Promise<string[]> {
 type Method = (...args: any[]) => any;
 
 /** Probes with one property taken away: `change` stands in place of a method of all collections, and is given the real one. */
-async function probeChanged(name: 'createIndexes' | 'find' | 'findOne', change: (real: Method, ...args: any[]) => unknown) {
+async function probeChanged(name: 'createIndexes' | 'find' | 'findOne' | 'updateOne', change: (real: Method, ...args: any[]) => unknown) {
   const methods = mongo.Collection.prototype as unknown as Record<string, Method>;
   const real = methods[name]!;
   methods[name] = function changed(this: unknown, ...args: unknown[]) {
@@ -57,7 +57,10 @@ test('a store of another version than the one that passed is tried again', async
   const prefix = unused();
   await probeStore(client, prefix);
 
-  await client.useDb(`${prefix}soko-probe`).collection('passed').updateOne({}, { $set: { server: 'an older one' } });
+  await client
+    .useDb(`${prefix}soko-probe`)
+    .collection('passed')
+    .updateOne({}, { $set: { server: 'an older one' } });
   const again = await commandsOf(() => probeStore(client, prefix));
 
   expect(again).toContain('commitTransaction');
@@ -79,6 +82,14 @@ test('a store that does not hold unique keys is refused with the name of what is
 
   await expect(probing).rejects.toThrow(UnsuitableStore);
   await expect(probing).rejects.toThrow(/^This store cannot be used: a unique key is not held when rows are inserted\. /);
+});
+
+test('a store in which a key that was given up stays taken is refused', async () => {
+  const probing = probeChanged('updateOne', (real, filter, update, ...more) =>
+    real(filter, '$unset' in update ? { $set: { rank: 0 } } : update, ...more),
+  );
+
+  await expect(probing).rejects.toThrow('a unique key that was given up is not free');
 });
 
 test('a store that shows one transaction the work of others is refused', async () => {

@@ -83,8 +83,20 @@ const PROPERTIES: Readonly<Record<string, Check>> = {
   'a unique key that was given up is not free': async (rows) => {
     await rows.insertMany([{ _id: 'c1', key: 'c' }, { _id: 'c2' }]);
     await rows.updateOne({ _id: 'c1' }, { $unset: { key: 1 } });
-    await rows.updateOne({ _id: 'c2' }, { $set: { key: 'c' } });
+    if (await isRejected(rows.updateOne({ _id: 'c2' }, { $set: { key: 'c' } }))) return false;
     return isRefused(rows.updateOne({ _id: 'c1' }, { $set: { key: 'c' } }));
+  },
+  'two transactions can give one unique key to two rows': async (rows, client) => {
+    await rows.insertMany([{ _id: 'i1' }, { _id: 'i2' }]);
+    return inSession(client, (one) =>
+      inSession(client, async (other) => {
+        await rows.updateOne({ _id: 'i1' }, { $set: { key: 'i' } }, { session: one });
+        const second = rows.updateOne({ _id: 'i2' }, { $set: { key: 'i' } }, { session: other });
+        const isRefusedAtOnce = await isRejected(second);
+        await one.commitTransaction();
+        return isRefusedAtOnce || isRejected(other.commitTransaction());
+      }),
+    );
   },
   'an aborted transaction leaves something behind': async (rows, client) => {
     await inSession(client, async (session) => {
@@ -135,6 +147,12 @@ const PROPERTIES: Readonly<Record<string, Check>> = {
     return page.map(({ _id }) => _id).join(' ') === 'h3 h1 h2';
   },
 };
+
+const isRejected = (work: Promise<unknown>): Promise<boolean> =>
+  work.then(
+    () => false,
+    () => true,
+  );
 
 const isRefused = (write: Promise<unknown>): Promise<boolean> => write.then(() => false, isDuplicateKey);
 
