@@ -91,9 +91,10 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
       readText(request, known);
       if (await streams.answer(request, reply, caller)) return reply;
       const context = { ...caller, signal: clientOfResponse(reply.raw) };
-      const { direct, answer } = await graphs.of(context.contract);
+      const { direct, answer, operations } = await graphs.of(context.contract);
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) return sendDirectly(request, reply, ready);
+      operations.measure(textIn(request));
       request.graphql = context;
       return errors.within(request.id, () => answer.call(app, request, reply));
     },
@@ -121,6 +122,11 @@ function readText(request: FastifyRequest, known: KnownOperations): void {
   const { extensions, ...rest } = asked;
   const { persistedQuery: _hash, ...others } = extensions as Record<string, unknown>;
   request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
+}
+
+function textIn({ method, query: inUrl, body }: FastifyRequest): string {
+  const { query } = ((method === 'GET' ? inUrl : body) ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof query === 'string' ? query : '';
 }
 
 interface HealthOptions {

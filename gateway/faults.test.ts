@@ -9,7 +9,7 @@ import { openGatewayForTest, type Answer, type TestGateway } from './testing.ts'
 
 /*
  * One gateway and one subgraph over HTTP, which misbehaves in every test and is well again at its end. No case fails five times in a row,
- * so the breaker stays closed; the last tests open it, and move its clock.
+ * so the breaker stays closed; the last test opens it, and moves its clock.
  */
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
@@ -54,7 +54,7 @@ beforeAll(async () => {
     isForeign: true,
     timeoutMs: PATIENCE_MS,
     maxAnswerBytes: 4 * MEGABYTE,
-    resilience: { retry: { attempts: 0 }, breaker: { now: () => clock } },
+    resilience: { retry: { attempts: 0 }, breaker: { now: () => clock, probeEveryMs: 20 } },
   });
   gateway = await openGatewayForTest({ subgraphs: [boards, people], transports: { boards, people: transport } });
 });
@@ -275,7 +275,7 @@ describe('an error of a subgraph is told where the client will look for it, when
 });
 
 describe('a subgraph that is down', () => {
-  test('is left alone after five failures, and asked again after a minute', async () => {
+  test('is left alone after five failures in a row, and asked again after a second', async () => {
     server.behave((_request, response) => (response.socket as Socket).destroy());
     for (let time = 0; time < 5; time += 1) await gateway.ask(QUERY);
     server.behave();
@@ -286,7 +286,9 @@ describe('a subgraph that is down', () => {
     expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_UNAVAILABLE$/);
     expect(server.asked).toEqual([]);
 
-    clock += 60_000;
+    clock += 1_000;
+    // One call at a time is tried, so the first ones may still be refused.
+    while ((await gateway.ask('{ person(id: "p1") { name } }')).errors);
     await expectRecovery();
   });
 });

@@ -1,3 +1,4 @@
+import { readResilience } from '../shared/http-settings.ts';
 import { httpTransport, type HttpTransport } from '../shared/http-transport.ts';
 import type { Log } from '../shared/log.ts';
 import { readSubgraphs } from './engine/supergraph.ts';
@@ -17,21 +18,15 @@ export interface ForeignSubgraphs {
 
 /** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
 const REQUEST_MS = 30_000;
-/** Subgraphs of others are often started again by hand. */
-const BREAKER_MS = 5_000;
-
 export function openForeignSubgraphs({ log }: { log: Log }): ForeignSubgraphs {
   const open = new Map<string, HttpTransport>();
+  const resilience = readResilience();
 
   function reach(name: string, url: string): HttpTransport {
     const memo = `${name} ${url}`;
     let transport = open.get(memo);
     if (!transport) {
-      transport = httpTransport(name, url, {
-        isForeign: true,
-        timeoutMs: REQUEST_MS,
-        resilience: { breaker: { halfOpenAfterMs: BREAKER_MS } },
-      });
+      transport = httpTransport(name, url, { isForeign: true, timeoutMs: REQUEST_MS, resilience });
       open.set(memo, transport);
     }
     return transport;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Redis } from 'ioredis';
 import { env, parseEnv } from '../shared/env.ts';
+import { readResilience } from '../shared/http-settings.ts';
 import { httpTransport } from '../shared/http-transport.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
@@ -24,7 +25,10 @@ async function main(): Promise<void> {
   endWithParent();
   const log = createLog('gateway');
   if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new Error('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
-  const transports = Object.fromEntries(readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl)]));
+  const resilience = readResilience();
+  const transports = Object.fromEntries(
+    readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),
+  );
   const redis = new Redis(env.REDIS_URL, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
   redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
 

@@ -8,7 +8,7 @@ import { parseEnv, pem, type EnvSource } from '../shared/env.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
 import { openGateway } from './gateway.ts';
-import type { GatewayOptions } from './options.ts';
+import type { Limits } from './plugins/use-limits.ts';
 import { followSupergraph } from './follow.ts';
 import { gatewaySettings } from './settings.ts';
 
@@ -23,7 +23,8 @@ const REDIS_PATIENCE_MS = 1_000;
 /** Before every key in Redis. Whoever changes an entity renews its tag there: see `shared/stamps.ts`. */
 const PREFIX = 'soko';
 /** Wider than ours: what others ask of their subgraphs is not known here. A cost says nothing where lists do not tell their size. */
-const LIMITS: GatewayOptions['limits'] = {
+const LIMITS: Limits = {
+  expanded: 20_000,
   tokens: 15_000,
   aliases: 500,
   directives: 200,
@@ -41,9 +42,12 @@ const Environment = z.object({
   API_KEYS_FILE: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
   HOST: z.string().default('127.0.0.1'),
+  /** Fields and fragments of one operation, each as often as it is spread. */
+  MAX_EXPANDED_FIELDS: z.coerce.number().int().min(1).default(LIMITS.expanded),
 });
 
 interface Options {
+  limits: Limits;
   file: string;
   port: number;
   host: string;
@@ -66,7 +70,6 @@ async function main({ file, isOpen, cache, ...options }: Options): Promise<void>
     ...gatewaySettings(isOpen ? openEnvironment() : closedEnvironment(), redis && { redis, prefix: PREFIX }),
     ...served,
     ...options,
-    limits: LIMITS,
     scalars: {},
     log,
   });
@@ -116,7 +119,7 @@ function readOptions(): Options {
   const { supergraph: file, port, open } = values;
   if (file === undefined) throw new Error(`Name the file of a composed supergraph: ${USAGE}`);
   const environment = parseEnv(Environment, { ...process.env, ...(port !== undefined && { PORT: port }) });
-  const { ACCESS_TOKEN_PUBLIC_KEY: tokenKey, API_KEYS_FILE: keys, PORT, HOST } = environment;
+  const { ACCESS_TOKEN_PUBLIC_KEY: tokenKey, API_KEYS_FILE: keys, PORT, HOST, MAX_EXPANDED_FIELDS: expanded } = environment;
   if (!open && tokenKey === undefined && keys === undefined)
     throw new Error('Set ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE to say who may ask; or start with --open.');
   const accessTokenPublicKey = open || tokenKey === undefined ? null : tokenKey;
@@ -133,6 +136,7 @@ function readOptions(): Options {
       .map((name) => name.trim())
       .filter(Boolean),
     cache: values.cache,
+    limits: { ...LIMITS, expanded },
   };
 }
 

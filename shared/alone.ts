@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { env } from './env.ts';
 import { openHost, type Host } from './host.ts';
+import { readResilience } from './http-settings.ts';
 import { httpTransport, type HttpTransport } from './http-transport.ts';
 import { createLog } from './log.ts';
 import { readManifest } from './manifest.ts';
@@ -31,10 +32,11 @@ export async function serveTogether(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<ServedHost> {
   const addresses = readManifest(ROOT, environment);
+  const resilience = readResilience(environment);
   const transports = new Map<string, HttpTransport>();
   const remote = (name: string): HttpTransport | undefined => {
     const address = addresses.find((entry) => entry.name === name);
-    if (address && !transports.has(name)) transports.set(name, httpTransport(name, address.baseUrl));
+    if (address && !transports.has(name)) transports.set(name, httpTransport(name, address.baseUrl, { resilience }));
     return transports.get(name);
   };
   const host = await openHost(subgraphs, {

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { buildSchema, type ExecutionResult } from 'graphql';
 import { makeServer } from 'graphql-ws';
 import { Problem, unavailable } from './errors.ts';
@@ -130,6 +132,13 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
+/** By the breaker: no attempt was made that could have failed. */
+const isRefusedUnasked = (error: unknown): boolean => (error as Problem).cause === undefined;
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await delay(10);
+}
+
 describe('a request', () => {
   test('brings back the answer, asked as the viewer', async () => {
     const { url, subgraph } = await served();
@@ -223,15 +232,37 @@ describe('a request', () => {
     expect(asked).toHaveLength(5);
   });
 
-  test('does not reach a subgraph that has failed five calls in a row, each with all its attempts', async () => {
-    const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
-    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
-    for (let i = 0; i < 5; i += 1) await failureOf(transport.execute(request('{ reader }')));
-    expect(asked).toHaveLength(5 * 4);
+  test.each<[string, RequestListener]>([
+    ['with an error of the server', (_in, out) => out.writeHead(500).end('{"message":"Internal Server Error"}')],
+    ['with what is no GraphQL', (_in, out) => out.end('<html>')],
+    ['by closing the connection', (_in, out) => out.destroy()],
+    ['never', () => undefined],
+  ])('that is answered %s as often as anybody likes does not take the subgraph from others', async (_how, misbehave) => {
+    const { url } = await rogue(async (incoming, outgoing) => {
+      if (incoming.url === '/ready') return outgoing.end('{}');
+      const { query } = (await json(incoming)) as SubgraphRequest;
+      return query === '{ bad }' ? misbehave(incoming, outgoing) : outgoing.end('{"data":{"reader":"me"}}');
+    });
+    const transport = transportTo(url, { timeoutMs: 1_100, resilience: { retry: { attempts: 0 } } });
 
-    expectUnavailable(await failureOf(transport.execute(request('{ reader }'))));
+    await Promise.all(Array.from({ length: 12 }, () => failureOf(transport.execute(request('{ bad }')))));
 
-    expect(asked).toHaveLength(5 * 4);
+    expect(await transport.execute(request('{ reader }'))).toEqual({ data: { reader: 'me' } });
+  });
+
+  test('to a process that has died is refused at once after five failures, and reaches it within two seconds of its return', async () => {
+    const first = await served();
+    const transport = transportTo(first.url, { resilience: { retry: { initialDelayMs: 1 } } });
+    expect(await transport.execute(request('{ reader }'))).toEqual({ data: { reader: 'usr_1' } });
+    await first.stop();
+    for (let i = 0; i < 5; i += 1) expectUnavailable(await failureOf(transport.execute(request('{ reader }'))));
+    await until(async () => isRefusedUnasked(await failureOf(transport.execute(request('{ reader }')))));
+
+    await served(first.port);
+    const since = performance.now();
+    await until(async () => (await failureOf(transport.execute(request('{ reader }')))) === undefined);
+
+    expect(performance.now() - since).toBeLessThan(2_000);
   });
 
   test('is given up at its deadline, whatever number of attempts is left', async () => {
@@ -244,7 +275,7 @@ describe('a request', () => {
     expect(Date.now() - start).toBeLessThan(1_000);
   });
 
-  test('that was given too little time does not count against the subgraph', async () => {
+  test('that was given too little time is not tried again and does not count against the subgraph', async () => {
     let awake = false;
     const { url } = await rogue((_in, out) => void (awake && out.end('{"data":{"reader":"usr_1"}}')));
     const transport = transportTo(url);

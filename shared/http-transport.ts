@@ -4,6 +4,8 @@ import { forbidden, Problem, unauthenticated } from './errors.ts';
 import type { BatchedAnswer } from './batch.ts';
 import { createBatcher } from './http-batch.ts';
 import { createPoster, TooLate, type Post as HttpPost } from './http-post.ts';
+import type { BreakerOptions, Verdict } from './breaker.ts';
+import { acceptsAt, answersAt } from './probe.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
 import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, SubgraphTransport } from './transport.ts';
@@ -28,7 +30,7 @@ export interface HttpTransport extends SubgraphTransport, CommandTransport {
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
-/** A call that was given less time than this and ran out of it says nothing about the health of the other side. */
+/** A call that was given less time than this and ran out of it is not tried again. */
 const FAIR_TIME_MS = 1_000;
 
 /** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
@@ -41,7 +43,10 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
   const access = isForeign ? foreignAccess(name, base, limits) : ownAccess(name, base, limits);
   const post = createPost(name, { send: poster.post, access });
   const read = createPost(name, { send: createBatcher(poster, access.endpoint), access });
-  const resilience = resilienceFor(name, options.resilience);
+  const ready = new URL(`${prefix}/ready`, base.origin);
+  const probe = () => (isForeign ? acceptsAt(base) : answersAt(ready));
+  const { breaker, retry } = options.resilience ?? {};
+  const resilience = resilienceFor(name, probe, { ...(retry && { retry }), breaker: isForeign ? careful(breaker) : (breaker ?? {}) });
 
   return {
     execute({ query, operationName, variables, ...request }) {
@@ -60,11 +65,19 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
     },
     subscribe: (request) => access.subscribe(request),
     async close() {
+      resilience.close();
       await access.close();
       await poster.close();
     },
   };
 }
+
+/** Who accepts connections need not answer: one call at a time tries that. */
+const careful = ({ trials = 1, successThreshold = 2, ...options }: BreakerOptions = {}): BreakerOptions => ({
+  ...options,
+  trials,
+  successThreshold,
+});
 
 interface PostOptions {
   send: (request: HttpPost) => Promise<BatchedAnswer>;
@@ -89,7 +102,8 @@ function createPost(name: string, { send, access }: PostOptions): Post {
       return { status, value: parsed(text) };
     } catch (error) {
       const isOurs = request.signal?.aborted || (error instanceof TooLate && request.isHurried);
-      throw isOurs ? impatient(name, error) : subgraphUnavailable(name, error);
+      if (isOurs) throw impatient(name, error);
+      throw judged(subgraphUnavailable(name, error), isLost(error) ? 'outage' : 'nothing');
     }
   };
 }
@@ -126,24 +140,37 @@ function headersOf({ correlationId, deadline, idempotencyKey }: Envelope, creden
 /** Queries of the planner begin with their kind, so no parser is needed to see that one changes something. */
 const isMutation = (query: string): boolean => /^\s*mutation\b/.test(query);
 
+/** What is known of the process behind a problem, where the problem itself does not show it. */
+const verdicts = new WeakMap<Problem, Verdict>();
+
+function judged(problem: Problem, verdict: Verdict): Problem {
+  verdicts.set(problem, verdict);
+  return problem;
+}
+
 const impatientProblems = new WeakSet<Problem>();
 
 function impatient(name: string, cause?: unknown): Problem {
-  const problem = subgraphUnavailable(name, cause);
+  const problem = judged(subgraphUnavailable(name, cause), 'nothing');
   impatientProblems.add(problem);
   return problem;
 }
 
-function resilienceFor(name: string, options: HttpTransportOptions['resilience']): Resilience {
+/** Of a connection that was not made, or broke: by the code of Node or undici. */
+const LOST = new Set(
+  `ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ETIMEDOUT ENOTFOUND EAI_AGAIN
+  UND_ERR_CONNECT_TIMEOUT UND_ERR_SOCKET`.split(/\s+/),
+);
+
+const isLost = (error: unknown): boolean => LOST.has(String((error as { code?: unknown } | null)?.code));
+
+function resilienceFor(name: string, probe: () => Promise<boolean>, options: HttpTransportOptions['resilience']): Resilience {
   return createResilience({
     ...options,
-    verdictOf(error) {
-      if (!(error instanceof Problem)) return 'outage';
-      if (impatientProblems.has(error)) return 'nothing';
-      // It may be telling that one of those it asked itself is out of order.
-      return error.code === 'SUBGRAPH_UNAVAILABLE' && error.facts['subgraph'] === name ? 'outage' : 'alive';
-    },
-    isRetryable: (error) => error instanceof Problem && error.retryable && !impatientProblems.has(error),
+    probe,
+    // Whoever answers lives, whatever it is that it answers.
+    verdictOf: (error) => (error instanceof Problem ? (verdicts.get(error) ?? 'alive') : 'nothing'),
+    isRetryable: (error) => error instanceof Problem && error.retryable && error.code !== 'OVERLOADED' && !impatientProblems.has(error),
     refusal: () => subgraphUnavailable(name),
   });
 }
