@@ -1,5 +1,4 @@
 import type { ExecutionResult } from 'graphql';
-import { answersShape, isExecutionResult } from './answer-shape.ts';
 import { forbidden, Problem, unauthenticated } from './errors.ts';
 import type { BatchedAnswer } from './batch.ts';
 import { createBatcher } from './http-batch.ts';
@@ -7,7 +6,7 @@ import { createPoster, TooLate, type Post as HttpPost } from './http-post.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
 import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, SubgraphTransport } from './transport.ts';
-import { problemFromWire, subgraphUnavailable } from './wire.ts';
+import { problemFromWire, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './wire.ts';
 
 export interface HttpTransportOptions {
   /** Longest time one query or mutation may take, retries included; the deadline of the request may shorten it. Default 5,000. */
@@ -49,7 +48,7 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       const repeatable = !isMutation(query);
       const ask = repeatable ? read : post;
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer({ name, query, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
+        graphqlAnswer({ name, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
       return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
@@ -73,11 +72,11 @@ interface PostOptions {
 
 type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 
-/** One attempt. Whatever keeps the answer away is an unavailable subgraph; why stays in the log. */
+/** One attempt. What keeps the answer away is told as a Problem; why stays in the log. */
 function createPost(name: string, { send, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
-    if (patience <= 0 || request.signal?.aborted) throw impatient(name);
+    if (patience <= 0 || request.signal?.aborted) throw impatient(subgraphTimeout(name));
     try {
       const { status, text } = await send({
         path,
@@ -88,8 +87,9 @@ function createPost(name: string, { send, access }: PostOptions): Post {
       });
       return { status, value: parsed(text) };
     } catch (error) {
-      const isOurs = request.signal?.aborted || (error instanceof TooLate && request.isHurried);
-      throw isOurs ? impatient(name, error) : subgraphUnavailable(name, error);
+      if (request.signal?.aborted) throw impatient(subgraphTimeout(name, error));
+      if (error instanceof TooLate) throw request.isHurried ? impatient(subgraphTimeout(name, error)) : subgraphTimeout(name, error);
+      throw isTooLarge(error) ? subgraphAnswerInvalid(name, error) : subgraphUnavailable(name, error);
     }
   };
 }
@@ -128,11 +128,13 @@ const isMutation = (query: string): boolean => /^\s*mutation\b/.test(query);
 
 const impatientProblems = new WeakSet<Problem>();
 
-function impatient(name: string, cause?: unknown): Problem {
-  const problem = subgraphUnavailable(name, cause);
+function impatient(problem: Problem): Problem {
   impatientProblems.add(problem);
   return problem;
 }
+
+const isTooLarge = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
+const OUTAGES = new Set(['SUBGRAPH_UNAVAILABLE', 'TIMEOUT']);
 
 function resilienceFor(name: string, options: HttpTransportOptions['resilience']): Resilience {
   return createResilience({
@@ -141,7 +143,7 @@ function resilienceFor(name: string, options: HttpTransportOptions['resilience']
       if (!(error instanceof Problem)) return 'outage';
       if (impatientProblems.has(error)) return 'nothing';
       // It may be telling that one of those it asked itself is out of order.
-      return error.code === 'SUBGRAPH_UNAVAILABLE' && error.facts['subgraph'] === name ? 'outage' : 'alive';
+      return OUTAGES.has(error.code) && error.facts['subgraph'] === name ? 'outage' : 'alive';
     },
     isRetryable: (error) => error instanceof Problem && error.retryable && !impatientProblems.has(error),
     refusal: () => subgraphUnavailable(name),
@@ -150,20 +152,25 @@ function resilienceFor(name: string, options: HttpTransportOptions['resilience']
 
 interface Asked {
   name: string;
-  query: string;
   isForeign: boolean;
 }
 
 /** What one that is not ours says of the caller whose headers were handed on to it: it is in order, and others may go on asking it. */
 const REFUSALS: Readonly<Record<number, () => Problem>> = { 401: unauthenticated, 403: forbidden };
 
-function graphqlAnswer({ name, query, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
+/** The answer, as far as HTTP can tell: whoever asked looks at the rest, as at answers that came another way. */
+function graphqlAnswer({ name, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
   // From one of ours 401 means that the two processes do not share a secret: nothing the caller could mend.
-  const isAnswer = (isForeign || status !== 401) && isExecutionResult(value) && answersShape(query, value.data);
-  if (isAnswer) return value;
+  const isOurSecret = !isForeign && status === 401;
+  if (!isOurSecret && isObject(value) && ('data' in value || Array.isArray(value['errors']))) return value;
   const refusal = isForeign ? REFUSALS[status]?.() : undefined;
-  throw refusal ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
+  if (refusal) throw refusal;
+  const reason = new Error(`answered ${status} with what is no GraphQL answer`);
+  throw isOurSecret || isOutage(status) ? subgraphUnavailable(name, reason) : subgraphAnswerInvalid(name, reason);
 }
+
+/** What a server or a proxy before it says when another try may help. */
+const isOutage = (status: number): boolean => status >= 500 || status === 408 || status === 429;
 
 function commandAnswer(name: string, { status, value }: Answer): unknown {
   if (status === 200 && isObject(value) && 'result' in value) return value['result'];
@@ -171,9 +178,11 @@ function commandAnswer(name: string, { status, value }: Answer): unknown {
   throw problem ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no answer to a command`));
 }
 
+const BYTE_ORDER_MARK = 0xfeff;
+
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
   } catch {
     return undefined;
   }
