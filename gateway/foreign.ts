@@ -1,4 +1,4 @@
-import { httpTransport, type HttpTransport } from '../shared/http-transport.ts';
+import { httpTransport, type HttpTransport, type HttpTransportOptions } from '../shared/http-transport.ts';
 import type { Log } from '../shared/log.ts';
 import { readSubgraphs } from './engine/supergraph.ts';
 import type { Gateway } from './gateway.ts';
@@ -15,12 +15,16 @@ export interface ForeignSubgraphs {
   close(): Promise<void>;
 }
 
-/** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
-const REQUEST_MS = 30_000;
+interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'connectTimeoutMs' | 'maxAnswerBytes'> {
+  /** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
+  timeoutMs: number;
+  log: Log;
+}
+
 /** Subgraphs of others are often started again by hand. */
 const BREAKER_MS = 5_000;
 
-export function openForeignSubgraphs({ log }: { log: Log }): ForeignSubgraphs {
+export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptions): ForeignSubgraphs {
   const open = new Map<string, HttpTransport>();
 
   function reach(name: string, url: string): HttpTransport {
@@ -29,7 +33,8 @@ export function openForeignSubgraphs({ log }: { log: Log }): ForeignSubgraphs {
     if (!transport) {
       transport = httpTransport(name, url, {
         isForeign: true,
-        timeoutMs: REQUEST_MS,
+        timeoutMs,
+        ...limits,
         resilience: { breaker: { halfOpenAfterMs: BREAKER_MS } },
       });
       open.set(memo, transport);
@@ -53,7 +58,7 @@ export function openForeignSubgraphs({ log }: { log: Log }): ForeignSubgraphs {
       const left = [...open].filter(([, transport]) => !Object.values(served.transports).includes(transport));
       for (const [memo, transport] of left) {
         open.delete(memo);
-        setTimeout(() => void transport.close(), REQUEST_MS).unref();
+        setTimeout(() => void transport.close(), timeoutMs).unref();
       }
     },
     async close() {
