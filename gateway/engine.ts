@@ -4,6 +4,7 @@ import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { Planner } from './engine/planner.ts';
+import type { SubgraphErrors } from './subgraph-answer.ts';
 
 /** One operation of a client: parsed, valid and within the limits. */
 export interface Operation {
@@ -45,6 +46,8 @@ export interface EngineOptions {
   planner?: Planner | undefined;
   /** Where entities that are the same for everybody are kept. Default: nowhere. */
   entityStore?: EntityStore | undefined;
+  /** How errors of subgraphs without a code are told. Default: as faults of ours. */
+  subgraphErrors?: SubgraphErrors | undefined;
   log: Log;
 }
 

@@ -30,7 +30,7 @@ export interface Graph {
   readonly core: SokoEngine | undefined;
 }
 
-export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'transports' | 'scalars' | 'entityStore'> {
+export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'transports' | 'scalars' | 'entityStore' | 'subgraphErrors'> {
   openEngine?: ((options: EngineOptions) => Engine | Promise<Engine>) | undefined;
   /** Who plans. Default: this thread. */
   planners?: Planners | undefined;
@@ -46,9 +46,9 @@ export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'tra
 
 /** Rejects when the supergraph cannot be served. What was asked of `previous` lately is ready when this resolves. */
 export async function openGraph(options: GraphOptions, previous?: Graph): Promise<Graph> {
-  const { supergraphSdl, transports, scalars, entityStore, production, limits, known, plansFile, errors, log } = options;
+  const { supergraphSdl, transports, scalars, entityStore, subgraphErrors, production, limits, known, plansFile, errors, log } = options;
   const planner = await options.planners?.plannerOf(supergraphSdl);
-  const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, entityStore, log });
+  const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, entityStore, subgraphErrors, log });
   await breathe();
   const rules = readRules(supergraphSdl, core.schema);
   const engine = applyRules(core, rules, options.sharing);

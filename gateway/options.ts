@@ -8,6 +8,7 @@ import type { Sharing } from './flights/share-operations.ts';
 import type { KnownOperations } from './known.ts';
 import type { ApiKey } from './plugins/use-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
+import type { SubgraphErrors } from './subgraph-answer.ts';
 import type { IsRevoked } from './plugins/use-revocations.ts';
 
 export interface GatewayOptions {
@@ -49,6 +50,8 @@ export interface GatewayOptions {
   limits?: Limits;
   /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
   forwardHeaders?: readonly string[];
+  /** How errors of subgraphs without a code are told to clients. Default: as faults of ours. */
+  subgraphErrors?: SubgraphErrors;
   /** `worker`: new texts are planned in a thread of its own, and nobody waits for those of others. Default: here, which starts faster. */
   planning?: 'worker' | 'here';
   /** Default: Soko's own. */

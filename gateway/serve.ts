@@ -5,12 +5,14 @@ import closeWithGrace from 'close-with-grace';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { parseEnv, pem, type EnvSource } from '../shared/env.ts';
+import type { HttpTransportOptions } from '../shared/http-transport.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
 import { openGateway } from './gateway.ts';
 import type { Limits } from './plugins/use-limits.ts';
 import { followSupergraph } from './follow.ts';
 import { gatewaySettings } from './settings.ts';
+import type { SubgraphErrors } from './subgraph-answer.ts';
 
 /*
  * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database, and without Redis unless `--cache` names
@@ -35,7 +37,10 @@ const LIMITS: Limits = {
   operationsPerSocket: 500,
 };
 
-const USAGE = 'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--cache REDIS_URL]';
+const USAGE =
+  'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--expose-errors] [--cache REDIS_URL]';
+
+const LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 
 const Environment = z.object({
   ACCESS_TOKEN_PUBLIC_KEY: pem,
@@ -44,6 +49,20 @@ const Environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   /** Fields and fragments of one operation, each as often as it is spread. */
   MAX_EXPANDED_FIELDS: z.coerce.number().int().min(1).default(LIMITS.expanded),
+  /** Messages of errors of subgraphs are shown to clients; by default with `--open` only. */
+  EXPOSE_ERRORS: z.stringbool().optional(),
+  /** Longest time for a whole request, hence for each answer of a subgraph. */
+  REQUEST_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(30_000),
+  /** Longest time to open a connection to a subgraph. */
+  SUBGRAPH_CONNECT_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(2_000),
+  /** Connections kept open to each subgraph. */
+  SUBGRAPH_CONNECTIONS: z.coerce.number().int().min(1).max(10_000).default(32),
+  /** Largest answer of a subgraph that is read, in bytes. */
+  SUBGRAPH_ANSWER_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(16 * 1024 * 1024),
 });
 
 interface Options {
@@ -56,13 +75,16 @@ interface Options {
   /** `null`: nobody is asked who they are. */
   accessTokenPublicKey: string | null;
   forwardHeaders: string[];
+  subgraphErrors: SubgraphErrors;
+  timeoutMs: number;
+  subgraphLimits: Pick<HttpTransportOptions, 'connections' | 'connectTimeoutMs' | 'maxAnswerBytes'>;
   /** A Redis for entities that `@cacheControl` calls public. */
   cache: string | undefined;
 }
 
-async function main({ file, isOpen, cache, ...options }: Options): Promise<void> {
+async function main({ file, isOpen, cache, subgraphLimits, ...options }: Options): Promise<void> {
   const log = createLog('gateway');
-  const subgraphs = openForeignSubgraphs({ log });
+  const subgraphs = openForeignSubgraphs({ log, timeoutMs: options.timeoutMs, ...subgraphLimits });
   const supergraphSdl = readFileSync(file, 'utf8');
   const served = readable(file, () => subgraphs.of(supergraphSdl));
   const redis = cache === undefined ? undefined : await openRedis(cache, log);
@@ -113,6 +135,7 @@ function readOptions(): Options {
       port: { type: 'string' },
       open: { type: 'boolean', default: false },
       'forward-headers': { type: 'string' },
+      'expose-errors': { type: 'boolean' },
       cache: { type: 'string' },
     },
   });
@@ -131,13 +154,43 @@ function readOptions(): Options {
     host: HOST,
     isOpen: open,
     accessTokenPublicKey,
-    forwardHeaders: forwarded
-      .split(',')
-      .map((name) => name.trim())
-      .filter(Boolean),
+    forwardHeaders: headerNames(forwarded),
+    subgraphErrors: (values['expose-errors'] ?? environment.EXPOSE_ERRORS ?? open) ? 'exposed' : 'named',
+    timeoutMs: environment.REQUEST_TIMEOUT_MS,
+    subgraphLimits: {
+      connections: environment.SUBGRAPH_CONNECTIONS,
+      connectTimeoutMs: environment.SUBGRAPH_CONNECT_TIMEOUT_MS,
+      maxAnswerBytes: environment.SUBGRAPH_ANSWER_BYTES,
+    },
     cache: values.cache,
     limits: { ...LIMITS, expanded },
   };
+}
+
+/** Those that belong to a single connection or a single body cannot be handed on. */
+const OWN_HEADERS = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+function headerNames(list: string): string[] {
+  const names = list
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  const wrong = names.find((name) => !/^[\w-]+$/.test(name) || OWN_HEADERS.has(name.toLowerCase()));
+  if (wrong !== undefined)
+    throw new Error(`--forward-headers takes names of headers that can be handed on, each by itself: not "${wrong}".`);
+  return names;
 }
 
 function readable<T>(file: string, read: () => T): T {

@@ -48,6 +48,7 @@ export const COMMON_CODES = {
   SLOW_CONSUMER: 'A live stream was read too slowly and was ended; resume it with the last cursor.',
   STALE_VERSION: 'The thing was changed by someone else since it was read.',
   SUBGRAPH_ANSWER_INVALID: 'One subgraph answered what its schema does not allow; the rest of the answer stands.',
+  SUBGRAPH_ERROR: 'One subgraph that is not ours reported an error; the rest of the answer stands.',
   SUBGRAPH_UNAVAILABLE: 'One subgraph does not answer; the rest of the answer stands.',
   SUBSCRIPTION_OVER_HTTP: 'Subscriptions are opened over graphql-ws, server-sent events or multipart.',
   TIMEOUT: 'It took longer than anyone waits.',

@@ -1,5 +1,4 @@
 import type { ExecutionResult } from 'graphql';
-import { answersShape, isExecutionResult } from './answer-shape.ts';
 import { forbidden, Problem, unauthenticated } from './errors.ts';
 import type { BatchedAnswer } from './batch.ts';
 import { createBatcher } from './http-batch.ts';
@@ -9,7 +8,7 @@ import { acceptsAt, answersAt } from './probe.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
 import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, SubgraphTransport } from './transport.ts';
-import { problemFromWire, subgraphUnavailable } from './wire.ts';
+import { problemFromWire, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './wire.ts';
 
 export interface HttpTransportOptions {
   /** Longest time one query or mutation may take, retries included; the deadline of the request may shorten it. Default 5,000. */
@@ -18,6 +17,8 @@ export interface HttpTransportOptions {
   commandTimeoutMs?: number;
   /** Sockets kept open to the subgraph. Default 32. */
   connections?: number;
+  /** Longest time to open one of them. Default 2,000. */
+  connectTimeoutMs?: number;
   /** Largest answer that is read. Default 16 MB. */
   maxAnswerBytes?: number;
   resilience?: Pick<ResilienceOptions, 'breaker' | 'retry'>;
@@ -35,11 +36,12 @@ const FAIR_TIME_MS = 1_000;
 
 /** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
 export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
-  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, connections = 32, maxAnswerBytes = 16 * 1024 * 1024, isForeign = false } = options;
+  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, isForeign = false } = options;
+  const { connections = 32, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxAnswerBytes = 16 * 1024 * 1024 } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
-  const poster = createPoster(base.origin, { connections, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxAnswerBytes });
-  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPayload: maxAnswerBytes };
+  const poster = createPoster(base.origin, { connections, connectTimeoutMs, maxAnswerBytes });
+  const limits = { connectTimeoutMs, maxPayload: maxAnswerBytes };
   const access = isForeign ? foreignAccess(name, base, limits) : ownAccess(name, base, limits);
   const post = createPost(name, { send: poster.post, access });
   const read = createPost(name, { send: createBatcher(poster, access.endpoint), access });
@@ -54,7 +56,7 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       const repeatable = !isMutation(query);
       const ask = repeatable ? read : post;
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer({ name, query, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
+        graphqlAnswer({ name, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
       return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
@@ -86,11 +88,11 @@ interface PostOptions {
 
 type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 
-/** One attempt. Whatever keeps the answer away is an unavailable subgraph; why stays in the log. */
+/** One attempt. What keeps the answer away is told as a Problem; why stays in the log. */
 function createPost(name: string, { send, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
-    if (patience <= 0 || request.signal?.aborted) throw impatient(name);
+    if (patience <= 0 || request.signal?.aborted) throw impatient(subgraphTimeout(name));
     try {
       const { status, text } = await send({
         path,
@@ -101,8 +103,10 @@ function createPost(name: string, { send, access }: PostOptions): Post {
       });
       return { status, value: parsed(text) };
     } catch (error) {
-      const isOurs = request.signal?.aborted || (error instanceof TooLate && request.isHurried);
-      if (isOurs) throw impatient(name, error);
+      if (request.signal?.aborted) throw impatient(subgraphTimeout(name, error));
+      if (error instanceof TooLate)
+        throw request.isHurried ? impatient(subgraphTimeout(name, error)) : judged(subgraphTimeout(name, error), 'nothing');
+      if (isTooLarge(error)) throw subgraphAnswerInvalid(name, error);
       throw judged(subgraphUnavailable(name, error), isLost(error) ? 'outage' : 'nothing');
     }
   };
@@ -150,8 +154,8 @@ function judged(problem: Problem, verdict: Verdict): Problem {
 
 const impatientProblems = new WeakSet<Problem>();
 
-function impatient(name: string, cause?: unknown): Problem {
-  const problem = judged(subgraphUnavailable(name, cause), 'nothing');
+function impatient(problem: Problem): Problem {
+  judged(problem, 'nothing');
   impatientProblems.add(problem);
   return problem;
 }
@@ -163,6 +167,8 @@ const LOST = new Set(
 );
 
 const isLost = (error: unknown): boolean => LOST.has(String((error as { code?: unknown } | null)?.code));
+
+const isTooLarge = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
 
 function resilienceFor(name: string, probe: () => Promise<boolean>, options: HttpTransportOptions['resilience']): Resilience {
   return createResilience({
@@ -177,20 +183,25 @@ function resilienceFor(name: string, probe: () => Promise<boolean>, options: Htt
 
 interface Asked {
   name: string;
-  query: string;
   isForeign: boolean;
 }
 
 /** What one that is not ours says of the caller whose headers were handed on to it: it is in order, and others may go on asking it. */
 const REFUSALS: Readonly<Record<number, () => Problem>> = { 401: unauthenticated, 403: forbidden };
 
-function graphqlAnswer({ name, query, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
+/** The answer, as far as HTTP can tell: whoever asked looks at the rest, as at answers that came another way. */
+function graphqlAnswer({ name, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
   // From one of ours 401 means that the two processes do not share a secret: nothing the caller could mend.
-  const isAnswer = (isForeign || status !== 401) && isExecutionResult(value) && answersShape(query, value.data);
-  if (isAnswer) return value;
+  const isOurSecret = !isForeign && status === 401;
+  if (!isOurSecret && isObject(value) && ('data' in value || Array.isArray(value['errors']))) return value;
   const refusal = isForeign ? REFUSALS[status]?.() : undefined;
-  throw refusal ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
+  if (refusal) throw refusal;
+  const reason = new Error(`answered ${status} with what is no GraphQL answer`);
+  throw isOurSecret || isOutage(status) ? subgraphUnavailable(name, reason) : subgraphAnswerInvalid(name, reason);
 }
+
+/** What a server or a proxy before it says when another try may help. */
+const isOutage = (status: number): boolean => status >= 500 || status === 408 || status === 429;
 
 function commandAnswer(name: string, { status, value }: Answer): unknown {
   if (status === 200 && isObject(value) && 'result' in value) return value['result'];
@@ -198,9 +209,11 @@ function commandAnswer(name: string, { status, value }: Answer): unknown {
   throw problem ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no answer to a command`));
 }
 
+const BYTE_ORDER_MARK = 0xfeff;
+
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
   } catch {
     return undefined;
   }
