@@ -17,7 +17,7 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly identity: Identity;
   readonly viewer: Viewer | null;
   readonly correlationId: string;
-  /** Epoch milliseconds after which nobody waits for the answer any more. */
+  /** Epoch milliseconds after which nobody waits for the answer any more; infinite in jobs and events, where each transaction has its own. */
   readonly deadline: number;
   readonly log: Logger;
   readonly db: Connection;

@@ -88,17 +88,17 @@ const shown = (row: SagaRow): Record<string, unknown> => ({
 });
 
 export const operationsTypeDefs = /* GraphQL */ `
-  "A delivery of an event that was given up after all attempts, kept for a person to see. For admins."
+  "A delivery of an event, or a run of a scheduled job, that was given up after all attempts, kept for a person to see. For admins."
   type DeadLetter @tag(name: "admin") {
-    "Queue and event id."
+    "Queue and event id, or queue and name of the job."
     id: ID!
     "Subgraph that could not handle it."
     subgraph: String!
     "Queue it lay on."
     queue: String!
-    "Subgraph that said it."
+    "Subgraph that said it, or whose job it is."
     from: String!
-    "Name of the event."
+    "Name of the event or of the job."
     type: String!
     "Code of the last error."
     code: String!
@@ -169,7 +169,7 @@ export const operationsTypeDefs = /* GraphQL */ `
   }
 
   extend type Query {
-    "Deliveries of one subgraph that were given up, newest first. For admins."
+    "Deliveries and runs of jobs of one subgraph that were given up, newest first. For admins."
     deadLetters(
       "Which subgraph."
       subgraph: String!
@@ -207,7 +207,7 @@ export const operationsTypeDefs = /* GraphQL */ `
   type RetryDeadLetterPayload @tag(name: "admin") {
     "The dead letter that was handled after all."
     id: ID
-    "Refusals: NOT_FOUND, and those of the handler."
+    "Refusals: NOT_FOUND, JOB_RUNNING, and those of the handler."
     userErrors: [UserError!]!
   }
 
@@ -246,7 +246,7 @@ export const operationsTypeDefs = /* GraphQL */ `
   }
 
   extend type Mutation {
-    "Handles a dead letter once more. For admins."
+    "Handles a dead letter once more: delivers its event, or runs its job. Refusals: NOT_FOUND, JOB_RUNNING. For admins."
     retryDeadLetter("Which one." input: RetryDeadLetterInput!): RetryDeadLetterPayload!
       @policy(policies: [["role:admin"]])
       @tag(name: "admin")
@@ -261,6 +261,8 @@ export const operationsTypeDefs = /* GraphQL */ `
   extend enum UserErrorCode {
     "The saga has ended or is turning back already."
     SAGA_NOT_OPEN
+    "The job of the dead letter is running at the moment."
+    JOB_RUNNING
     "No subgraph has this name."
     UNKNOWN_SUBGRAPH
   }

@@ -1,4 +1,3 @@
-import { Worker } from 'bullmq';
 import { getOperationAST, GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
 import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
@@ -13,6 +12,7 @@ import { createExecution } from './execution.ts';
 import { createIdempotency } from './idempotency.ts';
 import { newId } from './ids.ts';
 import type { Identity } from './identity.ts';
+import { createJobs } from './job-runner.ts';
 import { createLeases } from './leases.ts';
 import type { Live } from './live.ts';
 import { createOrphans } from './orphans.ts';
@@ -70,7 +70,6 @@ export interface Runtime extends OpenSubgraph {
 }
 
 const KEPT_DOCUMENTS = 2_000;
-const JOB_LOCK_MS = 60_000;
 const HEALTH_MS = 1_000;
 
 /** Connects models, creates indexes, starts workers, and answers requests and commands. */
@@ -112,7 +111,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
   });
   const commands = createCommands(subgraph, contexts, () => ({
-    retryDeadLetter: (id) => anySucceeds(consumers, (consumer) => consumer.retry(id)),
+    retryDeadLetter: (id) => anySucceeds([...consumers, jobs], (each) => each.retry(id)),
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
   }));
@@ -121,7 +120,17 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     (handler) => handler.event.queue ?? name,
   );
   const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
-  const jobs = subgraph.handlers.filter((handler) => handler.kind === 'job');
+  const jobs = createJobs({
+    subgraph: name,
+    jobs: subgraph.handlers.filter((handler) => handler.kind === 'job'),
+    db,
+    leases,
+    queues: around.queues,
+    workerConnection: around.workerConnection,
+    prefix: around.queuePrefix,
+    log,
+    contextFor: (correlationId, signal) => contexts.create({ identity: own, correlationId, signal }),
+  });
   const schema = buildSchema(subgraph);
   const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
 
@@ -140,29 +149,6 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   }
 
   const own: Identity = { issuer: name, viewer: null };
-
-  const runJob = (job: string): Promise<unknown> => {
-    const found = jobs.find((handler) => handler.name === job);
-    if (!found) throw new Error(`${name} has no job called ${job}`);
-    return found.run(contexts.create({ identity: own, correlationId: newId('job') }));
-  };
-
-  const jobWorker =
-    jobs.length > 0 && around.background
-      ? new Worker(`${name}-jobs`, ({ name: job }) => runJob(job), {
-          connection: around.workerConnection,
-          prefix: around.queuePrefix,
-          lockDuration: JOB_LOCK_MS,
-          maxStalledCount: 1_000_000,
-          skipVersionCheck: true,
-        })
-      : undefined;
-  jobWorker?.on('error', (error) => log.warn({ err: error }, 'the job queue cannot be read; it will be tried again'));
-  jobWorker?.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'a job failed'));
-
-  async function schedule(): Promise<void> {
-    for (const each of jobs) await around.queues.schedule(`${name}-jobs`, each.name, each.schedule);
-  }
 
   /** The document, or why it cannot be run. Validated once for each text. */
   function documentOf(query: string): DocumentNode | GraphQLError[] {
@@ -209,7 +195,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     consumers,
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
-    runJob,
+    runJob: jobs.run,
     async execute(request) {
       const { args, errors } = prepare(request);
       if (!args) return { errors };
@@ -244,26 +230,19 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     async begin() {
       relay.start();
       await sagas.startSweeper();
-      if (jobs.length === 0) return;
-      await schedule();
-      // A wiped Redis has forgotten the schedules.
-      rescheduling = setInterval(() => void schedule().catch(() => undefined), RESCHEDULE_MS);
+      await jobs.start();
     },
     async close() {
-      clearInterval(rescheduling);
-      await Promise.all([jobWorker?.close(), ...consumers.map((consumer) => consumer.close())]);
+      await Promise.all([jobs, ...consumers].map((each) => each.close()));
       await sagas.stop();
       await relay.stop();
       await orphans.close().catch(() => undefined);
     },
   };
 
-  let rescheduling: NodeJS.Timeout | undefined;
   if (subgraph.prepare) await subgraph.prepare(runtime.context(own) as never);
   return runtime;
 }
-
-const RESCHEDULE_MS = 20_000;
 
 async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>): Promise<boolean> {
   for (const entry of list) if (await attempt(entry)) return true;
