@@ -33,6 +33,8 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly session: ClientSession | undefined;
   /** Set while a mutation with an idempotency key runs: the same for every attempt of the same caller with the same key. */
   readonly requestKey: string | undefined;
+  /** Set beside it: a keyed hash of the mutation's input. An action that knows a key for longer than a day keeps it, and compares. */
+  readonly requestHash: string | undefined;
   /** The only clock of the domain. */
   now(): Date;
   /** Says events (and work items) in the running transaction: they leave when it commits, and only then. */
