@@ -6,7 +6,7 @@ import type { Command } from './commands.ts';
 import type { Said } from './events.ts';
 import type { Identity, Viewer } from './identity.ts';
 import type { Live } from './live.ts';
-import type { Saga, SagaRow } from './sagas.ts';
+import type { Saga, SagaRow, SagaStart } from './sagas.ts';
 
 /**
  * Everything an action may use of the outside world, so that a test can replace it. `M` models, `L` loaders, `P` ports (third parties).
@@ -52,7 +52,7 @@ export interface Context<M, L, P = Record<never, never>> {
    */
   transaction<T>(work: (ctx: this) => Promise<T>): Promise<T>;
   /** Writes a saga's row in the running transaction; `runSaga` or the sweeper moves it on after the commit. */
-  startSaga<I>(saga: Saga<I, any>, start: { key: string; input: I }): Promise<string>;
+  startSaga<I>(saga: Saga<I, any>, start: SagaStart<I>): Promise<string>;
   /** Moves a saga on here and now, until it is final, waits for an event, or the deadline is near; answers its row. */
   runSaga(id: string): Promise<SagaRow>;
   /** The saga of this kind and key, if one was started. */
