@@ -67,6 +67,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       ports,
       session: undefined,
       requestKey: undefined,
+      requestHash: undefined,
       now: around.now,
       publish(): void {
         throw new Error('Events are said inside a transaction');

@@ -113,6 +113,21 @@ describe('an idempotency key', () => {
     expect(userErrors[0]).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED', path: ['input', 'idempotencyKey'] });
   });
 
+  test('is free again after a refusal, which changed nothing and may not hold any more', async () => {
+    expect((await create('full', { idempotencyKey: 'key-of-full' })).userErrors[0].code).toBe('BOARDS_FULL');
+
+    expect((await create('room', { idempotencyKey: 'key-of-full' })).board.title).toBe('room');
+    expect((await create('full', { idempotencyKey: 'key-of-full' })).userErrors[0].code).toBe('IDEMPOTENCY_KEY_REUSED');
+  });
+
+  test('keeps its answer where nobody can read it', async () => {
+    const { board } = await create('a secret of the answer', { idempotencyKey: 'key-of-secret' });
+
+    const rows = await idempotencyOf(app.runtime().db).find().toArray();
+    expect(JSON.stringify(rows)).not.toContain('a secret of the answer');
+    expect((await create('a secret of the answer', { idempotencyKey: 'key-of-secret' })).board).toEqual(board);
+  });
+
   test('belongs to its caller', async () => {
     await create('shared', { idempotencyKey: 'key-of-both' });
 

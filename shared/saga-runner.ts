@@ -6,7 +6,7 @@ import type { AnyContext } from './context.ts';
 import { Problem } from './errors.ts';
 import { createSteps, turnBack } from './saga-steps.ts';
 import { createSagaStore, LEASE_MS, LostLease } from './saga-store.ts';
-import { FINAL_STATES, type Saga, type SagaRow } from './sagas.ts';
+import { FINAL_STATES, type Saga, type SagaRow, type SagaStart } from './sagas.ts';
 
 interface RunnerOptions {
   db: Connection;
@@ -77,7 +77,7 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
   }
 
   return {
-    async start<I>(ctx: AnyContext, saga: Saga<I, any>, begin: { key: string; input: I }): Promise<string> {
+    async start<I>(ctx: AnyContext, saga: Saga<I, any>, begin: SagaStart<I>): Promise<string> {
       const row = await store.start(ctx, saga, begin);
       begun.set(row._id, row);
       return row._id;

@@ -45,6 +45,14 @@ export interface SagaRow<I = unknown> {
   updatedAt: Date;
 }
 
+export interface SagaStart<I> {
+  /** One saga of a kind for each key. */
+  key: string;
+  input: I;
+  /** Id of a saga of this key that was turned back: it is kept, but the new one takes its key. */
+  insteadOf?: string | undefined;
+}
+
 /** What a step sees: the saga's input, what earlier steps answered, and a key that is the same on every attempt. */
 export interface StepArgs<I, R> {
   id: string;

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
-import { userDeleted } from '../accounts/contract.ts';
-import { admin, buyer, clerk, createMarket, grocer, newKey, openOrders, ORDER, placed, run, stranger, tailor } from './fixtures.ts';
+import { admin, buyer, clerk, createMarket, grocer, newKey, openOrders, ORDER, partOf, placed, run, stranger, tailor } from './fixtures.ts';
 import type { Ctx } from './loaders.ts';
 
 const market = createMarket();
@@ -22,7 +21,6 @@ const fill = async (as: ReturnType<typeof somebody>, goods: Record<string, numbe
 };
 const orderOf = async (id: string, as = buyer): Promise<Data> =>
   (await app.ask(`query ($id: ID!) { order(id: $id) { ${ORDER} } }`, { id }, { as })).data.order;
-const partOf = (order: Data, vendorId: string): Data => order.vendorOrders.find(({ vendor }: Data) => vendor.id === vendorId);
 
 describe('placeOrder', () => {
   test('makes one confirmed order with a part for each vendor, empties the cart and takes the stock', async () => {
@@ -98,7 +96,7 @@ describe('placeOrder', () => {
 
     expect(answers.filter(({ order }) => order)).toHaveLength(1);
     const [refused] = answers.filter(({ order }) => !order);
-    expect(['CHECKOUT_IN_PROGRESS', 'CART_EMPTY']).toContain(refused.userErrors[0].code);
+    expect(['CART_IN_CHECKOUT', 'CART_EMPTY']).toContain(refused.userErrors[0].code);
   });
 
   test.each([
@@ -172,20 +170,28 @@ describe('placeOrder', () => {
     await fill(who, { var_oil: 2 });
     market.goods.get('var_oil')!.amount = 10_500;
 
-    expect((await place({}, who)).userErrors[0]).toMatchObject({ code: 'PRICE_CHANGED', path: ['input'] });
+    expect((await place({}, who)).userErrors[0]).toMatchObject({ code: 'PRICE_CHANGED', path: ['input'], total: { amount: '210.00' } });
     const { order } = await place({ expectedTotal: { amount: '210.00', currency: 'ZMW' } }, who);
 
     expect(order.total.amount).toBe('210.00');
   });
 
-  test('refuses what is not sold any more, and what a suspended vendor sells', async () => {
+  test('refuses what is not sold any more, and what a suspended vendor sells, and names the line', async () => {
     const who = somebody();
-    await fill(who, { var_dress: 1 });
+    await fill(who, { var_meal: 1, var_dress: 1 });
+    const { cart } = (await app.ask('{ cart { lines { id variant { id } } } }', {}, { as: who })).data;
+    const refusal = {
+      __typename: 'LineNotForSaleError',
+      code: 'NOT_FOR_SALE',
+      lineId: cart.lines.find(({ variant }: Data) => variant.id === 'var_dress').id,
+      variantId: 'var_dress',
+    };
+
     market.suspended.add('vnd_tailor');
-    expect((await place({}, who)).userErrors[0].code).toBe('NOT_FOR_SALE');
+    expect((await place({}, who)).userErrors).toMatchObject([refusal]);
     market.suspended.clear();
     market.goods.get('var_dress')!.isForSale = false;
-    expect((await place({}, who)).userErrors[0].code).toBe('NOT_FOR_SALE');
+    expect((await place({}, who)).userErrors).toMatchObject([refusal]);
     market.goods.get('var_dress')!.isForSale = true;
   });
 
@@ -274,10 +280,12 @@ describe('the parts of an order', () => {
   test('are not moved by strangers, colleagues without the right, or other vendors', async () => {
     const { id } = partOf(await placed(app), 'vnd_tailor');
 
-    for (const as of [stranger, clerk, grocer]) {
+    for (const as of [stranger, grocer]) {
       expect((await update(id, 'PROCESSING', as)).userErrors[0]).toMatchObject({ code: 'NOT_FOUND', path: ['input', 'vendorOrderId'] });
       expect((await run(app, 'cancelVendorOrder', { vendorOrderId: id, reason: 'x' }, as)).userErrors[0].code).toBe('NOT_FOUND');
     }
+    expect((await update(id, 'PROCESSING', clerk)).errors[0].extensions.code).toBe('FORBIDDEN');
+    expect((await run(app, 'cancelVendorOrder', { vendorOrderId: id, reason: 'x' }, clerk)).errors[0].extensions.code).toBe('FORBIDDEN');
     expect((await update(id, 'PROCESSING', buyer)).userErrors[0].code).toBe('ILLEGAL_TRANSITION');
     expect((await update(id, 'PROCESSING', null)).errors[0].extensions.code).toBe('UNAUTHENTICATED');
     expect((await update('vor_none', 'PROCESSING', admin)).userErrors[0].code).toBe('NOT_FOUND');
@@ -415,6 +423,16 @@ describe('who sees what', () => {
     expect(whole.data.order).toBeNull();
   });
 
+  test('a member who changes nothing reads the parts all the same, and is offered no move', async () => {
+    const part = partOf(await placed(app), 'vnd_tailor').id;
+
+    const list = await app.ask('{ vendorOrders(vendorId: "vnd_tailor", first: 100) { nodes { id } } }', {}, { as: clerk });
+    const one = await app.ask('query ($id: ID!) { vendorOrder(id: $id) { nextStatuses lines { quantity } } }', { id: part }, { as: clerk });
+
+    expect(names(list.data.vendorOrders)).toContain(part);
+    expect(one.data.vendorOrder).toEqual({ nextStatuses: [], lines: [{ quantity: 2 }] });
+  });
+
   test('the entity door is as closed as the front door', async () => {
     const order = await placed(app);
     const part = partOf(order, 'vnd_tailor').id;
@@ -459,27 +477,4 @@ describe('who sees what', () => {
 
     expect(data._entities.map((entity: Data) => entity?.id ?? null)).toEqual([two.id, null, one.id]);
   });
-});
-
-test('a deleted account leaves its orders without what they knew of the person', async () => {
-  const who = somebody();
-  await fill(who, { var_meal: 1 });
-  const { order } = await place({ note: 'Ask for Chanda.' }, who);
-  await fill(who, { var_oil: 1 });
-  const [consumer] = app.runtime().consumers.filter(({ queue }) => queue === 'orders');
-
-  const envelope = {
-    id: `evt_${who.id}`,
-    type: userDeleted.type,
-    version: 1,
-    occurredAt: new Date().toISOString(),
-    correlationId: 'c',
-    data: { userId: who.id, timestamp: new Date().toISOString() },
-  };
-  for (let time = 0; time < 2; time += 1) await consumer!.deliver({ envelope, from: 'accounts' }, 1);
-
-  const { models } = app.context() as Ctx;
-  expect(await models.Order.findById(order.id).lean()).toMatchObject({ shippingAddress: null, note: null, status: 'CONFIRMED' });
-  expect(JSON.stringify(await models.VendorOrder.find({ orderId: order.id }).lean())).not.toMatch(/Chanda/);
-  expect(await models.Cart.exists({ userId: who.id })).toBeNull();
 });
