@@ -122,6 +122,7 @@ describe('placeOrder', () => {
     ['two addresses', { var_meal: 1 }, { addressId: 'adr_home' }, 'INVALID', ['input', 'address']],
     ['a note of 10,000 characters', { var_meal: 1 }, { note: 'x'.repeat(10_000) }, 'INVALID', ['input', 'note']],
     ['a short key', { var_meal: 1 }, { idempotencyKey: 'short' }, 'INVALID', ['input', 'idempotencyKey']],
+    ['a country that is none', { var_meal: 1 }, { address: { ...HOUSE, country: 'QQ' } }, 'INVALID', ['input', 'address', 'country']],
     ['a country in words', { var_meal: 1 }, { address: { ...HOUSE, country: 'Zambia' } }, 'INVALID', ['input', 'address', 'country']],
     [
       'a recipient with a NUL',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { notFound, Problem } from '../../../shared/errors.ts';
-import { idempotencyKey, text } from '../../../shared/input.ts';
+import { country, idempotencyKey, text } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Warehouse } from '../model.ts';
@@ -19,7 +19,7 @@ const Address = z
     city: text({ min: 1, max: 100 }),
     region: text({ max: 100 }).nullish(),
     postalCode: text({ max: 20 }).nullish(),
-    country: z.string().regex(/^[A-Z]{2}$/, 'must be a country code of two capital letters'),
+    country: country(),
     location: z.object({ longitude: z.number().min(-180).max(180), latitude: z.number().min(-90).max(90) }).nullish(),
   })
   .transform(({ location, ...address }) => ({

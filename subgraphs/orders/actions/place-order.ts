@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Problem } from '../../../shared/errors.ts';
 import { keyReused } from '../../../shared/idempotency.ts';
 import { newId } from '../../../shared/ids.ts';
-import { idempotencyKey, longText, phone, text } from '../../../shared/input.ts';
+import { country, idempotencyKey, longText, phone, text } from '../../../shared/input.ts';
 import { MoneyInput } from '../../../shared/money.ts';
 import type { SagaRow } from '../../../shared/sagas.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
@@ -23,7 +23,7 @@ const Address = z.object({
   city: text({ min: 1, max: 100 }),
   region: optional(100),
   postalCode: optional(20),
-  country: z.string().regex(/^[A-Z]{2}$/, 'must be a country of ISO 3166 in two capital letters, such as ZM'),
+  country: country(),
   location: z
     .object({ longitude: z.number().min(-180).max(180), latitude: z.number().min(-90).max(90) })
     .nullish()

@@ -33,6 +33,8 @@ export const vendorSchema = new Schema(
     name: { type: String, required: true },
     /** What the name might be taken for; unique one by one, so that no two stores look the same. */
     nameKeys: { type: [String], required: true },
+    /** What the name is found and sorted by. */
+    searchName: { type: String, required: true },
     slug: { type: String, required: true },
     description: { type: String, default: null },
     logo: { type: String, default: null },
@@ -59,7 +61,7 @@ export const vendorSchema = new Schema(
 
 vendorSchema.index({ slug: 1 }, { unique: true }); // Query.vendorBySlug
 vendorSchema.index({ nameKeys: 1 }, { unique: true }); // refuses a name that looks like another's
-vendorSchema.index({ state: 1, name: 1, _id: 1 }); // Query.vendors
+vendorSchema.index({ state: 1, searchName: 1, _id: 1 }); // Query.vendors
 vendorSchema.index({ state: 1, createdAt: 1, _id: 1 }); // Query.vendors, sorted by CREATED_AT
 
 export type Vendor = InferSchemaType<typeof vendorSchema>;
