@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { clientOfResponse } from '../shared/departure.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
-import { healthReport, type Check } from '../shared/health.ts';
+import { HEALTH_PATHS, healthReport, type Check } from '../shared/health.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
@@ -41,6 +41,12 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
     if (isClosing()) reply.header('connection', 'close');
     done();
   });
+  // The route of the preflight belongs to the plugin below and would answer an error of this hook with 500.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isPreflight(request) || isWelcome(request.headers)) return undefined;
+    const problem = new Problem('FORBIDDEN', 'Web pages of this origin may not call.');
+    return reply.status(403).send({ errors: [errors.format(problem, request.id)] });
+  });
   await app.register(cors, {
     delegator: (request, done) =>
       done(null, {
@@ -66,6 +72,9 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
       .send({ errors: all.map((each) => errors.format(each, request.id)) });
   });
 }
+
+const isPreflight = ({ method, headers }: FastifyRequest): boolean =>
+  method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
 
 interface GraphqlOptions {
   common: CommonHeaders;
@@ -138,7 +147,7 @@ export function addHealth(app: FastifyInstance, { live, entityStore, checks }: H
     websocket: live(),
     ...(entityStore && { entityCache: entityStore.counters }),
   });
-  app.get('/health', report);
+  for (const path of HEALTH_PATHS) app.get(path, report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);

@@ -48,7 +48,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
   const graphs = await openAll({ ...options, planners, known, production, limits, errors, log });
-  const callers = createCallers(options, timeoutMs);
+  const callers = createCallers({ ...options, log }, timeoutMs);
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
   const streams = openStreams({
     engine: graphs.whole.engine,

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parseEnv, type EnvSource } from '../shared/env.ts';
+import { StartError } from '../shared/start-error.ts';
 import { createEntityStore, type EntityStoreOptions } from './cache/entity-store.ts';
 import { knownOperations, type KnownOperations } from './known.ts';
 import type { GatewayOptions } from './options.ts';
+import { LOCALHOST } from './plugins/use-origins.ts';
 import { ApiKeys } from './plugins/use-keys.ts';
 
 const jsonFile = z.string().transform((path, ctx): unknown => {
@@ -15,15 +17,17 @@ const jsonFile = z.string().transform((path, ctx): unknown => {
   }
 });
 
+const isOrigin = (text: string): boolean => z.url().safeParse(text).success;
+
 const Shape = z.object({
   NODE_ENV: z.string().default('development'),
-  /** Origins of the web pages that may call, separated by commas. The gateway's own pages may always. */
+  /** Origins of the web pages that may call, separated by commas; `localhost` is this machine on any port. The gateway's own pages may always. */
   CORS_ORIGINS: z
     .string()
     .default('')
     .transform((text) => text.split(',').map((origin) => origin.trim()))
     .transform((origins) => origins.filter(Boolean))
-    .pipe(z.array(z.url('must be origins such as https://shop.example.org'))),
+    .refine((origins) => origins.every((origin) => origin === LOCALHOST || isOrigin(origin)), 'must be origins such as https://shop.example.org, or localhost'),
   /** How many proxies of our own stand in front, each adding to x-forwarded-for. */
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   /** GraphiQL at the endpoint; by default everywhere but in production. */
@@ -113,7 +117,7 @@ function readKnown(file: string | undefined, only: boolean): KnownOperations {
   try {
     return knownOperations({ manifest: JSON.parse(readFileSync(file, 'utf8')), only });
   } catch (error) {
-    throw new Error(`Environment: OPERATIONS_FILE: ${(error as Error).message}`, { cause: error });
+    throw new StartError(`Environment: OPERATIONS_FILE: ${(error as Error).message}`, { cause: error });
   }
 }
 
