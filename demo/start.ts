@@ -8,6 +8,7 @@ import { openServices, type Services } from '../shared/services/services.ts';
 import { runStart, StartError } from '../shared/start-error.ts';
 import { users } from './data/users.ts';
 import { loadingMishap, openingMishap, placeOf } from './mishaps.ts';
+import { writeGuide } from './playground.ts';
 import { takePort } from './ports.ts';
 import type { Running } from './together.ts';
 
@@ -74,7 +75,7 @@ function setEnvironment({ data, port, services }: Opening): void {
   env['UPLOADS_URL'] ||= `http://127.0.0.1:${port}/uploads`;
   env['PUBLIC_URL'] ||= `http://127.0.0.1:${port}`;
   env['CORS_ORIGINS'] ||= 'localhost';
-  env['TOKEN_PAGES'] ||= 'true';
+  env['PLAYGROUND_GUIDE'] ||= writeGuide(data);
   provideSecrets(join(data, 'secrets.json'));
 }
 

@@ -13,7 +13,8 @@ import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
-import { usePlayground } from './plugins/use-playground.ts';
+import type { GatewayOptions } from './options.ts';
+import { addLinkPages, usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
@@ -85,12 +86,14 @@ interface GraphqlOptions {
   errors: UseErrors;
   isClosing: () => boolean;
   playground: boolean;
+  guide: GatewayOptions['guide'];
 }
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
 export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void {
-  const { common, graphs, streams, known, contextOf, errors, isClosing, playground } = options;
-  const page = playground ? usePlayground({ path: PATH }) : undefined;
+  const { common, graphs, streams, known, contextOf, errors, isClosing, playground, guide } = options;
+  const page = playground ? usePlayground({ path: PATH, guide }) : undefined;
+  if (playground && guide) addLinkPages(app, { path: PATH, guide });
   app.route({
     method: METHODS,
     url: PATH,

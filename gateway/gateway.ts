@@ -64,7 +64,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
   if (options.uploads) await serveUploads(app, options.uploads);
   const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, { ...callers, ...edge, graphs, streams: overHttp, known, playground: options.playground ?? !production });
+  addGraphql(app, {
+    ...callers,
+    ...edge,
+    graphs,
+    streams: overHttp,
+    known,
+    playground: options.playground ?? !production,
+    guide: options.guide,
+  });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
   const sessions = keepSessions({ ...callers, isRevoked, watched });

@@ -84,7 +84,10 @@ test('stops with one line that says why when the registry cannot be reached', as
   deaf.close();
 
   expect(code).toBe(1);
-  expect(lines.filter((line) => !line.startsWith('installing: '))).toEqual([BEGIN, expect.stringMatching(/^npm install was stopped: .+ cannot be reached \(.+\)\. Check the network/)]);
+  expect(lines.filter((line) => !line.startsWith('installing: '))).toEqual([
+    BEGIN,
+    expect.stringMatching(/^npm install was stopped: .+ cannot be reached \(.+\)\. Check the network/),
+  ]);
 }, 60_000);
 
 test('says in one line that node_modules is missing and cannot be made', async () => {
@@ -93,5 +96,7 @@ test('says in one line that node_modules is missing and cannot be made', async (
   const { code, lines } = await install();
 
   expect(code).toBe(1);
-  expect(lines).toEqual([expect.stringMatching(/^Packages are missing, and .+node_modules cannot be written \(\w+\)\. Run npm install once/)]);
+  expect(lines).toEqual([
+    expect.stringMatching(/^Packages are missing, and .+node_modules cannot be written \(\w+\)\. Run npm install once/),
+  ]);
 });

@@ -270,4 +270,3 @@ async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>
   for (const entry of list) if (await attempt(entry)) return true;
   return false;
 }
-
