@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { toolsFolder } from '../shared/data-folder.ts';
 import { placeOrder, type Move } from './test-order.ts';
 
 /* The two commands as a stranger runs them: `npm start` on a clean folder, `npm run tour` against it. */
@@ -24,7 +25,7 @@ const data = mkdtempSync(join(tmpdir(), 'soko-demo-'));
 const file = join(data, 'demo.json');
 // What the tests' own services set must not reach it: it shall find its own.
 const { MONGODB_URI: _mongodb, REDIS_URL: _redis, NODE_OPTIONS: _options, ...rest } = process.env;
-const env = { ...rest, SOKO_DATA: data };
+const env = { ...rest, NODE_ENV: 'development', SOKO_DATA: data, SOKO_TOOLS: toolsFolder() };
 let running: { child: ChildProcess; demo: Demo } | undefined;
 
 async function npmStart(...flags: string[]): Promise<Demo> {

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { clientOfResponse } from '../shared/departure.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
-import { healthReport, type Check } from '../shared/health.ts';
+import { HEALTH_PATHS, healthReport, type Check } from '../shared/health.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
@@ -13,7 +13,8 @@ import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
-import { usePlayground } from './plugins/use-playground.ts';
+import type { GatewayOptions } from './options.ts';
+import { addLinkPages, usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
@@ -41,6 +42,12 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
     if (isClosing()) reply.header('connection', 'close');
     done();
   });
+  // The route of the preflight belongs to the plugin below and would answer an error of this hook with 500.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isPreflight(request) || isWelcome(request.headers)) return undefined;
+    const problem = new Problem('FORBIDDEN', 'Web pages of this origin may not call.');
+    return reply.status(403).send({ errors: [errors.format(problem, request.id)] });
+  });
   await app.register(cors, {
     delegator: (request, done) =>
       done(null, {
@@ -67,6 +74,9 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
   });
 }
 
+const isPreflight = ({ method, headers }: FastifyRequest): boolean =>
+  method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
+
 interface GraphqlOptions {
   common: CommonHeaders;
   graphs: Graphs;
@@ -76,12 +86,14 @@ interface GraphqlOptions {
   errors: UseErrors;
   isClosing: () => boolean;
   playground: boolean;
+  guide: GatewayOptions['guide'];
 }
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
 export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void {
-  const { common, graphs, streams, known, contextOf, errors, isClosing, playground } = options;
-  const page = playground ? usePlayground({ path: PATH }) : undefined;
+  const { common, graphs, streams, known, contextOf, errors, isClosing, playground, guide } = options;
+  const page = playground ? usePlayground({ path: PATH, guide }) : undefined;
+  if (playground && guide) addLinkPages(app, { path: PATH, guide });
   app.route({
     method: METHODS,
     url: PATH,
@@ -144,7 +156,7 @@ export function addHealth(app: FastifyInstance, { live, entityStore, checks }: H
     websocket: live(),
     ...(entityStore && { entityCache: entityStore.counters }),
   });
-  app.get('/health', report);
+  for (const path of HEALTH_PATHS) app.get(path, report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);

@@ -48,7 +48,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
   const graphs = await openAll({ ...options, planners, known, production, limits, errors, log });
-  const callers = createCallers(options, timeoutMs);
+  const callers = createCallers({ ...options, log }, timeoutMs);
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
   const streams = openStreams({
     engine: graphs.whole.engine,
@@ -64,7 +64,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
   if (options.uploads) await serveUploads(app, options.uploads);
   const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, { ...callers, ...edge, graphs, streams: overHttp, known, playground: options.playground ?? !production });
+  addGraphql(app, {
+    ...callers,
+    ...edge,
+    graphs,
+    streams: overHttp,
+    known,
+    playground: options.playground ?? !production,
+    guide: options.guide,
+  });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
   const sessions = keepSessions({ ...callers, isRevoked, watched });

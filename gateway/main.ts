@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Redis } from 'ioredis';
+import { provideDevelopmentSecrets } from '../shared/development-secrets.ts';
 import { env, parseEnv } from '../shared/env.ts';
 import { readResilience } from '../shared/http-settings.ts';
 import { httpTransport } from '../shared/http-transport.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
 import { endWithParent } from '../shared/parent.ts';
+import { runStart, StartError } from '../shared/start-error.ts';
 import { uploadSettings } from '../shared/uploads.ts';
 import { followSupergraph } from './follow.ts';
 import { openGateway } from './gateway.ts';
@@ -23,8 +25,9 @@ const REDIS_PATIENCE_MS = 1_000;
 /** The gateway as a process of its own: reaches every subgraph of rover.yaml over HTTP. */
 async function main(): Promise<void> {
   endWithParent();
+  provideDevelopmentSecrets();
   const log = createLog('gateway');
-  if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new Error('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
+  if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new StartError('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
   const resilience = readResilience();
   const transports = Object.fromEntries(
     readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),
@@ -58,4 +61,4 @@ async function main(): Promise<void> {
   log.info({ url: gateway.url }, 'listening');
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) await runStart(main);

@@ -1,3 +1,4 @@
+import type { Guide } from './playground/guide.ts';
 import type { Check } from '../shared/health.ts';
 import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
@@ -36,6 +37,8 @@ export interface GatewayOptions {
   production?: boolean;
   /** GraphiQL for browsers. Default: not in production. */
   playground?: boolean;
+  /** What the playground shows beside GraphiQL. */
+  guide?: Guide;
   /** What else /health and /ready report on. */
   checks?: Readonly<Record<string, () => Promise<Check>>>;
   /** Longest time for a whole request. Default 30,000. */

@@ -4,13 +4,14 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { parseEnv, pem, type EnvSource } from '../shared/env.ts';
+import { logSettings, parseEnv, pem, type EnvSource } from '../shared/env.ts';
 import type { HttpTransportOptions } from '../shared/http-transport.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
 import { openGateway } from './gateway.ts';
 import type { Limits } from './plugins/use-limits.ts';
 import { followSupergraph } from './follow.ts';
+import { LOCALHOST } from './plugins/use-origins.ts';
 import { gatewaySettings } from './settings.ts';
 import type { SubgraphErrors } from './subgraph-answer.ts';
 
@@ -108,6 +109,7 @@ async function main({ file, isOpen, cache, subgraphLimits, ...options }: Options
 }
 
 const openEnvironment = (): EnvSource => ({
+  CORS_ORIGINS: LOCALHOST,
   ...process.env,
   NODE_ENV: 'development',
   API_KEYS_FILE: undefined,
@@ -141,7 +143,7 @@ function readOptions(): Options {
   });
   const { supergraph: file, port, open } = values;
   if (file === undefined) throw new Error(`Name the file of a composed supergraph: ${USAGE}`);
-  const environment = parseEnv(Environment, { ...process.env, ...(port !== undefined && { PORT: port }) });
+  const environment = parseEnv(Environment.extend(logSettings.shape), { ...process.env, ...(port !== undefined && { PORT: port }) });
   const { ACCESS_TOKEN_PUBLIC_KEY: tokenKey, API_KEYS_FILE: keys, PORT, HOST, MAX_EXPANDED_FIELDS: expanded } = environment;
   if (!open && tokenKey === undefined && keys === undefined)
     throw new Error('Set ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE to say who may ask; or start with --open.');

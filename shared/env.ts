@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { StartError } from './start-error.ts';
+import { wording } from './wording.ts';
 
 const DEVELOPMENT_SECRET = 'development-only-secret-of-this-machine';
 
@@ -61,16 +63,25 @@ export type EnvSource = Readonly<Record<string, string | undefined>>;
 export function parseEnv<T extends z.ZodType>(shape: T, source: EnvSource = process.env): z.output<T> {
   // Compose files hand over unset variables as empty text.
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ''));
-  const result = shape.safeParse(given);
+  const result = shape.safeParse(given, { error: environmentWording });
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Error(`Environment: ${faults.join('; ')}`);
+  throw new StartError(`Environment: ${faults.join('; ')}`);
 }
 
-/** The level alone: logs are made at import, when other variables may not be there yet. */
+const environmentWording = (issue: z.core.$ZodRawIssue): string =>
+  issue.code === 'invalid_format' && issue.format === 'url' ? 'must be an address such as https://shop.example.org' : wording(issue);
+
+/** What every process reads, also one that needs no store. */
+export const logSettings = z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel });
+
+/**
+ * The level alone: logs are made at import, when other variables may not be there yet. A wrong value counts as left out here; the start of
+ * the process refuses it.
+ */
 export function readLogLevel(source: EnvSource): Env['LOG_LEVEL'] {
-  const { NODE_ENV, LOG_LEVEL } = parseEnv(z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel }), source);
-  return LOG_LEVEL ?? usualLogLevel(NODE_ENV);
+  const { data } = logSettings.safeParse({ NODE_ENV: source['NODE_ENV'] || undefined, LOG_LEVEL: source['LOG_LEVEL'] || undefined });
+  return data?.LOG_LEVEL ?? usualLogLevel(data?.NODE_ENV ?? 'development');
 }
 
 /** A failing test is read by a person: no log lines between unless they are asked for. */

@@ -8,6 +8,7 @@ import { createConsumer, createInbox, type Consumer } from './consumers.ts';
 import type { AnyContext } from './context.ts';
 import { createContexts } from './contexts.ts';
 import { maskError } from './errors.ts';
+import { parseEnv } from './env.ts';
 import { createExecution } from './execution.ts';
 import { createIdempotency } from './idempotency.ts';
 import { newId } from './ids.ts';
@@ -86,7 +87,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 
-  const settings = subgraph.settings?.parse(definedOnly(around.environment));
+  const settings = subgraph.settings && parseEnv(subgraph.settings, around.environment);
   const orphans = createOrphans(db, around.owner);
   await orphans.end().catch((error) => log.warn({ err: error }, 'what died processes left open stays open until the store ends it'));
   const leases = createLeases(db);
@@ -248,6 +249,3 @@ async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>
   for (const entry of list) if (await attempt(entry)) return true;
   return false;
 }
-
-const definedOnly = (source: Readonly<Record<string, string | undefined>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(source).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));

@@ -7,7 +7,7 @@ import { CORRELATION_HEADER, correlationIdFrom } from './correlation.ts';
 import { env } from './env.ts';
 import { clientOfResponse } from './departure.ts';
 import { isProblem, maskError, Problem, unauthenticated } from './errors.ts';
-import { healthReport } from './health.ts';
+import { HEALTH_PATHS, healthReport } from './health.ts';
 import { IDENTITY_HEADER, verifyIdentity, type Identity } from './identity.ts';
 import { createLog, type Log } from './log.ts';
 import type { OpenSubgraph } from './runtime.ts';
@@ -22,6 +22,8 @@ interface ServeOptions {
   /** Default: HOST of the environment, which itself defaults to this machine only. */
   host?: string;
   log?: Log;
+  /** Every subgraph of this process, for the health report of each; this one alone when left out. */
+  together?: string[];
 }
 
 export interface Served {
@@ -68,7 +70,7 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   });
   app.setNotFoundHandler((request, reply) => refuse(reply, new Problem('NOT_FOUND', 'There is nothing here.'), request, log));
 
-  addHealth(app, open);
+  addHealth(app, open, options.together ?? [open.name]);
   // Checked before the body is read: a stranger cannot even make the process parse.
   const onRequest = async (request: FastifyRequest): Promise<void> => {
     request.identity = await identify(request.headers[IDENTITY_HEADER], open.name);
@@ -108,12 +110,13 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   };
 }
 
-function addHealth(app: FastifyInstance, open: OpenSubgraph): void {
-  const report = () => {
+function addHealth(app: FastifyInstance, open: OpenSubgraph, subgraphs: string[]): void {
+  const report = async () => {
     const health = open.health();
-    return healthReport(open.name, { mongodb: async () => (await health).mongodb, redis: async () => (await health).redis });
+    const checks = { mongodb: async () => (await health).mongodb, redis: async () => (await health).redis };
+    return { ...(await healthReport(open.name, checks)), subgraphs };
   };
-  app.get('/health', report);
+  for (const path of HEALTH_PATHS) app.get(path, report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);
