@@ -124,7 +124,7 @@ export const operationsTypeDefs = /* GraphQL */ `
     DONE
     "Everything was undone."
     COMPENSATED
-    "Needs a person: something could not be undone."
+    "Needs a person: something could not be undone, or the step at which it stands is not known any more."
     STUCK
   }
 
