@@ -4,6 +4,7 @@ import type { Command } from './commands.ts';
 import { deadLettersOf, inboxOf } from './consumers.ts';
 import { Problem } from './errors.ts';
 import { idempotencyOf } from './idempotency.ts';
+import type { Viewer } from './identity.ts';
 import { newId } from './ids.ts';
 import { outboxOf } from './outbox.ts';
 import { createOrphans } from './orphans.ts';
@@ -275,6 +276,25 @@ describe('a command', () => {
       deadline,
       idempotencyKey: newId('key'),
     });
+
+  test.each(['listDeadLetters', 'retryDeadLetter', 'listSagas', 'findSaga', 'retrySaga', 'compensateSaga'])(
+    'about the machinery, %s, is refused to all but admins',
+    async (operation) => {
+      const input = operation.startsWith('list') ? { limit: 1 } : { id: 'saga_1', reason: 'because' };
+      const as = (who: Viewer | null) =>
+        app.runtime().call({
+          command: `boards.operations-${operation}`,
+          input,
+          identity: { issuer: 'test', viewer: who },
+          correlationId: newId('test'),
+          deadline: Date.now() + 10_000,
+        });
+
+      for (const who of [null, ann, viewer('usr_editor', ['editor'])]) await expect(as(who)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      const reached = await as(viewer('usr_root', ['admin'])).catch((error: Problem) => error.code);
+      expect(reached).not.toBe('FORBIDDEN');
+    },
+  );
 
   test('that comes after its deadline is refused, and does nothing', async () => {
     const { board } = await create('late');
