@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Redis } from 'ioredis';
-import { env, parseEnv } from '../shared/env.ts';
+import { env, parseEnv, warnOfPublicSecret } from '../shared/env.ts';
 import { httpTransport } from '../shared/http-transport.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
@@ -24,6 +24,7 @@ async function main(): Promise<void> {
   endWithParent();
   const log = createLog('gateway');
   if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new Error('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
+  warnOfPublicSecret(log);
   const transports = Object.fromEntries(readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl)]));
   const redis = new Redis(env.REDIS_URL, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
   redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));

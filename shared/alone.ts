@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
-import { env } from './env.ts';
+import { env, warnOfPublicSecret } from './env.ts';
 import { openHost, type Host } from './host.ts';
 import { httpTransport, type HttpTransport } from './http-transport.ts';
 import { createLog } from './log.ts';
@@ -65,6 +65,7 @@ export async function serveTogether(
 /** The entry of a subgraph that is started directly, and of a group of them. Stops in order, letting what is under way end. */
 export async function serveAlone(...subgraphs: Subgraph[]): Promise<void> {
   const log = createLog(subgraphs.map(({ name }) => name).join('+'));
+  warnOfPublicSecret(log);
   const running = await serveTogether(subgraphs);
   closeWithGrace({ delay: DRAIN_MS }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
