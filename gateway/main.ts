@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Redis } from 'ioredis';
 import { provideDevelopmentSecrets } from '../shared/development-secrets.ts';
-import { env, parseEnv } from '../shared/env.ts';
+import { env, parseEnv, warnOfPublicSecret } from '../shared/env.ts';
 import { readResilience } from '../shared/http-settings.ts';
 import { httpTransport } from '../shared/http-transport.ts';
 import { createLog } from '../shared/log.ts';
@@ -28,6 +28,7 @@ async function main(): Promise<void> {
   provideDevelopmentSecrets();
   const log = createLog('gateway');
   if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new StartError('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
+  warnOfPublicSecret(log);
   const resilience = readResilience();
   const transports = Object.fromEntries(
     readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { provideDevelopmentSecrets } from './development-secrets.ts';
-import { env } from './env.ts';
+import { env, warnOfPublicSecret } from './env.ts';
 import { openHost, type Host } from './host.ts';
 import { readResilience } from './http-settings.ts';
 import { httpTransport, type HttpTransport } from './http-transport.ts';
@@ -78,6 +78,7 @@ async function serveProcess(subgraphs: Subgraph[]): Promise<void> {
   provideDevelopmentSecrets();
   await requireStores();
   const log = createLog(subgraphs.map(({ name }) => name).join('+'));
+  warnOfPublicSecret(log);
   const running = await serveTogether(subgraphs);
   closeWithGrace({ delay: DRAIN_MS }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { StartError } from './start-error.ts';
 import { wording } from './wording.ts';
 
+/** Everybody can read it here. Who has it can sign as any viewer, an admin included, towards parts that use it. */
 const DEVELOPMENT_SECRET = 'development-only-secret-of-this-machine';
 
 const text = z.string().min(1);
@@ -49,6 +50,9 @@ const schema = z
         message: 'must be set in production',
       });
     }
+    if (values.INTERNAL_SECRET === DEVELOPMENT_SECRET && values.NODE_ENV === 'production') {
+      ctx.addIssue({ code: 'custom', path: ['INTERNAL_SECRET'], message: 'must be one of your own in production' });
+    }
     return {
       ...values,
       INTERNAL_SECRET: values.INTERNAL_SECRET ?? DEVELOPMENT_SECRET,
@@ -90,6 +94,12 @@ function usualLogLevel(environmentName: z.output<typeof environment>) {
 }
 
 export const readEnv = (source: EnvSource): Env => parseEnv(schema, source);
+
+/** For parts that are started alone; `npm start` makes a secret for all of them. */
+export function warnOfPublicSecret(log: { warn(message: string): void }, { INTERNAL_SECRET, HOST }: Env = env): void {
+  if (INTERNAL_SECRET !== DEVELOPMENT_SECRET) return;
+  log.warn(`INTERNAL_SECRET is not set: one that everybody knows is used, so whoever reaches ${HOST} may act as any user here`);
+}
 
 let parsed: Env | undefined;
 

@@ -62,7 +62,8 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
     call({ command, input, idempotencyKey, ...request }) {
       const time = timeOf(request, commandTimeoutMs);
       const path = `${prefix}/internal/${encodeURIComponent(command)}`;
-      const work = async (): Promise<unknown> => commandAnswer(name, await post(path, { ...request, ...time, idempotencyKey }, { input }));
+      const work = async (): Promise<unknown> =>
+        commandAnswer(name, await post(path, { ...request, ...time, idempotencyKey, command }, { input }));
       return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: time.until });
     },
     subscribe: (request) => access.subscribe(request),
@@ -96,7 +97,7 @@ function createPost(name: string, { send, access }: PostOptions): Post {
     try {
       const { status, text } = await send({
         path,
-        headers: headersOf(request, await access.headersFor(request.identity)),
+        headers: headersOf(request, await access.headersFor(request.identity, request.command ? `command ${request.command}` : 'graphql')),
         body: JSON.stringify(body),
         timeoutMs: patience,
         signal: request.signal,
@@ -114,6 +115,8 @@ function createPost(name: string, { send, access }: PostOptions): Post {
 
 interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline' | 'idempotencyKey'> {
   signal?: AbortSignal | undefined;
+  /** Left out for what a client may ask. */
+  command?: string;
   until: number;
   isHurried: boolean;
 }

@@ -41,11 +41,7 @@ export function createJobs({ subgraph, jobs, db, leases, queues, workerConnectio
   let worker: Worker | undefined;
   let rescheduling: NodeJS.Timeout | undefined;
 
-  function find(name: string): JobHandler {
-    const found = jobs.find((handler) => handler.name === name);
-    if (!found) throw new Error(`${subgraph} has no job called ${name}`);
-    return found;
-  }
+  const find = (name: string): JobHandler | undefined => jobs.find((handler) => handler.name === name);
 
   /** False when another run of this job goes on, in whatever process. */
   async function runAlone(job: JobHandler, correlationId: string): Promise<boolean> {
@@ -79,17 +75,27 @@ export function createJobs({ subgraph, jobs, db, leases, queues, workerConnectio
   }
 
   async function takeTurn({ name, attemptsMade, opts }: Job): Promise<void> {
-    const correlationId = newId('job');
     const attempt = attemptsMade + 1;
+    const isLast = attempt >= (opts.attempts ?? 1);
+    const found = find(name);
+    if (!found) return unknown(name, isLast);
+    const correlationId = newId('job');
     try {
-      if (!(await runAlone(find(name), correlationId))) log.debug({ job: name }, 'a turn was skipped: the last run still goes on');
+      if (!(await runAlone(found, correlationId))) log.debug({ job: name }, 'a turn was skipped: the last run still goes on');
     } catch (error) {
-      if (!isFinalFailure(error) && attempt < (opts.attempts ?? 1)) {
+      if (!isLast && !isFinalFailure(error)) {
         log.warn({ err: error, job: name, attempt, correlationId }, 'a job failed; it will be tried again');
         throw error;
       }
       await keepAsDead(name, correlationId, error, attempt);
     }
+  }
+
+  /** While a deploy goes on, another process may know it; the schedule of a job that was renamed or removed would stay for ever. */
+  async function unknown(name: string, isLast: boolean): Promise<void> {
+    if (!isLast) throw new Error(`${subgraph} has no job called ${name}`);
+    log.warn({ job: name }, 'a schedule was removed: no job has this name');
+    await queues.unschedule(queue, name);
   }
 
   async function schedule(): Promise<void> {
@@ -98,15 +104,17 @@ export function createJobs({ subgraph, jobs, db, leases, queues, workerConnectio
 
   return {
     /** A run by hand beside those on schedule, for tests. */
-    run: (name: string): Promise<unknown> => {
-      const { signal } = new AbortController();
-      return find(name).run(contextFor(newId('job')), { signal, token: 0 });
+    async run(name: string): Promise<unknown> {
+      const found = find(name);
+      if (!found) throw new Error(`${subgraph} has no job called ${name}`);
+      return found.run(contextFor(newId('job')), { signal: new AbortController().signal, token: 0 });
     },
     /** Runs the job of a dead letter now; the letter leaves the list when that succeeds. */
     async retry(id: string): Promise<boolean> {
       const letter = await letters.findOne({ _id: id, queue });
-      if (!letter) return false;
-      if (!(await runAlone(find(letter.envelope.type), newId('job'))))
+      const found = letter && find(letter.envelope.type);
+      if (!found) return false;
+      if (!(await runAlone(found, newId('job'))))
         throw new Problem('JOB_RUNNING', 'The job is running at the moment.', { path: ['input', 'id'], retryable: true });
       await letters.deleteOne({ _id: id });
       return true;

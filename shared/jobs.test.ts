@@ -103,6 +103,19 @@ describe('a scheduled job', () => {
     await until(() => runs > before + 1);
   });
 
+  test('that was renamed or removed leaves its schedule, and no dead letter behind', async () => {
+    const app = await start(job('present', { every: HOUR }, async () => undefined));
+    const { queues } = app.host;
+    const names = async () => (await queues.queue('boards-jobs').getJobSchedulers()).map(({ key }) => key);
+
+    await queues.schedule('boards-jobs', 'past', { every: HOUR }, 2);
+
+    expect((await names()).sort()).toEqual(['past', 'present']);
+    await until(async () => (await names()).length === 1);
+    expect(await names()).toEqual(['present']);
+    expect(await app.runtime().db.collection('deadLetters').countDocuments()).toBe(0);
+  });
+
   test('is not held up by a long one of the same subgraph', async () => {
     let ticks = 0;
     let heldUp: boolean | undefined;

@@ -49,6 +49,9 @@ export function createQueues(connection: Redis, prefix: string) {
         opts: { attempts, backoff, removeOnComplete: true, removeOnFail: true },
       });
     },
+    async unschedule(name: string, id: string): Promise<void> {
+      await queue(name).removeJobScheduler(id);
+    },
     async obliterate(): Promise<void> {
       for (const each of open.values()) await each.obliterate({ force: true }).catch(() => undefined);
     },

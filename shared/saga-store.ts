@@ -52,6 +52,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
         results: {},
         signals: {},
         at: 0,
+        step: saga.steps[0]!.name,
         attempts: 0,
         wakeAt: free,
         waitsUntil: null,

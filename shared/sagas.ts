@@ -28,8 +28,10 @@ export interface SagaRow<I = unknown> {
   /** What each finished step answered, by its name. */
   results: Record<string, unknown>;
   signals: Record<string, unknown>;
-  /** Index of the step to run, or to undo. */
+  /** Index of the step to run, or to undo, in the definition of whoever wrote it last. */
   at: number;
+  /** Its name, which finds it when the definition has changed. Rows of before have none. */
+  step?: string;
   attempts: number;
   /** Not looked at before. */
   wakeAt: Date;
@@ -106,7 +108,8 @@ interface WaitOptions<I, R> {
 
 /**
  * A typed saga. `R` names what each step answers. `build` is given `step` and `wait` so that their types follow the saga's.
- * A `Problem` thrown by a step turns the saga back; any other error is tried again and turns it back when that does not help.
+ * Rows in flight are found by the names of their steps: a step may be added or moved, but one that is renamed or removed leaves the sagas that
+ * stand at it, or must undo it, stuck. A `Problem` thrown by a step turns the saga back; any other error is tried again and turns it back when that does not help.
  */
 export function defineSaga<C extends AnyContext, I, R>(
   name: string,
@@ -132,5 +135,7 @@ export function defineSaga<C extends AnyContext, I, R>(
       accept,
     }),
   });
+  const names = steps.map((step) => step.name);
+  if (new Set(names).size < names.length) throw new Error(`The saga ${name} has two steps of one name`);
   return { name, input, steps };
 }
