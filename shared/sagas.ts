@@ -43,6 +43,8 @@ export interface SagaRow<I = unknown> {
   identity: unknown;
   startedAt: Date;
   updatedAt: Date;
+  /** Wall clock; null while it is open or STUCK. Absent in rows from before there was a retention. */
+  finishedAt?: Date | null;
 }
 
 /** What a step sees: the saga's input, what earlier steps answered, and a key that is the same on every attempt. */
