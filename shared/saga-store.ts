@@ -13,6 +13,8 @@ const SWEEP_BATCH = 50;
 /** Retention: what has ended is shown to admins this long. A STUCK one stays until somebody acts, an open one until it ends. */
 const KEPT_SECONDS = 30 * 24 * 3_600;
 const ENDED: SagaRow['state'][] = ['DONE', 'COMPENSATED'];
+/** Behind their state and time, what else is asked of them is asked of few. */
+const FEW_OPEN = { comment: 'plan: open sagas are few' };
 const UNDER_WAY = ['RUNNING', 'COMPENSATING'] as const;
 
 export const sagasOf = (db: Connection) => db.collection<SagaRow>('sagas');
@@ -94,8 +96,8 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
     /** Free what was held by processes of this machine that have ended: nobody need wait for their leases to run out. */
     async freeDead(): Promise<void> {
       const open = { state: { $in: [...UNDER_WAY] }, 'lease.until': { $gt: new Date() } };
-      const dead = (await rows.distinct('lease.owner', open)).filter(hasDied);
-      if (dead.length > 0) await rows.updateMany({ ...open, 'lease.owner': { $in: dead } }, { $set: { 'lease.until': free } });
+      const dead = (await rows.distinct('lease.owner', open, FEW_OPEN)).filter(hasDied);
+      if (dead.length > 0) await rows.updateMany({ ...open, 'lease.owner': { $in: dead } }, { $set: { 'lease.until': free } }, FEW_OPEN);
     },
 
     /** Free for the sweeper at once; a runner that lost its lease changes nothing here. */
@@ -157,7 +159,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
       const wall = new Date();
       const isFree = { 'lease.until': { $lte: wall } };
       const ids = async (filter: Filter<SagaRow>, by: 'wakeAt' | 'waitsUntil'): Promise<string[]> => {
-        const sorted = rows.find({ ...filter, ...isFree }, { projection: { _id: 1 } }).sort({ [by]: 1 });
+        const sorted = rows.find({ ...filter, ...isFree }, { projection: { _id: 1 }, ...FEW_OPEN }).sort({ [by]: 1 });
         return (await sorted.limit(SWEEP_BATCH).toArray()).map(({ _id }) => _id);
       };
       const found = await Promise.all([
