@@ -9,14 +9,14 @@ import { outboxOf } from '../shared/outbox.ts';
 /** The demo marketplace with two shops that cannot run out of stock, and buyers who order from both at once. */
 export interface Market {
   host: Host;
-  /** A new buyer fills a cart with one piece of each shop and places the order. `number` chooses the pieces. */
-  order(number: number): Promise<void>;
+  /** A new buyer fills a cart with one piece of each shop and places the order; answers how many ms `placeOrder` took. */
+  order(number: number): Promise<number>;
   /** Waits until everything the orders said has had its effects. */
   settled(): Promise<void>;
 }
 
 /** Of this run: what an earlier one has left is not met again. */
-const PREFIX = `bench_${Date.now().toString(36)}_`;
+export const MARKET_PREFIX = `bench_${Date.now().toString(36)}_`;
 const SHOPS = ['tiyende-grocers', 'malata-hardware'];
 const PIECES = 20;
 const PLENTY = 1_000_000;
@@ -33,8 +33,8 @@ export const openMarketHost = async (options: { monitorCommands: boolean }): Pro
   openHost(await loadSubgraphs(), {
     mongodbUri: process.env['MONGODB_URI']!,
     redisUrl: process.env['REDIS_URL']!,
-    databasePrefix: PREFIX,
-    queuePrefix: PREFIX,
+    databasePrefix: MARKET_PREFIX,
+    queuePrefix: MARKET_PREFIX,
     ...options,
   });
 
@@ -53,7 +53,7 @@ export async function fillMarket(host: Host): Promise<void> {
 /** The databases of this run. Slow on a store that syncs each removed document to its disk. */
 export async function dropMarket(client: mongo.MongoClient): Promise<void> {
   const { databases } = await client.db().admin().listDatabases({ nameOnly: true });
-  for (const { name } of databases) if (name.startsWith(PREFIX)) await client.db(name).dropDatabase();
+  for (const { name } of databases) if (name.startsWith(MARKET_PREFIX)) await client.db(name).dropDatabase();
 }
 
 export async function openMarket(host: Host): Promise<Market> {
@@ -69,15 +69,17 @@ async function piecesOf(door: Door, slug: string): Promise<string[]> {
   return ids.slice(0, PIECES);
 }
 
-async function order(door: Door, pieces: string[][], number: number): Promise<void> {
+async function order(door: Door, pieces: string[][], number: number): Promise<number> {
   const as = { id: newId('usr'), roles: ['customer'], scopes: [] };
   for (const shop of pieces) {
     const { addToCart } = await door.ask('orders', as, ADD, { input: { variantId: shop[number % shop.length], quantity: 1 } });
     if (addToCart.userErrors.length > 0) throw new Error(JSON.stringify(addToCart));
   }
   const input = { paymentMethod: 'CASH_ON_DELIVERY', address: ADDRESS, idempotencyKey: as.id };
+  const since = performance.now();
   const { placeOrder } = await door.ask('orders', as, PLACE, { input });
   if (placeOrder.order?.status !== 'CONFIRMED') throw new Error(JSON.stringify(placeOrder));
+  return performance.now() - since;
 }
 
 async function settled({ runtimes, queues }: Host): Promise<void> {

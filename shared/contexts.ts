@@ -8,7 +8,8 @@ import type { Identity } from './identity.ts';
 import { writeOutbox } from './outbox.ts';
 import { createLending } from './lending.ts';
 import type { Orphans } from './orphans.ts';
-import type { Relay } from './relay.ts';
+import type { Live } from './live.ts';
+import { epochKey, type Relay } from './relay.ts';
 import type { SagaRunner } from './saga-runner.ts';
 import type { Surroundings } from './runtime.ts';
 import { renewTags } from './stamps.ts';
@@ -45,6 +46,9 @@ const LEAST_PATIENCE_MS = 5_000;
 export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
   const everybodys = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}`, tagPrefix: around.queuePrefix });
 
+  const mark = epochKey(around.queuePrefix, subgraph.name);
+  const live: Live = { ...around.live, subscribe: (topic, options) => around.live.subscribe(topic, { mark, ...options }) };
+
   function create({ identity, correlationId, deadline = Number.POSITIVE_INFINITY, signal }: Origin): AnyContext {
     const { lend, cache } = createLending(everybodys, signal);
     const ctx = {
@@ -60,7 +64,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       get cache() {
         return lend(cache);
       },
-      live: around.live,
+      live,
       get models() {
         return lend(models);
       },

@@ -29,6 +29,8 @@ export interface HostOptions {
   environment?: Readonly<Record<string, string | undefined>>;
   /** True: the client tells of each command it sends; for measurements. */
   monitorCommands?: boolean;
+  /** Given the store's client before anything is asked of it. */
+  onClient?: (client: ReturnType<Surroundings['client']['getClient']>) => void;
 }
 
 /** Several subgraphs in one process, sharing its connections. Commands between them stay in the process. */
@@ -60,6 +62,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     await client.close();
     throw error;
   }
+  options.onClient?.(client.getClient());
   const redis = openRedis();
   // Blocking reads take as long as they take.
   const workerConnection = openRedis({ commandTimeout: undefined, maxRetriesPerRequest: null });

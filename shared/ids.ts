@@ -32,6 +32,9 @@ export function newId(prefix: string, now: Date = new Date()): string {
   return `${prefix}_${base32(time, 10)}${base32(last.high, 8)}${base32(last.low, 8)}`;
 }
 
+/** Sorts before every id with this prefix that was made at `time` or later, and after those made before it. */
+export const idsSince = (prefix: string, time: Date): string => `${prefix}_${base32(Math.max(time.getTime(), 0), 10)}`;
+
 /** Accepts ids of this prefix only, in the very spelling `newId` gives them. */
 export const idSchema = (prefix: string) =>
   z.string().regex(new RegExp(`^${prefix}_[0-7][${ALPHABET}]{25}$`), {

@@ -9,6 +9,7 @@ import { newId } from './ids.ts';
 import { outboxOf } from './outbox.ts';
 import { createOrphans } from './orphans.ts';
 import { ownerName } from './owner.ts';
+import { KIT_RETENTION } from './retention.ts';
 import { createSagaStore } from './saga-store.ts';
 import { addToTrail, subgraph, titleOf, walk, type Ctx } from './testing/boards/subgraph.ts';
 import { open, viewer, type TestApp } from './testing/open.ts';
@@ -27,6 +28,23 @@ const create = async (title: string, rest: object = {}) => (await app.ask(CREATE
 const ofDeadProcess = (): string => ownerName().replace(`/${process.pid}/`, `/${spawnSync(process.execPath, ['-e', '']).pid}/`);
 const ctx = () => app.context() as Ctx;
 const trailOf = async (id: string) => (await ctx().models.Board.findById(id).lean())!.trail;
+
+test('each collection of the kit says how long its rows live, and the store removes them by the index it names', async () => {
+  const { db, models } = app.runtime();
+  await create('seen');
+  const names = (await db.listCollections()).map(({ name }) => name);
+  const own = names.filter((name) => !models.some(({ collection }) => collection.name === name));
+
+  expect(own.filter((name) => !(name in KIT_RETENTION))).toEqual([]);
+  for (const [name, retention] of Object.entries(KIT_RETENTION)) {
+    if (!('after' in retention)) continue;
+    const { after, seconds } = retention;
+    const indexes = await db.collection(name).indexes();
+    expect(indexes.filter(({ expireAfterSeconds }) => expireAfterSeconds !== undefined)).toMatchObject([
+      { key: { [after]: 1 }, expireAfterSeconds: seconds },
+    ]);
+  }
+});
 
 describe('a mutation', () => {
   test('answers its entity, and its event takes effect once', async () => {

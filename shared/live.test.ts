@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -330,6 +331,25 @@ describe('a broken connection', () => {
     for (const id of await ids()) await admin.call('CLIENT', 'KILL', 'ID', id);
 
     await expect(heard.next()).rejects.toEqual(code('CURSOR_EXPIRED'));
+  });
+
+  test('loses nothing for a cursor while a wiped Redis is being filled again; once it is, what is not there has expired', async () => {
+    const { live } = open();
+    const mark = `${prefix}:mark`;
+    await admin.set(mark, '1');
+    const cursors = [];
+    for (const payload of [0, 1]) cursors.push(await live.publish('board', { payload }));
+    await admin.del(mark, `${prefix}:live:board`);
+    const heard = live.subscribe('board', { after: cursors[0]!, mark });
+    const first = heard.next();
+
+    await delay(150);
+    for (const payload of [0, 1]) await live.restore('board', cursors[payload]!, { payload });
+    await admin.set(mark, '1');
+
+    expect((await first).value?.payload).toBe(1);
+    await admin.del(`${prefix}:live:board`);
+    await expect(live.subscribe('board', { after: cursors[0]!, mark }).next()).rejects.toEqual(code('CURSOR_EXPIRED'));
   });
 
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);

@@ -23,6 +23,8 @@ interface SubscribeOptions {
   /** Gives first what came after this cursor. Without it, what is appended after this call. */
   after?: string | null | undefined;
   signal?: AbortSignal | undefined;
+  /** A key that is missing while a wiped Redis is being filled again: until then a cursor that is not there is waited for, not expired. */
+  mark?: string;
 }
 
 /** Topics that are heard live and can be resumed by cursor, on Redis Streams. */
@@ -70,8 +72,9 @@ export function createLive(connect: () => Redis, { prefix, maxLength = MAX_LENGT
     return newest?.[0] ?? '0-0';
   }
 
-  async function read(topic: string, last: string, count: number): Promise<LiveEntry[]> {
-    const rows = await redis.liveRead(streamOf(topic), last, count, maxLength);
+  async function read(topic: string, mark: string, last: string, count: number): Promise<LiveEntry[]> {
+    const rows = await redis.liveRead(streamOf(topic), mark, last, count, maxLength);
+    if (rows === 0) throw new Error('Redis is being filled again');
     if (!rows) throw expired();
     return rows.map(([cursor, [, payload]]) => ({ cursor, payload: JSON.parse(payload) as unknown }));
   }
@@ -85,12 +88,12 @@ export function createLive(connect: () => Redis, { prefix, maxLength = MAX_LENGT
     return done === -1 ? undefined : done === 1;
   }
 
-  function subscribe<T>(topic: string, { after, signal }: SubscribeOptions = {}): LiveSubscription<T> {
+  function subscribe<T>(topic: string, { after, signal, mark = '' }: SubscribeOptions = {}): LiveSubscription<T> {
     const leave = () => void subscription.return();
     const subscription = new LiveSubscription<T>(
       {
         position: () => position(topic),
-        read: (last, count) => read(topic, last, count),
+        read: (last, count) => read(topic, mark, last, count),
         listen: (listener) => channels.add(streamOf(topic), listener),
         onEnd: () => {
           open.delete(subscription);

@@ -1,11 +1,13 @@
 import type { Redis } from 'ioredis';
 import type { Connection } from 'mongoose';
 import type { Logger } from 'pino';
-import type { Leases } from './leases.ts';
+import { createTerm, LostLease, type Leases } from './leases.ts';
 import type { Live } from './live.ts';
 import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
+import { createPast, Wiped } from './past.ts';
 import type { Queues } from './queues.ts';
 import { renewTags } from './stamps.ts';
+import { inTransaction } from './store.ts';
 
 interface RelayOptions {
   subgraph: string;
@@ -13,181 +15,214 @@ interface RelayOptions {
   db: Connection;
   redis: Redis;
   prefix: string;
-  queues: Queues;
+  queues: Pick<Queues, 'add'>;
   live: Live;
   leases: Leases;
   log: Logger;
+  /** How long the lease lasts without a sign of life; default 5 s. */
+  leaseMs?: number;
+  /** How many rows one turn takes; default 200. */
+  batch?: number;
 }
 
 const POLL_MS = 1_000;
 const LEASE_MS = 5_000;
 const BATCH = 200;
+/** So many batches are read at once: a store that sorts before it limits is asked less often. */
+const READ_AHEAD = 5;
+/** A transaction that lost against another one is begun again for this long. */
+const NOTING_MS = 5_000;
 /** An unacknowledged event is put on its queue again after this long, doubling. Its job id keeps it single there, the inbox its effect. */
 const FIRST_CHECK_MS = 15_000;
 const LAST_CHECK_MS = 10 * 60_000;
-/** How much of the past a wiped Redis is filled with again. */
-const RESTORED_MS = 24 * 3_600_000;
-/** Rows were written in nearly the order in which they were sent; so many apart, both agree. */
-const DISORDER = 1_000;
-
-/** Redis has lost everything: what was there comes first. */
-class Wiped extends Error {}
 
 interface Sent {
   _id: string;
   change: Partial<OutboxRow>;
 }
 
-interface PastEntry {
-  topic: string;
-  cursor: string;
-  row: OutboxRow;
-}
+/** Before each write: throws when this relay may not write any more. */
+type Check = () => Promise<void>;
+
+/** Where a process marks in Redis that all of a subgraph's past is there. */
+export const epochKey = (prefix: string, subgraph: string): string => `${prefix}:epoch:${subgraph}`;
 
 /**
  * Carries a subgraph's outbox to the queues and live topics, in the order of the rows. One process at a time, by lease, so that the order
  * on a topic is the order of the commits. The rows are the truth: whatever Redis loses is sent again until each consumer has acknowledged it.
+ * New events, acknowledgements and what is overdue take turns, a batch each: none waits for another to come to its end.
  */
 export function createRelay(options: RelayOptions) {
   const { subgraph, owner, db, redis, prefix, queues, live, leases, log } = options;
+  const size = options.batch ?? BATCH;
   const rows = outboxOf(db);
   const acks = `${prefix}:acks:${subgraph}`;
-  const epoch = `${prefix}:epoch:${subgraph}`;
-  const filling = `${prefix}:filling:${subgraph}`;
+  const epoch = epochKey(prefix, subgraph);
   const kicks = `${prefix}:kick:${subgraph}`;
-  let leaseUntil = 0;
+  const term = createTerm(leases, { name: 'relay', owner, ttlMs: options.leaseMs ?? LEASE_MS });
+  const past = createPast({ db, redis, live, epoch, filling: `${prefix}:filling:${subgraph}`, owner });
+  /** NEW rows that were read and not sent yet; good for as long as the lease is held without a break. */
+  let fresh: OutboxRow[] = [];
   let running: Promise<void> | undefined;
   let again = false;
   let thoroughly = false;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
-  async function leads(): Promise<boolean> {
-    const now = Date.now();
-    if (now < leaseUntil - LEASE_MS / 2) return true;
-    const lease = await leases.acquire('relay', owner, LEASE_MS);
-    leaseUntil = lease ? now + LEASE_MS : 0;
-    return lease !== undefined;
-  }
-
-  /** Puts an event where it is heard; answers what its row is afterwards. */
-  async function send(row: OutboxRow, at: number): Promise<Partial<OutboxRow>> {
-    const envelope = envelopeOf(row);
-    const cursors: Record<string, string> = {};
-    for (const topic of row.topics) {
-      const cursor = await live.publishWhile(epoch, topic, { eventId: row._id, payload: envelope });
-      if (cursor === undefined) throw new Wiped();
-      cursors[topic] = cursor;
-    }
-    for (const queue of row.waiting) await queues.add(queue, envelope, subgraph);
-    return row.waiting.length > 0
-      ? { cursors, state: 'SENT', checkAt: new Date(at + FIRST_CHECK_MS) }
-      : { cursors, state: 'DONE', doneAt: new Date(at) };
-  }
-
-  async function sendNew(): Promise<void> {
-    for (;;) {
-      const fresh = await rows.find({ state: 'NEW' }).sort({ _id: 1 }).limit(BATCH).toArray();
-      // First, so that whoever hears of a change and asks is not given what was kept before.
-      await renewTags(
-        redis,
-        prefix,
-        fresh.flatMap(({ tags = [] }) => tags),
-      );
-      const sent: Sent[] = [];
+  /** The next batch; true when there may be more. */
+  async function sendNew(check: Check): Promise<boolean> {
+    if (fresh.length === 0)
+      fresh = await rows
+        .find({ state: 'NEW' })
+        .sort({ _id: 1 })
+        .limit(READ_AHEAD * size)
+        .toArray();
+    const batch = fresh.splice(0, size);
+    if (batch.length === 0) return false;
+    await check();
+    // First, so that whoever hears of a change and asks is not given what was kept before.
+    await renewTags(
+      redis,
+      prefix,
+      batch.flatMap(({ tags = [] }) => tags),
+    );
+    const { cursors, count, failure } = await publish(batch);
+    const published = batch.slice(0, count);
+    await check();
+    await enqueue(published);
+    if (published.length > 0) {
+      await check();
       const at = Date.now();
-      try {
-        for (const row of fresh) sent.push({ _id: row._id, change: await send(row, at) });
-      } finally {
-        // What was sent before something failed is not sent again.
-        if (sent.length > 0) await rows.bulkWrite(noted(sent));
-      }
-      if (fresh.length < BATCH) return;
+      await note(noted(published.map((row, index) => ({ _id: row._id, change: changeOf(row, cursors[index]!, at) }))));
     }
+    if (failure !== undefined) throw failure;
+    return batch.length === size || fresh.length > 0;
   }
 
-  async function takeAcknowledgements(): Promise<void> {
-    const taken = await redis.spop(acks, BATCH);
-    if (taken.length === 0) return;
-    for (const [queue, ids] of groupByQueue(taken)) await rows.updateMany({ _id: { $in: ids } }, { $pull: { waiting: queue } });
-    await rows.updateMany({ state: 'SENT', waiting: { $size: 0 } }, { $set: { state: 'DONE', doneAt: new Date() } });
-    if (taken.length === BATCH) await takeAcknowledgements();
+  /** Each topic in the order of the rows. What comes after a row that failed counts as not published: repeated, it keeps its cursor. */
+  async function publish(batch: OutboxRow[]): Promise<{ cursors: Record<string, string>[]; count: number; failure: unknown }> {
+    const cursors = batch.map((): Record<string, string> => ({}));
+    const byTopic = new Map<string, number[]>();
+    batch.forEach(({ topics }, index) => {
+      for (const topic of topics) byTopic.set(topic, [...(byTopic.get(topic) ?? []), index]);
+    });
+    let count = batch.length;
+    let failure: unknown;
+    const fill = async (topic: string, indexes: number[]): Promise<void> => {
+      for (const index of indexes) {
+        if (index >= count) return;
+        const row = batch[index]!;
+        try {
+          const cursor = await live.publishWhile(epoch, topic, { eventId: row._id, payload: envelopeOf(row) });
+          if (cursor === undefined) throw new Wiped();
+          cursors[index]![topic] = cursor;
+        } catch (error) {
+          if (index >= count) return;
+          count = index;
+          failure = error;
+        }
+      }
+    };
+    await Promise.all([...byTopic].map(([topic, indexes]) => fill(topic, indexes)));
+    return { cursors, count, failure };
   }
 
-  async function sendAgain(): Promise<void> {
+  /** Several writes are made durable together, which costs a fifth of one after the other. */
+  const note = (writes: ReturnType<typeof noted>): Promise<unknown> =>
+    writes.length === 1
+      ? rows.bulkWrite(writes)
+      : inTransaction(db, (session) => rows.bulkWrite(writes, { session }), Date.now() + NOTING_MS);
+
+  async function enqueue(batch: OutboxRow[]): Promise<void> {
+    const names = new Set(batch.flatMap(({ waiting }) => waiting));
+    const waitingFor = (name: string) => batch.filter(({ waiting }) => waiting.includes(name)).map(envelopeOf);
+    await Promise.all([...names].map((name) => queues.add(name, waitingFor(name), subgraph)));
+  }
+
+  /** Notes a batch of effects; true when there may be more. */
+  async function takeAcknowledgements(check: Check): Promise<boolean> {
+    await check();
+    const taken = await redis.spop(acks, size);
+    if (taken.length === 0) return false;
+    try {
+      await check();
+      for (const [queue, ids] of groupByQueue(taken)) await acknowledge(queue, ids);
+    } catch (error) {
+      await redis.sadd(acks, ...taken).catch(() => undefined);
+      throw error;
+    }
+    return taken.length === size;
+  }
+
+  /** One write, and a second one only for what other queues wait for too, or what was not noted as sent yet. */
+  async function acknowledge(queue: string, ids: string[]): Promise<void> {
+    const last = { _id: { $in: ids }, state: 'SENT' as const, waiting: [queue] };
+    const { matchedCount } = await rows.updateMany(last, { $set: { waiting: [], state: 'DONE', doneAt: new Date() } });
+    if (matchedCount < ids.length) await rows.updateMany({ _id: { $in: ids }, waiting: queue }, { $pull: { waiting: queue } });
+  }
+
+  /** Puts a batch of what nobody has acknowledged in time on its queues again; true when there may be more. */
+  async function sendAgain(check: Check): Promise<boolean> {
     const overdue = await rows
       .find({ state: 'SENT', checkAt: { $lte: new Date() } })
-      .sort({ _id: 1 })
-      .limit(BATCH)
+      .sort({ checkAt: 1 })
+      .limit(size)
       .toArray();
-    for (const row of overdue) {
-      for (const queue of row.waiting) await queues.add(queue, envelopeOf(row), subgraph);
-      const wait = Math.min(FIRST_CHECK_MS * 2 ** (row.checks + 1), LAST_CHECK_MS);
-      await rows.updateOne({ _id: row._id, state: 'SENT' }, { $set: { checkAt: new Date(Date.now() + wait) }, $inc: { checks: 1 } });
-    }
+    if (overdue.length === 0) return false;
+    await check();
+    await enqueue(overdue);
+    await check();
+    await rows.bulkWrite(checked(overdue));
+    return overdue.length === size;
   }
 
-  /** Redis carries a mark; when it is gone, so is everything else that was there. It comes back last, when all the rest is there again. */
-  async function refillAfterWipe(): Promise<void> {
-    while ((await redis.exists(epoch)) === 0) {
-      await redis.set(filling, owner);
-      await rows.updateMany({ state: 'SENT' }, { $set: { checkAt: new Date(0) } });
-      try {
-        await restoreTopics();
-        await redis.rename(filling, epoch);
-      } catch (error) {
-        // Wiped once more meanwhile: all begins again, and with nothing.
-        if (!(error instanceof Wiped) && !isMissingKey(error)) throw error;
-      }
-    }
-  }
-
-  async function restoreTopics(): Promise<void> {
-    const since = new Date(Date.now() - RESTORED_MS);
-    const past = rows.find({ state: { $ne: 'NEW' }, occurredAt: { $gte: since }, 'topics.0': { $exists: true } }).sort({ _id: 1 });
-    let entries: PastEntry[] = [];
-    const restore = async (count: number): Promise<void> => {
-      entries.sort((a, b) => compareCursors(a.cursor, b.cursor));
-      for (const { topic, cursor, row } of entries.slice(0, count)) {
-        const restored = await live.restoreWhile(filling, topic, cursor, { eventId: row._id, payload: envelopeOf(row) });
-        if (restored === undefined) throw new Wiped();
-      }
-      entries = entries.slice(count);
-    };
-    for await (const row of past) {
-      for (const [topic, cursor] of Object.entries(row.cursors)) entries.push({ topic, cursor, row });
-      if (entries.length >= 2 * DISORDER) await restore(DISORDER);
-    }
-    await restore(entries.length);
-  }
-
-  async function round(thorough: boolean): Promise<void> {
-    if (stopped || !(await leads())) return;
-    if (thorough) await refillAfterWipe();
-    await sendNew().catch(async (error) => {
+  /** A batch of everything, or of what is new only; true when there may be more. */
+  async function turn(thorough: boolean, check: Check): Promise<boolean> {
+    if (thorough) await past.refillAfterWipe(check);
+    const more = await sendNew(check).catch((error) => {
       if (!(error instanceof Wiped)) throw error;
-      again = true;
       thoroughly = true;
+      fresh = [];
+      return true;
     });
-    if (!thorough) return;
-    await takeAcknowledgements();
-    await sendAgain();
+    if (!thorough) return more;
+    const isAcknowledging = await takeAcknowledgements(check);
+    const isRepeating = await sendAgain(check);
+    thoroughly ||= more || isAcknowledging || isRepeating;
+    return more || isAcknowledging || isRepeating;
+  }
+
+  async function work(check: Check): Promise<void> {
+    fresh = [];
+    const checkAll = async (): Promise<void> => {
+      if (stopped) throw new Stopped();
+      await check();
+    };
+    while (again && !stopped) {
+      const all = thoroughly;
+      again = false;
+      thoroughly = false;
+      if (await turn(all, checkAll)) again = true;
+    }
   }
 
   /** A commit asks for what is new only; the clock asks for everything. */
   function run(thorough: boolean): Promise<void> {
     again = true;
     thoroughly ||= thorough;
-    running ??= (async () => {
-      while (again && !stopped) {
-        const all = thoroughly;
-        again = false;
-        thoroughly = false;
-        await round(all);
-      }
-    })()
-      .catch((error) => log.warn({ err: error }, 'the outbox could not be carried on; it will be tried again'))
-      .finally(() => (running = undefined));
+    if (stopped) return running ?? Promise.resolve();
+    running ??= term
+      .work(work)
+      .catch((error) => {
+        if (error instanceof Stopped) return;
+        if (error instanceof LostLease) log.info('another process carries the outbox now');
+        else log.warn({ err: error }, 'the outbox could not be carried on; it will be tried again');
+      })
+      .then((led) => {
+        running = undefined;
+        // Asked for after the last look at it.
+        if (led && again && !stopped) return run(false);
+      });
     return running;
   }
 
@@ -201,22 +236,30 @@ export function createRelay(options: RelayOptions) {
     kick(): void {
       void run(false);
       // Another process may be the one that carries.
-      if (leaseUntil < Date.now()) void redis.publish(kicks, owner).catch(() => undefined);
+      if (!term.isHeld()) void redis.publish(kicks, owner).catch(() => undefined);
     },
     /** One full round now; for tests and an orderly stop. */
     flush: (): Promise<void> => run(true),
     /** How many events have not had all their effects yet. */
     pending: (): Promise<number> => rows.countDocuments({ state: { $in: ['NEW', 'SENT'] } }),
+    /** Ends after the write that is under way: what is left is carried on by whoever comes next. */
     async stop(): Promise<void> {
       stopped = true;
       clearInterval(timer);
       await running;
-      if (leaseUntil > Date.now()) await leases.release('relay', owner).catch(() => undefined);
+      await term.release().catch(() => undefined);
     },
   };
 }
 
 export type Relay = ReturnType<typeof createRelay>;
+
+class Stopped extends Error {}
+
+const changeOf = ({ waiting }: OutboxRow, cursors: Record<string, string>, at: number): Partial<OutboxRow> =>
+  waiting.length > 0
+    ? { cursors, state: 'SENT', checkAt: new Date(at + FIRST_CHECK_MS) }
+    : { cursors, state: 'DONE', doneAt: new Date(at) };
 
 /** One write for all rows that are different in the same way: a store that makes each write durable by itself is spared hundreds. */
 const noted = (sent: readonly Sent[]) =>
@@ -224,13 +267,14 @@ const noted = (sent: readonly Sent[]) =>
     updateMany: { filter: { _id: { $in: alike.map(({ _id }) => _id) }, state: 'NEW' as const }, update: { $set: alike[0]!.change } },
   }));
 
-const isMissingKey = (error: unknown): boolean => error instanceof Error && error.message.includes('no such key');
-
-function compareCursors(one: string, other: string): number {
-  const [ms = 0, sequence = 0] = one.split('-').map(Number);
-  const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
-  return ms - otherMs || sequence - otherSequence;
-}
+/** When each is looked at next. What waits for nothing any more was acknowledged before it was noted as sent. */
+const checked = (overdue: readonly OutboxRow[]) =>
+  [...Map.groupBy(overdue, ({ waiting, checks }) => (waiting.length === 0 ? -1 : checks))].map(([checks, alike]) => {
+    const filter = { _id: { $in: alike.map(({ _id }) => _id) }, state: 'SENT' as const };
+    const checkAt = new Date(Date.now() + Math.min(FIRST_CHECK_MS * 2 ** (checks + 1), LAST_CHECK_MS));
+    const update = checks === -1 ? { $set: { state: 'DONE' as const, doneAt: new Date() } } : { $set: { checkAt }, $inc: { checks: 1 } };
+    return { updateMany: { filter, update } };
+  });
 
 /** An acknowledgement is `<queue> <event id>`. */
 function groupByQueue(taken: string[]): Map<string, string[]> {
@@ -238,7 +282,9 @@ function groupByQueue(taken: string[]): Map<string, string[]> {
   for (const entry of taken) {
     const space = entry.indexOf(' ');
     const queue = entry.slice(0, space);
-    groups.set(queue, [...(groups.get(queue) ?? []), entry.slice(space + 1)]);
+    const ids = groups.get(queue);
+    if (ids) ids.push(entry.slice(space + 1));
+    else groups.set(queue, [entry.slice(space + 1)]);
   }
   return groups;
 }

@@ -59,6 +59,7 @@ export interface OpenSubgraph extends SubgraphTransport, CommandTransport {
 /** The inside of an open subgraph, for its host and for tests. */
 export interface Runtime extends OpenSubgraph {
   db: Connection;
+  models: Model<unknown>[];
   relay: Relay;
   sagas: SagaRunner;
   consumers: Consumer[];
@@ -191,6 +192,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     name,
     typeDefs: completeTypeDefs(subgraph),
     db,
+    models: Object.values(models),
     relay,
     sagas,
     consumers,

@@ -1,7 +1,8 @@
-import type { Connection } from 'mongoose';
+import type { Connection, mongo } from 'mongoose';
 import type { AnyContext } from './context.ts';
 import { notFound } from './errors.ts';
 import { newId } from './ids.ts';
+import { LostLease } from './leases.ts';
 import { hasDied } from './owner.ts';
 import { FINAL_STATES, type Saga, type SagaEntry, type SagaRow, type SagaStart } from './sagas.ts';
 import { createIndexes } from './store.ts';
@@ -9,6 +10,12 @@ import { createIndexes } from './store.ts';
 /** How long a runner may be silent before another one takes over; a heartbeat prolongs it while a step runs. */
 export const LEASE_MS = 10_000;
 const SWEEP_BATCH = 50;
+/** Retention: what has ended is shown to admins this long. A STUCK one stays until somebody acts, an open one until it ends. */
+const KEPT_SECONDS = 30 * 24 * 3_600;
+const ENDED: SagaRow['state'][] = ['DONE', 'COMPENSATED'];
+/** Behind their state and time, what else is asked of them is asked of few. */
+const FEW_OPEN = { comment: 'plan: open sagas are few' };
+const UNDER_WAY = ['RUNNING', 'COMPENSATING'] as const;
 
 export const sagasOf = (db: Connection) => db.collection<SagaRow>('sagas');
 
@@ -16,12 +23,19 @@ export async function createSagaIndexes(db: Connection): Promise<void> {
   await createIndexes(db, 'sagas', [
     { key: { saga: 1, key: 1 }, name: 'key', unique: true },
     { key: { state: 1, wakeAt: 1 }, name: 'wakeAt' },
+    { key: { state: 1, waitsUntil: 1 }, name: 'waitsUntil' },
     { key: { startedAt: -1 }, name: 'startedAt' },
+    { key: { state: 1, startedAt: -1 }, name: 'stateStartedAt' },
+    { key: { saga: 1, startedAt: -1 }, name: 'sagaStartedAt' },
+    { key: { finishedAt: 1 }, name: 'finishedAt', expireAfterSeconds: KEPT_SECONDS },
   ]);
+  // Rows from before there was a retention; their time begins now.
+  await sagasOf(db).updateMany({ finishedAt: null, state: { $in: ENDED } }, { $set: { finishedAt: new Date() } });
 }
 
-/** Somebody else runs the saga now: what this runner still wants to write comes too late. */
-export class LostLease extends Error {}
+export { LostLease };
+
+type Filter<T> = mongo.Filter<T>;
 
 interface StoreOptions {
   db: Connection;
@@ -64,27 +78,31 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
         identity: ctx.identity,
         startedAt: at,
         updatedAt: at,
+        finishedAt: null,
       };
       await rows.insertOne(row, { session: ctx.session });
       return row;
     },
 
-    /** Takes the lease; null when somebody else holds it or the saga is final. */
-    acquire: (id: string): Promise<SagaRow | null> =>
-      rows.findOneAndUpdate(
-        { _id: id, state: { $nin: [...FINAL_STATES] }, $or: [{ 'lease.until': { $lte: new Date() } }, { 'lease.owner': owner }] },
-        { $set: { 'lease.owner': owner, 'lease.until': leaseEnd() }, $inc: { 'lease.token': 1 } },
-        { returnDocument: 'after' },
-      ),
+    /** Takes the lease; null when somebody else holds it or the saga is final. Two point reads: some stores read all rows for an `$or`. */
+    async acquire(id: string): Promise<SagaRow | null> {
+      const take = (holder: Filter<SagaRow>): Promise<SagaRow | null> =>
+        rows.findOneAndUpdate(
+          { _id: id, state: { $nin: [...FINAL_STATES] }, ...holder },
+          { $set: { 'lease.owner': owner, 'lease.until': leaseEnd() }, $inc: { 'lease.token': 1 } },
+          { returnDocument: 'after' },
+        );
+      return (await take({ 'lease.until': { $lte: new Date() } })) ?? (await take({ 'lease.owner': owner }));
+    },
 
     prolong: (id: string, token: number): Promise<unknown> =>
       rows.updateOne({ _id: id, 'lease.token': token }, { $set: { 'lease.until': leaseEnd() } }),
 
     /** Free what was held by processes of this machine that have ended: nobody need wait for their leases to run out. */
     async freeDead(): Promise<void> {
-      const open = { state: { $in: ['RUNNING', 'COMPENSATING'] as SagaRow['state'][] }, 'lease.until': { $gt: new Date() } };
-      const dead = (await rows.distinct('lease.owner', open)).filter(hasDied);
-      if (dead.length > 0) await rows.updateMany({ ...open, 'lease.owner': { $in: dead } }, { $set: { 'lease.until': free } });
+      const open = { state: { $in: [...UNDER_WAY] }, 'lease.until': { $gt: new Date() } };
+      const dead = (await rows.distinct('lease.owner', open, FEW_OPEN)).filter(hasDied);
+      if (dead.length > 0) await rows.updateMany({ ...open, 'lease.owner': { $in: dead } }, { $set: { 'lease.until': free } }, FEW_OPEN);
     },
 
     /** Free for the sweeper at once; a runner that lost its lease changes nothing here. */
@@ -97,7 +115,13 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
       const saved = await rows.findOneAndUpdate(
         { _id: row._id, 'lease.token': row.lease.token },
         {
-          $set: { ...change, updatedAt: now(), 'lease.until': isFinal ? free : leaseEnd() },
+          $set: {
+            ...change,
+            updatedAt: now(),
+            'lease.until': isFinal ? free : leaseEnd(),
+            // By the wall clock, as the store counts the time of its removal.
+            finishedAt: change.state && ENDED.includes(change.state) ? new Date() : null,
+          },
           ...(entry && { $push: { history: { ...entry, at: now() } } }),
         },
         { returnDocument: 'after', ...(ctx?.session && { session: ctx.session }) },
@@ -118,9 +142,12 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
     /** Notes an event on the row and wakes it. The first one counts: events may come twice. */
     async signal(saga: Saga<any, any>, key: string, name: string, data: unknown, ctx?: AnyContext): Promise<void> {
       const options = ctx?.session ? { session: ctx.session } : {};
+      const row = await rows.findOne({ saga: saga.name, key }, { ...options, projection: { _id: 1 } });
+      if (!row) return;
+      const { _id } = row;
       const field = `signals.${name}`;
-      await rows.updateOne({ saga: saga.name, key, [field]: { $exists: false } }, { $set: { [field]: data ?? null } }, options);
-      await rows.updateOne({ saga: saga.name, key, state: 'WAITING' }, { $set: { state: 'RUNNING', wakeAt: free } }, options);
+      await rows.updateOne({ _id, [field]: { $exists: false } }, { $set: { [field]: data ?? null } }, options);
+      await rows.updateOne({ _id, state: 'WAITING' }, { $set: { state: 'RUNNING', wakeAt: free } }, options);
     },
 
     /** Changes a row whoever runs it: an admin's word. False when it is in none of the states. */
@@ -132,21 +159,22 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
       return matchedCount > 0;
     },
 
-    /** Sagas nobody runs though it is their time. */
+    /** Sagas nobody runs though it is their time, those that are late the longest first. A query for each state: see `acquire`. */
     async due(): Promise<string[]> {
       const wall = new Date();
-      const theirTime = [
-        { state: { $in: ['RUNNING', 'COMPENSATING'] as SagaRow['state'][] }, wakeAt: { $lte: wall } },
-        { state: 'WAITING' as const, waitsUntil: { $lte: now() } },
-      ];
-      const found = await rows
-        .find({ 'lease.until': { $lte: wall }, $or: theirTime }, { projection: { _id: 1 } })
-        .limit(SWEEP_BATCH)
-        .toArray();
-      return found.map(({ _id }) => _id);
+      const isFree = { 'lease.until': { $lte: wall } };
+      const ids = async (filter: Filter<SagaRow>, by: 'wakeAt' | 'waitsUntil'): Promise<string[]> => {
+        const sorted = rows.find({ ...filter, ...isFree }, { projection: { _id: 1 }, ...FEW_OPEN }).sort({ [by]: 1 });
+        return (await sorted.limit(SWEEP_BATCH).toArray()).map(({ _id }) => _id);
+      };
+      const found = await Promise.all([
+        ...UNDER_WAY.map((state) => ids({ state, wakeAt: { $lte: wall } }, 'wakeAt')),
+        ids({ state: 'WAITING', waitsUntil: { $lte: now() } }, 'waitsUntil'),
+      ]);
+      return found.flat();
     },
 
-    open: (): Promise<number> => rows.countDocuments({ state: { $in: ['RUNNING', 'COMPENSATING'] } }),
+    open: (): Promise<number> => rows.countDocuments({ state: { $in: [...UNDER_WAY] } }),
   };
 }
 

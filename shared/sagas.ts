@@ -45,6 +45,8 @@ export interface SagaRow<I = unknown> {
   identity: unknown;
   startedAt: Date;
   updatedAt: Date;
+  /** Wall clock; null while it is open or STUCK. Absent in rows from before there was a retention. */
+  finishedAt?: Date | null;
 }
 
 export interface SagaStart<I> {

@@ -72,3 +72,20 @@ test('whoever cannot win in time is told of the conflict, and does not try for e
   await holder.abortTransaction();
   await holder.endSession();
 });
+
+test('the number of connections is set by MONGODB_POOL_SIZE, which must be one', async () => {
+  const sizeWith = async (size: string): Promise<number> => {
+    process.env['MONGODB_POOL_SIZE'] = size;
+    try {
+      const connection = await connectMongo(process.env['MONGODB_URI']!);
+      const { maxPoolSize } = connection.getClient().options;
+      await connection.close();
+      return maxPoolSize;
+    } finally {
+      delete process.env['MONGODB_POOL_SIZE'];
+    }
+  };
+
+  expect([await sizeWith(''), await sizeWith('7')]).toEqual([50, 7]);
+  await expect(sizeWith('0')).rejects.toThrow('MONGODB_POOL_SIZE');
+});

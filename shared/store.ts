@@ -1,6 +1,8 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mongo, Mongoose, type ClientSession, type Connection } from 'mongoose';
+import { z } from 'zod';
+import { parseEnv } from './env.ts';
 
 /**
  * The mongoose of the whole process: models take the running transaction's session by themselves (a forgotten `{ session }` is the classic
@@ -25,14 +27,20 @@ const TRANSACTION = { readConcern: { level: 'snapshot' }, writeConcern: { w: 'ma
 const storage = (mongoose as unknown as { transactionAsyncLocalStorage: AsyncLocalStorage<unknown> }).transactionAsyncLocalStorage;
 
 const SERVER_SELECTION_MS = 5_000;
-const POOL_SIZE = 50;
+const DEFAULT_POOL_SIZE = 50;
+
+const Settings = z.object({
+  /** Connections of one process to the store. */
+  MONGODB_POOL_SIZE: z.coerce.number().int().min(1).max(1_000).default(DEFAULT_POOL_SIZE),
+});
 
 /** One client for the process; each subgraph gets its own database of it. Reconnects by itself when the store comes back. */
 export async function connectMongo(uri: string, { monitorCommands = false } = {}): Promise<Connection> {
+  const { MONGODB_POOL_SIZE: maxPoolSize } = parseEnv(Settings, process.env);
   return mongoose
     .createConnection(uri, {
       serverSelectionTimeoutMS: SERVER_SELECTION_MS,
-      maxPoolSize: POOL_SIZE,
+      maxPoolSize,
       writeConcern: { w: 'majority' },
       appName: 'soko',
       monitorCommands,

@@ -12,7 +12,14 @@ export interface ScriptedRedis extends Redis {
     payload: string,
     ...more: [...Settings, cursor: string]
   ): Promise<-1 | 0 | 1>;
-  liveRead(stream: string, last: string, count: number, maxLength: number): Promise<[cursor: string, fields: ['p', string]][] | null>;
+  /** Null: what follows is not kept any more. 0: it cannot be told yet, since Redis is being filled again. */
+  liveRead(
+    stream: string,
+    mark: string,
+    last: string,
+    count: number,
+    maxLength: number,
+  ): Promise<[cursor: string, fields: ['p', string]][] | null | 0>;
 }
 
 // The mark is looked at in the same moment: after a wipe nothing new may come before what was there.
@@ -48,13 +55,15 @@ export const RESTORE = {
 };
 
 // A page and the proof that nothing is missing before it must come from one moment. 0-0 stands before the first entry
-// ever, which can only be known to be there while nothing was trimmed.
+// ever, which can only be known to be there while nothing was trimmed. Without the mark Redis was wiped, and what is not
+// there may still come back.
 export const READ = {
-  numberOfKeys: 1,
+  numberOfKeys: 2,
   lua: `
     if ARGV[1] == '0-0' then
       if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[3]) then return false end
     elseif #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then
+      if KEYS[2] ~= '' and redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
       return false
     end
     return redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])`,

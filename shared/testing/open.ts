@@ -11,6 +11,7 @@ import type { Runtime } from '../runtime.ts';
 import { parseCommandInput, type Command } from '../commands.ts';
 import type { Subgraph } from '../subgraph.ts';
 import type { CommandTransport } from '../transport.ts';
+import { watched, watchPlans } from './plans.ts';
 
 export interface OpenOptions {
   /** Who asks when a test says nothing else; nobody by default. */
@@ -90,7 +91,9 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     set: (time: Date) => void (offset = time.getTime() - Date.now()),
     advance: (ms: number) => void (offset += ms),
   };
-  const host = await openHost(list, {
+  const opening = () => openHost(list, {
+    monitorCommands: true,
+    onClient: (client) => (plans = watchPlans(client, `${run}_`)),
     mongodbUri: process.env['MONGODB_URI']!,
     redisUrl: process.env['REDIS_URL']!,
     databasePrefix: `${run}_`,
@@ -100,6 +103,8 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     environment: { NODE_ENV: 'test', ...options.environment },
     ...(options.ports && { ports: options.ports }),
   });
+  let plans: ReturnType<typeof watchPlans> | undefined;
+  const host = await watched(opening);
 
   const first = list[0]!.name;
   const runtime = (name = first): Runtime => {
@@ -121,7 +126,7 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
   });
 
   const app: TestApp = {
-    ask: async (query, variables, asked = {}) => answered(await runtime(asked.of).execute(request(query, variables, asked))),
+    ask: async (query, variables, asked = {}) => answered(await watched(() => runtime(asked.of).execute(request(query, variables, asked)))),
     entities: (representations, selection, asked) =>
       app.ask(
         `query ($representations: [_Any!]!) { _entities(representations: $representations) { __typename ${selection} } }`,
@@ -129,7 +134,7 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
         asked,
       ),
     async subscribe(query, variables, asked = {}) {
-      const stream = await runtime(asked.of).subscribe(request(query, variables, asked));
+      const stream = await watched(() => runtime(asked.of).subscribe(request(query, variables, asked)));
       if (!(Symbol.asyncIterator in stream))
         throw new Problem('REFUSED', stream.errors?.[0]?.message ?? 'refused', { code: stream.errors?.[0]?.extensions['code'] });
       return mapped(stream);
@@ -150,8 +155,8 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     async settled() {
       const until = Date.now() + SETTLE_MS;
       for (;;) {
-        for (const each of host.runtimes.values()) await each.sagas.sweep();
-        for (const each of host.runtimes.values()) await each.relay.flush();
+        for (const each of host.runtimes.values()) await watched(each.sagas.sweep);
+        for (const each of host.runtimes.values()) await watched(each.relay.flush);
         const open_ = await Promise.all([...host.runtimes.values()].flatMap((each) => [each.relay.pending(), each.sagas.open()]));
         if (open_.every((count) => count === 0)) return;
         if (Date.now() > until) throw new Error(`not settled after ${SETTLE_MS} ms`);
@@ -160,16 +165,18 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     },
     context: (of, given) => runtime(of).context({ issuer: 'test', viewer: null, ...given }),
     call: (command, input, { idempotencyKey, as = null } = {}) =>
-      app.context(first, { viewer: as }).call(command, input, idempotencyKey ? { idempotencyKey } : {}),
-    runJob: (name, of) => runtime(of).runJob(name),
+      watched(() => app.context(first, { viewer: as }).call(command, input, idempotencyKey ? { idempotencyKey } : {})),
+    runJob: (name, of) => watched(() => runtime(of).runJob(name)),
     clock,
     runtime,
     host,
     wipeRedis: () => removeKeys(host, run),
     async close() {
+      const faults = (await plans?.faults(host.runtimes.values())) ?? [];
       for (const { db } of host.runtimes.values()) await db.dropDatabase();
       await removeKeys(host, run);
       await host.close();
+      if (faults.length > 0) throw new Error(`Queries that no index serves:\n${faults.join('\n')}`);
     },
     [Symbol.asyncDispose]: () => app.close(),
   };

@@ -1,5 +1,6 @@
 import { Schema, type Connection, type InferSchemaType } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
+import { retain } from '../../shared/retention.ts';
 import { ROLES } from './roles.ts';
 
 const TOKEN_PURPOSES = ['VERIFY_EMAIL', 'RESET_PASSWORD', 'CHANGE_EMAIL', 'DELETE_ACCOUNT', 'MFA_CHALLENGE'] as const;
@@ -67,10 +68,12 @@ const userSchema = new Schema(
 );
 
 userSchema.index({ email: 1 }, { unique: true }); // login
-userSchema.index({ googleSubject: 1 }, { unique: true, partialFilterExpression: { googleSubject: { $type: 'string' } } }); // googleOAuth
+userSchema.index({ googleSubject: 1 }, { unique: true, partialFilterExpression: { googleSubject: { $type: 'string' } } }); // one account a person at Google
+userSchema.index({ googleSubject: 1, _id: 1 }); // googleOAuth: a partial index on a type serves no query for a value
 userSchema.index({ createdAt: -1, _id: -1 }); // Query.users
 userSchema.index({ searchName: 1, _id: 1 }); // Query.users by name
 userSchema.index({ roles: 1 }); // Query.users, the last admin
+retain(userSchema, { forEver: 'an account ends when its owner or an admin deletes it' });
 
 /** One sign-in on one device: a family of refresh tokens, of which the newest is good. */
 const sessionSchema = new Schema(
@@ -91,7 +94,7 @@ const sessionSchema = new Schema(
 
 sessionSchema.index({ userId: 1, revokedAt: 1, _id: -1 }); // Query.sessions
 sessionSchema.index({ revokedAt: 1 }); // announce-revoked-sessions
-sessionSchema.index({ expiresAt: 1 }, { expireAfterSeconds: 0 });
+retain(sessionSchema, { after: 'expiresAt', seconds: 0 });
 
 /** By hash. Used ones stay until they expire: seeing one again gives a thief away. */
 const refreshTokenSchema = new Schema(
@@ -104,7 +107,7 @@ const refreshTokenSchema = new Schema(
   { versionKey: false },
 );
 
-refreshTokenSchema.index({ expiresAt: 1 }, { expireAfterSeconds: 0 });
+retain(refreshTokenSchema, { after: 'expiresAt', seconds: 0 });
 
 /** What a mail (or the first step of a sign-in) hands out, by hash: for one purpose of one user, once. */
 const tokenSchema = new Schema(
@@ -120,7 +123,7 @@ const tokenSchema = new Schema(
 );
 
 tokenSchema.index({ userId: 1, purpose: 1 }); // a newer one ends the older ones
-tokenSchema.index({ expiresAt: 1 }, { expireAfterSeconds: 0 });
+retain(tokenSchema, { after: 'expiresAt', seconds: 0 });
 
 /** Somebody on the way to Google and back, by the hash of what only the own client holds. */
 const signInFlowSchema = new Schema(
@@ -133,7 +136,7 @@ const signInFlowSchema = new Schema(
   { versionKey: false },
 );
 
-signInFlowSchema.index({ expiresAt: 1 }, { expireAfterSeconds: 0 });
+retain(signInFlowSchema, { after: 'expiresAt', seconds: 0 });
 
 /** A mail that was kept here, because no mail server is configured. */
 const keptMailSchema = new Schema(
@@ -149,7 +152,7 @@ const keptMailSchema = new Schema(
 );
 
 keptMailSchema.index({ to: 1, sentAt: 1 }); // listKeptMails
-keptMailSchema.index({ sentAt: 1 }, { expireAfterSeconds: KEPT_MAIL_SECONDS });
+retain(keptMailSchema, { after: 'sentAt', seconds: KEPT_MAIL_SECONDS });
 
 export type User = InferSchemaType<typeof userSchema>;
 export type Address = InferSchemaType<typeof addressSchema>;

@@ -1,6 +1,7 @@
 import { Schema, type Connection, type InferSchemaType, type Types } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
 import { moneySchema } from '../../shared/money-schema.ts';
+import { retain } from '../../shared/retention.ts';
 import { PRODUCT_STATES } from './machine.ts';
 import { ATTRIBUTE_TYPES } from './attribute-types.ts';
 
@@ -29,6 +30,7 @@ const attributeSchema = new Schema(
   { timestamps: true, versionKey: false },
 );
 attributeSchema.index({ vendorId: 1, code: 1 }, { unique: true }); // Query.productAttributes, CSV columns
+retain(attributeSchema, { forEver: 'products are described by it until its vendor deletes it' });
 
 const valueSchema = new Schema(
   { attributeId: { type: String, required: true }, value: { type: Schema.Types.Mixed, required: true } },
@@ -115,12 +117,14 @@ productSchema.index({ categoryIds: 1, createdAt: -1, _id: -1 }); // Category.pro
 productSchema.index({ vendorId: 1, createdAt: -1, _id: -1 }); // Vendor.products
 productSchema.index({ 'facets.attributeId': 1, 'facets.value': 1 }); // ProductWhere.attributes
 productSchema.index({ tags: 1 }); // ProductWhere.tags
+retain(productSchema, { forEver: 'orders name it, also after it was deleted' });
 
 /** What vendors said last about one vendor; an older word that arrives late changes nothing. */
 const vendorSchema = new Schema(
   { _id: { type: String }, suspended: { type: Boolean, required: true }, at: { type: Date, required: true } },
   { versionKey: false },
 );
+retain(vendorSchema, { forEver: 'one row for each vendor' });
 
 /** A file that may be handed in, and whether it was put to use. */
 const uploadSchema = new Schema(
@@ -139,7 +143,10 @@ const uploadSchema = new Schema(
 
 uploadSchema.index({ usedBy: 1, expiresAt: 1 }); // the job remove-unused-uploads
 uploadSchema.index({ key: 1 }); // CSV column media
+retain(uploadSchema, { job: 'remove-unused-uploads', rest: 'one that is used lives with what uses it' });
 
+/** Its owner reads how it ended for this long. */
+const KEPT_JOB_SECONDS = 90 * 24 * 3_600;
 const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED'] as const;
 
 const rowErrorSchema = new Schema(
@@ -167,6 +174,7 @@ const importSchema = new Schema(
   { timestamps: true, versionKey: false, suppressReservedKeysWarning: true },
 );
 importSchema.index({ vendorId: 1, _id: -1 }); // Query.productImports
+retain(importSchema, { after: 'finishedAt', seconds: KEPT_JOB_SECONDS, rest: 'one that is under way ends' });
 
 /** The rows of an import, parted so that each part is one transaction. Gone when it is done. */
 const importPartSchema = new Schema(
@@ -174,6 +182,7 @@ const importPartSchema = new Schema(
   { versionKey: false },
 );
 importPartSchema.index({ importId: 1 });
+retain(importPartSchema, { few: 'the end of an import removes its parts' });
 
 const exportSchema = new Schema(
   {
@@ -194,11 +203,14 @@ const exportSchema = new Schema(
   { timestamps: true, versionKey: false },
 );
 
+retain(exportSchema, { after: 'finishedAt', seconds: KEPT_JOB_SECONDS, rest: 'one that is under way ends' });
+
 const exportPartSchema = new Schema(
   { _id: { type: String }, exportId: { type: String, required: true }, text: { type: String, default: '' } },
   { versionKey: false },
 );
 exportPartSchema.index({ exportId: 1 });
+retain(exportPartSchema, { few: 'the end of an export removes its parts' });
 
 /** What `lean` gives: arrays of plain objects, where mongoose names its own document arrays. */
 type Plain<T> = 0 extends 1 & T

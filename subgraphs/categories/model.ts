@@ -1,5 +1,6 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
+import { retain } from '../../shared/retention.ts';
 
 const categorySchema = new Schema(
   {
@@ -20,9 +21,11 @@ const categorySchema = new Schema(
 categorySchema.index({ parentId: 1, slug: 1 }, { unique: true }); // Query.categoryByPath
 categorySchema.index({ parentId: 1, order: 1, _id: 1 }); // Category.children, Query.categoryTree
 categorySchema.index({ ancestorIds: 1 }); // findSubtree, moveCategory
+retain(categorySchema, { few: 'admins make them, by hand' });
 
 /** One row that every change of the tree's shape writes, so that two moves cannot pass each other and close a circle. */
 const treeSchema = new Schema({ _id: { type: String }, revision: { type: Number, required: true, default: 0 } }, { versionKey: false });
+retain(treeSchema, { few: 'one row' });
 
 export type Category = InferRawDocTypeFromSchema<typeof categorySchema>;
 

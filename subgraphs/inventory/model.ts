@@ -1,5 +1,6 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
+import { retain } from '../../shared/retention.ts';
 
 const text = { type: String, default: null };
 const required = { type: String, required: true } as const;
@@ -45,6 +46,7 @@ const warehouseSchema = new Schema(
 warehouseSchema.index({ vendorId: 1, priority: 1, _id: 1 }); // Query.warehouses
 warehouseSchema.index({ vendorId: 1, name: 1 }, { unique: true }); // createWarehouse
 warehouseSchema.index({ defaultOf: 1 }, { unique: true, partialFilterExpression: { defaultOf: { $type: 'string' } } }); // the first setStock
+retain(warehouseSchema, { forEver: 'movements and reservations name it' });
 
 /** `available` is kept, not computed, so that the condition on it can stand in the filter of the update that takes it. */
 const stockItemSchema = new Schema(
@@ -72,6 +74,7 @@ stockItemSchema.index({ variantId: 1, warehouseId: 1 }, { unique: true }); // re
 stockItemSchema.index({ productId: 1 }); // Product.stock
 stockItemSchema.index({ vendorId: 1, _id: 1 }); // Query.stockItems
 stockItemSchema.index({ warehouseId: 1, _id: 1 }); // Query.stockItems, deactivateWarehouse
+retain(stockItemSchema, { forEver: 'its ledger does not end when it is sold no more' });
 
 export const CAUSES = ['RECEIVED', 'ADJUSTED', 'RESERVED', 'RELEASED', 'COMMITTED', 'RETURNED', 'EXPIRED', 'TRANSFERRED'] as const;
 export type Cause = (typeof CAUSES)[number];
@@ -102,6 +105,7 @@ const movementSchema = new Schema(
 movementSchema.index({ stockItemId: 1, sequence: 1 }, { unique: true }); // StockItem.movements; and no two changes from one balance
 movementSchema.index({ vendorId: 1, _id: 1 }); // Query.stockMovements
 movementSchema.index({ reference: 1 }); // Query.stockMovements by reference
+retain(movementSchema, { forEver: 'the ledger: what is on hand is the sum of all of them' });
 
 const RESERVATION_STATES = ['HELD', 'COMMITTED', 'RELEASED', 'EXPIRED'] as const;
 
@@ -133,11 +137,11 @@ const reservationSchema = new Schema(
 reservationSchema.index({ reference: 1 }, { unique: true }); // every command
 reservationSchema.index({ state: 1, expiresAt: 1 }); // expire-reservations
 reservationSchema.index({ holder: 1, state: 1, expiresAt: 1 }); // at most 20 open ones
-reservationSchema.index({ forgetAt: 1 }, { expireAfterSeconds: 0 });
+retain(reservationSchema, { after: 'forgetAt', seconds: 0, rest: 'what was sold by it may come back' });
 
 /** One row that every reservation of a holder writes, so that two at once cannot both be the twentieth. */
 const holderSchema = new Schema({ _id: { type: String }, reservations: count, at: { type: Date, required: true } }, { versionKey: false });
-holderSchema.index({ at: 1 }, { expireAfterSeconds: 24 * 3_600 });
+retain(holderSchema, { after: 'at', seconds: 24 * 3_600 });
 
 const alertSchema = new Schema(
   {
@@ -162,6 +166,7 @@ const alertSchema = new Schema(
 
 alertSchema.index({ vendorId: 1, _id: 1 }); // Query.stockAlerts
 alertSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // raising it again
+retain(alertSchema, { after: 'acknowledgedAt', seconds: 180 * 24 * 3_600, rest: 'an open one waits for somebody to see it' });
 
 export type Warehouse = InferRawDocTypeFromSchema<typeof warehouseSchema>;
 export type WarehouseAddress = InferRawDocTypeFromSchema<typeof addressSchema>;

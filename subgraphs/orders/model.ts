@@ -1,6 +1,7 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
 import { newId } from '../../shared/ids.ts';
 import { moneySchema } from '../../shared/money-schema.ts';
+import { retain } from '../../shared/retention.ts';
 import { VENDOR_ORDER_STATUSES } from './contract.ts';
 
 const cartLineSchema = new Schema(
@@ -35,10 +36,17 @@ const cartSchema = new Schema(
   { timestamps: true, versionKey: false },
 );
 
-cartSchema.index({ userId: 1 }, { unique: true, partialFilterExpression: { userId: { $type: 'string' } } }); // Query.cart, User.cart
-cartSchema.index({ guestHash: 1 }, { unique: true, partialFilterExpression: { guestHash: { $type: 'string' } } }); // Query.cart(guestToken:)
-// A guest who does not come back leaves nothing behind.
-cartSchema.index({ updatedAt: 1 }, { expireAfterSeconds: 30 * 24 * 3_600, partialFilterExpression: { guestHash: { $type: 'string' } } });
+cartSchema.index({ userId: 1 }, { unique: true, partialFilterExpression: { userId: { $type: 'string' } } }); // one cart a user
+cartSchema.index({ guestHash: 1 }, { unique: true, partialFilterExpression: { guestHash: { $type: 'string' } } }); // one cart a guest
+// A partial index on a type serves no query for a value.
+cartSchema.index({ userId: 1, _id: 1 }); // Query.cart, User.cart
+cartSchema.index({ guestHash: 1, _id: 1 }); // Query.cart(guestToken:)
+retain(cartSchema, {
+  after: 'updatedAt',
+  seconds: 30 * 24 * 3_600,
+  only: { guestHash: { $type: 'string' } },
+  rest: 'a user has one cart; a guest who does not come back leaves nothing behind',
+});
 
 const statusChangeSchema = new Schema(
   {
@@ -91,6 +99,11 @@ const orderSchema = new Schema(
 
 orderSchema.index({ buyerId: 1, placedAt: -1, _id: -1 }); // Query.orders, User.orders
 orderSchema.index({ placedAt: -1, _id: -1 }); // Query.orders of admins
+orderSchema.index({ buyerId: 1, 'total.amount': 1, _id: 1 }); // Query.orders by TOTAL
+orderSchema.index({ 'total.amount': 1, _id: 1 }); // Query.orders of admins by TOTAL
+orderSchema.index({ status: 1, placedAt: -1, _id: -1 }); // Query.orders of admins with a status
+orderSchema.index({ status: 1, 'total.amount': 1, _id: 1 }); // the same, by TOTAL
+retain(orderSchema, { forEver: 'what was bought and paid stays provable; its address goes with the account' });
 
 const orderLineSchema = new Schema(
   {
@@ -130,6 +143,10 @@ const vendorOrderSchema = new Schema(
 vendorOrderSchema.index({ orderId: 1, _id: 1 }); // Order.vendorOrders
 vendorOrderSchema.index({ vendorId: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders, Vendor.orders
 vendorOrderSchema.index({ buyerId: 1 }); // User.Deleted
+vendorOrderSchema.index({ vendorId: 1, status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders with a status
+vendorOrderSchema.index({ status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders of admins with a status
+vendorOrderSchema.index({ placedAt: -1, _id: -1 }); // Query.vendorOrders of admins
+retain(vendorOrderSchema, { forEver: 'what was sold stays provable' });
 
 export type Cart = InferRawDocTypeFromSchema<typeof cartSchema> & { updatedAt: Date };
 export type CartLine = Cart['lines'][number];

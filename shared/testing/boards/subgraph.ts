@@ -9,6 +9,7 @@ import { idempotencyKey, text } from '../../input.ts';
 import { job } from '../../jobs.ts';
 import { mutation } from '../../mutation.ts';
 import { allow, isSignedIn } from '../../permissions.ts';
+import { retain } from '../../retention.ts';
 import { defineSaga } from '../../sagas.ts';
 import { defineSubgraph } from '../../subgraph.ts';
 
@@ -23,6 +24,8 @@ const boardSchema = new Schema(
   },
   { versionKey: false },
 );
+
+retain(boardSchema, { few: 'boards of tests' });
 
 export type Board = InferSchemaType<typeof boardSchema>;
 const models = (db: Connection) => ({ Board: db.model('Board', boardSchema) });

@@ -1,5 +1,6 @@
 import { Schema, type InferSchemaType } from 'mongoose';
 import { newId } from '../../../shared/ids.ts';
+import { retain } from '../../../shared/retention.ts';
 import { APPLICATION_STATUSES } from '../machine.ts';
 import { addressSchema } from './address.ts';
 
@@ -50,6 +51,7 @@ applicationSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression:
 applicationSchema.index({ applicantId: 1, createdAt: 1, _id: 1 }); // Query.myVendorApplication, Query.vendorApplications of an applicant
 applicationSchema.index({ status: 1, createdAt: 1, _id: 1 }); // Query.vendorApplications: the review queue
 applicationSchema.index({ createdAt: 1, _id: 1 }); // Query.vendorApplications of all
+retain(applicationSchema, { forEver: 'why a store was admitted or refused stays on record' });
 
 export type Application = InferSchemaType<typeof applicationSchema>;
 
@@ -76,6 +78,7 @@ export const documentSchema = new Schema(
 
 documentSchema.index({ applicationId: 1, state: 1, uploadedAt: 1 }); // VendorApplication.documents
 documentSchema.index({ removeAfter: 1 }); // remove-dropped-documents
+retain(documentSchema, { job: 'remove-dropped-documents', rest: 'an attached one lives with its application' });
 
 export type ApplicationDocument = InferSchemaType<typeof documentSchema>;
 
@@ -95,5 +98,6 @@ export const checklistSchema = new Schema(
 
 checklistSchema.index({ key: 1 }, { unique: true }); // addApplicationDocument
 checklistSchema.index({ order: 1, _id: 1 }); // Query.vendorChecklist
+retain(checklistSchema, { few: 'admins make them, by hand' });
 
 export type ChecklistItem = InferSchemaType<typeof checklistSchema>;

@@ -1,5 +1,6 @@
 import { Schema, type InferSchemaType } from 'mongoose';
 import { newId } from '../../../shared/ids.ts';
+import { retain } from '../../../shared/retention.ts';
 import { VENDOR_STATES } from '../contract.ts';
 import { DAYS } from '../opening-hours.ts';
 import { VENDOR_ROLES } from '../roles.ts';
@@ -63,6 +64,7 @@ vendorSchema.index({ slug: 1 }, { unique: true }); // Query.vendorBySlug
 vendorSchema.index({ nameKeys: 1 }, { unique: true }); // refuses a name that looks like another's
 vendorSchema.index({ state: 1, searchName: 1, _id: 1 }); // Query.vendors
 vendorSchema.index({ state: 1, createdAt: 1, _id: 1 }); // Query.vendors, sorted by CREATED_AT
+retain(vendorSchema, { forEver: 'orders and products name it' });
 
 export type Vendor = InferSchemaType<typeof vendorSchema>;
 
@@ -80,6 +82,7 @@ export const memberSchema = new Schema(
 memberSchema.index({ vendorId: 1, userId: 1 }, { unique: true }); // one place a person and store
 memberSchema.index({ userId: 1, vendorId: 1, role: 1 }); // findMemberships, answered by the index alone
 memberSchema.index({ vendorId: 1, joinedAt: 1, _id: 1 }); // Query.vendorMembers
+retain(memberSchema, { forEver: 'a place ends when the member leaves or is removed' });
 
 export type Member = InferSchemaType<typeof memberSchema>;
 
@@ -109,6 +112,6 @@ invitationSchema.index({ tokenHash: 1 }, { unique: true }); // acceptVendorInvit
 invitationSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // inviteVendorMember
 invitationSchema.index({ vendorId: 1, email: 1 }); // inviteVendorMember: what a newer one replaces
 invitationSchema.index({ vendorId: 1, createdAt: 1, _id: 1 }); // Query.vendorInvitations
-invitationSchema.index({ expiresAt: 1 }, { expireAfterSeconds: KEPT_AFTER_EXPIRY_SECONDS });
+retain(invitationSchema, { after: 'expiresAt', seconds: KEPT_AFTER_EXPIRY_SECONDS });
 
 export type Invitation = InferSchemaType<typeof invitationSchema>;

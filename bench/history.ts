@@ -1,0 +1,61 @@
+import type { Connection, mongo } from 'mongoose';
+import { newId } from '../shared/ids.ts';
+import type { Host } from '../shared/host.ts';
+
+/* Finished orders by the thousand: copies of all that real ones have left in the store, under ids of their own. */
+
+interface Row {
+  _id: string;
+  [field: string]: unknown;
+}
+
+interface Kept {
+  subgraph: string;
+  collection: string;
+  /** What must be another one in each copy. */
+  change?: (row: Row, number: number) => Partial<Row>;
+}
+
+const KEPT: Kept[] = [
+  { subgraph: 'orders', collection: 'orders' },
+  { subgraph: 'orders', collection: 'vendororders' },
+  { subgraph: 'orders', collection: 'sagas', change: ({ key }, number) => ({ key: `${String(key)} ${number}` }) },
+  { subgraph: 'orders', collection: 'outbox' },
+  { subgraph: 'orders', collection: 'inbox' },
+  { subgraph: 'orders', collection: 'idempotency' },
+  { subgraph: 'inventory', collection: 'stockmovements', change: (_row, number) => ({ sequence: -number }) },
+  { subgraph: 'inventory', collection: 'reservations', change: ({ reference }, number) => ({ reference: `${String(reference)} ${number}` }) },
+  { subgraph: 'inventory', collection: 'outbox' },
+  { subgraph: 'inventory', collection: 'inbox' },
+  { subgraph: 'inventory', collection: 'idempotency' },
+];
+const MOST_MODELS = 200;
+const AT_ONCE = 1_000;
+const AGE_MS = 7 * 24 * 3_600_000;
+
+/** Copies until the store holds what `orders` orders leave, of which `real` were placed. Answers how many rows it wrote. */
+export async function grow({ runtimes }: Host, real: number, orders: number): Promise<number> {
+  let written = 0;
+  for (const { subgraph, collection, change } of KEPT) {
+    const rows = rowsOf(runtimes.get(subgraph)!.db, collection);
+    const filter = collection === 'outbox' ? { state: 'DONE' } : collection === 'stockmovements' ? { sequence: { $gt: 1 } } : {};
+    const count = await rows.countDocuments(filter);
+    const models = await rows.find(filter).sort({ _id: -1 }).limit(MOST_MODELS).toArray();
+    const wanted = models.length === 0 ? 0 : Math.round((count / real) * (orders - real));
+    for (let at = 0; at < wanted; at += AT_ONCE) {
+      const numbers = Array.from({ length: Math.min(AT_ONCE, wanted - at) }, (_, index) => at + index + 1);
+      await rows.insertMany(numbers.map((number) => copyOf(models[number % models.length]!, number, wanted, change)));
+    }
+    written += wanted;
+  }
+  return written;
+}
+
+function copyOf(row: Row, number: number, of: number, change: Kept['change']): Row {
+  const at = new Date(Date.now() - AGE_MS + (number / of) * (AGE_MS - 60_000));
+  const prefix = /^([a-z]+)_[0-9A-Z]{26}$/.exec(row._id)?.[1];
+  const placed = 'placedAt' in row ? { placedAt: at } : {};
+  return { ...row, ...placed, ...change?.(row, number), _id: prefix ? newId(prefix, at) : `${row._id} ${number}` };
+}
+
+const rowsOf = (db: Connection, collection: string): mongo.Collection<Row> => db.collection<Row>(collection);

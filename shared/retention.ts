@@ -1,0 +1,39 @@
+/** How long the rows of a collection live. Every collection says it once: a test of all subgraphs holds that. */
+export type Retention =
+  /** It does not grow with use: why. */
+  | { few: string }
+  /** Rows stay: why. */
+  | { forEver: string }
+  /** A scheduled job of the subgraph removes them; `rest` says why others stay. */
+  | { job: string; rest?: string }
+  /** The store removes a row so many seconds after the time in this field; a row without it stays, for the reason in `rest`. */
+  | { after: string; seconds: number; rest?: string; only?: Record<string, unknown> };
+
+/** A mongoose schema, of whatever type. */
+interface Retained {
+  statics: object;
+  index(fields: Record<string, 1>, options: object): unknown;
+}
+
+/** Declares it, and makes the index that it needs. */
+export function retain(schema: Retained, retention: Retention): void {
+  Object.assign(schema.statics, { retention });
+  if (!('after' in retention)) return;
+  const { after, seconds, only } = retention;
+  schema.index({ [after]: 1 }, { expireAfterSeconds: seconds, ...(only && { partialFilterExpression: only }) });
+}
+
+export const retentionOf = (model: object): Retention | undefined => (model as { retention?: Retention }).retention;
+
+const DAY = 24 * 3_600;
+
+/** The kit's own collections, one of each in every subgraph. Their files make the indexes. */
+export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
+  outbox: { after: 'doneAt', seconds: 7 * DAY, rest: 'what has not had all its effects is sent again' },
+  inbox: { after: 'at', seconds: 30 * DAY },
+  idempotency: { after: 'at', seconds: DAY },
+  sagas: { after: 'finishedAt', seconds: 30 * DAY, rest: 'open ones end; a STUCK one stays until somebody acts' },
+  deadLetters: { forEver: 'a lost effect stays until somebody tries it again' },
+  leases: { few: 'one row for each kind of work' },
+  processes: { few: 'one row for each living process' },
+};
