@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { fastify } from 'fastify';
+import { createAdmission, type Admission } from '../shared/admission.ts';
 import { CORRELATION_HEADER, correlationIdFrom } from '../shared/correlation.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { scalars as ownScalars } from '../shared/scalars.ts';
@@ -37,6 +38,8 @@ export interface Gateway {
 }
 
 const TIMEOUT_MS = 30_000;
+/** Most of them wait for a subgraph, which has limits of its own. */
+const ADMISSION = { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 };
 const REVOCATION_CHECK_MS = 10_000;
 /** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -47,7 +50,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const log = options.log ?? createLog('gateway');
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
-  const graphs = await openAll({ ...options, planners, known, production, limits, errors, log });
+  const admission = createAdmission(options.admission ?? ADMISSION);
+  const graphs = await openAll({ ...options, planners, known, production, limits, admission, errors, log });
   const callers = createCallers(options, timeoutMs);
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
   const streams = openStreams({
@@ -99,7 +103,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-interface Opening extends GatewayOptions {
+interface Opening extends Omit<GatewayOptions, 'admission'> {
+  admission: Admission;
   planners: Planners | undefined;
   known: NonNullable<GatewayOptions['known']>;
   production: boolean;

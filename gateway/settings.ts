@@ -47,6 +47,11 @@ const Shape = z.object({
     .pipe(z.array(z.enum(['operations', 'fetches', 'entities']))),
   /** Off: entities are asked of their subgraphs each time. */
   ENTITY_CACHE: z.enum(['on', 'off']).default('on'),
+  /** Operations that run at a time, and those that may wait for that; beyond them new ones are refused. */
+  OPERATIONS_AT_ONCE: z.coerce.number().int().min(1).max(100_000).default(1_000),
+  OPERATIONS_WAITING: z.coerce.number().int().min(0).max(100_000).default(2_000),
+  /** How long one may wait. */
+  LONGEST_WAIT_MS: z.coerce.number().int().min(1).max(60_000).default(2_000),
   /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
@@ -70,6 +75,7 @@ type FromEnvironment = Pick<
   | 'plansFile'
   | 'sharing'
   | 'entityStore'
+  | 'admission'
 >;
 
 /** What the environment says about the gateway, for whatever process it runs in. `cache` is where entities can be kept, if anywhere. */
@@ -101,6 +107,11 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
       entities: SINGLE_FLIGHT.includes('entities'),
     },
     known: readKnown(OPERATIONS_FILE, only),
+    admission: {
+      atOnce: settings.OPERATIONS_AT_ONCE,
+      waiting: settings.OPERATIONS_WAITING,
+      longestWaitMs: settings.LONGEST_WAIT_MS,
+    },
     ...(keys && { keys, requiresKey }),
     ...(PLANS_FILE && { plansFile: PLANS_FILE }),
     ...(cache && ENTITY_CACHE === 'on' && { entityStore: createEntityStore(cache) }),

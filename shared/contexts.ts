@@ -33,6 +33,8 @@ interface Origin {
   deadline?: number;
   /** Aborted when nobody waits for what is read any more. */
   signal?: AbortSignal | undefined;
+  /** The same of a mutation. */
+  departure?: AbortSignal | undefined;
 }
 
 /** Whole requests end after this long. */
@@ -44,7 +46,7 @@ const LEAST_PATIENCE_MS = 5_000;
 export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
   const everybodys = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}`, tagPrefix: around.queuePrefix });
 
-  function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS, signal }: Origin): AnyContext {
+  function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS, signal, departure }: Origin): AnyContext {
     const { lend, cache } = createLending(everybodys, signal);
     const ctx = {
       subgraph: subgraph.name,
@@ -52,6 +54,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       viewer: identity.viewer,
       correlationId,
       deadline,
+      departure,
       log: log.child({ correlationId }),
       db,
       redis: around.redis,

@@ -1,4 +1,6 @@
 import { Redis } from 'ioredis';
+import { createAdmission } from './admission.ts';
+import { readAdmissionLimits } from './admission-settings.ts';
 import { createLive } from './live.ts';
 import { createLog } from './log.ts';
 import { ownerName } from './owner.ts';
@@ -83,6 +85,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     },
     background,
     environment,
+    admission: createAdmission(readAdmissionLimits(environment).process),
   };
 
   const kicked = openRedis();

@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql';
 import { answersShape, isExecutionResult } from './answer-shape.ts';
-import { forbidden, Problem, unauthenticated } from './errors.ts';
+import { forbidden, overloaded, Problem, unauthenticated } from './errors.ts';
 import type { BatchedAnswer } from './batch.ts';
 import { createBatcher } from './http-batch.ts';
 import { createPoster, TooLate, type Post as HttpPost } from './http-post.ts';
@@ -53,8 +53,10 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       const time = timeOf(request, timeoutMs);
       const repeatable = !isMutation(query);
       const ask = repeatable ? read : post;
+      const body = { query, operationName, variables };
+      const leaving = request.signal ?? (isForeign ? undefined : untilBegun(request.departure));
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer({ name, query, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
+        graphqlAnswer({ name, query, isForeign }, await ask(access.endpoint, { ...request, ...time, signal: leaving }, body));
       return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
@@ -113,6 +115,9 @@ interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | '
   until: number;
   isHurried: boolean;
 }
+
+/** One of ours goes on with a mutation that it has begun when its connection is closed. Who has left before leaves what he began to end. */
+const untilBegun = (departure: AbortSignal | undefined): AbortSignal | undefined => (departure?.aborted ? undefined : departure);
 
 /** Until when a call is waited for, all its attempts together. */
 function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, longestMs: number): Pick<Envelope, 'until' | 'isHurried'> {
@@ -186,10 +191,19 @@ const REFUSALS: Readonly<Record<number, () => Problem>> = { 401: unauthenticated
 
 function graphqlAnswer({ name, query, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
   // From one of ours 401 means that the two processes do not share a secret: nothing the caller could mend.
+  const refused = status === 503 && !isForeign ? overloadIn(value) : undefined;
+  if (refused) throw refused;
   const isAnswer = (isForeign || status !== 401) && isExecutionResult(value) && answersShape(query, value.data);
   if (isAnswer) return value;
   const refusal = isForeign ? REFUSALS[status]?.() : undefined;
   throw refusal ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
+}
+
+/** It would not begin with the request. */
+function overloadIn(value: unknown): Problem | undefined {
+  const [error] = (isExecutionResult(value) && value.errors) || [];
+  const { code, retryAfterSeconds } = error?.extensions ?? {};
+  return code === 'OVERLOADED' ? overloaded(Number(retryAfterSeconds) || 1) : undefined;
 }
 
 function commandAnswer(name: string, { status, value }: Answer): unknown {
