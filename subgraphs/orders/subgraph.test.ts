@@ -197,14 +197,25 @@ describe('placeOrder', () => {
 
     await fill(who, { var_meal: 1 });
     const stock = market.goods.get('var_meal')!.stock;
-    market.outages.set('commitReservation', 100);
+    market.outages.set('reserveStock', 100);
     const { errors } = await place({}, who);
     market.outages.clear();
 
     expect(errors[0].extensions.code).toBe('UNAVAILABLE');
     expect(market.goods.get('var_meal')!.stock).toBe(stock);
     const { nodes } = (await app.ask('{ orders { nodes { status } } }', {}, { as: who })).data.orders;
-    expect(nodes).toEqual([{ status: 'CANCELLED' }, { status: 'CONFIRMED' }]);
+    expect(nodes).toEqual([{ status: 'CONFIRMED' }]);
+  });
+
+  test('whose goods may be sold already is not given up, however long the stock is silent', async () => {
+    const who = somebody();
+    await fill(who, { var_meal: 1 });
+    market.outages.set('commitReservation', 10);
+
+    const { order } = await place({}, who);
+
+    expect(market.outages.get('commitReservation')).toBe(0);
+    expect(order.status).toBe('CONFIRMED');
   });
 });
 
