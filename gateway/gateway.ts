@@ -40,6 +40,8 @@ export interface Gateway {
 const TIMEOUT_MS = 30_000;
 /** Most of them wait for a subgraph, which has limits of its own. */
 const ADMISSION = { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 };
+/** Many people may share an address. */
+export const SOCKETS = { perAddress: 10_000, perViewer: 100 };
 const REVOCATION_CHECK_MS = 10_000;
 /** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -71,9 +73,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   addGraphql(app, { ...callers, ...edge, graphs, streams: overHttp, known, playground: options.playground ?? !production });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
-  const sessions = keepSessions({ ...callers, isRevoked, watched });
+  const { perAddress, perViewer } = options.sockets ?? SOCKETS;
+  const sessions = keepSessions({ ...callers, isRevoked, watched, mostEach: perViewer });
   const protocol = socketProtocol({ ...callers, graphs, streams, errors, sessions, known, limits, timeoutMs });
-  const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, log });
+  const each = { most: perAddress, addressOf: (request: IncomingMessage) => callers.clientOf(request)?.ip ?? '' };
+  const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
   addHealth(app, { live, entityStore: options.entityStore, checks: options.checks ?? {} });
 

@@ -66,5 +66,7 @@ export interface GatewayOptions {
   uploads?: UploadSettings;
   /** How many operations run at a time, and how many may wait for that. Default 1,000 and 2,000. */
   admission?: AdmissionLimits;
+  /** Sockets that are open at a time, of one address and of one viewer. Default 10,000 and 100. */
+  sockets?: { perAddress: number; perViewer: number };
   log?: Log;
 }

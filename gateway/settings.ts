@@ -52,6 +52,10 @@ const Shape = z.object({
   OPERATIONS_WAITING: z.coerce.number().int().min(0).max(100_000).default(2_000),
   /** How long one may wait. */
   LONGEST_WAIT_MS: z.coerce.number().int().min(1).max(60_000).default(2_000),
+  /** Sockets that one address may have open at a time; behind proxies see TRUST_PROXY. */
+  SOCKETS_PER_ADDRESS: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+  /** The same of one viewer. */
+  SOCKETS_PER_VIEWER: z.coerce.number().int().min(1).max(1_000_000).default(100),
   /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
@@ -76,6 +80,7 @@ type FromEnvironment = Pick<
   | 'sharing'
   | 'entityStore'
   | 'admission'
+  | 'sockets'
 >;
 
 /** What the environment says about the gateway, for whatever process it runs in. `cache` is where entities can be kept, if anywhere. */
@@ -112,6 +117,7 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
       waiting: settings.OPERATIONS_WAITING,
       longestWaitMs: settings.LONGEST_WAIT_MS,
     },
+    sockets: { perAddress: settings.SOCKETS_PER_ADDRESS, perViewer: settings.SOCKETS_PER_VIEWER },
     ...(keys && { keys, requiresKey }),
     ...(PLANS_FILE && { plansFile: PLANS_FILE }),
     ...(cache && ENTITY_CACHE === 'on' && { entityStore: createEntityStore(cache) }),
