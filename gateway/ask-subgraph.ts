@@ -45,8 +45,15 @@ const isStream = (answer: unknown): answer is Events => typeof answer === 'objec
 function unreached(name: string, request: SubgraphRequest, error: unknown, { log }: Reporting): ExecutionResult {
   const problem = isProblem(error) ? error : subgraphUnavailable(name, error);
   if (!request.signal?.aborted)
-    log.warn({ err: problem.cause ?? problem, subgraph: name, correlationId: request.correlationId }, 'a subgraph did not answer');
+    log.warn({ ...reasonOf(error), subgraph: name, correlationId: request.correlationId }, 'a subgraph did not answer');
   return missing(request, problem);
+}
+
+/** Of what is known to happen one line is enough; where in the code it was seen is for bugs. */
+function reasonOf(error: unknown): object {
+  if (!isProblem(error)) return { err: error };
+  const { message, code } = (error.cause ?? error) as { message?: string; code?: string };
+  return { code: error.code, reason: message || code };
 }
 
 function orMissing(transport: SubgraphTransport | undefined): SubgraphTransport {

@@ -66,6 +66,7 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
     const { problem, status } = asProblem(error);
     const all = error instanceof NotValid ? error.errors : [problem ?? error];
     if (status === 401) reply.header('www-authenticate', 'Bearer');
+    if (problem?.code === 'OVERLOADED') reply.header('retry-after', String(problem.facts['retryAfterSeconds']));
     if (status === 405) reply.header('allow', ['HEAD', ...METHODS].join(', '));
     return reply
       .status(status)
@@ -113,9 +114,14 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
   });
 
   /** Past everything that Fastify does with an answer: it is whole, and all of its headers are known. */
-  function sendDirectly(request: FastifyRequest, reply: FastifyReply, { status, cacheControl, body }: DirectAnswer): FastifyReply {
+  function sendDirectly(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { status, cacheControl, retryAfter, body }: DirectAnswer,
+  ): FastifyReply {
     const length = String(Buffer.byteLength(body));
     const own = ['cache-control', cacheControl, 'content-type', mediaTypeFor(request), 'content-length', length];
+    if (retryAfter !== undefined) own.push('retry-after', String(retryAfter));
     if (isClosing()) own.push('connection', 'close');
     reply.hijack();
     reply.raw.writeHead(status, common.listOf(reply, own)).end(body);
@@ -175,6 +181,7 @@ const STATUS: Record<string, number> = {
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   TOO_MANY_OPERATIONS: 429,
+  OVERLOADED: 503,
 };
 
 /** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */

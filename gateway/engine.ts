@@ -19,6 +19,8 @@ export interface Operation {
   deadline: number;
   /** Aborted when the client has gone: a query stops then, a mutation runs to its end. */
   signal?: AbortSignal | undefined;
+  /** Of a mutation that runs: aborted then. What waits for its turn somewhere is then not begun. */
+  departure?: AbortSignal | undefined;
   /** Of a subscription: its first result shall say where the stream begins, see `isStart`. */
   wantsStart?: boolean | undefined;
   /** Its cost shall be in the extensions of the answer. */

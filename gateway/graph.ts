@@ -2,6 +2,8 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { RouteHandlerMethod } from 'fastify';
 import type { Log } from '../shared/log.ts';
+import type { Admission } from '../shared/admission.ts';
+import { admitEngine } from './admit-engine.ts';
 import { createDirect, type AnswerDirectly } from './direct.ts';
 import { handOver } from './engine/hand-over.ts';
 import { openEngine, type SokoEngine } from './engine/open.ts';
@@ -37,6 +39,8 @@ export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'tra
   production: boolean;
   limits: Limits;
   sharing?: Sharing | undefined;
+  /** To the gateway, whatever graphs it has. */
+  admission: Admission;
   known: KnownOperations;
   /** Where the plans of known operations are kept. Default: nowhere. */
   plansFile?: string | undefined;
@@ -51,7 +55,7 @@ export async function openGraph(options: GraphOptions, previous?: Graph): Promis
   const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, entityStore, subgraphErrors, log });
   await breathe();
   const rules = readRules(supergraphSdl, core.schema);
-  const engine = applyRules(core, rules, options.sharing);
+  const engine = applyRules(admitEngine(core, options.admission), rules, options.sharing);
   const operations = createOperations(engine.schema, { production, rules, limits });
   await breathe();
   const apollo = await startApolloServer({ engine, operations, errors, limits, known, log });

@@ -1,4 +1,5 @@
 import type { Guide } from './playground/guide.ts';
+import type { AdmissionLimits } from '../shared/admission.ts';
 import type { Check } from '../shared/health.ts';
 import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
@@ -69,5 +70,9 @@ export interface GatewayOptions {
   entityStore?: EntityStore | undefined;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
   uploads?: UploadSettings;
+  /** How many operations run at a time, and how many may wait for that. Default 1,000 and 2,000. */
+  admission?: AdmissionLimits;
+  /** Sockets that are open at a time, of one address and of one viewer. Default 10,000 and 100. */
+  sockets?: { perAddress: number; perViewer: number };
   log?: Log;
 }

@@ -57,6 +57,15 @@ const Shape = z.object({
     .pipe(z.array(z.enum(['operations', 'fetches', 'entities']))),
   /** Off: entities are asked of their subgraphs each time. */
   ENTITY_CACHE: z.enum(['on', 'off']).default('on'),
+  /** Operations that run at a time, and those that may wait for that; beyond them new ones are refused. */
+  OPERATIONS_AT_ONCE: z.coerce.number().int().min(1).max(100_000).default(1_000),
+  OPERATIONS_WAITING: z.coerce.number().int().min(0).max(100_000).default(2_000),
+  /** How long one may wait. */
+  LONGEST_WAIT_MS: z.coerce.number().int().min(1).max(60_000).default(2_000),
+  /** Sockets that one address may have open at a time; behind proxies see TRUST_PROXY. */
+  SOCKETS_PER_ADDRESS: z.coerce.number().int().min(1).max(1_000_000).default(10_000),
+  /** The same of one viewer. */
+  SOCKETS_PER_VIEWER: z.coerce.number().int().min(1).max(1_000_000).default(100),
   /** `apollo` runs everything on @apollo/gateway's executor instead: the reference. */
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
@@ -81,6 +90,8 @@ type FromEnvironment = Pick<
   | 'plansFile'
   | 'sharing'
   | 'entityStore'
+  | 'admission'
+  | 'sockets'
 >;
 
 /** What the environment says about the gateway, for whatever process it runs in. `cache` is where entities can be kept, if anywhere. */
@@ -114,6 +125,12 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
       entities: SINGLE_FLIGHT.includes('entities'),
     },
     known: readKnown(OPERATIONS_FILE, only),
+    admission: {
+      atOnce: settings.OPERATIONS_AT_ONCE,
+      waiting: settings.OPERATIONS_WAITING,
+      longestWaitMs: settings.LONGEST_WAIT_MS,
+    },
+    sockets: { perAddress: settings.SOCKETS_PER_ADDRESS, perViewer: settings.SOCKETS_PER_VIEWER },
     ...(keys && { keys, requiresKey }),
     ...(PLANS_FILE && { plansFile: PLANS_FILE }),
     ...(cache && ENTITY_CACHE === 'on' && { entityStore: createEntityStore(cache) }),

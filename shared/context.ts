@@ -19,6 +19,8 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly correlationId: string;
   /** Epoch milliseconds after which nobody waits for the answer any more; infinite in jobs and events, where each transaction has its own. */
   readonly deadline: number;
+  /** Of a mutation: aborted when nobody waits for the answer any more. Only for what has not begun. */
+  readonly departure: AbortSignal | undefined;
   readonly log: Logger;
   readonly db: Connection;
   readonly redis: Redis;

@@ -35,6 +35,8 @@ interface Origin {
   deadline?: number;
   /** Aborted when nobody waits for what is read any more. */
   signal?: AbortSignal | undefined;
+  /** The same of a mutation. */
+  departure?: AbortSignal | undefined;
 }
 
 /** Longest time for one transaction, or one drive of a saga, where nobody waits for the whole. */
@@ -49,7 +51,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
   const mark = epochKey(around.queuePrefix, subgraph.name);
   const live: Live = { ...around.live, subscribe: (topic, options) => around.live.subscribe(topic, { mark, ...options }) };
 
-  function create({ identity, correlationId, deadline = Number.POSITIVE_INFINITY, signal }: Origin): AnyContext {
+  function create({ identity, correlationId, deadline = Number.POSITIVE_INFINITY, signal, departure }: Origin): AnyContext {
     const { lend, cache } = createLending(everybodys, signal);
     const ctx = {
       subgraph: subgraph.name,
@@ -57,6 +59,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       viewer: identity.viewer,
       correlationId,
       deadline,
+      departure,
       log: log.child({ correlationId }),
       db,
       redis: around.redis,

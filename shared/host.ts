@@ -1,4 +1,6 @@
 import { Redis } from 'ioredis';
+import { createAdmission } from './admission.ts';
+import { readAdmissionLimits } from './admission-settings.ts';
 import { createLive } from './live.ts';
 import { env } from './env.ts';
 import { createLog } from './log.ts';
@@ -94,6 +96,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     },
     background,
     environment,
+    admission: createAdmission(readAdmissionLimits(environment).process),
   };
 
   const kicked = openRedis();

@@ -1,5 +1,5 @@
 import type { ExecutionResult } from 'graphql';
-import { forbidden, Problem, unauthenticated } from './errors.ts';
+import { forbidden, overloaded, Problem, unauthenticated } from './errors.ts';
 import type { BatchedAnswer } from './batch.ts';
 import { createBatcher } from './http-batch.ts';
 import { createPoster, TooLate, type Post as HttpPost } from './http-post.ts';
@@ -55,8 +55,10 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       const time = timeOf(request, timeoutMs);
       const repeatable = !isMutation(query);
       const ask = repeatable ? read : post;
+      const body = { query, operationName, variables };
+      const leaving = request.signal ?? (isForeign ? undefined : untilBegun(request.departure));
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer({ name, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
+        graphqlAnswer({ name, isForeign }, await ask(access.endpoint, { ...request, ...time, signal: leaving }, body));
       return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
@@ -120,6 +122,9 @@ interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | '
   until: number;
   isHurried: boolean;
 }
+
+/** One of ours goes on with a mutation that it has begun when its connection is closed. Who has left before leaves what he began to end. */
+const untilBegun = (departure: AbortSignal | undefined): AbortSignal | undefined => (departure?.aborted ? undefined : departure);
 
 /** Until when a call is waited for, all its attempts together. */
 function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, longestMs: number): Pick<Envelope, 'until' | 'isHurried'> {
@@ -195,6 +200,8 @@ const REFUSALS: Readonly<Record<number, () => Problem>> = { 401: unauthenticated
 /** The answer, as far as HTTP can tell: whoever asked looks at the rest, as at answers that came another way. */
 function graphqlAnswer({ name, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
   // From one of ours 401 means that the two processes do not share a secret: nothing the caller could mend.
+  const refused = status === 503 && !isForeign ? overloadIn(value) : undefined;
+  if (refused) throw refused;
   const isOurSecret = !isForeign && status === 401;
   if (!isOurSecret && isObject(value) && ('data' in value || Array.isArray(value['errors']))) return value;
   const refusal = isForeign ? REFUSALS[status]?.() : undefined;
@@ -205,6 +212,13 @@ function graphqlAnswer({ name, isForeign }: Asked, { status, value }: Answer): E
 
 /** What a server or a proxy before it says when another try may help. */
 const isOutage = (status: number): boolean => status >= 500 || status === 408 || status === 429;
+
+/** It would not begin with the request. */
+function overloadIn(value: unknown): Problem | undefined {
+  const { errors } = (isObject(value) ? value : {}) as ExecutionResult;
+  const { code, retryAfterSeconds } = errors?.[0]?.extensions ?? {};
+  return code === 'OVERLOADED' ? overloaded(Number(retryAfterSeconds) || 1) : undefined;
+}
 
 function commandAnswer(name: string, { status, value }: Answer): unknown {
   if (status === 200 && isObject(value) && 'result' in value) return value['result'];

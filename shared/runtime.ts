@@ -3,6 +3,8 @@ import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { Connection, Model } from 'mongoose';
 import type { Logger } from 'pino';
+import { createAdmission, type Admission } from './admission.ts';
+import { readAdmissionLimits } from './admission-settings.ts';
 import { createCommands, type Commands } from './command-bus.ts';
 import { createConsumer, createInbox, type Consumer } from './consumers.ts';
 import type { AnyContext } from './context.ts';
@@ -45,6 +47,8 @@ export interface Surroundings {
   /** False: no workers, relay and sweeper; a test moves them by hand. */
   background: boolean;
   environment: Readonly<Record<string, string | undefined>>;
+  /** To the whole process. */
+  admission: Admission;
 }
 
 /** A subgraph that is open in this process. */
@@ -181,13 +185,30 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     if (Array.isArray(document)) return { errors: document.map((error) => asGraphQLError(error, request.correlationId)) };
     // What was begun to be changed is changed, whoever leaves.
     const isQuery = getOperationAST(document, request.operationName)?.operation === 'query';
-    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined });
+    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined, departure: leaving(request) });
     return {
       args: { document, contextValue, variableValues: request.variables, operationName: request.operationName },
     };
   }
 
   const run = createExecution(schema);
+  const limits = readAdmissionLimits(around.environment);
+  const requests = createAdmission(limits.subgraph);
+  const calls = createAdmission(limits.commands);
+
+  /** New work, which waits for what is under way here and in the whole process. */
+  function admitted<T>(request: SubgraphRequest, work: () => Promise<T>): Promise<T> {
+    const wanted = { deadline: request.deadline, signal: leaving(request), caller: request.identity.viewer?.id };
+    return requests.run(() => around.admission.run(work, wanted), wanted);
+  }
+
+  async function execute(request: SubgraphRequest): Promise<ExecutionResult> {
+    const { args, errors } = prepare(request);
+    if (!args) return { errors };
+    const answer = masked(await run(args), request.correlationId);
+    return { ...answer, ...extensionsFor(args.contextValue) };
+  }
+
   const runtime: Runtime = {
     name,
     typeDefs: completeTypeDefs(subgraph),
@@ -199,12 +220,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
     runJob: jobs.run,
-    async execute(request) {
-      const { args, errors } = prepare(request);
-      if (!args) return { errors };
-      const answer = masked(await run(args), request.correlationId);
-      return { ...answer, ...extensionsFor(args.contextValue) };
-    },
+    execute: (request) => admitted(request, () => execute(request)),
     async subscribe(request) {
       // A stream outlives the request that opened it: each of its events has time of its own.
       const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
@@ -217,7 +233,8 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
         failure: (error) => asGraphQLError(error, request.correlationId),
       });
     },
-    call: (request: CommandRequest) => commands.answer(request),
+    // Commands belong to work that was admitted before, so new work never stands in their way.
+    call: (request: CommandRequest) => calls.run(() => commands.answer(request), request),
     async health() {
       const up = (check: Promise<unknown>): Promise<'up' | 'down'> =>
         Promise.race([
@@ -251,3 +268,5 @@ async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>
   for (const entry of list) if (await attempt(entry)) return true;
   return false;
 }
+
+const leaving = ({ signal, departure }: SubgraphRequest): AbortSignal | undefined => signal ?? departure;

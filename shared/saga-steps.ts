@@ -7,7 +7,7 @@ import { LostLease, type SagaStore } from './saga-store.ts';
 import type { Saga, SagaRow, Step, StepArgs, Wait } from './sagas.ts';
 import { isAway } from './store.ts';
 
-/** 8 tries, 100 ms doubling to 2 s: about 5 s, then the saga turns back. */
+/** 8 tries, 100 ms doubling to 2 s: about 5 s, then the saga turns back, unless the step is tried until it is answered. */
 const ATTEMPTS = 8;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
@@ -112,13 +112,16 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
     return saved;
   }
 
+  const isTriedUntilAnswered = (row: SagaRow, name: string): boolean =>
+    definitionOf(row.saga)?.steps.some((step) => step.kind === 'step' && step.name === name && step.untilAnswered) ?? false;
+
   async function failed(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
     if (isProblem(error) && !error.retryable) {
       return save(row, turnBack(step, error), { step, outcome: 'REFUSED', message: error.code });
     }
     const attempts = row.attempts + 1;
     log.warn({ err: error, saga: row._id, step, attempts, correlationId: row.correlationId }, 'a saga step failed');
-    if (attempts >= ATTEMPTS) {
+    if (attempts >= ATTEMPTS && !isTriedUntilAnswered(row, step)) {
       const problem = isProblem(error) ? error : new Problem('UNAVAILABLE', 'A part of the system did not answer in time.');
       return save(row, turnBack(step, problem), { step, outcome: 'REFUSED', message: `gave up after ${attempts} attempts` });
     }

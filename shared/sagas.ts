@@ -75,6 +75,8 @@ export interface Step<I, R> {
   name: string;
   /** True: runs in a transaction of this subgraph together with the row's progress, so it happens exactly once. False: it calls others. */
   local: boolean;
+  /** True: tried until there is an answer, however long the other side is silent. For what may have been done though nobody heard of it. */
+  untilAnswered: boolean;
   run(ctx: AnyContext, args: StepArgs<I, R>): Promise<unknown>;
   /** Must be safe when the step never happened, and when it is repeated. */
   undo: ((ctx: AnyContext, args: StepArgs<I, R>) => Promise<unknown>) | undefined;
@@ -98,6 +100,7 @@ export interface Saga<I = unknown, R = Record<string, unknown>> {
 
 interface StepOptions<C, I, R> {
   local?: boolean;
+  untilAnswered?: boolean;
   run(ctx: C, args: StepArgs<I, R>): Promise<unknown>;
   undo?(ctx: C, args: StepArgs<I, R>): Promise<unknown>;
 }
@@ -122,10 +125,11 @@ export function defineSaga<C extends AnyContext, I, R>(
   }) => (Step<I, R> | Wait<I, R>)[],
 ): Saga<I, R> {
   const steps = build({
-    step: (stepName, { local = false, run, undo }) => ({
+    step: (stepName, { local = false, untilAnswered = false, run, undo }) => ({
       kind: 'step',
       name: stepName,
       local,
+      untilAnswered,
       run: run as Step<I, R>['run'],
       undo: undo as Step<I, R>['undo'],
     }),

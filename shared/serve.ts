@@ -185,6 +185,8 @@ function envelopeOf({
 function refuse(reply: FastifyReply, error: unknown, { url, headers }: FastifyRequest, log: Log): FastifyReply {
   const { status, problem, message, extensions, correlationId } = refusalOf(error, headers, log);
   reply.status(status).header(CORRELATION_HEADER, correlationId);
+  const { retryAfterSeconds } = extensions ?? {};
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   if (!url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
   return reply.send({ error: problem ? problemToWire(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
 }
@@ -202,6 +204,7 @@ const STATUS: Record<string, number> = {
   NOT_FOUND: 404,
   UNKNOWN_COMMAND: 404,
   PAYLOAD_TOO_LARGE: 413,
+  OVERLOADED: 503,
   UNAVAILABLE: 503,
   TIMEOUT: 504,
 };

@@ -47,7 +47,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
         const known = preparations.of(operation);
         const prepared = known instanceof Promise ? await known : known;
         const isMutation = prepared.rootType === supergraph.schema.getMutationType();
-        const run = begin(prepared, isMutation ? { ...operation, signal: undefined } : operation);
+        const run = begin(prepared, isMutation ? { ...operation, signal: undefined, departure: operation.signal } : operation);
         return isRun(run) ? execute(run, prepared, supergraph) : run;
       }),
     subscribe: (operation) =>

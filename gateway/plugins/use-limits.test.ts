@@ -200,3 +200,45 @@ describe('a socket', () => {
     await client.dispose();
   });
 });
+
+describe('sockets', () => {
+  const opened = async (
+    url: string,
+    token?: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ code: string | number; socket: WebSocket }> => {
+    const socket = new WebSocket(url, 'graphql-transport-ws', { headers });
+    const code = await new Promise<string | number>((resolve) => {
+      socket.once('error', ({ message }) => resolve(message));
+      socket.once('close', (closed) => resolve(closed));
+      socket.once('message', (message) => resolve(JSON.parse(String(message)).type));
+      socket.once('open', () =>
+        socket.send(JSON.stringify({ type: 'connection_init', ...(token && { payload: { authorization: `Bearer ${token}` } }) })),
+      );
+    });
+    return { code, socket };
+  };
+
+  test('of one address, and of one viewer, are so many at a time and no more', async () => {
+    const options = { sockets: { perAddress: 5, perViewer: 2 }, trustedProxies: 1 };
+    const narrow = await openGatewayForTest({ subgraphs: testSubgraphs().all, ...options });
+    const ada = await narrow.tokenFor({ id: 'usr_ada' });
+    const from = (address: string) => ({ 'x-forwarded-for': address });
+
+    const own: Awaited<ReturnType<typeof opened>>[] = [];
+    for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) own.push(await opened(narrow.wsUrl, ada, from(address)));
+    const others: typeof own = [];
+    for (let i = 0; i < 6; i += 1) others.push(await opened(narrow.wsUrl, undefined, from('10.0.0.9')));
+    const elsewhere = await opened(narrow.wsUrl, undefined, from('10.0.0.8'));
+    const gone = new Promise((resolve) => own[0]!.socket.once('close', resolve));
+    own[0]!.socket.close();
+    await gone;
+    let again = await opened(narrow.wsUrl, ada);
+    while (again.code === 4429) again = await opened(narrow.wsUrl, ada);
+
+    expect(own.map(({ code }) => code)).toEqual(['connection_ack', 'connection_ack', 4429]);
+    expect(others.map(({ code }) => code)).toEqual([...Array(5).fill('connection_ack'), 'Unexpected server response: 429']);
+    expect([elsewhere.code, again.code]).toEqual(['connection_ack', 'connection_ack']);
+    await narrow.close();
+  });
+});

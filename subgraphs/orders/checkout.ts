@@ -67,11 +67,13 @@ export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({
   step('create', { local: true, run: createOrder, undo: abandonOrder }),
   // Nothing to collect before delivery; other methods bring their own work here.
   step('pay', { run: async () => ({ state: 'DUE_ON_DELIVERY' }) }),
+  // The goods may be sold though nobody heard of it: only an answer, or the end of the hold, cancels the order.
   step('commitStock', {
+    untilAnswered: true,
     run: (ctx, { input, stepKey }) =>
       ctx.call(commitReservation, { reference: input.orderId }, { idempotencyKey: stepKey }).then(() => null),
   }),
-  step('confirm', { local: true, run: confirmOrder }),
+  step('confirm', { local: true, untilAnswered: true, run: confirmOrder }),
 ]);
 
 /** Everything is still sold, by somebody who may, to a place that exists. */

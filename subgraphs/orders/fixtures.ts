@@ -170,7 +170,8 @@ function answers(market: Market) {
   ];
 }
 
-export const openOrders = (market: Market): Promise<TestApp> => open(subgraph, { viewer: buyer, answers: answers(market) });
+export const openOrders = (market: Market, environment: Record<string, string> = {}): Promise<TestApp> =>
+  open(subgraph, { viewer: buyer, answers: answers(market), environment });
 
 const CART =
   'cart { id version totalQuantity lines { id quantity productName imageUrl variant { id } unitPrice { amount currency } total { amount } } groups { vendor { id } subtotal { amount } } problems { code lineId available previousPrice { amount } } subtotal { amount currency } user { id } }';

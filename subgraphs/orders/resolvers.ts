@@ -71,7 +71,11 @@ export const resolvers = {
     removeCartLine: mutation(RemoveCartLine, removeCartLine),
     clearCart: mutation(ClearCart, clearCart),
     mergeCarts: mutation(MergeCarts, mergeCarts),
-    placeOrder: mutation(PlaceOrder, placeOrder, { transaction: false, isFinal: ({ order }) => order.status !== 'PENDING' }),
+    placeOrder: mutation(PlaceOrder, placeOrder, {
+      transaction: false,
+      isFinal: ({ order }) => order.status !== 'PENDING',
+      admission: ({ ports }: Ctx) => ports.checkouts,
+    }),
     cancelOrder: mutation(CancelOrder, cancelOrder),
     cancelVendorOrder: mutation(CancelVendorOrder, cancelVendorOrder),
     updateVendorOrderStatus: mutation(UpdateVendorOrderStatus, updateVendorOrderStatus),

@@ -204,14 +204,25 @@ describe('placeOrder', () => {
 
     await fill(who, { var_meal: 1 });
     const stock = market.goods.get('var_meal')!.stock;
-    market.outages.set('commitReservation', 100);
+    market.outages.set('reserveStock', 100);
     const { errors } = await place({}, who);
     market.outages.clear();
 
     expect(errors[0].extensions.code).toBe('UNAVAILABLE');
     expect(market.goods.get('var_meal')!.stock).toBe(stock);
     const { nodes } = (await app.ask('{ orders { nodes { status } } }', {}, { as: who })).data.orders;
-    expect(nodes).toEqual([{ status: 'CANCELLED' }, { status: 'CONFIRMED' }]);
+    expect(nodes).toEqual([{ status: 'CONFIRMED' }]);
+  });
+
+  test('whose goods may be sold already is not given up, however long the stock is silent', async () => {
+    const who = somebody();
+    await fill(who, { var_meal: 1 });
+    market.outages.set('commitReservation', 10);
+
+    const { order } = await place({}, who);
+
+    expect(market.outages.get('commitReservation')).toBe(0);
+    expect(order.status).toBe('CONFIRMED');
   });
 });
 
@@ -477,5 +488,33 @@ describe('who sees what', () => {
     );
 
     expect(data._entities.map((entity: Data) => entity?.id ?? null)).toEqual([two.id, null, one.id]);
+  });
+});
+
+describe('more orders at once than can be placed in time', () => {
+  test('are refused at once before anything is done, and can be placed with the same key afterwards', async () => {
+    await using small = await openOrders(market, { CHECKOUTS_AT_ONCE: '1' });
+    const people = Array.from({ length: 12 }, (_each, index) => viewer(`usr_crowd${index}`));
+    await Promise.all(people.map((as) => run(small, 'addToCart', { variantId: 'var_meal', quantity: 1 }, as)));
+    const order = async (as: (typeof people)[number]) => {
+      const since = performance.now();
+      const input = { paymentMethod: 'CASH_ON_DELIVERY', address: HOUSE, idempotencyKey: `crowd-${as.id}` };
+      const { order: placedOrder, errors } = await run(small, 'placeOrder', input, as);
+      return { as, status: placedOrder?.status, error: errors?.[0]?.extensions, ms: performance.now() - since };
+    };
+
+    const answers = await Promise.all(people.map(order));
+
+    const refused = answers.filter(({ status }) => status !== 'CONFIRMED');
+    expect(refused.length).toBeGreaterThanOrEqual(7);
+    for (const { error } of refused)
+      expect(error).toMatchObject({ code: 'OVERLOADED', retryable: true, retryAfterSeconds: expect.any(Number) });
+    const first = answers.find(({ status }) => status === 'CONFIRMED')!;
+    // One checkout takes hundreds of milliseconds: those who were not let in have not waited for one.
+    expect(Math.min(...refused.map(({ ms }) => ms))).toBeLessThan(first.ms);
+    const { Order, Cart } = (small.context() as Ctx).models;
+    expect(await Order.countDocuments({})).toBe(answers.length - refused.length);
+    expect(await Cart.countDocuments({ userId: { $in: refused.map(({ as }) => as.id) }, checkout: { $ne: null } })).toBe(0);
+    expect(await order(refused[0]!.as)).toMatchObject({ status: 'CONFIRMED' });
   });
 });

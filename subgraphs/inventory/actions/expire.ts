@@ -30,7 +30,7 @@ async function expireOne(ctx: Ctx, reservation: Reservation): Promise<boolean> {
       await inner.ports.turns.take(
         inner.session!,
         reservation.lines.map(({ variantId }) => variantId),
-        inner.deadline,
+        { deadline: inner.deadline, first: true },
       );
       await endHold(inner, reservation, { state: 'EXPIRED' });
     });
