@@ -12,13 +12,15 @@ interface Completion {
   ownerOf: LoadedSupergraph['ownerOf'];
   /** Where the data stand in the whole answer. */
   at?: Path;
+  /** What was told before: a null that follows from it needs no error either. */
+  explained?: readonly GraphQLError[];
 }
 
 /** The answer of a run: data in its shape, and an error wherever something is missing that should be there. */
-export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [] }: Completion): ExecutionResult {
+export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [], explained = [] }: Completion): ExecutionResult {
   const { data = null, violations } = shape(source);
   const found = violations.map(({ path, coordinate }) => ({ path: [...at, ...path], coordinate }));
-  const errors = [...run.errors, ...unexplained(found, run.errors, ownerOf)];
+  const errors = [...run.errors, ...unexplained(found, [...run.errors, ...explained], ownerOf)];
   return { data, ...(errors.length > 0 && { errors: withinAnswer(errors, data, at.length) }) };
 }
 
