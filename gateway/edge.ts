@@ -113,14 +113,23 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
 /** Puts the text in the place of its hash, and refuses what may not be asked. Of a hash in a URL Apollo Server finds the text itself. */
 function readText(request: FastifyRequest, known: KnownOperations): void {
   const { method, query: inUrl, body } = request;
-  if (method === 'GET') return void known.textOf({ query: (inUrl as Record<string, unknown>)['query'] });
+  if (method === 'GET') return void known.textOf(inAddress(inUrl as Record<string, unknown>));
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
   const asked = body as Readonly<Record<string, unknown>>;
   const query = known.textOf(asked);
-  if (query === undefined || query === asked['query']) return;
   const { extensions, ...rest } = asked;
-  const { persistedQuery: _hash, ...others } = extensions as Record<string, unknown>;
+  if (query === undefined || typeof extensions !== 'object' || extensions === null || !('persistedQuery' in extensions)) return;
+  const { persistedQuery: _hash, ...others } = extensions;
   request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
+}
+
+/** As a body would hold it. Of extensions that are no JSON Apollo Server says what it thinks of them. */
+function inAddress({ query, extensions }: Record<string, unknown>): { query: unknown; extensions?: unknown } {
+  try {
+    return { query, ...(typeof extensions === 'string' && { extensions: JSON.parse(extensions) as unknown }) };
+  } catch {
+    return { query };
+  }
 }
 
 interface HealthOptions {
@@ -152,6 +161,7 @@ const mediaTypeFor = ({ headers }: FastifyRequest): string =>
 const STATUS: Record<string, number> = {
   // Clients that know the protocol send the text then.
   PERSISTED_QUERY_NOT_FOUND: 200,
+  PERSISTED_QUERY_NOT_SUPPORTED: 200,
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   NOT_FOUND: 404,

@@ -10,7 +10,7 @@ const asGraphQLError = (error: unknown): GraphQLError =>
  */
 export function statusOf({ data, errors = [] }: ExecutionResult): 200 | 400 | 503 {
   if (data !== undefined) return 200;
-  return errors.some(({ extensions }) => extensions['retryable'] === true) ? 503 : 400;
+  return errors.some(({ extensions }) => extensions?.['retryable'] === true) ? 503 : 400;
 }
 
 /** The result of the work, or what it threw as one. */

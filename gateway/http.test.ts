@@ -1,15 +1,22 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
+import { createLog } from '../shared/log.ts';
 import { testSubgraphs, type TestSubgraphs } from './test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from './testing.ts';
+
+const HASH = 'b'.repeat(64);
+const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+const log = createLog('test');
+const logged = { error: jest.spyOn(log, 'error') };
 
 let subgraphs: TestSubgraphs;
 let gateway: TestGateway;
 const redis = { state: 'up' as 'up' | 'down' };
 beforeAll(async () => {
   subgraphs = testSubgraphs();
-  gateway = await openGatewayForTest({ subgraphs: subgraphs.all, checks: { redis: async () => redis.state } });
+  gateway = await openGatewayForTest({ subgraphs: subgraphs.all, log, checks: { redis: async () => redis.state } });
 });
 afterAll(() => gateway.close());
 
@@ -28,12 +35,55 @@ describe('a request', () => {
       { query: '{ viewer }', extensions: { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } } },
       'BAD_REQUEST',
     ],
+    ...['x', 1, [], { version: 1 }, { version: 1, sha256Hash: 5 }, { version: 2, sha256Hash: HASH }, { sha256Hash: '' }].map(
+      (persistedQuery): [string, unknown, string] => [
+        `with the hash ${JSON.stringify(persistedQuery)}`,
+        { query: '{ viewer }', extensions: { persistedQuery } },
+        'BAD_REQUEST',
+      ],
+    ),
+    [
+      'with a hash where none are known',
+      { extensions: { persistedQuery: { version: 1, sha256Hash: HASH } } },
+      'PERSISTED_QUERY_NOT_SUPPORTED',
+    ],
+    ['whose variables are nested without end', { query: '{ viewer }', variables: { v: nested(1_500) } }, 'BAD_USER_INPUT'],
+    [
+      'with null where a value is required',
+      { query: 'query($a: Boolean) { viewer @include(if: $a) }', variables: { a: null } },
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
+    [
+      'with null in place of a value that has a default',
+      { query: 'query($a: Boolean = true) { viewer @include(if: $a) }', variables: { a: null } },
+      'BAD_USER_INPUT',
+    ],
   ])('%s is refused with its code', async (_case, body, code) => {
     const { status, headers, data, errors } = await gateway.post(body);
 
     expect([200, 400]).toContain(status);
     expect(data).toBeUndefined();
     expect(errors).toMatchObject([{ extensions: { code, retryable: false, correlationId: headers.get('x-correlation-id') } }]);
+    expect(logged.error).not.toHaveBeenCalled();
+  });
+
+  test('with an empty operationName is taken for one without', async () => {
+    const body = { query: 'query A { viewer }', operationName: '' };
+    const streamed = { ...body, extensions: {} };
+
+    expect(await gateway.post(body)).toMatchObject({ status: 200, data: { viewer: 'null' } });
+    expect(await gateway.post(streamed)).toMatchObject({ status: 200, data: { viewer: 'null' } });
+    const inUrl = await fetch(`${gateway.url}?${new URLSearchParams(body)}`, { headers: { 'apollo-require-preflight': '1' } });
+    expect(await inUrl.json()).toEqual({ data: { viewer: 'null' } });
+    expect(await gateway.socket().iterate(body).next()).toMatchObject({ value: { data: { viewer: 'null' } } });
+  });
+
+  test('with the hash of its text is answered, whether it is known or not', async () => {
+    const query = '{ viewer }';
+    const sha256Hash = createHash('sha256').update(query).digest('hex');
+    const extensions = { persistedQuery: { version: 1, sha256Hash } };
+
+    expect(await gateway.post({ query, extensions })).toMatchObject({ status: 200, data: { viewer: 'null' } });
   });
 
   test.each<[string, unknown, string]>([

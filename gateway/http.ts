@@ -83,7 +83,8 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
       didResolveOperation: async ({ document, request, contextValue, response }) => {
         response.http.status = BAD_REQUEST; // of whatever is thrown here
         const { identity, readsSchema } = contextValue;
-        const { operationName, variables } = request;
+        const { variables } = request;
+        const operationName = request.operationName || undefined;
         const { operation } = operations.admit({ document, operationName, variables, viewer: identity.viewer, readsSchema });
         if (operation === 'subscription')
           throw new Problem(
@@ -93,7 +94,8 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
         delete response.http.status;
       },
       responseForOperation: async ({ document, source, request, contextValue, response }) => {
-        const { operationName, variables, extensions } = request;
+        const { variables, extensions } = request;
+        const operationName = request.operationName || undefined;
         const wantsCost = contextValue.wantsCost || asksForCost(extensions);
         const result = await engine.execute({ source, document, operationName, variables, ...contextValue, wantsCost });
         if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };

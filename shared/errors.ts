@@ -41,6 +41,7 @@ export const COMMON_CODES = {
   OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
   OPERATION_UNANSWERABLE: 'The operation fits the schema, but no way through the subgraphs answers it.',
   PERSISTED_QUERY_NOT_FOUND: 'No operation with this hash is known; send its text.',
+  PERSISTED_QUERY_NOT_SUPPORTED: 'No operations are known by their hashes here; always send the text.',
   RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
   OPERATION_TOO_COMPLEX: 'The operation asks for more than one request may.',
   PAYLOAD_TOO_LARGE: 'The request has more bytes than are read.',

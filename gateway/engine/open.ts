@@ -79,7 +79,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
 const cursorOf = ({ extensions }: ExecutionResult): Pick<ExecutionResult, 'extensions'> =>
   extensions?.['cursor'] === undefined ? {} : { extensions: { cursor: extensions['cursor'] } };
 
-const fresh = (): Pick<Run, 'root' | 'errors' | 'deferred'> => ({ root: {}, errors: [], deferred: [] });
+const fresh = (): Pick<Run, 'root' | 'errors' | 'lost' | 'deferred'> => ({ root: {}, errors: [], lost: [], deferred: [] });
 
 function begin({ coerce }: Prepared, operation: Operation): Run | ExecutionResult {
   const values = coerce(operation.variables);

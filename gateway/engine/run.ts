@@ -15,6 +15,8 @@ export interface Run {
   readonly conditions: Readonly<Record<string, unknown>>;
   readonly root: Data;
   readonly errors: GraphQLError[];
+  /** Root fields that are missing because of an error that may be told at another one. */
+  readonly lost: string[];
   /** What the plan leaves for after the first answer. */
   readonly deferred: DeferredPart[];
 }
