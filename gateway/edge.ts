@@ -11,6 +11,7 @@ import type { Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
+import { acceptingParts } from './parts-accepted.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import { usePlayground } from './plugins/use-playground.ts';
@@ -94,7 +95,9 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
       const { direct, answer } = await graphs.of(context.contract);
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) return sendDirectly(request, reply, ready);
-      request.graphql = context;
+      const accept = acceptingParts(request.headers.accept);
+      if (accept !== undefined) request.headers.accept = accept;
+      request.graphql = { ...context, inOnePiece: accept === undefined };
       return errors.within(request.id, () => answer.call(app, request, reply));
     },
   });

@@ -19,6 +19,8 @@ export interface RequestContext extends Access {
   deadline: number;
   /** Aborted when the client has gone. */
   signal?: AbortSignal;
+  /** The client takes no answer in parts. */
+  inOnePiece?: boolean;
   /** Its cost shall be in the extensions of the answer. */
   wantsCost?: boolean;
 }
@@ -107,7 +109,7 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
   };
 }
 
-/** Apollo Server writes the parts as multipart/mixed, and refuses clients that do not accept it. */
+/** Apollo Server writes the parts as multipart/mixed; clients that do not accept it are answered in one piece, see `parts-accepted`. */
 function inParts(
   { initialResult, subsequentResults }: IncrementalResult,
   errors: UseErrors,

@@ -225,6 +225,39 @@ describe('an operation with deferred parts', () => {
     expect(rest).toEqual([]);
   });
 
+  describe('is answered as the client accepts it:', () => {
+    const query = '{ board(id: "b1") { title ... @defer { owner { name } } } }';
+    const ask = (accept: string) =>
+      fetch(gateway.url, { method: 'POST', headers: { 'content-type': 'application/json', accept }, body: JSON.stringify({ query }) });
+
+    test.each([
+      ['GraphiQL', 'application/graphql-response+json, application/json, multipart/mixed'],
+      ['urql', 'application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed'],
+      ['Apollo Client 3', 'multipart/mixed;deferSpec=20220824,application/json'],
+      ['Apollo Client 3 with subscriptions', 'multipart/mixed;boundary=graphql;subscriptionSpec=1.0;deferSpec=20220824,application/json'],
+      ['a client that knows both', 'multipart/mixed;incrementalSpec=v0.2, multipart/mixed;deferSpec=20220824;q=0.5'],
+    ])('in parts for %s', async (_client, accept) => {
+      const response = await ask(accept);
+
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toBe('multipart/mixed; boundary="-"; deferSpec=20220824');
+      expect(await response.text()).toContain('{"hasNext":false,"incremental":[{"data":{"owner":{"name":"Ada"}},"path":["board"]}]}');
+    });
+
+    test.each([
+      ['JSON only', 'application/json'],
+      ['anything', '*/*'],
+      ['parts in a format that is not written here', 'multipart/mixed;incrementalSpec=v0.2, application/graphql-response+json'],
+      ['no parts', 'multipart/mixed;q=0, application/json'],
+    ])('in one piece for a client that takes %s', async (_client, accept) => {
+      const response = await ask(accept);
+
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).not.toContain('multipart');
+      expect(await response.json()).toEqual({ data: { board: { title: 'Ideas', owner: { name: 'Ada' } } } });
+    });
+  });
+
   test('streams its parts over a socket too', async () => {
     const parts: unknown[] = [];
 

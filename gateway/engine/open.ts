@@ -90,15 +90,21 @@ const isRun = (run: Run | ExecutionResult): run is Run => 'operation' in run;
 
 async function execute(run: Run, prepared: Prepared, supergraph: LoadedSupergraph): Promise<ExecutionResult | IncrementalResult> {
   const first = await answer(run, prepared, supergraph);
-  if (!first.data || !hasDeferred(run, prepared)) return first;
+  if (!first.data || run.operation.inOnePiece || !hasDeferred(run, prepared)) return first;
   return {
     initialResult: { ...first, hasNext: true },
     subsequentResults: deferredResults(run, first, { supergraph, prepared }),
   };
 }
 
+/** What is left may leave more. */
+async function fetchDeferred(run: Run): Promise<void> {
+  while (run.deferred.length > 0) await Promise.all(run.deferred.splice(0).map(async ({ work }) => work?.(run, [run.root])));
+}
+
 async function answer(run: Run, prepared: Prepared, { ownerOf }: LoadedSupergraph): Promise<ExecutionResult> {
   await prepared.step?.(run, [run.root]);
+  if (run.operation.inOnePiece) await fetchDeferred(run);
   if (prepared.introspect) Object.assign(run.root, prepared.introspect(run.variables));
   return completeAnswer(run, run.root, { shape: prepared.shapeOf(run), ownerOf });
 }

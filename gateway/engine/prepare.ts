@@ -102,16 +102,19 @@ function createShapes(
   { inPlan, operationName, decisive }: Pick<PrepareOptions, 'operationName'> & { inPlan: () => DocumentNode; decisive: readonly string[] },
 ): Prepared['shapeOf'] {
   const shapes = new LRUCache<string, Shape>({ max: KEPT_SHAPES });
-  return ({ conditions }, part) => {
+  return ({ conditions, operation: { inOnePiece = false } }, part) => {
     const mask = decisive.map((name) => (conditions[name] === true ? 1 : 0)).join('');
-    const memo = part ? `${mask} ${part.typename} ${part.deferral.id}` : mask;
+    const memo = part ? `${mask} ${part.typename} ${part.deferral.id}` : `${mask}${inOnePiece ? ' whole' : ''}`;
     let shape = shapes.get(memo);
     if (!shape) {
       const document = inPlan();
       const operation = getOperationAST(document, operationName)!;
       const type = part ? schema.getType(part.typename)! : schema.getRootType(operation.operation)!;
       const sets = [part ? part.deferral.set : operation.selectionSet];
-      shapes.set(memo, (shape = compileShape({ schema, type, sets, selected: { fragments: fragmentsOf(document), conditions } })));
+      shapes.set(
+        memo,
+        (shape = compileShape({ schema, type, sets, selected: { fragments: fragmentsOf(document), conditions, inOnePiece } })),
+      );
     }
     return shape;
   };
