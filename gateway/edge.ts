@@ -18,6 +18,8 @@ import { usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
+/** Names of UTF-8, and of what is the same in it. */
+const CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii']);
 const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
@@ -42,16 +44,6 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
     if (isClosing()) reply.header('connection', 'close');
     done();
   });
-  await app.register(cors, {
-    delegator: (request, done) =>
-      done(null, {
-        origin: request.headers.origin !== undefined && isWelcome(request.headers),
-        credentials: true,
-        methods: METHODS,
-        exposedHeaders: [CORRELATION_HEADER],
-        maxAge: 86_400,
-      }),
-  });
   app.setNotFoundHandler(({ url }) => {
     if (url.split('?', 1)[0] === PATH) throw new Problem('METHOD_NOT_ALLOWED', `${PATH} is asked by ${METHODS.join(', ')}.`);
     throw new Problem('NOT_FOUND', 'There is nothing here. The endpoint is /graphql.');
@@ -65,6 +57,17 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
       .status(status)
       .type(mediaTypeFor(request))
       .send({ errors: all.map((each) => errors.format(each, request.id)) });
+  });
+  // After the handlers: its route takes those that are there by then.
+  await app.register(cors, {
+    delegator: (request, done) =>
+      done(null, {
+        origin: request.headers.origin !== undefined && isWelcome(request.headers),
+        credentials: true,
+        methods: METHODS,
+        exposedHeaders: [CORRELATION_HEADER],
+        maxAge: 86_400,
+      }),
   });
 }
 
@@ -86,6 +89,7 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
   app.route({
     method: METHODS,
     url: PATH,
+    onRequest: (request, _reply, done) => done(unreadable(request)),
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
       const caller = await contextOf(request);
@@ -113,6 +117,14 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
   }
 }
 
+/** A body that would have to be unpacked, or is written in other letters than it would be read in. */
+function unreadable({ headers }: FastifyRequest): Error | undefined {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  const charset = /;\s*charset="?([^";\s]+)/i.exec(headers['content-type'] ?? '')?.[1]?.toLowerCase() ?? 'utf-8';
+  if (encoding === 'identity' && CHARSETS.has(charset)) return undefined;
+  return Object.assign(new Error('a body that is not read'), { statusCode: 415 });
+}
+
 /** Puts the text in the place of its hash, and refuses what may not be asked. Of a hash in a URL Apollo Server finds the text itself. */
 function readText(request: FastifyRequest, known: KnownOperations): void {
   const { method, query: inUrl, body } = request;
@@ -136,6 +148,8 @@ function inAddress({ query, extensions }: Record<string, unknown>): { query: unk
 }
 
 interface HealthOptions {
+  /** Whether a caller is told more than that all is well. */
+  tells: (headers: FastifyRequest['headers']) => boolean;
   /** What goes on over sockets and streams. */
   live: () => object;
   /** How the cache does, where there is one. */
@@ -144,15 +158,15 @@ interface HealthOptions {
 }
 
 /** Alive, and ready: the gateway is useful as long as it runs, since a lost subgraph costs its own fields only. */
-export function addHealth(app: FastifyInstance, { live, entityStore, checks }: HealthOptions): void {
-  const report = async () => ({
+export function addHealth(app: FastifyInstance, { tells, live, entityStore, checks }: HealthOptions): void {
+  const details = () => ({ websocket: live(), ...(entityStore && { entityCache: entityStore.counters }) });
+  const report = async ({ headers }: FastifyRequest) => ({
     ...(await healthReport('gateway', checks)),
-    websocket: live(),
-    ...(entityStore && { entityCache: entityStore.counters }),
+    ...(tells(headers) && details()),
   });
   app.get('/health', report);
-  app.get('/ready', async (_request, reply) => {
-    const body = await report();
+  app.get('/ready', async (request, reply) => {
+    const body = await report(request);
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);
   });
 }
@@ -178,9 +192,7 @@ function asProblem(error: unknown): { problem?: Problem; status: number } {
   if (error instanceof NotValid) return { status: 400 };
   const { statusCode: status = 500 } = error as { statusCode?: number };
   if (status >= 500) return { status };
-  const tooLarge = status === 413;
-  return {
-    status,
-    problem: tooLarge ? new Problem('PAYLOAD_TOO_LARGE', 'The body is too large.') : new Problem('BAD_REQUEST', 'The body must be JSON.'),
-  };
+  if (status === 413) return { status, problem: new Problem('PAYLOAD_TOO_LARGE', 'The body is too large.') };
+  const message = status === 415 ? 'The body must be application/json in UTF-8, and not compressed.' : 'The body must be JSON.';
+  return { status, problem: new Problem('BAD_REQUEST', message) };
 }

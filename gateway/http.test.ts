@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { WebSocket } from 'ws';
 import { createLog } from '../shared/log.ts';
 import { testSubgraphs, type TestSubgraphs } from './test-subgraphs.ts';
@@ -122,6 +123,34 @@ describe('a request', () => {
   });
 });
 
+describe('a body that is not read as it is written is refused:', () => {
+  const body = JSON.stringify({ query: '{ viewer }' });
+
+  test.each<[string, Record<string, string>, string | Uint8Array<ArrayBuffer>]>([
+    ['compressed', { 'content-type': 'application/json', 'content-encoding': 'gzip' }, new Uint8Array(gzipSync(body))],
+    ['in another charset', { 'content-type': 'application/json; charset=ibm037' }, body],
+    ['of another type', { 'content-type': 'application/graphql' }, '{ viewer }'],
+  ])('%s', async (_case, headers, sent) => {
+    const response = await fetch(gateway.url, { method: 'POST', headers, body: sent });
+
+    expect(response.status).toBe(415);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST', retryable: false } }] });
+  });
+
+  test.each(['application/json; charset=utf-8', 'application/json;charset="UTF-8"'])('but not as %s', async (type) => {
+    const response = await fetch(gateway.url, { method: 'POST', headers: { 'content-type': type }, body });
+
+    expect(await response.json()).toEqual({ data: { viewer: 'null' } });
+  });
+
+  test('and a question for options without one is answered as any other', async () => {
+    const response = await fetch(gateway.url, { method: 'OPTIONS', headers: { 'content-type': 'application/json' } });
+
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
+  });
+});
+
 describe('the correlation id', () => {
   const seen = async (given?: string) => {
     const { headers } = await gateway.ask('{ viewer }', {}, given === undefined ? {} : { headers: { 'x-correlation-id': given } });
@@ -162,6 +191,21 @@ describe('health', () => {
     expect(await get('/health')).toEqual({ status: 200, body: body('degraded', 'down') });
     expect(await get('/ready')).toEqual({ status: 503, body: body('degraded', 'down') });
     redis.state = 'up';
+  });
+
+  test('tells figures in production to holders of a key for the schema only', async () => {
+    const keys = [
+      { name: 'page', sha256: createHash('sha256').update('page').digest('hex'), introspection: false },
+      { name: 'desk', sha256: createHash('sha256').update('desk').digest('hex'), introspection: true },
+    ];
+    const closed = await openGatewayForTest({ subgraphs: subgraphs.all, production: true, keys });
+    const health = async (key?: string): Promise<unknown> =>
+      (await fetch(new URL('/health', closed.url), { headers: key === undefined ? {} : { 'x-soko-key': key } })).json();
+
+    for (const key of [undefined, 'page', 'wrong']) expect(await health(key)).not.toHaveProperty('websocket');
+    expect(await health()).toMatchObject({ status: 'ok' });
+    expect(await health('desk')).toMatchObject({ websocket: { connectedClients: 0 } });
+    await closed.close();
   });
 
   test('counts the sockets', async () => {
