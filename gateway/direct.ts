@@ -66,5 +66,5 @@ function plainRequest(body: unknown): KnownRequest | undefined {
   if (typeof query !== 'string' || (extensions !== undefined && extensions !== null)) return undefined;
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') return undefined;
   if (variables !== undefined && variables !== null && (typeof variables !== 'object' || Array.isArray(variables))) return undefined;
-  return { query, operationName: operationName ?? undefined, variables: (variables as KnownRequest['variables']) ?? undefined };
+  return { query, operationName: operationName || undefined, variables: (variables as KnownRequest['variables']) ?? undefined };
 }

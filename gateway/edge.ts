@@ -11,6 +11,7 @@ import type { Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
 import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
+import { acceptingParts } from './parts-accepted.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 import type { GatewayOptions } from './options.ts';
@@ -18,6 +19,8 @@ import { addLinkPages, usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
+/** Names of UTF-8, and of what is the same in it. */
+const CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii']);
 const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
@@ -48,16 +51,6 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
     const problem = new Problem('FORBIDDEN', 'Web pages of this origin may not call.');
     return reply.status(403).send({ errors: [errors.format(problem, request.id)] });
   });
-  await app.register(cors, {
-    delegator: (request, done) =>
-      done(null, {
-        origin: request.headers.origin !== undefined && isWelcome(request.headers),
-        credentials: true,
-        methods: METHODS,
-        exposedHeaders: [CORRELATION_HEADER],
-        maxAge: 86_400,
-      }),
-  });
   app.setNotFoundHandler(({ url }) => {
     if (url.split('?', 1)[0] === PATH) throw new Problem('METHOD_NOT_ALLOWED', `${PATH} is asked by ${METHODS.join(', ')}.`);
     throw new Problem('NOT_FOUND', 'There is nothing here. The endpoint is /graphql.');
@@ -72,6 +65,17 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
       .status(status)
       .type(mediaTypeFor(request))
       .send({ errors: all.map((each) => errors.format(each, request.id)) });
+  });
+  // After the handlers: its route takes those that are there by then.
+  await app.register(cors, {
+    delegator: (request, done) =>
+      done(null, {
+        origin: request.headers.origin !== undefined && isWelcome(request.headers),
+        credentials: true,
+        methods: METHODS,
+        exposedHeaders: [CORRELATION_HEADER],
+        maxAge: 86_400,
+      }),
   });
 }
 
@@ -98,6 +102,7 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
   app.route({
     method: METHODS,
     url: PATH,
+    onRequest: (request, _reply, done) => done(unreadable(request)),
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
       const caller = await contextOf(request);
@@ -108,7 +113,9 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) return sendDirectly(request, reply, ready);
       operations.measure(textIn(request));
-      request.graphql = context;
+      const accept = acceptingParts(request.headers.accept);
+      if (accept !== undefined) request.headers.accept = accept;
+      request.graphql = { ...context, inOnePiece: accept === undefined };
       return errors.within(request.id, () => answer.call(app, request, reply));
     },
   });
@@ -129,16 +136,24 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
   }
 }
 
+/** A body that would have to be unpacked, or is written in other letters than it would be read in. */
+function unreadable({ headers }: FastifyRequest): Error | undefined {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  const charset = /;\s*charset="?([^";\s]+)/i.exec(headers['content-type'] ?? '')?.[1]?.toLowerCase() ?? 'utf-8';
+  if (encoding === 'identity' && CHARSETS.has(charset)) return undefined;
+  return Object.assign(new Error('a body that is not read'), { statusCode: 415 });
+}
+
 /** Puts the text in the place of its hash, and refuses what may not be asked. Of a hash in a URL Apollo Server finds the text itself. */
 function readText(request: FastifyRequest, known: KnownOperations): void {
   const { method, query: inUrl, body } = request;
-  if (method === 'GET') return void known.textOf({ query: (inUrl as Record<string, unknown>)['query'] });
+  if (method === 'GET') return void known.textOf(inAddress(inUrl as Record<string, unknown>));
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
   const asked = body as Readonly<Record<string, unknown>>;
   const query = known.textOf(asked);
-  if (query === undefined || query === asked['query']) return;
   const { extensions, ...rest } = asked;
-  const { persistedQuery: _hash, ...others } = extensions as Record<string, unknown>;
+  if (query === undefined || typeof extensions !== 'object' || extensions === null || !('persistedQuery' in extensions)) return;
+  const { persistedQuery: _hash, ...others } = extensions;
   request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
 }
 
@@ -147,7 +162,18 @@ function textIn({ method, query: inUrl, body }: FastifyRequest): string {
   return typeof query === 'string' ? query : '';
 }
 
+/** As a body would hold it. Of extensions that are no JSON Apollo Server says what it thinks of them. */
+function inAddress({ query, extensions }: Record<string, unknown>): { query: unknown; extensions?: unknown } {
+  try {
+    return { query, ...(typeof extensions === 'string' && { extensions: JSON.parse(extensions) as unknown }) };
+  } catch {
+    return { query };
+  }
+}
+
 interface HealthOptions {
+  /** Whether a caller is told more than that all is well. */
+  tells: (headers: FastifyRequest['headers']) => boolean;
   /** What goes on over sockets and streams. */
   live: () => object;
   /** How the cache does, where there is one. */
@@ -156,15 +182,15 @@ interface HealthOptions {
 }
 
 /** Alive, and ready: the gateway is useful as long as it runs, since a lost subgraph costs its own fields only. */
-export function addHealth(app: FastifyInstance, { live, entityStore, checks }: HealthOptions): void {
-  const report = async () => ({
+export function addHealth(app: FastifyInstance, { tells, live, entityStore, checks }: HealthOptions): void {
+  const details = () => ({ websocket: live(), ...(entityStore && { entityCache: entityStore.counters }) });
+  const report = async ({ headers }: FastifyRequest) => ({
     ...(await healthReport('gateway', checks)),
-    websocket: live(),
-    ...(entityStore && { entityCache: entityStore.counters }),
+    ...(tells(headers) && details()),
   });
   for (const path of HEALTH_PATHS) app.get(path, report);
-  app.get('/ready', async (_request, reply) => {
-    const body = await report();
+  app.get('/ready', async (request, reply) => {
+    const body = await report(request);
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);
   });
 }
@@ -176,6 +202,7 @@ const mediaTypeFor = ({ headers }: FastifyRequest): string =>
 const STATUS: Record<string, number> = {
   // Clients that know the protocol send the text then.
   PERSISTED_QUERY_NOT_FOUND: 200,
+  PERSISTED_QUERY_NOT_SUPPORTED: 200,
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   NOT_FOUND: 404,
@@ -190,9 +217,7 @@ function asProblem(error: unknown): { problem?: Problem; status: number } {
   if (error instanceof NotValid) return { status: 400 };
   const { statusCode: status = 500 } = error as { statusCode?: number };
   if (status >= 500) return { status };
-  const tooLarge = status === 413;
-  return {
-    status,
-    problem: tooLarge ? new Problem('PAYLOAD_TOO_LARGE', 'The body is too large.') : new Problem('BAD_REQUEST', 'The body must be JSON.'),
-  };
+  if (status === 413) return { status, problem: new Problem('PAYLOAD_TOO_LARGE', 'The body is too large.') };
+  const message = status === 415 ? 'The body must be application/json in UTF-8, and not compressed.' : 'The body must be JSON.';
+  return { status, problem: new Problem('BAD_REQUEST', message) };
 }

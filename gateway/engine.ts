@@ -23,6 +23,8 @@ export interface Operation {
   departure?: AbortSignal | undefined;
   /** Of a subscription: its first result shall say where the stream begins, see `isStart`. */
   wantsStart?: boolean | undefined;
+  /** What is deferred is answered with the rest. */
+  inOnePiece?: boolean | undefined;
   /** Its cost shall be in the extensions of the answer. */
   wantsCost?: boolean | undefined;
   /** Who else may have what is fetched for it. Without, nothing is shared or taken from a cache, and what was begun before is not joined afterwards. */

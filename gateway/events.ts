@@ -12,7 +12,7 @@ export function statusOf(result: ExecutionResult): 200 | 400 | 503 {
   const { data, errors = [] } = result;
   if (retryAfterOf(result) !== undefined) return 503;
   if (data !== undefined) return 200;
-  return errors.some(({ extensions }) => extensions['retryable'] === true) ? 503 : 400;
+  return errors.some(({ extensions }) => extensions?.['retryable'] === true) ? 503 : 400;
 }
 
 /** Of an answer in which everything was refused because there is too much to do: the seconds after which to ask again. */

@@ -16,7 +16,7 @@ export interface ForeignSubgraphs {
   close(): Promise<void>;
 }
 
-interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'connectTimeoutMs' | 'maxAnswerBytes'> {
+interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'> {
   /** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
   timeoutMs: number;
   log: Log;

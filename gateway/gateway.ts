@@ -6,7 +6,7 @@ import { createLog, type Log } from '../shared/log.ts';
 import { scalars as ownScalars } from '../shared/scalars.ts';
 import { serveSockets } from '../shared/sockets.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
-import { createCallers } from './callers.ts';
+import { createCallers, type Callers } from './callers.ts';
 import { commonHeaders } from './common-headers.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
 import { openPlanners, type Planners } from './engine/planners.ts';
@@ -87,7 +87,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const each = { most: perAddress, addressOf: (request: IncomingMessage) => callers.clientOf(request)?.ip ?? '' };
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
-  addHealth(app, { live, entityStore: options.entityStore, checks: options.checks ?? {} });
+  const tells = (headers: IncomingMessage['headers']): boolean => !production || readsSchema(callers, headers);
+  addHealth(app, { tells, live, entityStore: options.entityStore, checks: options.checks ?? {} });
 
   let reloaded = Promise.resolve();
   const change = async (served: Served): Promise<void> => {
@@ -140,6 +141,15 @@ function openAll(options: Opening): Promise<Graphs> {
     },
     options,
   );
+}
+
+/** A key that may read the schema in production may read figures, too. */
+function readsSchema({ accessOf }: Callers, headers: IncomingMessage['headers']): boolean {
+  try {
+    return accessOf(headers).readsSchema;
+  } catch {
+    return false;
+  }
 }
 
 const createApp = (limits: Limits, timeoutMs: number) =>

@@ -1,15 +1,23 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { WebSocket } from 'ws';
+import { createLog } from '../shared/log.ts';
 import { testSubgraphs, type TestSubgraphs } from './test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from './testing.ts';
+
+const HASH = 'b'.repeat(64);
+const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+const log = createLog('test');
+const logged = { error: jest.spyOn(log, 'error') };
 
 let subgraphs: TestSubgraphs;
 let gateway: TestGateway;
 const redis = { state: 'up' as 'up' | 'down' };
 beforeAll(async () => {
   subgraphs = testSubgraphs();
-  gateway = await openGatewayForTest({ subgraphs: subgraphs.all, checks: { redis: async () => redis.state } });
+  gateway = await openGatewayForTest({ subgraphs: subgraphs.all, log, checks: { redis: async () => redis.state } });
 });
 afterAll(() => gateway.close());
 
@@ -28,12 +36,55 @@ describe('a request', () => {
       { query: '{ viewer }', extensions: { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } } },
       'BAD_REQUEST',
     ],
+    ...['x', 1, [], { version: 1 }, { version: 1, sha256Hash: 5 }, { version: 2, sha256Hash: HASH }, { sha256Hash: '' }].map(
+      (persistedQuery): [string, unknown, string] => [
+        `with the hash ${JSON.stringify(persistedQuery)}`,
+        { query: '{ viewer }', extensions: { persistedQuery } },
+        'BAD_REQUEST',
+      ],
+    ),
+    [
+      'with a hash where none are known',
+      { extensions: { persistedQuery: { version: 1, sha256Hash: HASH } } },
+      'PERSISTED_QUERY_NOT_SUPPORTED',
+    ],
+    ['whose variables are nested without end', { query: '{ viewer }', variables: { v: nested(1_500) } }, 'BAD_USER_INPUT'],
+    [
+      'with null where a value is required',
+      { query: 'query($a: Boolean) { viewer @include(if: $a) }', variables: { a: null } },
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
+    [
+      'with null in place of a value that has a default',
+      { query: 'query($a: Boolean = true) { viewer @include(if: $a) }', variables: { a: null } },
+      'BAD_USER_INPUT',
+    ],
   ])('%s is refused with its code', async (_case, body, code) => {
     const { status, headers, data, errors } = await gateway.post(body);
 
     expect([200, 400]).toContain(status);
     expect(data).toBeUndefined();
     expect(errors).toMatchObject([{ extensions: { code, retryable: false, correlationId: headers.get('x-correlation-id') } }]);
+    expect(logged.error).not.toHaveBeenCalled();
+  });
+
+  test('with an empty operationName is taken for one without', async () => {
+    const body = { query: 'query A { viewer }', operationName: '' };
+    const streamed = { ...body, extensions: {} };
+
+    expect(await gateway.post(body)).toMatchObject({ status: 200, data: { viewer: 'null' } });
+    expect(await gateway.post(streamed)).toMatchObject({ status: 200, data: { viewer: 'null' } });
+    const inUrl = await fetch(`${gateway.url}?${new URLSearchParams(body)}`, { headers: { 'apollo-require-preflight': '1' } });
+    expect(await inUrl.json()).toEqual({ data: { viewer: 'null' } });
+    expect(await gateway.socket().iterate(body).next()).toMatchObject({ value: { data: { viewer: 'null' } } });
+  });
+
+  test('with the hash of its text is answered, whether it is known or not', async () => {
+    const query = '{ viewer }';
+    const sha256Hash = createHash('sha256').update(query).digest('hex');
+    const extensions = { persistedQuery: { version: 1, sha256Hash } };
+
+    expect(await gateway.post({ query, extensions })).toMatchObject({ status: 200, data: { viewer: 'null' } });
   });
 
   test.each<[string, unknown, string]>([
@@ -69,6 +120,34 @@ describe('a request', () => {
       expect(deadline - start).toBeGreaterThan(29_000);
       expect(deadline - start).toBeLessThan(35_000);
     }
+  });
+});
+
+describe('a body that is not read as it is written is refused:', () => {
+  const body = JSON.stringify({ query: '{ viewer }' });
+
+  test.each<[string, Record<string, string>, string | Uint8Array<ArrayBuffer>]>([
+    ['compressed', { 'content-type': 'application/json', 'content-encoding': 'gzip' }, new Uint8Array(gzipSync(body))],
+    ['in another charset', { 'content-type': 'application/json; charset=ibm037' }, body],
+    ['of another type', { 'content-type': 'application/graphql' }, '{ viewer }'],
+  ])('%s', async (_case, headers, sent) => {
+    const response = await fetch(gateway.url, { method: 'POST', headers, body: sent });
+
+    expect(response.status).toBe(415);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST', retryable: false } }] });
+  });
+
+  test.each(['application/json; charset=utf-8', 'application/json;charset="UTF-8"'])('but not as %s', async (type) => {
+    const response = await fetch(gateway.url, { method: 'POST', headers: { 'content-type': type }, body });
+
+    expect(await response.json()).toEqual({ data: { viewer: 'null' } });
+  });
+
+  test('and a question for options without one is answered as any other', async () => {
+    const response = await fetch(gateway.url, { method: 'OPTIONS', headers: { 'content-type': 'application/json' } });
+
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
   });
 });
 
@@ -112,6 +191,21 @@ describe('health', () => {
     expect(await get('/health')).toEqual({ status: 200, body: body('degraded', 'down') });
     expect(await get('/ready')).toEqual({ status: 503, body: body('degraded', 'down') });
     redis.state = 'up';
+  });
+
+  test('tells figures in production to holders of a key for the schema only', async () => {
+    const keys = [
+      { name: 'page', sha256: createHash('sha256').update('page').digest('hex'), introspection: false },
+      { name: 'desk', sha256: createHash('sha256').update('desk').digest('hex'), introspection: true },
+    ];
+    const closed = await openGatewayForTest({ subgraphs: subgraphs.all, production: true, keys });
+    const health = async (key?: string): Promise<unknown> =>
+      (await fetch(new URL('/health', closed.url), { headers: key === undefined ? {} : { 'x-soko-key': key } })).json();
+
+    for (const key of [undefined, 'page', 'wrong']) expect(await health(key)).not.toHaveProperty('websocket');
+    expect(await health()).toMatchObject({ status: 'ok' });
+    expect(await health('desk')).toMatchObject({ websocket: { connectedClients: 0 } });
+    await closed.close();
   });
 
   test('counts the sockets', async () => {

@@ -19,6 +19,8 @@ export interface RequestContext extends Access {
   deadline: number;
   /** Aborted when the client has gone. */
   signal?: AbortSignal;
+  /** The client takes no answer in parts. */
+  inOnePiece?: boolean;
   /** Its cost shall be in the extensions of the answer. */
   wantsCost?: boolean;
 }
@@ -83,7 +85,8 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
       didResolveOperation: async ({ document, request, contextValue, response }) => {
         response.http.status = BAD_REQUEST; // of whatever is thrown here
         const { identity, readsSchema } = contextValue;
-        const { operationName, variables } = request;
+        const { variables } = request;
+        const operationName = request.operationName || undefined;
         const { operation } = operations.admit({ document, operationName, variables, viewer: identity.viewer, readsSchema });
         if (operation === 'subscription')
           throw new Problem(
@@ -93,7 +96,8 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
         delete response.http.status;
       },
       responseForOperation: async ({ document, source, request, contextValue, response }) => {
-        const { operationName, variables, extensions } = request;
+        const { variables, extensions } = request;
+        const operationName = request.operationName || undefined;
         const wantsCost = contextValue.wantsCost || asksForCost(extensions);
         const result = await engine.execute({ source, document, operationName, variables, ...contextValue, wantsCost });
         if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };
@@ -107,7 +111,7 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
   };
 }
 
-/** Apollo Server writes the parts as multipart/mixed, and refuses clients that do not accept it. */
+/** Apollo Server writes the parts as multipart/mixed; clients that do not accept it are answered in one piece, see `parts-accepted`. */
 function inParts(
   { initialResult, subsequentResults }: IncrementalResult,
   errors: UseErrors,

@@ -14,7 +14,7 @@ export interface KnownOperations {
   byHash: (hash: string) => string | undefined;
   /**
    * The text that a request means: the known one whose hash it sends, or its own; undefined when it has neither. Throws a Problem when the hash
-   * is not known, or the text may not be asked.
+   * is none or not known, or the text may not be asked.
    */
   textOf: (asked: Asked) => string | undefined;
 }
@@ -27,7 +27,8 @@ interface Options {
 }
 
 const Manifest = z.object({ operations: z.array(z.object({ id: z.string(), body: z.string().min(1) })) });
-const Extensions = z.object({ persistedQuery: z.object({ sha256Hash: z.string() }).optional() }).catch({});
+const PersistedQuery = z.object({ version: z.literal(1).optional(), sha256Hash: z.string().min(1) });
+const Extensions = z.object({ persistedQuery: z.unknown() }).catch({ persistedQuery: undefined });
 
 /** Throws when the manifest is none, or an id is not the hash of its body. */
 export function knownOperations({ manifest = { operations: [] }, only = false }: Options = {}): KnownOperations {
@@ -42,7 +43,7 @@ export function knownOperations({ manifest = { operations: [] }, only = false }:
     bodies: [...bodies],
     byHash: (hash) => byHash.get(hash),
     textOf({ query, extensions }) {
-      const { persistedQuery } = extensions === undefined ? {} : Extensions.parse(extensions);
+      const persistedQuery = extensions === undefined ? undefined : hashIn(extensions);
       if (typeof query === 'string' && query !== '') {
         if (persistedQuery && persistedQuery.sha256Hash !== hashOf(query))
           throw new Problem('BAD_REQUEST', 'The hash is not that of the text.');
@@ -50,11 +51,24 @@ export function knownOperations({ manifest = { operations: [] }, only = false }:
         return query;
       }
       const body = persistedQuery && byHash.get(persistedQuery.sha256Hash);
-      if (persistedQuery && body === undefined)
-        throw new Problem('PERSISTED_QUERY_NOT_FOUND', 'No operation with this hash is known here.');
+      if (persistedQuery && body === undefined) throw unknownHash(byHash.size);
       return body;
     },
   };
 }
+
+function hashIn(extensions: unknown): z.infer<typeof PersistedQuery> | undefined {
+  const { persistedQuery } = Extensions.parse(extensions);
+  if (persistedQuery === undefined || persistedQuery === null) return undefined;
+  const { data } = PersistedQuery.safeParse(persistedQuery);
+  if (!data) throw new Problem('BAD_REQUEST', 'extensions.persistedQuery must hold version 1 and the sha256Hash of the text.');
+  return data;
+}
+
+/** Nothing is learnt here: a client that hopes for it would send every operation twice, for ever. */
+const unknownHash = (known: number): Problem =>
+  known > 0
+    ? new Problem('PERSISTED_QUERY_NOT_FOUND', 'No operation with this hash is known here.')
+    : new Problem('PERSISTED_QUERY_NOT_SUPPORTED', 'No operations are known here by their hashes: send the text.');
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');

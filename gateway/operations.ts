@@ -20,6 +20,8 @@ import { useIntrospection } from './plugins/use-introspection.ts';
 import { useLimits, type Limits } from './plugins/use-limits.ts';
 
 const KEPT_DOCUMENTS = 2_000;
+/** Of objects and lists in variables. */
+const MOST_LEVELS = 200;
 
 interface Known {
   document: DocumentNode;
@@ -102,6 +104,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     },
     cacheControl: caching.headerOf,
     admit({ document, operationName, variables, viewer, readsSchema }) {
+      if (isDeeperThan(MOST_LEVELS, variables)) throw new Problem('BAD_USER_INPUT', `Variables may be nested ${MOST_LEVELS} levels deep.`);
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);
       // graphql-js validates nothing in an operation of a kind that the schema does not have.
@@ -122,6 +125,18 @@ function parsed(source: string, { tokens }: Limits): DocumentNode | undefined {
     return undefined;
   }
 }
+
+/** Without recursion: what it refuses is what others, who recurse, could not hold. */
+function isDeeperThan(levels: number, value: unknown): boolean {
+  let level = [value].filter(isComposite);
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > levels) return true;
+    level = level.flatMap((each) => Object.values(each).filter(isComposite));
+  }
+  return false;
+}
+
+const isComposite = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 function isPlain(document: DocumentNode): boolean {
   const streams = document.definitions.some(

@@ -2,7 +2,9 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionResult } from 'graphql';
+import { Problem } from '../shared/errors.ts';
 import { httpTransport } from '../shared/http-transport.ts';
+import { plainSubgraph } from '../shared/testing/plain-subgraph.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import { openGatewayForTest, type Answer } from './testing.ts';
 import { testSubgraphs } from './test-subgraphs.ts';
@@ -254,4 +256,38 @@ describe('a subgraph that answers', () => {
       extensions: { code: 'PERSON_HIDDEN', since: 2020, retryable: false, correlationId: expect.any(String) },
     });
   });
+});
+
+test('a field that takes others of its subgraph with it is the only one that an error is told of', async () => {
+  const doors = plainSubgraph({
+    name: 'doors',
+    typeDefs: 'type Query { a: Int } type Mutation { login(name: String!): String! }',
+    resolvers: {
+      Mutation: {
+        login: (_root: unknown, { name }: { name: string }) => {
+          if (name === 'b') throw new Problem('RATE_LIMITED', 'Too many attempts.');
+          return name;
+        },
+      },
+    },
+  });
+  const gateway = await openGatewayForTest({ subgraphs: [doors] });
+  opened.push(gateway);
+
+  const { data, errors } = await gateway.ask('mutation { a0: login(name: "a") a1: login(name: "b") a2: login(name: "c") }');
+
+  expect(data).toBeNull();
+  expect(errors).toMatchObject([{ path: ['a1'], extensions: { code: 'RATE_LIMITED' } }]);
+});
+
+test('null for an input field with a default is a mistake of the client', async () => {
+  const typeDefs = 'type Query { a(input: In): Int  b(n: Int! = 7): Int } input In { n: Int! = 7 }';
+  const resolvers = { Query: { b: (_root: unknown, { n }: { n: number }) => n } };
+  const gateway = await openGatewayForTest({ subgraphs: [plainSubgraph({ name: 'numbers', typeDefs, resolvers })] });
+  opened.push(gateway);
+  const refused = [{ extensions: { code: 'BAD_USER_INPUT', path: ['n'], retryable: false } }];
+
+  expect(await gateway.ask('query($n: Int) { a(input: { n: $n }) }', { n: null })).toMatchObject({ status: 400, errors: refused });
+  expect(await gateway.ask('query($n: Int) { b(n: $n) }', { n: null })).toMatchObject({ status: 400, errors: refused });
+  expect(await gateway.ask('query($n: Int) { b(n: $n) }')).toMatchObject({ data: { b: 7 } });
 });

@@ -58,6 +58,8 @@ const Environment = z.object({
   SUBGRAPH_CONNECT_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(2_000),
   /** Connections kept open to each subgraph. */
   SUBGRAPH_CONNECTIONS: z.coerce.number().int().min(1).max(10_000).default(32),
+  /** Sockets for subscriptions to each subgraph: one for each set of headers that is handed on. */
+  SUBGRAPH_SOCKETS: z.coerce.number().int().min(1).max(100_000).default(500),
   /** Largest answer of a subgraph that is read, in bytes. */
   SUBGRAPH_ANSWER_BYTES: z.coerce
     .number()
@@ -78,7 +80,7 @@ interface Options {
   forwardHeaders: string[];
   subgraphErrors: SubgraphErrors;
   timeoutMs: number;
-  subgraphLimits: Pick<HttpTransportOptions, 'connections' | 'connectTimeoutMs' | 'maxAnswerBytes'>;
+  subgraphLimits: Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'>;
   /** A Redis for entities that `@cacheControl` calls public. */
   cache: string | undefined;
 }
@@ -161,6 +163,7 @@ function readOptions(): Options {
     timeoutMs: environment.REQUEST_TIMEOUT_MS,
     subgraphLimits: {
       connections: environment.SUBGRAPH_CONNECTIONS,
+      callerSockets: environment.SUBGRAPH_SOCKETS,
       connectTimeoutMs: environment.SUBGRAPH_CONNECT_TIMEOUT_MS,
       maxAnswerBytes: environment.SUBGRAPH_ANSWER_BYTES,
     },

@@ -42,6 +42,7 @@ export const COMMON_CODES = {
   OPERATION_UNANSWERABLE: 'The operation fits the schema, but no way through the subgraphs answers it.',
   PERSISTED_QUERY_NOT_FOUND: 'No operation with this hash is known; send its text.',
   OVERLOADED: 'There is more to do than can be done in time, so this was not begun; `retryAfterSeconds` says when to send it again.',
+  PERSISTED_QUERY_NOT_SUPPORTED: 'No operations are known by their hashes here; always send the text.',
   RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
   OPERATION_TOO_COMPLEX: 'The operation asks for more than one request may.',
   PAYLOAD_TOO_LARGE: 'The request has more bytes than are read.',

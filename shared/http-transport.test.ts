@@ -510,6 +510,49 @@ describe('a subgraph that is not ours', () => {
     expect(answer).toEqual({ errors: [{ message: 'Sign in.' }] });
   });
 
+  /** A subgraph whose stream goes on for ever; what each connection began with, and how many of them are open. */
+  async function ticking() {
+    const begun: unknown[] = [];
+    const server = createServer();
+    const schema = buildSchema('type Query { a: Int } type Subscription { ticks: Int }');
+    const protocol = makeServer<Record<string, unknown>, SocketExtra>({
+      schema,
+      onConnect: ({ connectionParams }) => void begun.push(connectionParams),
+      async *subscribe() {
+        for (let ticks = 1; ; ticks += 1) {
+          yield { data: { ticks } };
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      },
+    });
+    const sockets = serveSockets({ server, path: '/live/here', protocol, maxPayload: 10_000, log: createLog('test') });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    opened.push(
+      () => sockets.close(),
+      async () => void server.close(),
+    );
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/live/here`, begun };
+  }
+
+  test('goes on with every stream that is open when there are too many callers, and refuses the next one', async () => {
+    const { url, begun } = await ticking();
+    const transport = transportTo(url, { isForeign: true, callerSockets: 2 });
+    const of = (name: string) => ({ identity: { ...as(name), forwarded: { authorization: name } } });
+    const open = (name: string) => transport.subscribe(request('subscription { ticks }', of(name)));
+    const streams = (await Promise.all([open('ann'), open('bob'), open('ann')])) as AsyncGenerator<ExecutionResult>[];
+    const next = () => Promise.all(streams.map(async (stream) => (await stream.next()).value as ExecutionResult));
+    await next();
+
+    await expect(open('cid')).rejects.toMatchObject({ code: 'TOO_MANY_OPERATIONS', retryable: true });
+
+    expect(await next()).toEqual(Array(3).fill({ data: { ticks: 2 } }));
+    await streams[1]!.return(undefined);
+    const third = (await open('cid')) as AsyncGenerator<ExecutionResult>;
+    expect((await third.next()).value).toEqual({ data: { ticks: 1 } });
+    expect((await streams[0]!.next()).done).toBe(false);
+    expect(begun).toEqual(['ann', 'bob', 'cid'].map((authorization) => ({ authorization })));
+  });
+
   test('streams over graphql-ws at the same address, a connection for each set of headers', async () => {
     const begun: unknown[] = [];
     const server = createServer();

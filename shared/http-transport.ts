@@ -19,6 +19,8 @@ export interface HttpTransportOptions {
   connections?: number;
   /** Longest time to open one of them. Default 2,000. */
   connectTimeoutMs?: number;
+  /** Sockets for subscriptions of a foreign subgraph: one for each set of headers that is handed on. Default 500. */
+  callerSockets?: number;
   /** Largest answer that is read. Default 16 MB. */
   maxAnswerBytes?: number;
   resilience?: Pick<ResilienceOptions, 'breaker' | 'retry'>;
@@ -37,12 +39,12 @@ const FAIR_TIME_MS = 1_000;
 /** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
 export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
   const { timeoutMs = 5_000, commandTimeoutMs = 60_000, isForeign = false } = options;
-  const { connections = 32, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxAnswerBytes = 16 * 1024 * 1024 } = options;
+  const { connections = 32, callerSockets = 500, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxAnswerBytes = 16 * 1024 * 1024 } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
   const poster = createPoster(base.origin, { connections, connectTimeoutMs, maxAnswerBytes });
   const limits = { connectTimeoutMs, maxPayload: maxAnswerBytes };
-  const access = isForeign ? foreignAccess(name, base, limits) : ownAccess(name, base, limits);
+  const access = isForeign ? foreignAccess(name, base, { ...limits, callerSockets }) : ownAccess(name, base, limits);
   const post = createPost(name, { send: poster.post, access });
   const read = createPost(name, { send: createBatcher(poster, access.endpoint), access });
   const ready = new URL(`${prefix}/ready`, base.origin);

@@ -53,11 +53,11 @@ export function openSubscription(
   name: string,
   client: Client,
   request: SubgraphRequest,
-  key?: string,
+  { key, onDone }: { key?: string; onDone?: () => void } = {},
 ): AsyncGenerator<ExecutionResult, void, void> {
   const { query, operationName, variables, correlationId, wantsStart } = request;
   const slow = (): ExecutionResult => ({ errors: [new Problem('SLOW_CONSUMER', 'The stream was read too slowly.', { retryable: true })] });
-  const channel = createChannel<ExecutionResult>({ limit: WAITING_EVENTS, tooSlow: slow, onDone: () => unsubscribe() });
+  const channel = createChannel<ExecutionResult>({ limit: WAITING_EVENTS, tooSlow: slow, onDone: () => leave() });
   const unsubscribe = client.subscribe(
     { query, operationName: operationName ?? null, variables: variables ?? null, extensions: { key, correlationId, wantsStart } },
     {
@@ -68,5 +68,9 @@ export function openSubscription(
       complete: () => channel.end(),
     },
   );
+  const leave = (): void => {
+    unsubscribe();
+    onDone?.();
+  };
   return channel.values;
 }

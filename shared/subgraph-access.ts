@@ -1,6 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import type { Client } from 'graphql-ws';
 import { LRUCache } from 'lru-cache';
+import { Problem } from './errors.ts';
 import { IDENTITY_HEADER, signIdentity, type Identity, type Purpose } from './identity.ts';
 import { createSocketClient, openSubscription, type SocketLimits } from './socket-client.ts';
 import type { SubgraphRequest } from './transport.ts';
@@ -16,7 +17,8 @@ export interface Access {
 
 const KEY_REUSE_MS = 30_000;
 const REMEMBERED_IDENTITIES = 5_000;
-const MOST_FOREIGN_SOCKETS = 500;
+/** For the next stream of the same caller. */
+const IDLE_SOCKET_MS = 30_000;
 
 /** A subgraph of ours, at /graphql: it believes a signed identity. One socket carries all subscriptions. */
 export function ownAccess(name: string, base: URL, limits: SocketLimits): Access {
@@ -26,26 +28,77 @@ export function ownAccess(name: string, base: URL, limits: SocketLimits): Access
   return {
     endpoint,
     headersFor: async (identity, purpose) => ({ [IDENTITY_HEADER]: await keyFor(identity, purpose) }),
-    subscribe: async (request) => openSubscription(name, socket, request, await keyFor(request.identity, 'graphql')),
+    subscribe: async (request) => openSubscription(name, socket, request, { key: await keyFor(request.identity, 'graphql') }),
     close: async () => socket.dispose(),
   };
 }
 
 /** Anybody's subgraph, at exactly this address: given the headers that are handed on; over sockets as what the connection begins with. */
-export function foreignAccess(name: string, base: URL, limits: SocketLimits): Access {
+export function foreignAccess(name: string, base: URL, { callerSockets, ...limits }: SocketLimits & { callerSockets: number }): Access {
   const endpoint = `${base.pathname}${base.search}`;
-  const sockets = new LRUCache<string, Client>({ max: MOST_FOREIGN_SOCKETS, dispose: (socket) => void socket.dispose() });
-  const socketFor = (forwarded: Record<string, string>): Client => {
-    const memo = JSON.stringify(forwarded);
-    let socket = sockets.get(memo);
-    if (!socket) sockets.set(memo, (socket = createSocketClient(socketUrl(base, endpoint), { ...limits, connectionParams: forwarded })));
-    return socket;
-  };
+  const sockets = poolSockets(
+    (connectionParams) => createSocketClient(socketUrl(base, endpoint), { ...limits, connectionParams }),
+    callerSockets,
+  );
   return {
     endpoint,
     headersFor: async ({ forwarded = {} }) => forwarded,
-    subscribe: async (request) => openSubscription(name, socketFor(request.identity.forwarded ?? {}), request),
-    close: async () => sockets.clear(),
+    async subscribe(request) {
+      const { client, leave } = sockets.take(request.identity.forwarded ?? {});
+      return openSubscription(name, client, request, { onDone: leave });
+    },
+    close: async () => sockets.close(),
+  };
+}
+
+interface SocketPool {
+  /** The socket of those who hand on the same. Throws a Problem when there are too many in use. */
+  take: (forwarded: Record<string, string>) => { client: Client; leave: () => void };
+  close: () => void;
+}
+
+/** A socket in use is never closed: its streams would end as if there were nothing more to say. */
+function poolSockets(open: (forwarded: Record<string, string>) => Client, most: number): SocketPool {
+  const inUse = new Map<string, { client: Client; streams: number }>();
+  const idle = new LRUCache<string, Client>({
+    max: most,
+    ttl: IDLE_SOCKET_MS,
+    ttlAutopurge: true,
+    dispose: (client, _memo, reason) => void (reason !== 'delete' && client.dispose()),
+  });
+
+  function enter(memo: string, forwarded: Record<string, string>): { client: Client; streams: number } {
+    const known = inUse.get(memo);
+    if (known) return known;
+    if (inUse.size >= most)
+      throw new Problem('TOO_MANY_OPERATIONS', 'Too many callers have streams open. Try again later.', { retryable: true });
+    const entered = { client: idle.get(memo) ?? open(forwarded), streams: 0 };
+    idle.delete(memo);
+    inUse.set(memo, entered);
+    return entered;
+  }
+
+  return {
+    take(forwarded) {
+      const memo = JSON.stringify(forwarded);
+      const entered = enter(memo, forwarded);
+      entered.streams += 1;
+      return {
+        client: entered.client,
+        leave() {
+          entered.streams -= 1;
+          if (entered.streams > 0) return;
+          inUse.delete(memo);
+          idle.set(memo, entered.client);
+        },
+      };
+    },
+    close() {
+      for (const { client } of [...inUse.values()]) void client.dispose();
+      for (const client of idle.values()) void client.dispose();
+      inUse.clear();
+      idle.clear();
+    },
   };
 }
 

@@ -51,15 +51,9 @@ function condition(variable: string, yes: Step | undefined, no: Step | undefined
 /** Runs what the first answer needs and leaves the rest on the run. */
 function defer({ primary, deferred }: DeferNode, kit: Kit, at: Path): Step {
   const first = primary.node && compilePlan(primary.node, kit, at);
-  const parts = deferred.map(({ label, queryPath, subselection, node }): DeferredPart => ({
-    label,
-    path: queryPath,
-    subselection,
-    work: node && compilePlan(node, kit, at),
-  }));
+  const parts = deferred.map(({ label = '', node }): DeferredPart => ({ id: label, work: node && compilePlan(node, kit, at) }));
   return async (run, targets) => {
     await first?.(run, targets);
-    run.initial = primary.subselection;
     run.deferred.push(...parts);
   };
 }

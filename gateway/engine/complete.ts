@@ -12,13 +12,18 @@ interface Completion {
   ownerOf: LoadedSupergraph['ownerOf'];
   /** Where the data stand in the whole answer. */
   at?: Path;
+  /** What was told before: a null that follows from it needs no error either. */
+  explained?: readonly GraphQLError[];
 }
 
 /** The answer of a run: data in its shape, and an error wherever something is missing that should be there. */
-export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [] }: Completion): ExecutionResult {
+export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [], explained = [] }: Completion): ExecutionResult {
   const { data = null, violations } = shape(source);
   const found = violations.map(({ path, coordinate }) => ({ path: [...at, ...path], coordinate }));
-  const errors = [...run.errors, ...unexplained(found, run.errors, ownerOf)];
+  const errors = [
+    ...run.errors,
+    ...unexplained(found, [...pathsOf([...run.errors, ...explained]), ...run.lost.map((field) => [field])], ownerOf),
+  ];
   return { data, ...(errors.length > 0 && { errors: withinAnswer(errors, data, at.length) }) };
 }
 
@@ -47,13 +52,11 @@ function answeredPart(path: Path, data: unknown, start: number): Path {
   return path;
 }
 
+const pathsOf = (errors: readonly GraphQLError[]): Path[] => errors.map(({ path = [] }) => path);
+
 /** A null that follows from an error needs no second one. */
-function unexplained(
-  violations: readonly Violation[],
-  errors: readonly GraphQLError[],
-  ownerOf: LoadedSupergraph['ownerOf'],
-): GraphQLError[] {
-  const known = errors.map(({ path }) => namesOf(path ?? []));
+function unexplained(violations: readonly Violation[], told: readonly Path[], ownerOf: LoadedSupergraph['ownerOf']): GraphQLError[] {
+  const known = told.map(namesOf);
   return violations
     .filter(({ path }) => !known.some((each) => isPrefix(each, namesOf(path)) || isPrefix(namesOf(path), each)))
     .slice(0, MAX_VIOLATIONS)

@@ -1,9 +1,11 @@
-import { getNamedType, isInterfaceType, isObjectType, type GraphQLNamedType, type GraphQLSchema } from 'graphql';
+import { getNamedType, isInterfaceType, isObjectType, type ExecutionResult, type GraphQLNamedType, type GraphQLSchema } from 'graphql';
 import type { IncrementalPart, SubsequentResult } from '../engine.ts';
+import { placed } from './answer-errors.ts';
 import { clientField } from './aliases.ts';
 import { completeAnswer } from './complete.ts';
+import { isAskedFor, type Deferral } from './deferrals.ts';
 import type { Prepared } from './prepare.ts';
-import { isData, ownValue, type Data, type DeferredPart, type Path, type Run } from './run.ts';
+import { isData, isDangling, ownValue, type Data, type DeferredPart, type Path, type Run } from './run.ts';
 import type { LoadedSupergraph } from './supergraph.ts';
 
 interface Deferring {
@@ -11,45 +13,93 @@ interface Deferring {
   prepared: Prepared;
 }
 
-/** The deferred parts of an operation as they become ready; those within others follow them. */
-export async function* deferredResults(run: Run, deferring: Deferring): AsyncGenerator<SubsequentResult, void, void> {
-  const waiting = new Map<DeferredPart, Promise<Finished>>();
-  const start = (parts: readonly DeferredPart[]): void => parts.forEach((part) => waiting.set(part, finish(run, part, deferring)));
-  start(run.deferred);
+/** What the client has got, and where. */
+interface Sent {
+  path: Path;
+  data: unknown;
+}
+
+/** True when something of the operation comes after the first answer. */
+export const hasDeferred = ({ conditions }: Run, { deferrals }: Prepared): boolean =>
+  deferrals.some((each) => isAskedFor(each, conditions));
+
+/**
+ * The deferred parts of an operation as they become ready; those within others follow them. Which there are is said by the operation; the plan
+ * says what is left to fetch for each, which may be nothing.
+ */
+export async function* deferredResults(
+  run: Run,
+  first: ExecutionResult,
+  deferring: Deferring,
+): AsyncGenerator<SubsequentResult, void, void> {
+  const deferrals = deferring.prepared.deferrals.filter((each) => isAskedFor(each, run.conditions));
+  const parts = new Map<string, DeferredPart>();
+  const waiting = new Map<Deferral, Promise<Finished>>();
+  const start = (parent: Deferral | undefined, sent: readonly Sent[], further: readonly DeferredPart[]): void => {
+    for (const part of further) parts.set(part.id, part);
+    const next = deferrals.filter(({ within }) => within.find((each) => deferrals.includes(each)) === parent);
+    for (const each of next) waiting.set(each, finish(run, { deferral: each, work: parts.get(each.id)?.work, sent }, deferring));
+  };
+  start(undefined, [{ path: [], data: first.data }], run.deferred);
   while (waiting.size > 0) {
-    const { part, incremental, further } = await Promise.race(waiting.values());
-    waiting.delete(part);
-    start(further);
+    const { deferral, incremental, further } = await Promise.race(waiting.values());
+    waiting.delete(deferral);
+    start(deferral, incremental as Sent[], further);
     yield { ...(incremental.length > 0 && { incremental }), hasNext: waiting.size > 0 };
   }
 }
 
+interface Unfinished {
+  deferral: Deferral;
+  work: DeferredPart['work'];
+  /** What was sent of that which it stands in. */
+  sent: readonly Sent[];
+}
+
 interface Finished {
-  part: DeferredPart;
+  deferral: Deferral;
   incremental: IncrementalPart[];
   further: readonly DeferredPart[];
 }
 
-async function finish(run: Run, part: DeferredPart, { supergraph, prepared }: Deferring): Promise<Finished> {
-  const own: Run = { ...run, errors: [], deferred: [], initial: undefined };
-  await part.work?.(own, [run.root]);
-  const subselection = part.subselection ?? own.initial;
-  const incremental =
-    subselection === undefined
-      ? []
-      : placesIn(supergraph, run.root, prepared.rootType, part.path).map(({ data, path, typename }) => {
-          const place: Run = { ...own, errors: own.errors.filter((error) => startsWith(error.path ?? [], path)) };
-          const answer = completeAnswer(place, data, {
-            shape: prepared.shapeOf(run, { subselection, typename }),
-            ownerOf: supergraph.ownerOf,
-            at: path,
-          });
-          return { ...answer, path: [...path], ...(part.label !== undefined && { label: part.label }) };
-        });
-  return { part, incremental, further: own.deferred };
+async function finish(run: Run, { deferral, work, sent }: Unfinished, { supergraph, prepared }: Deferring): Promise<Finished> {
+  const own: Run = { ...run, errors: [], deferred: [] };
+  await work?.(own, [run.root]);
+  const label = deferral.label === undefined ? {} : { label: deferral.label };
+  const places = placesIn(supergraph, run.root, prepared.rootType, deferral.path);
+  const incremental = places
+    .filter(({ path }) => sent.some((each) => holds(each, path)))
+    .flatMap(({ data, path, typename }): IncrementalPart[] => {
+      const place: Run = { ...own, errors: own.errors.flatMap((error) => within(path, error)) };
+      const shape = prepared.shapeOf(run, { deferral, typename });
+      const answer = completeAnswer(place, data, { shape, ownerOf: supergraph.ownerOf, at: path, explained: run.errors });
+      // A reference that leads nowhere would be null if nothing of it had been sent: it is no fault that there is nothing to add.
+      if (answer.data === null && isDangling(data) && place.errors.length === 0) return [];
+      return [{ ...answer, path: [...path], ...label }];
+    });
+  run.errors.push(...own.errors);
+  return { deferral, incremental, further: own.deferred };
+}
+
+/** The error as the part at this place tells it: of one that is about what the part stands in, it is a part's own loss. */
+function within<E extends Run['errors'][number]>(place: Path, error: E): Run['errors'] {
+  const path = error.path ?? [];
+  if (startsWith(path, place)) return [error];
+  return startsWith(place, path) ? [placed(error, place)] : [];
 }
 
 const startsWith = (path: Path, start: Path): boolean => start.every((each, index) => path[index] === each);
+
+/** Whether the client has an object at the path, into which a part can be put. */
+function holds({ path: start, data }: Sent, path: Path): boolean {
+  if (!startsWith(path, start)) return false;
+  let value = data;
+  for (const key of path.slice(start.length)) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return false;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return isData(value);
+}
 
 interface Found {
   data: Data;
@@ -70,7 +120,7 @@ function placesIn({ schema, isOfType }: LoadedSupergraph, root: Data, rootType: 
     if (step === undefined) found.push({ data: value, path, typename });
     else if (step.startsWith(FRAGMENT)) {
       const condition = step.slice(FRAGMENT.length);
-      if (isOfType(typename, condition) || typename === type.name) walk(value, schema.getType(condition) ?? type, depth + 1, path);
+      if (isOfType(typename, condition)) walk(value, isObjectType(type) ? type : (schema.getType(condition) ?? type), depth + 1, path);
     } else {
       const { key, name } = clientField(step);
       walk(ownValue(value, step), fieldType(schema, typename, name) ?? type, depth + 1, [...path, key]);

@@ -20,6 +20,8 @@ interface Fetch {
   rewriteOutput: Rewrite | undefined;
   isOfType: Kit['isOfType'];
   fail: (run: Run, errors: readonly GraphQLError[], owners: Owners) => void;
+  /** The root fields that it asks for, as the client calls them. */
+  fields: readonly string[];
 }
 
 /** The objects that wait for each part of the answer. */
@@ -55,6 +57,7 @@ function readFetch(node: FetchNode, at: Path, kit: Kit): Fetch {
     rewriteOutput: compileRewrites(node.outputRewrites, kit.isOfType),
     isOfType: kit.isOfType,
     fail: failures(node, at, field),
+    fields: answered.map(({ key }) => clientField(key).key),
   };
 }
 
@@ -74,13 +77,17 @@ function rootFetch(fetch: Fetch, kit: Kit): Step {
 }
 
 function takeRoot(
-  { level, rewriteOutput, isOfType, fail }: Fetch,
+  { level, rewriteOutput, isOfType, fail, fields }: Fetch,
   run: Run,
   { data, errors }: ExecutionResult,
   targets: readonly Data[],
 ): void {
   if (errors) fail(run, errors, [targets]);
-  if (!isData(data)) return;
+  if (!isData(data)) {
+    // One field that must not be null has taken the others with it: the error says so.
+    if (errors) run.lost.push(...fields);
+    return;
+  }
   rewriteOutput?.(data);
   for (const target of targets) merge(target, data, level, isOfType);
 }

@@ -10,6 +10,7 @@ import {
 } from 'graphql';
 import { isIncluded, keyOf } from '../documents.ts';
 import { clientField } from './aliases.ts';
+import { isDeferred } from './deferrals.ts';
 import { isInherited } from './run.ts';
 
 /** One field of an answer, all selections of the same response name together. */
@@ -27,12 +28,14 @@ export interface FieldPlan {
 /** What decides whether a selection counts. */
 export interface Selected {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  /** Values of the variables that `@skip` and `@include` look at. */
+  /** Values of the variables that `@skip`, `@include` and `@defer` look at. */
   conditions: Readonly<Record<string, unknown>>;
+  /** What is deferred counts, too. */
+  inOnePiece: boolean;
 }
 
 /** CollectFields of the GraphQL specification, of selections that have the names of plans. */
-export function createFields(schema: GraphQLSchema, { fragments, conditions }: Selected) {
+export function createFields(schema: GraphQLSchema, { fragments, conditions, inOnePiece }: Selected) {
   return (type: GraphQLObjectType | GraphQLInterfaceType, sets: readonly SelectionSetNode[]): FieldPlan[] => {
     const fields = new Map<string, FieldPlan>();
     const seen = new Set<string>();
@@ -43,7 +46,7 @@ export function createFields(schema: GraphQLSchema, { fragments, conditions }: S
     };
     const visit = ({ selections }: SelectionSetNode): void => {
       for (const node of selections) {
-        if (node.directives?.some((each) => !isIncluded(each, conditions))) continue;
+        if (node.directives?.some((each) => !isIncluded(each, conditions) || (!inOnePiece && isDeferred(each, conditions)))) continue;
         if (node.kind === Kind.FIELD) add(keyOf(node), node.name.value, node.selectionSet);
         else if (node.kind === Kind.INLINE_FRAGMENT) {
           if (applies(node.typeCondition?.name.value)) visit(node.selectionSet);

@@ -8,7 +8,7 @@ import { shareFetches } from '../flights/share-fetches.ts';
 import { createTurns } from '../live/turns.ts';
 import { readAnswer } from '../subgraph-answer.ts';
 import { completeAnswer } from './complete.ts';
-import { deferredResults } from './defer.ts';
+import { deferredResults, hasDeferred } from './defer.ts';
 import type { Planner } from './planner.ts';
 import { planHere } from './planning.ts';
 import { createPreparations, type Preparations } from './preparations.ts';
@@ -79,7 +79,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
 const cursorOf = ({ extensions }: ExecutionResult): Pick<ExecutionResult, 'extensions'> =>
   extensions?.['cursor'] === undefined ? {} : { extensions: { cursor: extensions['cursor'] } };
 
-const fresh = (): Pick<Run, 'root' | 'errors' | 'deferred'> => ({ root: {}, errors: [], deferred: [] });
+const fresh = (): Pick<Run, 'root' | 'errors' | 'lost' | 'deferred'> => ({ root: {}, errors: [], lost: [], deferred: [] });
 
 function begin({ coerce }: Prepared, operation: Operation): Run | ExecutionResult {
   const values = coerce(operation.variables);
@@ -90,16 +90,21 @@ const isRun = (run: Run | ExecutionResult): run is Run => 'operation' in run;
 
 async function execute(run: Run, prepared: Prepared, supergraph: LoadedSupergraph): Promise<ExecutionResult | IncrementalResult> {
   const first = await answer(run, prepared, supergraph);
-  if (run.deferred.length === 0 || !first.data) return first;
+  if (!first.data || run.operation.inOnePiece || !hasDeferred(run, prepared)) return first;
   return {
     initialResult: { ...first, hasNext: true },
-    subsequentResults: deferredResults(run, { supergraph, prepared }),
+    subsequentResults: deferredResults(run, first, { supergraph, prepared }),
   };
+}
+
+/** What is left may leave more. */
+async function fetchDeferred(run: Run): Promise<void> {
+  while (run.deferred.length > 0) await Promise.all(run.deferred.splice(0).map(async ({ work }) => work?.(run, [run.root])));
 }
 
 async function answer(run: Run, prepared: Prepared, { ownerOf }: LoadedSupergraph): Promise<ExecutionResult> {
   await prepared.step?.(run, [run.root]);
+  if (run.operation.inOnePiece) await fetchDeferred(run);
   if (prepared.introspect) Object.assign(run.root, prepared.introspect(run.variables));
-  const part = run.initial === undefined ? undefined : { subselection: run.initial, typename: prepared.rootType.name };
-  return completeAnswer(run, run.root, { shape: prepared.shapeOf(run, part), ownerOf });
+  return completeAnswer(run, run.root, { shape: prepared.shapeOf(run), ownerOf });
 }

@@ -4,6 +4,7 @@ import type { QueryPlan } from '@apollo/query-planner';
 import { buildASTSchema, parse, type DocumentNode } from 'graphql';
 import { toPlanKeys } from './aliases.ts';
 import { composedDirectives } from './composed-directives.ts';
+import { readDeferrals, withoutDefers } from './deferrals.ts';
 import { createFingerprints, type FingerprintOf } from './fingerprint.ts';
 import { withoutIntrospection } from './introspection.ts';
 import { separateOneOf } from './one-of.ts';
@@ -38,8 +39,18 @@ export function planHere(supergraphSdl: string): Planner {
   return {
     reading: readSupergraph(supergraphSdl, apiSdl),
     plan({ source, operationName }) {
-      const document = settleConditions(withoutIntrospection(toPlanKeys(leaveOut(parse(source, { noLocation: true })))));
-      return serialize(restore(answerable(() => planOf(document, operationName), document, operationName)));
+      const inPlan = toPlanKeys(leaveOut(parse(source, { noLocation: true })));
+      const planned = (written: DocumentNode): string => {
+        const document = settleConditions(withoutIntrospection(written));
+        return serialize(restore(answerable(() => planOf(document, operationName), document, operationName)));
+      };
+      const deferring = readDeferrals(inPlan, operationName);
+      return deferring
+        ? plannedOr(
+            () => planned(deferring.document),
+            () => planned(withoutDefers(deferring.document)),
+          )
+        : planned(inPlan);
     },
     fingerprint(source) {
       fingerprintOf ??= createFingerprints(supergraphSdl, buildASTSchema(parse(apiSdl), { assumeValid: true }));
@@ -47,6 +58,18 @@ export function planHere(supergraphSdl: string): Planner {
     },
     close: () => undefined,
   };
+}
+
+/**
+ * Apollo's planner fails at some deferred fragments: at fields with `@requires` of other subgraphs, at fragments on members of a union. Planned
+ * in one piece, their parts are right as well, and only as late as the first answer.
+ */
+function plannedOr(plan: () => string, inOnePiece: () => string): string {
+  try {
+    return plan();
+  } catch {
+    return inOnePiece();
+  }
 }
 
 const serialize = (plan: QueryPlan): string =>

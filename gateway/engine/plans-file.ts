@@ -15,7 +15,7 @@ interface Options {
 }
 
 /** Plans of another format are of no use. */
-const VERSION = 5;
+const VERSION = 6;
 
 const Plans = z.object({
   version: z.literal(VERSION),

@@ -1,22 +1,15 @@
 import type { PlanNode, QueryPlan } from '@apollo/query-planner';
-import {
-  getOperationAST,
-  getVariableValues,
-  GraphQLError,
-  Kind,
-  parse,
-  type DocumentNode,
-  type GraphQLObjectType,
-  type OperationDefinitionNode,
-  type SelectionSetNode,
-} from 'graphql';
+import { getOperationAST, getVariableValues, Kind, type DocumentNode, type GraphQLError, type GraphQLObjectType } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { Problem } from '../../shared/errors.ts';
 import { directivesIn, fragmentsOf } from '../documents.ts';
 import { toPlanKeys } from './aliases.ts';
 import { compilePlan } from './compile.ts';
+import { defers, deferVariables, readDeferrals, type Deferral } from './deferrals.ts';
 import { compilePrimary, type Primary } from './fetch.ts';
 import { compileIntrospection } from './introspection.ts';
 import type { Data, Kit, Run, Step } from './run.ts';
+import { requiredVariables } from './required-variables.ts';
 import { compileShape, type Shape } from './shape.ts';
 import type { LoadedSupergraph } from './supergraph.ts';
 
@@ -32,8 +25,10 @@ export interface Prepared {
   primary: Primary | undefined;
   introspect: ((variables: Variables) => Data) | undefined;
   rootType: GraphQLObjectType;
-  /** For the selection of a deferred part, or for the whole operation. */
-  shapeOf: (run: Run, part?: { subselection: string; typename: string }) => Shape;
+  /** What may come after the first answer, in the order of the operation. */
+  deferrals: readonly Deferral[];
+  /** For a deferred part, or for the first answer. */
+  shapeOf: (run: Run, part?: { deferral: Deferral; typename: string }) => Shape;
 }
 
 const MAX_VARIABLE_ERRORS = 50;
@@ -53,61 +48,74 @@ export function prepare({ supergraph, kit, plan, document, operationName }: Prep
   const operation = getOperationAST(document, operationName)!;
   const fragments = fragmentsOf(document);
   const decisive = conditionVariables(document);
+  const deferring = defers(document) ? readDeferrals(toPlanKeys(document), operationName) : undefined;
   const { node } = plan;
   const rest: PlanNode | undefined = node?.kind === 'Subscription' ? node.rest : node;
   return {
-    coerce: createCoercion(supergraph, operation, decisive),
+    coerce: createCoercion(supergraph, { document, operationName }),
     step: rest && compilePlan(rest, kit),
     primary: node?.kind === 'Subscription' ? compilePrimary(node.primary, kit) : undefined,
     rootType: schema.getRootType(operation.operation)!,
     introspect: compileIntrospection(schema, operation, fragments),
-    shapeOf: createShapes(supergraph, { document, operationName }, decisive),
+    deferrals: deferring?.deferrals ?? [],
+    shapeOf: createShapes(supergraph, { inPlan: () => deferring?.document ?? toPlanKeys(document), operationName, decisive }),
   };
 }
 
 function conditionVariables(document: DocumentNode): string[] {
   const conditions = directivesIn(document).filter(({ name }) => ['skip', 'include', 'defer'].includes(name.value));
-  const given = conditions.flatMap(({ arguments: each = [] }) => each.map(({ value }) => value));
-  return [...new Set(given.flatMap((value) => (value.kind === Kind.VARIABLE ? [value.name.value] : [])))];
+  const given = conditions.flatMap(({ arguments: each = [] }) => each.filter(({ name }) => name.value === 'if'));
+  return [...new Set(given.flatMap(({ value }) => (value.kind === Kind.VARIABLE ? [value.name.value] : [])))];
 }
 
-function createCoercion({ schema }: LoadedSupergraph, operation: OperationDefinitionNode, decisive: readonly string[]): Prepared['coerce'] {
-  const definitions = operation.variableDefinitions ?? [];
+type Written = Pick<PrepareOptions, 'document' | 'operationName'>;
+
+function createCoercion({ schema }: LoadedSupergraph, { document, operationName }: Written): Prepared['coerce'] {
+  const definitions = getOperationAST(document, operationName)!.variableDefinitions ?? [];
   if (definitions.length === 0) return () => ({ variables: {}, conditions: {} });
   const names = definitions.map(({ variable }) => variable.name.value);
+  const later = deferVariables(document);
+  let required: ReadonlySet<string> | undefined;
   return (given = {}) => {
     const { coerced, errors } = getVariableValues(schema, definitions, given, { maxErrors: MAX_VARIABLE_ERRORS });
     if (errors) return { errors };
-    const undecided = decisive.find((name) => names.includes(name) && typeof coerced[name] !== 'boolean');
-    if (undecided !== undefined)
-      return { errors: [new GraphQLError(`Variable "$${undecided}" decides what is selected and must be true or false.`)] };
+    const empty = names.filter((name) => coerced[name] === null);
+    const refused = empty.find((name) => (required ??= requiredVariables(schema, { document, operationName })).has(name));
+    if (refused !== undefined) return { errors: [mustNotBeNull(refused)] };
     const variables: Data = {};
     for (const name of names) if (Object.hasOwn(given, name)) variables[name] = given[name];
-    return { variables, conditions: coerced };
+    return { variables, conditions: later.length > 0 ? withDefaults(coerced, later) : coerced };
   };
 }
+
+const mustNotBeNull = (name: string): Problem =>
+  new Problem('BAD_USER_INPUT', `Variable "$${name}" must not be null: a value is required where it is used.`, { path: [name] });
+
+/** The condition of `@defer` holds when its variable is left out. */
+const withDefaults = (conditions: Variables, later: readonly string[]): Variables => ({
+  ...Object.fromEntries(later.map((name) => [name, true])),
+  ...conditions,
+});
 
 function createShapes(
   { schema }: LoadedSupergraph,
-  { document, operationName }: Pick<PrepareOptions, 'document' | 'operationName'>,
-  decisive: readonly string[],
+  { inPlan, operationName, decisive }: Pick<PrepareOptions, 'operationName'> & { inPlan: () => DocumentNode; decisive: readonly string[] },
 ): Prepared['shapeOf'] {
   const shapes = new LRUCache<string, Shape>({ max: KEPT_SHAPES });
-  return ({ conditions }, part) => {
+  return ({ conditions, operation: { inOnePiece = false } }, part) => {
     const mask = decisive.map((name) => (conditions[name] === true ? 1 : 0)).join('');
-    const memo = part ? `${mask} ${part.typename} ${part.subselection}` : mask;
+    const memo = part ? `${mask} ${part.typename} ${part.deferral.id}` : `${mask}${inOnePiece ? ' whole' : ''}`;
     let shape = shapes.get(memo);
     if (!shape) {
-      const inPlan = toPlanKeys(document);
-      const operation = getOperationAST(inPlan, operationName)!;
+      const document = inPlan();
+      const operation = getOperationAST(document, operationName)!;
       const type = part ? schema.getType(part.typename)! : schema.getRootType(operation.operation)!;
-      const sets = [part ? selectionOf(part.subselection) : operation.selectionSet];
-      shapes.set(memo, (shape = compileShape({ schema, type, sets, selected: { fragments: fragmentsOf(inPlan), conditions } })));
+      const sets = [part ? part.deferral.set : operation.selectionSet];
+      shapes.set(
+        memo,
+        (shape = compileShape({ schema, type, sets, selected: { fragments: fragmentsOf(document), conditions, inOnePiece } })),
+      );
     }
     return shape;
   };
-}
-
-function selectionOf(text: string): SelectionSetNode {
-  return (parse(text, { noLocation: true }).definitions[0] as OperationDefinitionNode).selectionSet;
 }

@@ -15,18 +15,15 @@ export interface Run {
   readonly conditions: Readonly<Record<string, unknown>>;
   readonly root: Data;
   readonly errors: GraphQLError[];
+  /** Root fields that are missing because of an error that may be told at another one. */
+  readonly lost: string[];
   /** What the plan leaves for after the first answer. */
   readonly deferred: DeferredPart[];
-  /** Of a plan with deferred parts: what the first answer holds, as a selection. */
-  initial?: string | undefined;
 }
 
 export interface DeferredPart {
-  label: string | undefined;
-  /** Response names and `... on Type`; lists are entered without a word. */
-  path: readonly string[];
-  /** Nothing when it only groups what is deferred further. */
-  subselection: string | undefined;
+  /** Of the deferral that it fetches for. */
+  id: string;
   work: Step | undefined;
 }
 

@@ -1,12 +1,12 @@
 import { Kind, visit, type DirectiveNode, type DocumentNode, type FieldNode } from 'graphql';
 
-const CONDITIONS = ['skip', 'include'];
+const CONDITIONS = ['skip', 'include', 'defer'];
 const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
 /**
  * The operation without what `@skip` and `@include` leave out whoever asks, and with something in every object that is there anyway. Of
  * `{ notes @include(if: $all) { text @include(if: $texts) } }` a plan would forget the notes when both conditions meet, and the client gets
- * null for things that exist and only have no fields.
+ * null for things that exist and only have no fields. So it would where everything of an object is deferred.
  */
 export function settleConditions(document: DocumentNode): DocumentNode {
   const leaveOut = (node: Conditional) => (node.directives?.some(isNever) ? null : undefined);

@@ -9,10 +9,20 @@ import { applyRules, readRules } from '../rules.ts';
 import { testSubgraphs } from '../test-subgraphs.ts';
 import type { Sharing } from './share-operations.ts';
 
-/** An engine with rules; `asked` holds what the people were asked for since the last look. */
-function openShared(sharing: Sharing) {
+/** An engine with rules; `asked` holds what the people were asked for since the last look. Their queries are held up until `released`. */
+function openShared(sharing: Sharing, released: Promise<unknown> = Promise.resolve()) {
   const { people, boards, notes, all } = testSubgraphs();
-  const transports: Record<string, SubgraphTransport> = { people, boards, notes };
+  const arrived = Promise.withResolvers<void>();
+  const held: SubgraphTransport = {
+    subscribe: (request) => people.subscribe(request),
+    async execute(request) {
+      const answer = await people.execute(request);
+      arrived.resolve();
+      if (!request.query.startsWith('mutation')) await released;
+      return answer;
+    },
+  };
+  const transports: Record<string, SubgraphTransport> = { people: held, boards, notes };
   const supergraphSdl = composeSupergraph(all.map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
   const core = openEngine({ supergraphSdl, transports, log: createLog('test') });
   const engine = applyRules(core, readRules(supergraphSdl, core.schema), sharing);
@@ -22,7 +32,7 @@ function openShared(sharing: Sharing) {
     return (await engine.execute({ source, document: parse(source), ...common })) as ExecutionResult;
   };
   const asked = (): string[] => people.asked.splice(0).map(({ query }) => query);
-  return { ask, asked };
+  return { ask, asked, arrived: arrived.promise };
 }
 
 const NAME = '{ person(id: "p1") { name } }';
@@ -59,15 +69,33 @@ test('nothing is shared between viewers', async () => {
   expect(asked()).toHaveLength(4);
 });
 
-test('mutations are never shared, and what began before one is not joined after it', async () => {
+const MUTATION = 'mutation { rename(id: "p1", name: "Eve") { name } }';
+const AUTHOR = '{ note(id: "n1") { author { name } } }';
+
+test('mutations are never shared', async () => {
   const { ask, asked } = openShared({ entities: true });
-  const mutation = 'mutation { rename(id: "p1", name: "Eve") { name } }';
 
-  const before = ask(NAME);
-  await Promise.all([1, 2, 3].map(() => ask(mutation)));
-  await Promise.all([before, ask(NAME)]);
+  await Promise.all([1, 2, 3].map(() => ask(MUTATION)));
 
-  const queries = asked();
-  expect(queries.filter((query) => query.startsWith('mutation'))).toHaveLength(3);
-  expect(queries.filter((query) => !query.startsWith('mutation'))).toHaveLength(2);
+  expect(asked()).toHaveLength(3);
+});
+
+test.each<[string, Sharing, string]>([
+  ['an operation', { ...NOTHING, operations: true }, NAME],
+  ['a fetch', { ...NOTHING, fetches: true }, NAME],
+  ['an entity', { ...NOTHING, entities: true }, AUTHOR],
+])('%s that is under way is joined, but not after a mutation that began later', async (_case, sharing, query) => {
+  const release = Promise.withResolvers<void>();
+  const { ask, asked, arrived } = openShared(sharing, release.promise);
+
+  const before = [ask(query), ask(query)];
+  await arrived;
+  await ask(MUTATION);
+  const after = ask(query);
+  // Whoever would join has done so once every step that needs no answer is over.
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  release.resolve();
+  await Promise.all([...before, after]);
+
+  expect(asked().filter((each) => !each.startsWith('mutation'))).toHaveLength(2);
 });

@@ -45,9 +45,10 @@ export type Envelope = Pick<Operation, 'identity' | 'correlationId' | 'deadline'
 /** The operation that is meant, by the same rules on every way in. Throws NotValid, or a Problem, when it may not run. */
 export function admitAsked(
   operations: Operations,
-  { query: source, operationName, variables, extensions }: Asked,
+  { query: source, operationName: named, variables, extensions }: Asked,
   { readsSchema, ...envelope }: Envelope,
 ): Admitted {
+  const operationName = named || undefined;
   const { document, errors } = operations.read(source);
   if (errors) throw new NotValid(errors);
   const { operation: kind } = operations.admit({ document, operationName, variables, viewer: envelope.identity.viewer, readsSchema });
@@ -56,7 +57,7 @@ export function admitAsked(
     operation: {
       source,
       document,
-      operationName: operationName ?? undefined,
+      operationName,
       variables: variables ?? undefined,
       ...envelope,
       wantsCost: envelope.wantsCost || asksForCost(extensions),

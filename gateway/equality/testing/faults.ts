@@ -62,7 +62,7 @@ const changed = (answer: Answer, change: (value: unknown) => unknown): unknown =
 });
 
 /** Mulberry32. */
-function createRandom(seed: number): Random {
+export function createRandom(seed: number): Random {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
