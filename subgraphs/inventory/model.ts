@@ -159,6 +159,7 @@ const alertSchema = new Schema(
 );
 
 alertSchema.index({ vendorId: 1, _id: 1 }); // Query.stockAlerts
+alertSchema.index({ stockItemId: 1, _id: -1 }); // recordAlert: the latest of an item
 alertSchema.index({ stockItemId: 1 }, { unique: true, partialFilterExpression: { state: 'OPEN' } }); // raising it again
 
 export type Warehouse = InferRawDocTypeFromSchema<typeof warehouseSchema>;
