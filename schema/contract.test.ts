@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { COMMON_CODES } from '../shared/errors.ts';
 import { operationsPermissions, operationsTypeDefs } from '../shared/operations.ts';
 import { completeTypeDefs } from '../shared/schema.ts';
+import { isAuthorizedPerEvent } from '../shared/streams.ts';
 import { composeSupergraph } from './compose.ts';
 import { rootFieldsGuardedOtherwise, rootFieldsOfNobody } from './rules/audience.ts';
 import { readRefusals } from './rules/codes.ts';
@@ -74,6 +75,12 @@ const twice = (names: readonly string[]): string[] => names.filter((name, index)
 describe.each(FOLDERS)('%s', (name) => {
   test('has the same names as every other subgraph', () => {
     expect(missingNames(join(ROOT, 'subgraphs', name))).toEqual([]);
+  });
+
+  test('asks for rights at each event of each of its streams', async () => {
+    const streams = Object.entries<{ subscribe: object }>((await houseOf(name)).subgraph.resolvers['Subscription'] ?? {});
+
+    expect(streams.filter(([, { subscribe }]) => !isAuthorizedPerEvent(subscribe)).map(([field]) => field)).toEqual([]);
   });
 
   test('is called like its folder', async () => {

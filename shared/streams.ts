@@ -14,7 +14,7 @@ type Source<T> = AsyncIterableIterator<T> & Partial<Positioned>;
  * Only the entries that `keep` lets through; what it throws ends the stream. Unlike a generator it can be ended at once, while it waits for the
  * next one.
  */
-export function filtered<T>(source: Source<T>, keep: (entry: T) => boolean | Promise<boolean>): AsyncIterableIterator<T> & Positioned {
+function filtered<T>(source: Source<T>, keep: (entry: T) => boolean | Promise<boolean>): AsyncIterableIterator<T> & Positioned {
   return {
     [Symbol.asyncIterator]() {
       return this;

@@ -21,11 +21,14 @@ const low = {
   timestamp,
 };
 
-/** Available stock in this warehouse fell to the threshold or below it: said once for each crossing. */
+/** Available stock in this warehouse fell to the threshold or below it, or to nothing; or the threshold was set above it. Said once for each time. */
 export const lowStockReached = defineEvent('Inventory.LowStockReached', z.object(low));
 
-/** Somebody at the vendor must see to it that goods come in. */
-export const lowStockAlert = defineWork('inventory-alerts', z.object({ stockItemId: z.string(), ...low }));
+/** Somebody at the vendor must see to it that goods come in. `wasLow`: it had been low before, and fell further. */
+export const lowStockAlert = defineWork(
+  'inventory-alerts',
+  z.object({ stockItemId: z.string(), wasLow: z.boolean().default(false), ...low }),
+);
 
 /** Something that had run out, in every warehouse, can be bought again. */
 export const productBackInStock = defineEvent(

@@ -13,7 +13,8 @@ afterAll(() => closeSoundly(shop));
 const saidOf = async (type: string, variantId: string): Promise<Data[]> =>
   (await shop.app.said(type)).map(({ data }) => data).filter((data: Data) => data.variantId === variantId);
 const set = (variantId: string, onHand: number, expectedVersion: number) => shop.run('setStock', { variantId, onHand, expectedVersion });
-const watch = (variantId: string, threshold: number) => shop.run('setLowStockThreshold', { variantId, threshold, expectedVersion: 1 });
+const watch = (variantId: string, threshold: number, expectedVersion = 1) =>
+  shop.run('setLowStockThreshold', { variantId, threshold, expectedVersion });
 
 describe('Inventory.Updated', () => {
   test('tells what is available in the warehouse whenever that changes, and only then', async () => {
@@ -92,20 +93,30 @@ describe('Inventory.LowStockReached', () => {
     expect(await saidOf('Inventory.LowStockReached', cup)).toMatchObject([{ available: 3 }, { available: 0 }]);
   });
 
-  test('is not said when only the threshold changes', async () => {
-    const cup = await shop.stocked(2);
+  test('is said once when the threshold is set above what is there, and not again while it falls further', async () => {
+    const cup = await shop.stocked(3);
 
     await watch(cup, 5);
+    await watch(cup, 6, 2);
     await shop.reserve(shop.reference(), { [cup]: 1 });
 
-    expect(await saidOf('Inventory.LowStockReached', cup)).toEqual([]);
-    expect(await saidOf('inventory-alerts', cup)).toEqual([]);
+    expect(await saidOf('Inventory.LowStockReached', cup)).toMatchObject([{ available: 3, threshold: 5 }]);
+  });
+
+  test('is said when the last piece goes, with a threshold or without', async () => {
+    const [cup, bowl] = [await shop.stocked(3), await shop.stocked(3)];
+    await watch(cup, 2);
+
+    for (const each of [cup, bowl]) for (let piece = 0; piece < 3; piece += 1) await shop.reserve(shop.reference(), { [each]: 1 });
+
+    expect(await saidOf('Inventory.LowStockReached', cup)).toMatchObject([{ available: 2 }, { available: 0 }]);
+    expect(await saidOf('Inventory.LowStockReached', bowl)).toMatchObject([{ available: 0, threshold: 0 }]);
   });
 });
 
 describe('stock alerts', () => {
   const LIST = `query ($where: StockAlertWhere) { stockAlerts(first: 50, where: $where) { totalCount nodes { id state available threshold timesRaised
-    variant { id } warehouse { name } stockItem { id available } raisedAt lastRaisedAt } } }`;
+    variant { id } warehouse { name } stockItem { id available } raisedAt lastRaisedAt acknowledgedAt acknowledgedBy { id } } } }`;
   const alertsOf = async (variantId: string, as = ann): Promise<Data[]> =>
     (await shop.app.ask(LIST, { where: { variantId: { eq: variantId } } }, { as })).data.stockAlerts.nodes;
   const acknowledge = (id: string, as?: typeof ann) => shop.run('acknowledgeStockAlert', { id }, as);
@@ -153,6 +164,45 @@ describe('stock alerts', () => {
     await set(cup, 1, 4);
     await shop.app.settled();
     expect((await alertsOf(cup)).map(({ state }) => state)).toEqual(['OPEN', 'ACKNOWLEDGED']);
+  });
+
+  test('are raised when the threshold is set to what is there, and show today’s figure while they are open', async () => {
+    const cup = await shop.stocked(4);
+    await watch(cup, 4);
+    await shop.app.settled();
+    expect(await alertsOf(cup)).toMatchObject([{ state: 'OPEN', available: 4, threshold: 4, timesRaised: 1 }]);
+
+    await shop.reserve(shop.reference(), { [cup]: 3 });
+    expect(await alertsOf(cup)).toMatchObject([{ state: 'OPEN', available: 1 }]);
+    await shop.reserve(shop.reference(), { [cup]: 1 });
+    await shop.app.settled();
+    expect(await alertsOf(cup)).toMatchObject([{ state: 'OPEN', available: 0, timesRaised: 3 }]);
+  });
+
+  test('that were seen are opened again when the last piece goes, and not before', async () => {
+    const cup = await shop.stocked(10);
+    await watch(cup, 4);
+    await shop.reserve(shop.reference(), { [cup]: 7 });
+    await shop.app.settled();
+    const [{ id }] = (await alertsOf(cup)) as [Data];
+    await acknowledge(id);
+
+    await shop.reserve(shop.reference(), { [cup]: 1 });
+    await shop.app.settled();
+    expect(await alertsOf(cup)).toMatchObject([{ id, state: 'ACKNOWLEDGED', available: 3 }]);
+    await shop.reserve(shop.reference(), { [cup]: 2 });
+    await shop.app.settled();
+
+    expect(await alertsOf(cup)).toMatchObject([{ id, state: 'OPEN', available: 0, acknowledgedAt: null, acknowledgedBy: null }]);
+  });
+
+  test('are raised at nothing also for what has no threshold', async () => {
+    const cup = await shop.stocked(2);
+
+    await set(cup, 0, 1);
+    await shop.app.settled();
+
+    expect(await alertsOf(cup)).toMatchObject([{ state: 'OPEN', available: 0, threshold: 0 }]);
   });
 
   test('are seen by members and admins, and acknowledged by members with the permission STOCK', async () => {

@@ -165,6 +165,7 @@ const alertSchema = new Schema(
 );
 
 alertSchema.index({ vendorId: 1, _id: 1 }); // Query.stockAlerts
+alertSchema.index({ stockItemId: 1, _id: -1 }); // recordAlert: the latest of an item
 alertSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // raising it again
 retain(alertSchema, { after: 'acknowledgedAt', seconds: 180 * 24 * 3_600, rest: 'an open one waits for somebody to see it' });
 

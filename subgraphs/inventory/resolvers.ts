@@ -1,6 +1,6 @@
 import type { ListArguments } from '../../shared/connections.ts';
 import { mutation } from '../../shared/mutation.ts';
-import { AcknowledgeStockAlert, acknowledgeStockAlert } from './actions/alerts.ts';
+import { AcknowledgeStockAlert, acknowledgeStockAlert, availableOfAlert } from './actions/alerts.ts';
 import {
   availableOf,
   ifSeen,
@@ -114,6 +114,7 @@ export const resolvers = {
   StockAlert: {
     __resolveReference: ({ id }: { id: string }, ctx: Ctx) => ifSeen(ctx, ctx.loaders.stockAlert.load(id)),
     id: (alert: StockAlert) => alert._id,
+    available: (alert: StockAlert, _args: unknown, ctx: Ctx) => availableOfAlert(ctx, alert),
     stockItem: ({ stockItemId }: StockAlert, _args: unknown, { loaders }: Ctx) => loaders.stockItem.load(stockItemId),
     variant: ({ variantId }: StockAlert) => ({ id: variantId }),
     warehouse: ({ warehouseId }: StockAlert, _args: unknown, { loaders }: Ctx) => loaders.warehouse.load(warehouseId),

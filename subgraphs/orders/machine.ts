@@ -47,7 +47,7 @@ export const sourcesOf = (to: VendorOrderStatus, mover: Mover): VendorOrderStatu
 /** Nothing follows it. */
 export const isFinal = (status: VendorOrderStatus): boolean => FINAL_STATUSES.includes(status);
 
-export const FINAL_STATUSES: VendorOrderStatus[] = ['DELIVERED', 'CANCELLED'];
+const FINAL_STATUSES: VendorOrderStatus[] = ['DELIVERED', 'CANCELLED'];
 
 const PROGRESS: VendorOrderStatus[] = ['PENDING', 'CONFIRMED', 'PROCESSING', 'SHIPPED', 'DELIVERED'];
 

@@ -120,13 +120,28 @@ async function tell(ctx: Ctx, all: Moved[], now: Date): Promise<void> {
   for (const { before, after } of changed) {
     const { productId, variantId, vendorId, warehouseId: warehouse, available } = after;
     ctx.publish(inventoryUpdated({ productId, variantId, vendorId, quantity: available, warehouse, timestamp }));
-    if (before.isLow || !after.isLow) continue;
-    const low = { productId, variantId, vendorId, available, threshold: after.lowStockThreshold!, warehouse, timestamp };
-    ctx.publish(lowStockReached(low), lowStockAlert({ stockItemId: after._id, ...low }));
+    const isFall = available < before.available;
+    if (isFall && (after.isLow || available === 0)) tellLow(ctx, after, before.isLow);
   }
   for (const { productId, variantId, vendorId } of await backInStock(ctx, changed)) {
     ctx.publish(productBackInStock({ productId, variantId, vendorId, timestamp }));
   }
+}
+
+/** Says that an item is low, or has run out. What only falls further concerns its alert, but is no news to others. */
+export function tellLow(ctx: Ctx, item: StockItem, wasLow: boolean): void {
+  const { productId, variantId, vendorId, warehouseId: warehouse, available, lowStockThreshold } = item;
+  const low = {
+    productId,
+    variantId,
+    vendorId,
+    available,
+    threshold: lowStockThreshold ?? 0,
+    warehouse,
+    timestamp: ctx.now().toISOString(),
+  };
+  if (!wasLow || available === 0) ctx.publish(lowStockReached(low));
+  ctx.publish(lowStockAlert({ stockItemId: item._id, wasLow, ...low }));
 }
 
 /** Variants that had run out in every place and have not any more. One that was never stocked before has not run out. */

@@ -5,7 +5,7 @@ import { idempotencyKey, list, text } from '../../../shared/input.ts';
 import { userError } from '../../../shared/mutation.ts';
 import type { Ctx } from '../loaders.ts';
 import type { StockItem } from '../model.ts';
-import { isLow, move, type Move } from './move.ts';
+import { isLow, move, tellLow, type Move } from './move.ts';
 import { closedProblem, findSlots, isNew, MOST_PIECES, openItems, required, type Slot } from './slots.ts';
 
 const id = text({ min: 1, max: 100 });
@@ -120,7 +120,7 @@ export async function transferStock(ctx: Ctx, { variantId, quantity, reason: why
 
 export const SetLowStockThreshold = z.object({ ...place, threshold: pieces.nullish(), expectedVersion: version });
 
-/** Says when alerts are raised. The threshold alone raises none: only stock that falls does. */
+/** Says when alerts are raised: at once, when there is less already. */
 export async function setLowStockThreshold(
   ctx: Ctx,
   { threshold = null, expectedVersion, ...where }: z.infer<typeof SetLowStockThreshold>,
@@ -133,6 +133,7 @@ export async function setLowStockThreshold(
     { returnDocument: 'after' },
   ).lean();
   if (!stockItem) throw stale(item, ['input', 'expectedVersion']);
+  if (stockItem.isLow && !item.isLow && !stockItem.isDiscontinued) tellLow(ctx, stockItem, false);
   return { stockItem };
 }
 
