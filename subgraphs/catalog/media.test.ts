@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
+import { wholeFile } from '../../shared/testing/whole-file.ts';
 import { findVariants } from './contract.ts';
 import { aProduct, ann, ben, codesOf, dora, openMarket, PRODUCT, published, topCodes, type Market } from './testing.ts';
 
@@ -249,13 +250,13 @@ test('files that nobody uses go after a day, the others stay', async () => {
   const { key } = await models.Upload.findById(forgotten.id).lean();
 
   await market.app.runJob('remove-unused-uploads');
-  expect(await ports.uploads.read(key)).toEqual(PNG);
+  expect(await wholeFile(ports.uploads, key)).toEqual(PNG);
   market.app.clock.advance(25 * 3_600_000);
   await market.app.runJob('remove-unused-uploads');
   await market.app.runJob('remove-unused-uploads');
   market.app.clock.advance(-25 * 3_600_000);
 
-  expect(await ports.uploads.read(key)).toBeUndefined();
+  expect(await wholeFile(ports.uploads, key)).toBeUndefined();
   expect((await fetch(used.media[0].url)).status).toBe(200);
   expect(codesOf(await market.change('addMedia', { productId: used.id, uploadId: forgotten.id }, MEDIA))).toEqual(['NOT_FOUND']);
 });
