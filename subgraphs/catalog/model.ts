@@ -155,6 +155,9 @@ const importSchema = new Schema(
     key: { type: String, required: true },
     errorPolicy: { type: String, required: true },
     state: { type: String, enum: JOB_STATES, required: true, default: 'QUEUED' },
+    /** Parts that were laid aside, and the one that is due; `total` is set when the file is read to its end. */
+    parts: { type: Number, required: true, default: 0 },
+    next: { type: Number, required: true, default: 1 },
     total: { type: Number, default: null },
     processed: { type: Number, required: true, default: 0 },
     created: { type: Number, required: true, default: 0 },
@@ -166,9 +169,16 @@ const importSchema = new Schema(
   },
   { timestamps: true, versionKey: false, suppressReservedKeysWarning: true },
 );
-importSchema.index({ vendorId: 1, _id: -1 }); // Query.productImports
+importSchema.index({ vendorId: 1, state: 1, _id: 1 }); // the vendor's next import
+importSchema.index({ state: 1, updatedAt: 1 }); // the job end-stalled-jobs
 
-/** The rows of an import, parted so that each part is one transaction. Gone when it is done. */
+/** Which import of a vendor runs; gone when it has ended. */
+const turnSchema = new Schema(
+  { _id: { type: String }, importId: { type: String, required: true }, asked: { type: Number, required: true, default: 1 } },
+  { versionKey: false },
+);
+
+/** The rows of an import, parted so that each part is one transaction. Gone when it is imported. */
 const importPartSchema = new Schema(
   { _id: { type: String }, importId: { type: String, required: true }, rows: { type: [Schema.Types.Mixed], required: true } },
   { versionKey: false },
@@ -189,10 +199,13 @@ const exportSchema = new Schema(
     processed: { type: Number, required: true, default: 0 },
     parts: { type: Number, required: true, default: 0 },
     key: text,
+    /** Why it could not be done. */
+    failure: text,
     finishedAt: time,
   },
   { timestamps: true, versionKey: false },
 );
+exportSchema.index({ state: 1, updatedAt: 1 }); // the job end-stalled-jobs
 
 const exportPartSchema = new Schema(
   { _id: { type: String }, exportId: { type: String, required: true }, text: { type: String, default: '' } },
@@ -230,6 +243,7 @@ export const models = (db: Connection) => ({
   VendorState: db.model('VendorState', vendorSchema),
   Upload: db.model('Upload', uploadSchema),
   ProductImport: db.model('ProductImport', importSchema),
+  ImportTurn: db.model('ImportTurn', turnSchema),
   ImportPart: db.model('ImportPart', importPartSchema),
   ProductExport: db.model('ProductExport', exportSchema),
   ExportPart: db.model('ExportPart', exportPartSchema),

@@ -1,3 +1,4 @@
+import { isProblem } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import { seesPrivate } from '../visibility.ts';
 
@@ -10,3 +11,11 @@ export async function findJob<T extends { vendorId: string }>(
   const found = await loader.load(id);
   return found && (await seesPrivate(ctx, found.vendorId)) ? found : null;
 }
+
+/** Why a job was given up, for its owner. What is no refusal is our fault, and nobody is told more of it than that. */
+export const failureOf = (error: unknown): { code: string; message: string } => ({
+  code: 'JOB_FAILED',
+  message: isProblem(error)
+    ? error.message
+    : 'Something went wrong on our side, and the rest was not done. It was noted down; try again later.',
+});
