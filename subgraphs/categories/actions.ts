@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { notFound, Problem } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
-import { slug, text, webAddress } from '../../shared/input.ts';
+import { slug, text } from '../../shared/input.ts';
+import { pictureAddress } from '../../shared/public-address.ts';
 import { firstFree, slugsOf } from '../../shared/slugs.ts';
 import { isDuplicateKey } from '../../shared/store.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
@@ -11,7 +12,7 @@ import type { Category } from './model.ts';
 
 const name = text({ min: 1, max: 100 });
 const description = text({ max: 1_000 }).nullish();
-const image = webAddress().nullish();
+const image = pictureAddress().nullish();
 const order = z.int().min(0).max(1_000_000).optional();
 
 export const CreateCategory = z.object({ name, slug: slug().optional(), description, image, parentId: z.string().nullish(), order });

@@ -61,6 +61,8 @@ describe('createCategory', () => {
     ['a lone surrogate', { name: 'a\uD800' }, ['input', 'name']],
     ['a slug with capitals', { name: 'Tea', slug: 'Tea' }, ['input', 'slug']],
     ['a negative order', { name: 'Tea', order: -1 }, ['input', 'order']],
+    ['a picture of this machine', { name: 'Tea', image: 'http://127.1/x.png' }, ['input', 'image']],
+    ['a picture with a password', { name: 'Tea', image: 'https://a:b@example.com/x.png' }, ['input', 'image']],
   ])('refuses %s', async (_case, input, path) => {
     expect(await run(create, input)).toEqual({ category: null, userErrors: [{ code: 'INVALID', path }] });
   });
