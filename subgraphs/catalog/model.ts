@@ -130,6 +130,7 @@ const uploadSchema = new Schema(
     purpose: { type: String, enum: ['MEDIA', 'IMPORT'], required: true },
     key: { type: String, required: true },
     contentType: { type: String, required: true },
+    size: { type: Number, required: true, default: 0 },
     expiresAt: { type: Date, required: true },
     /** The product or import that took it; what was looked at then does not change any more. */
     usedBy: text,
@@ -139,6 +140,20 @@ const uploadSchema = new Schema(
 
 uploadSchema.index({ usedBy: 1, expiresAt: 1 }); // the job remove-unused-uploads
 uploadSchema.index({ key: 1 }); // CSV column media
+uploadSchema.index({ vendorId: 1, usedBy: 1 }); // what a vendor has drawn and not used
+uploadSchema.index({ purpose: 1, expiresAt: 1 }); // the job remove-unused-uploads, files of imports
+
+/** What a vendor has drawn in a day: one row, so that two who draw at the same moment do not both take the last. */
+const drawnSchema = new Schema(
+  {
+    _id: { type: String },
+    files: { type: Number, required: true, default: 0 },
+    bytes: { type: Number, required: true, default: 0 },
+    endsAt: { type: Date, required: true },
+  },
+  { versionKey: false },
+);
+drawnSchema.index({ endsAt: 1 }, { expireAfterSeconds: 0 });
 
 const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED'] as const;
 
@@ -242,6 +257,7 @@ export const models = (db: Connection) => ({
   Attribute: db.model('Attribute', attributeSchema),
   VendorState: db.model('VendorState', vendorSchema),
   Upload: db.model('Upload', uploadSchema),
+  UploadsDrawn: db.model('UploadsDrawn', drawnSchema),
   ProductImport: db.model('ProductImport', importSchema),
   ImportTurn: db.model('ImportTurn', turnSchema),
   ImportPart: db.model('ImportPart', importPartSchema),
