@@ -15,7 +15,17 @@ import { availableActions } from './actions/publication.ts';
 import { CreateMediaUpload, createMediaUpload, CreateProductImportUpload, createProductImportUpload } from './actions/uploads.ts';
 import { optionsOf, textOf, type CheckedValue } from './actions/values.ts';
 import * as variants from './actions/variants.ts';
-import { findBySlug, findProduct, findVariant, isPublic, isReleased, nameOf, variantsOf, type VariantOfProduct } from './visibility.ts';
+import {
+  categoriesOf,
+  findBySlug,
+  findProduct,
+  findVariant,
+  isPublic,
+  isReleased,
+  nameOf,
+  variantsOf,
+  type VariantOfProduct,
+} from './visibility.ts';
 import type { Ctx } from './loaders.ts';
 import type { Attribute, Media, Product, ProductExport, ProductImport } from './model.ts';
 
@@ -88,7 +98,7 @@ export const resolvers = {
     __resolveReference: ({ id }: Id, ctx: Ctx) => findProduct(ctx, id),
     id: (product: Product) => product._id,
     vendor: ({ vendorId }: Product) => ({ id: vendorId }),
-    categories: ({ categoryIds }: Product) => categoryIds.map((id) => ({ id })),
+    categories: (product: Product, _args: unknown, ctx: Ctx) => categoriesOf(ctx, product),
     variantAxes: ({ axisIds }: Product, _args: unknown, { loaders }: Ctx) => loaders.attribute.loadMany(axisIds),
     variants: (product: Product, { includeArchived }: { includeArchived?: boolean | null }) =>
       variantsOf(product).filter(({ archivedAt }) => includeArchived || !archivedAt),

@@ -53,6 +53,23 @@ test('everyone may be told the same about a product until its time is over, and 
   expect(await seconds(ends.id, 'Product')).toBe(0);
 });
 
+test('a product names no category that is gone, and all of them while nobody can say', async () => {
+  await using other = await openMarket();
+  const { id } = await published(other, { categoryIds: ['cat_food', 'cat_shoes'] });
+  const named = async (): Promise<string[]> => {
+    const { data } = await other.app.ask('query ($id: ID!) { product(id: $id) { categories { id } } }', { id }, { as: null });
+    return data.product.categories.map((category: { id: string }) => category.id);
+  };
+
+  other.gone.add('*');
+  const unknown = await named();
+  other.gone.clear();
+  other.gone.add('cat_food');
+
+  expect(unknown).toEqual(['cat_food', 'cat_shoes']);
+  expect(await named()).toEqual(['cat_shoes']);
+});
+
 const ACTIONS = 'product { state availableActions variants { id } }';
 
 test('nothing is offered that is refused: a product without variants cannot be published', async () => {
