@@ -108,6 +108,20 @@ describe('a row of an import', () => {
     expect(await productBySlug('short')).toBeNull();
   });
 
+  test('that is too short leaves the rest of its product when what is right shall be taken', async () => {
+    const file = 'slug,name,sku,price\nrest,Rest,RE-1,1.00\nrest,,RE-2\nlost,Lost,LO-9\nlost,,LO-8,1.00\n';
+
+    const done = await importFile(market, file, { errorPolicy: 'IGNORE_FAILED' });
+
+    expect(done).toMatchObject({ created: 1, failed: 3 });
+    expect(told(done)).toEqual([
+      [3, null, 'INVALID'],
+      [4, null, 'INVALID'],
+      [5, 'name', 'INVALID'],
+    ]);
+    expect((await productBySlug('rest')).variants.map(({ sku }: Data) => sku)).toEqual(['RE-1']);
+  });
+
   test('cannot archive the last variant of a product that is published, whatever the policy', async () => {
     await published(market, { slug: 'last-one', variants: [{ sku: 'LO-1', price: zmw('1.00') }] });
     const file = (name: string): string => `slug,name,sku,variant_state\nlast-one,${name},LO-1,ARCHIVED\n`;
@@ -230,6 +244,31 @@ describe('a job that is given up', () => {
       errors: [{ code: 'JOB_FAILED', message: 'It stood still for a day and was ended.' }],
     });
   });
+});
+
+test('a job stops when whoever started it may not edit products any more', async () => {
+  await using other = await openMarket();
+  const { models } = other.app.context();
+  await models.ProductImport.create([
+    { _id: 'imp_1', vendorId: 'ven_a', startedBy: 'usr_ann', key: 'x', errorPolicy: 'IGNORE_FAILED', state: 'RUNNING', parts: 1, total: 1 },
+  ]);
+  const cells = { slug: 'late', name: 'Late', sku: 'LATE', price: '1.00' };
+  await models.ImportPart.create([{ _id: 'imp_1 1', importId: 'imp_1', rows: [{ number: 2, cells, fault: null }] }]);
+  await models.ProductExport.create([{ _id: 'exp_1', vendorId: 'ven_a', startedBy: 'usr_ann', productStates: ['DRAFT'], columns: [] }]);
+  other.left.add('usr_ann');
+
+  await deliverLast(other, importWork.type, { importId: 'imp_1', part: 1 });
+  await deliverLast(other, exportWork.type, { exportId: 'exp_1', part: 0 });
+
+  const { data } = await other.app.ask(
+    '{ productImport(id: "imp_1") { state errors { message } } productExport(id: "exp_1") { state failure } }',
+    {},
+    { as: admin },
+  );
+  const message = expect.stringMatching(/may not edit products of the vendor any more/);
+  expect(data.productImport).toEqual({ state: 'FAILED', errors: [{ message }] });
+  expect(data.productExport).toEqual({ state: 'FAILED', failure: message });
+  expect(await models.Product.countDocuments()).toBe(0);
 });
 
 test('reading a file goes on behind the rows that are laid aside, in transactions of some rows each', async () => {

@@ -40,6 +40,8 @@ export interface Market extends AsyncDisposable {
   app: TestApp;
   /** Vendors that are suspended as far as `vendors` answers. */
   suspended: Set<string>;
+  /** Users who are members of no vendor any more. */
+  left: Set<string>;
   /** Categories that `categories` does not know any more; `*` when it does not answer. */
   gone: Set<string>;
   /** Runs a mutation and gives its payload; throws when there is none. */
@@ -54,11 +56,14 @@ export async function openMarket(environment: Record<string, string> = {}): Prom
   const address = await files.listen({ port: 0, host: '127.0.0.1' });
   const suspended = new Set<string>();
   const gone = new Set<string>();
+  const left = new Set<string>();
   const app = await open(subgraph, {
     viewer: ann,
     environment: { UPLOADS_DIR: directory, UPLOADS_URL: `${address}/uploads`, ...environment },
     answers: [
-      answering(findMemberships, ({ userId }) => ({ memberships: MEMBERS[userId] ? [{ role: 'OWNER', ...MEMBERS[userId] }] : [] })),
+      answering(findMemberships, ({ userId }) => ({
+        memberships: MEMBERS[userId] && !left.has(userId) ? [{ role: 'OWNER', ...MEMBERS[userId] }] : [],
+      })),
       answering(findVendors, ({ ids }) => ({
         vendors: VENDORS.filter(({ id }) => ids.includes(id)).map((vendor) => ({
           ...vendor,
@@ -77,6 +82,7 @@ export async function openMarket(environment: Record<string, string> = {}): Prom
     app,
     suspended,
     gone,
+    left,
     async change(name, input, selection, as = ann) {
       const type = `${name[0]!.toUpperCase()}${name.slice(1)}Input`;
       const asked = await app.ask(

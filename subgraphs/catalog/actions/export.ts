@@ -5,7 +5,7 @@ import type { Ctx } from '../loaders.ts';
 import { PRODUCT_STATES, type ProductState } from '../machine.ts';
 import type { Attribute, Product, ProductExport } from '../model.ts';
 import { columnsFor, rowsOf, writeRows } from './csv.ts';
-import { failureOf } from './jobs.ts';
+import { failureOf, mayStillEdit, noLongerAllowed } from './jobs.ts';
 
 export const StartProductExport = z.object({
   vendorId: z.string(),
@@ -31,6 +31,7 @@ const MINUTES_15 = 15 * 60;
 export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: string; part: number }): Promise<void> {
   const running = await ctx.models.ProductExport.findById(exportId).lean<ProductExport>();
   if (!running || running.finishedAt || running.parts !== part) return;
+  if (!(await mayStillEdit(ctx, running))) return giveUpExport(ctx, { exportId }, noLongerAllowed());
   const filter = { vendorId: running.vendorId, deletedAt: null, state: { $in: running.productStates as ProductState[] } };
   const attributes = await ctx.models.Attribute.find({ vendorId: { $in: [null, running.vendorId] } })
     .sort({ code: 1 })

@@ -46,11 +46,13 @@ export async function importGroups(ctx: Ctx, running: ProductImport, rows: reado
   const problems: RowProblem[] = [];
   const made: Product[] = [];
   const edits: { before: Product; after: Product }[] = [];
-  let updated = 0;
+  let [updated, failed] = [0, 0];
   for (const [slug, group] of groups) {
     const before = table.products.get(slug);
     const taken = await takeAnyGroup(ctx, table, { before, group });
     problems.push(...taken.problems);
+    // A product that is not taken takes all its rows with it.
+    failed += taken.product ? new Set(taken.problems.map(({ row }) => row)).size : group.length;
     if (!taken.product) continue;
     if (!before) made.push(taken.product);
     else {
@@ -60,14 +62,7 @@ export async function importGroups(ctx: Ctx, running: ProductImport, rows: reado
   }
   await addDrafted(ctx, made);
   await writeEdits(ctx, edits, table.now);
-  return { created: made.length, updated, failed: failedRows(groups, problems, table.lenient), problems };
-}
-
-/** A strict import takes a product as a whole or not at all. */
-function failedRows(groups: readonly [string, TableRow[]][], problems: readonly RowProblem[], lenient: boolean): number {
-  const wrong = new Set(problems.map(({ row }) => row));
-  if (lenient) return wrong.size;
-  return groups.reduce((sum, [, group]) => sum + (group.some(({ number }) => wrong.has(number)) ? group.length : 0), 0);
+  return { created: made.length, updated, failed, problems: problems.toSorted((a, b) => a.row - b.row) };
 }
 
 async function lookUp(ctx: Ctx, { vendorId, errorPolicy }: ProductImport, rows: readonly TableRow[]): Promise<Table> {
@@ -119,7 +114,7 @@ async function takeAnyGroup(ctx: Ctx, table: Table, { before, group }: { before:
 function takeGroup(table: Table, before: Product | undefined, all: readonly TableRow[]): Taken {
   const problems = all.flatMap(({ number, fault }) => (fault ? [{ row: number, ...fault, code: 'INVALID' }] : []));
   const rows = all.filter(({ fault }) => !fault);
-  if (rows.length === 0 || all[0]!.fault) return { product: undefined, problems };
+  if (rows.length === 0 || (all[0]!.fault && !table.lenient)) return { product: undefined, problems };
   const attemptAt =
     (row: number, input: Record<string, unknown>): Attempt =>
     (check) => {

@@ -8,7 +8,7 @@ import type { ProductImport } from '../model.ts';
 import type { TableRow } from './csv-reading.ts';
 import { importGroups, type RowProblem } from './import-groups.ts';
 import { partId, stageRows } from './import-staging.ts';
-import { failureOf } from './jobs.ts';
+import { failureOf, mayStillEdit, noLongerAllowed } from './jobs.ts';
 import { ERROR_POLICIES } from './rows.ts';
 import { takeUpload } from './uploads.ts';
 
@@ -44,6 +44,9 @@ interface Turn {
  * transaction that begins with "this part is due", so that a crash goes on where it stopped and nothing is done twice.
  */
 export async function runImportPart(ctx: Ctx, turn: Turn): Promise<void> {
+  const started = await ctx.models.ProductImport.findOne({ _id: turn.importId, finishedAt: null }).lean<ProductImport>();
+  if (!started) return;
+  if (!(await mayStillEdit(ctx, started))) return ctx.transaction((inner: Ctx) => giveUpImport(inner, turn, noLongerAllowed()));
   if (turn.part > 0) return ctx.transaction((inner: Ctx) => takePart(inner, turn));
   const running = await ctx.transaction((inner: Ctx) => takeTurn(inner, turn.importId));
   if (!running) return;

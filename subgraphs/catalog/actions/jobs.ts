@@ -1,4 +1,5 @@
-import { isProblem } from '../../../shared/errors.ts';
+import { isProblem, Problem } from '../../../shared/errors.ts';
+import { findMemberships } from '../../vendors/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { seesPrivate } from '../visibility.ts';
 
@@ -19,3 +20,12 @@ export const failureOf = (error: unknown): { code: string; message: string } => 
     ? error.message
     : 'Something went wrong on our side, and the rest was not done. It was noted down; try again later.',
 });
+
+/** Asked before each part: whoever started a job may have lost the right to it since. */
+export async function mayStillEdit(ctx: Ctx, { startedBy, vendorId }: { startedBy: string; vendorId: string }): Promise<boolean> {
+  const { memberships } = await ctx.call(findMemberships, { userId: startedBy });
+  return memberships.some((membership) => membership.vendorId === vendorId && membership.permissions.includes('PRODUCTS'));
+}
+
+export const noLongerAllowed = (): Problem =>
+  new Problem('JOB_FAILED', 'Whoever started this may not edit products of the vendor any more, so the rest was not done.');
