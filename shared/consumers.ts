@@ -60,8 +60,11 @@ export function createConsumer(options: ConsumerOptions) {
   const inbox = inboxOf(db);
   const deadLetters = deadLettersOf(db);
 
+  const heardBy = ({ type, version }: Envelope): EventHandler[] =>
+    handlers.filter(({ event }) => event.type === type && event.version === version);
+
   async function apply(envelope: Envelope): Promise<void> {
-    const heard = handlers.filter(({ event }) => event.type === envelope.type && event.version === envelope.version);
+    const heard = heardBy(envelope);
     if (heard.length === 0) throw new Problem('UNKNOWN_EVENT', `Nobody here hears ${envelope.type} version ${envelope.version}.`);
     const ctx = options.contextFor(envelope);
     if (heard.every(({ repeatable }) => repeatable)) {
@@ -91,12 +94,18 @@ export function createConsumer(options: ConsumerOptions) {
     await deadLetters.updateOne({ _id: `${queue} ${envelope.id}` }, { $set: row }, { upsert: true });
   }
 
+  async function giveUp(envelope: Envelope, error: unknown): Promise<void> {
+    const ctx = options.contextFor(envelope);
+    for (const { giveUp: tell } of heardBy(envelope)) if (tell) await ctx.transaction((inner) => tell(inner, envelope.data, error));
+  }
+
   async function deliver(delivery: Delivery, attempt: number): Promise<void> {
     try {
       await apply(delivery.envelope);
     } catch (error) {
       if (!isFinalFailure(error) && attempt < ATTEMPTS) throw error;
       await keepAsDead(delivery, error, attempt);
+      await giveUp(delivery.envelope, error);
     }
     await redis.sadd(`${prefix}:acks:${delivery.from}`, `${queue} ${delivery.envelope.id}`);
   }

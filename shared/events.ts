@@ -75,14 +75,18 @@ export interface EventHandler<C extends AnyContext = AnyContext> {
   event: EventDefinition;
   repeatable: boolean;
   run(ctx: C, data: unknown, envelope: Envelope): Promise<unknown>;
+  /** Tells whoever waits for the effect that there will be none. */
+  giveUp: ((ctx: C, data: unknown, error: unknown) => Promise<unknown>) | undefined;
 }
 
-interface HandlerOptions {
+interface HandlerOptions<T, C extends AnyContext> {
   /**
    * True for an action that may run again without harm (it forgets what a cache holds, say): it runs without transaction and inbox, which
    * cost the store four commands for each event. Default false.
    */
   repeatable?: boolean;
+  /** Run in a transaction when a delivery became a dead letter, with the last error; it may run again. */
+  onGivenUp?: (ctx: C, data: T, error: unknown) => Promise<unknown>;
 }
 
 /**
@@ -92,12 +96,23 @@ interface HandlerOptions {
 export function on<T, C extends AnyContext>(
   event: EventDefinition<T>,
   action: (ctx: C, data: T, envelope: Envelope<T>) => Promise<unknown>,
-  { repeatable = false }: HandlerOptions = {},
+  { repeatable = false, onGivenUp }: HandlerOptions<T, C> = {},
 ): EventHandler<C> {
   return {
     kind: 'event',
     repeatable,
     event: event as unknown as EventDefinition,
     run: (ctx, data, envelope) => action(ctx, event.schema.parse(opened(event, data)), envelope as Envelope<T>),
+    giveUp: onGivenUp && ((ctx, data, error) => tellGivenUp(event, onGivenUp, { ctx, data, error })),
   };
+}
+
+/** What cannot even be read has nobody who could be told. */
+async function tellGivenUp<T, C extends AnyContext>(
+  event: EventDefinition<T>,
+  tell: (ctx: C, data: T, error: unknown) => Promise<unknown>,
+  { ctx, data, error }: { ctx: C; data: unknown; error: unknown },
+): Promise<void> {
+  const read = event.schema.safeParse(opened(event, data));
+  if (read.success) await tell(ctx, read.data, error);
 }

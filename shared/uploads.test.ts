@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fastify, type FastifyInstance } from 'fastify';
+import { wholeFile } from './testing/whole-file.ts';
 import { createUploads, uploadSettings, type Uploads, type UploadSettings, type UploadTicket } from './uploads.ts';
 import { serveUploads } from './uploads/serve.ts';
 
@@ -77,7 +78,7 @@ describe('a folder', () => {
       'content-security-policy': "default-src 'none'; sandbox",
       'cache-control': 'public, max-age=31536000, immutable',
     });
-    expect(await uploads.read(ticket.key)).toEqual(PNG);
+    expect(await wholeFile(uploads, ticket.key)).toEqual(PNG);
   });
 
   test('takes a file once: what was looked at cannot be exchanged', async () => {
@@ -87,7 +88,7 @@ describe('a folder', () => {
     const other = Buffer.concat([PNG.subarray(0, 8), Buffer.alloc(PNG.length - 8, 9)]);
 
     expect((await put(ticket, other)).status).toBe(409);
-    expect(await uploads.read(ticket.key)).toEqual(PNG);
+    expect(await wholeFile(uploads, ticket.key)).toEqual(PNG);
   });
 
   test('lets one of two senders win', async () => {
@@ -176,7 +177,7 @@ describe('a folder', () => {
     const { key } = await uploads.store(file, 'lst_2', Buffer.from('one'));
     await uploads.store(file, 'lst_2', Buffer.from('two'));
 
-    expect(String(await uploads.read(key))).toBe('two');
+    expect(String(await wholeFile(uploads, key))).toBe('two');
   });
 
   test.each([
@@ -196,7 +197,7 @@ describe('a folder', () => {
     await writeFile(join(directory, key), SVG);
 
     expect(await uploads.inspect(key)).toEqual({ state: 'REFUSED', reason: expect.any(String) });
-    expect(await uploads.read(key)).toBeUndefined();
+    expect(await wholeFile(uploads, key)).toBeUndefined();
   });
 
   test.each([

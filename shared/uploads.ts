@@ -64,8 +64,8 @@ export interface Uploads {
   prepare(file: NewFile): Promise<UploadTicket>;
   /** Looks at what was handed in: type, size and first bytes. */
   inspect(key: string): Promise<Inspected>;
-  /** The whole file; undefined when there is none. */
-  read(key: string): Promise<Buffer | undefined>;
+  /** The bytes of a file as they come, so that nobody holds all of it; undefined when there is none. */
+  stream(key: string): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Keeps a file made here. The same `name` replaces what it held, so that a repeated job leaves one file. */
   store(file: Omit<NewFile, 'size'>, name: string, body: Buffer): Promise<StoredFile>;
   publicUrl(key: string): string;
@@ -82,7 +82,7 @@ export interface FileStore {
   ): Promise<Pick<UploadTicket, 'url' | 'headers'>>;
   /** Content type and size, and the first bytes for sniffing. */
   head(key: string): Promise<{ contentType: string; size: number; start: Buffer } | undefined>;
-  read(key: string): Promise<Buffer | undefined>;
+  stream(key: string): Promise<AsyncIterable<Uint8Array> | undefined>;
   write(key: string, contentType: string, body: Buffer): Promise<void>;
   publicUrl(key: string): string;
   privateUrl(key: string, options: { expiresAt: Date; now: Date; fileName: string }): Promise<string>;
@@ -116,7 +116,7 @@ export function createUploads(settings: UploadSettings, { now = () => new Date()
       await store.remove(key);
       return { state: 'REFUSED', reason: 'The content is not of the type it was announced as.' };
     },
-    read: (key) => store.read(key),
+    stream: (key) => store.stream(key),
     async store({ folder, visibility, contentType }, name, body) {
       const key = keyOf(visibility, folder, name, typeOf(contentType));
       await store.write(key, contentType, body);

@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { wholeFile } from '../testing/whole-file.ts';
 import { createUploads, uploadSettings, type Uploads, type UploadTicket } from '../uploads.ts';
 
 const PNG = Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), Buffer.alloc(2_000, 7)]);
@@ -73,7 +74,7 @@ describe('a bucket', () => {
       state: 'STORED',
       file: { key: ticket.key, contentType: 'image/png', size: PNG.length },
     });
-    expect(await uploads.read(ticket.key)).toEqual(PNG);
+    expect(await wholeFile(uploads, ticket.key)).toEqual(PNG);
     expect(uploads.publicUrl(ticket.key)).toBe(`${bucket.url}/files/${ticket.key}`);
   });
 
@@ -128,11 +129,11 @@ describe('a bucket', () => {
         }),
       );
 
-    await expect(elsewhere({ S3_ENDPOINT: 'http://127.0.0.1:1' }).read('public/x/y.png')).rejects.toMatchObject({
+    await expect(elsewhere({ S3_ENDPOINT: 'http://127.0.0.1:1' }).stream('public/x/y.png')).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       retryable: true,
     });
-    await expect(elsewhere({}).read('public/x/y.png')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(elsewhere({}).stream('public/x/y.png')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 });
 

@@ -45,15 +45,19 @@ export function openBucket(settings: UploadSettings): FileStore {
   async function send({ method, key, headers = {}, body }: Call): Promise<Response> {
     const signer = new AwsV4Signer({ ...credentials, method, url: `${base}/${key}`, headers, ...(body && { body: bytesOf(body) }) });
     const signed = await signer.sign();
-    const patience = AbortSignal.timeout(body ? WRITE_TIMEOUT_MS : TIMEOUT_MS);
+    // Ends with the head of the answer: a large file may be read for minutes.
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), body ? WRITE_TIMEOUT_MS : TIMEOUT_MS);
     const answer = await fetch(signed.url, {
       method,
       headers: signed.headers,
       ...(body && { body: bytesOf(body) }),
-      signal: patience,
-    }).catch((error: unknown) => {
-      throw unavailable('file store', error);
-    });
+      signal: patience.signal,
+    })
+      .catch((error: unknown) => {
+        throw unavailable('file store', error);
+      })
+      .finally(() => clearTimeout(timer));
     if (!answer.ok && answer.status !== 404) throw unavailable('file store', new Error(`${method} was answered with ${answer.status}`));
     return answer;
   }
@@ -73,9 +77,11 @@ export function openBucket(settings: UploadSettings): FileStore {
       const start = size > 0 ? await send({ method: 'GET', key, headers: { range: `bytes=0-${SNIFFED_BYTES - 1}` } }) : undefined;
       return { contentType, size, start: start ? Buffer.from(await start.arrayBuffer()).subarray(0, SNIFFED_BYTES) : Buffer.alloc(0) };
     },
-    async read(key) {
+    async stream(key) {
       const answer = await send({ method: 'GET', key });
-      return answer.status === 404 ? undefined : Buffer.from(await answer.arrayBuffer());
+      if (answer.status !== 404) return answer.body ?? undefined;
+      await answer.body?.cancel();
+      return undefined;
     },
     async write(key, contentType, body) {
       await send({ method: 'PUT', key, headers: { 'content-type': contentType }, body });

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { env } from '../env.ts';
 import type { FileStore, UploadSettings } from '../uploads.ts';
@@ -65,7 +65,7 @@ export function openDisk({ directory, baseUrl, secret }: DiskSettings): FileStor
       if (size === undefined || !found) return undefined;
       return { contentType: found[0], size, start: await startOf(path) };
     },
-    read: (key) => absentAsUndefined(readFile(pathOf(directory, key))),
+    stream: async (key) => (await absentAsUndefined(open(pathOf(directory, key))))?.createReadStream(),
     async write(key, _contentType, body) {
       const path = pathOf(directory, key);
       const part = await partBeside(path);

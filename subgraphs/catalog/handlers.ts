@@ -4,9 +4,10 @@ import { job } from '../../shared/jobs.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from '../categories/contract.ts';
 import { vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
 import { findCopies } from './actions/copies.ts';
-import { runExportPart } from './actions/export.ts';
-import { runImportPart } from './actions/import.ts';
+import { giveUpExport, runExportPart } from './actions/export.ts';
+import { giveUpImport, runImportPart } from './actions/import.ts';
 import { dropCategory, forgetCategoryPages, hearForget, hearProduct, hearReinstated, hearSuspended } from './actions/listening.ts';
+import { endStalledJobs } from './actions/stalled-jobs.ts';
 import { removeUnusedUploads } from './actions/uploads.ts';
 import { exportWork, findVariants, forgetWork, importWork, productCreated, productDeleted, productUpdated } from './contract.ts';
 
@@ -23,8 +24,10 @@ export const handlers = [
   on(categoryDeleted, dropCategory),
   on(vendorSuspended, hearSuspended),
   on(vendorReinstated, hearReinstated),
-  on(importWork, runImportPart),
-  on(exportWork, runExportPart),
+  // Each part says itself whether it is due, and the first one is many transactions.
+  on(importWork, runImportPart, { repeatable: true, onGivenUp: giveUpImport }),
+  on(exportWork, runExportPart, { onGivenUp: giveUpExport }),
   on(forgetWork, hearForget, { repeatable: true }),
   job('remove-unused-uploads', { every: HOUR }, removeUnusedUploads),
+  job('end-stalled-jobs', { every: HOUR }, endStalledJobs),
 ];

@@ -1,10 +1,12 @@
 import DataLoader from 'dataloader';
 import type { Context } from '../../shared/context.ts';
 import { byId } from '../../shared/loaders.ts';
+import { findCategories } from '../categories/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import type { Attribute, Models, Product, ProductExport, ProductImport } from './model.ts';
 import type { Ports } from './ports.ts';
 
+const CATEGORIES_A_CALL = 250;
 /** How long a variant's product is remembered: a variant never moves. */
 const VARIANT_SECONDS = 3_600;
 
@@ -30,6 +32,20 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) =>
         ttlSeconds: VARIANT_SECONDS,
         load: (missing) => loadProductIds(models, missing),
       }),
+    ),
+    /** Whether a category still exists: an event that names categories makes what is kept of it stale. */
+    categoryExists: new DataLoader<string, boolean | null>(
+      (ids) =>
+        ctx.cache.cachedMany<boolean>(ids, {
+          key: (id) => `category:${id}`,
+          tagsOf: () => ['Category'],
+          ttlSeconds: ctx.ports.cacheSeconds.category,
+          load: async (missing) => {
+            const { categories } = await ctx.call(findCategories, { ids: missing });
+            return missing.map((id) => categories.some((category) => category.id === id) || null);
+          },
+        }),
+      { maxBatchSize: CATEGORIES_A_CALL },
     ),
     productImport: byId<ProductImport>(ProductImport),
     productExport: byId<ProductExport>(ProductExport),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
+import { wholeFile } from '../../shared/testing/whole-file.ts';
 import { findVariants } from './contract.ts';
 import { aProduct, ann, ben, codesOf, dora, openMarket, PRODUCT, published, topCodes, type Market } from './testing.ts';
 
@@ -73,6 +74,43 @@ describe('createMediaUpload', () => {
       for (const as of [ben, dora])
         expect(topCodes(await market.app.ask(`mutation { ${mutation} { upload { id } } }`, {}, { as }))).toEqual(['FORBIDDEN']);
     }
+  });
+
+  test('is refused to a vendor that has prepared more than it may, until what it does not use is gone', async () => {
+    await using other = await openMarket();
+    const MEGABYTE = 1024 * 1024;
+    const film = { vendorId: 'ven_a', contentType: 'video/mp4', size: 100 * MEGABYTE };
+    const draw = async (input: object = film): Promise<string | undefined> =>
+      codesOf(await other.change('createMediaUpload', { ...film, ...input }, UPLOAD))[0];
+    const refusal = { __typename: 'PlainUserError', code: 'UPLOAD_LIMIT', path: ['input', 'vendorId'], message: expect.any(String) };
+
+    const drawn = [];
+    for (let turn = 0; turn < 11; turn += 1) drawn.push(await draw());
+    const small = await draw({ contentType: 'image/png', size: 1 });
+    const table = await other.change('createProductImportUpload', { vendorId: 'ven_a', size: 20 * MEGABYTE }, UPLOAD);
+    other.app.clock.advance(26 * 3_600_000);
+    await other.app.runJob('remove-unused-uploads');
+    const again = await draw();
+
+    expect(drawn).toEqual([...Array.from({ length: 10 }, () => undefined), 'UPLOAD_LIMIT']);
+    expect(small).toBe('UPLOAD_LIMIT');
+    expect(table).toMatchObject({ upload: null, userErrors: [refusal] });
+    expect(again).toBeUndefined();
+  });
+
+  test.each([
+    ['files', { files: 2_000, bytes: 0 }],
+    ['bytes', { files: 0, bytes: 5_000 * 1024 * 1024 }],
+  ])('is refused beyond the %s of a day, whatever was used of it', async (_case, today) => {
+    await using other = await openMarket();
+    const png = { vendorId: 'ven_a', contentType: 'image/png', size: 1 };
+    const now = other.app.clock.now();
+    const row = { _id: `ven_a ${now.toISOString().slice(0, 10)}`, endsAt: now, ...today };
+    await other.app.context().models.UploadsDrawn.create([row]);
+
+    expect(codesOf(await other.change('createMediaUpload', png, UPLOAD))).toEqual(['UPLOAD_LIMIT']);
+    other.app.clock.advance(24 * 3_600_000);
+    expect(codesOf(await other.change('createMediaUpload', png, UPLOAD))).toEqual([]);
   });
 
   test('prepares one file for one idempotency key', async () => {
@@ -249,13 +287,43 @@ test('files that nobody uses go after a day, the others stay', async () => {
   const { key } = await models.Upload.findById(forgotten.id).lean();
 
   await market.app.runJob('remove-unused-uploads');
-  expect(await ports.uploads.read(key)).toEqual(PNG);
+  expect(await wholeFile(ports.uploads, key)).toEqual(PNG);
   market.app.clock.advance(25 * 3_600_000);
   await market.app.runJob('remove-unused-uploads');
   await market.app.runJob('remove-unused-uploads');
   market.app.clock.advance(-25 * 3_600_000);
 
-  expect(await ports.uploads.read(key)).toBeUndefined();
+  expect(await wholeFile(ports.uploads, key)).toBeUndefined();
   expect((await fetch(used.media[0].url)).status).toBe(200);
   expect(codesOf(await market.change('addMedia', { productId: used.id, uploadId: forgotten.id }, MEDIA))).toEqual(['NOT_FOUND']);
+});
+
+test('a table that was imported goes after a week, one that is still read stays', async () => {
+  await using other = await openMarket();
+  const { models, ports } = other.app.context();
+  const keys: string[] = [];
+  for (const [importId, finishedAt] of [
+    ['imp_done', other.app.clock.now()],
+    ['imp_runs', null],
+  ] as const) {
+    const { upload } = await other.change('createProductImportUpload', { vendorId: 'ven_a', size: 9 }, UPLOAD);
+    await put(upload, Buffer.from('slug,sku\n'));
+    const { key } = await models.Upload.findByIdAndUpdate(upload.id, { $set: { usedBy: importId } }).lean();
+    keys.push(key);
+    const state = finishedAt ? 'DONE' : 'RUNNING';
+    await models.ProductImport.create([
+      { _id: importId, vendorId: 'ven_a', startedBy: 'usr_ann', key, errorPolicy: 'IGNORE_FAILED', state, finishedAt },
+    ]);
+  }
+
+  await other.app.runJob('remove-unused-uploads');
+  const before = await Promise.all(keys.map((key) => wholeFile(ports.uploads, key)));
+  other.app.clock.advance(8 * 24 * 3_600_000);
+  await other.app.runJob('remove-unused-uploads');
+  const after = await Promise.all(keys.map((key) => wholeFile(ports.uploads, key)));
+
+  expect([before, after].map((files) => files.map((file) => file !== undefined))).toEqual([
+    [true, true],
+    [false, true],
+  ]);
 });

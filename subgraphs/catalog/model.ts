@@ -134,6 +134,7 @@ const uploadSchema = new Schema(
     purpose: { type: String, enum: ['MEDIA', 'IMPORT'], required: true },
     key: { type: String, required: true },
     contentType: { type: String, required: true },
+    size: { type: Number, required: true, default: 0 },
     expiresAt: { type: Date, required: true },
     /** The product or import that took it; what was looked at then does not change any more. */
     usedBy: text,
@@ -143,7 +144,21 @@ const uploadSchema = new Schema(
 
 uploadSchema.index({ usedBy: 1, expiresAt: 1 }); // the job remove-unused-uploads
 uploadSchema.index({ key: 1 }); // CSV column media
+uploadSchema.index({ vendorId: 1, usedBy: 1 }); // what a vendor has drawn and not used
+uploadSchema.index({ purpose: 1, expiresAt: 1 }); // the job remove-unused-uploads, files of imports
 retain(uploadSchema, { job: 'remove-unused-uploads', rest: 'one that is used lives with what uses it' });
+
+/** What a vendor has drawn in a day: one row, so that two who draw at the same moment do not both take the last. */
+const drawnSchema = new Schema(
+  {
+    _id: { type: String },
+    files: { type: Number, required: true, default: 0 },
+    bytes: { type: Number, required: true, default: 0 },
+    endsAt: { type: Date, required: true },
+  },
+  { versionKey: false },
+);
+retain(drawnSchema, { after: 'endsAt', seconds: 0 });
 
 /** Its owner reads how it ended for this long. */
 const KEPT_JOB_SECONDS = 90 * 24 * 3_600;
@@ -162,6 +177,9 @@ const importSchema = new Schema(
     key: { type: String, required: true },
     errorPolicy: { type: String, required: true },
     state: { type: String, enum: JOB_STATES, required: true, default: 'QUEUED' },
+    /** Parts that were laid aside, and the one that is due; `total` is set when the file is read to its end. */
+    parts: { type: Number, required: true, default: 0 },
+    next: { type: Number, required: true, default: 1 },
     total: { type: Number, default: null },
     processed: { type: Number, required: true, default: 0 },
     created: { type: Number, required: true, default: 0 },
@@ -173,10 +191,18 @@ const importSchema = new Schema(
   },
   { timestamps: true, versionKey: false, suppressReservedKeysWarning: true },
 );
-importSchema.index({ vendorId: 1, _id: -1 }); // Query.productImports
+importSchema.index({ vendorId: 1, state: 1, _id: 1 }); // the vendor's next import
+importSchema.index({ state: 1, updatedAt: 1 }); // the job end-stalled-jobs
 retain(importSchema, { after: 'finishedAt', seconds: KEPT_JOB_SECONDS, rest: 'one that is under way ends' });
 
-/** The rows of an import, parted so that each part is one transaction. Gone when it is done. */
+/** Which import of a vendor runs; gone when it has ended. */
+const turnSchema = new Schema(
+  { _id: { type: String }, importId: { type: String, required: true }, asked: { type: Number, required: true, default: 1 } },
+  { versionKey: false },
+);
+retain(turnSchema, { few: 'one row for each vendor whose import runs' });
+
+/** The rows of an import, parted so that each part is one transaction. Gone when it is imported. */
 const importPartSchema = new Schema(
   { _id: { type: String }, importId: { type: String, required: true }, rows: { type: [Schema.Types.Mixed], required: true } },
   { versionKey: false },
@@ -198,10 +224,13 @@ const exportSchema = new Schema(
     processed: { type: Number, required: true, default: 0 },
     parts: { type: Number, required: true, default: 0 },
     key: text,
+    /** Why it could not be done. */
+    failure: text,
     finishedAt: time,
   },
   { timestamps: true, versionKey: false },
 );
+exportSchema.index({ state: 1, updatedAt: 1 }); // the job end-stalled-jobs
 
 retain(exportSchema, { after: 'finishedAt', seconds: KEPT_JOB_SECONDS, rest: 'one that is under way ends' });
 
@@ -241,7 +270,9 @@ export const models = (db: Connection) => ({
   Attribute: db.model('Attribute', attributeSchema),
   VendorState: db.model('VendorState', vendorSchema),
   Upload: db.model('Upload', uploadSchema),
+  UploadsDrawn: db.model('UploadsDrawn', drawnSchema),
   ProductImport: db.model('ProductImport', importSchema),
+  ImportTurn: db.model('ImportTurn', turnSchema),
   ImportPart: db.model('ImportPart', importPartSchema),
   ProductExport: db.model('ProductExport', exportSchema),
   ExportPart: db.model('ExportPart', exportPartSchema),

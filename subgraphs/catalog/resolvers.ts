@@ -5,18 +5,28 @@ import { mutation } from '../../shared/mutation.ts';
 import { CreateAttribute, createAttribute, UpdateAttribute, updateAttribute } from './actions/attributes.ts';
 import { BulkCreateProducts, bulkCreateProducts, BulkUpdateProducts, bulkUpdateProducts } from './actions/bulk.ts';
 import { exportUrl, StartProductExport, startProductExport } from './actions/export.ts';
-import { StartProductImport, startProductImport } from './actions/import.ts';
+import { MOST_ERRORS, StartProductImport, startProductImport } from './actions/import.ts';
 import { findJob } from './actions/jobs.ts';
 import { forgetChanged } from './actions/listening.ts';
 import { listAttributes, listProducts, within, type ProductList } from './actions/lists.ts';
 import { AddMedia, addMedia, RemoveMedia, removeMedia, ReorderMedia, reorderMedia, UpdateMedia, updateMedia } from './actions/media.ts';
 import * as products from './actions/products.ts';
+import { availableActions } from './actions/publication.ts';
 import { CreateMediaUpload, createMediaUpload, CreateProductImportUpload, createProductImportUpload } from './actions/uploads.ts';
 import { optionsOf, textOf, type CheckedValue } from './actions/values.ts';
 import * as variants from './actions/variants.ts';
-import { findBySlug, findProduct, findVariant, isPublic, isReleased, nameOf, variantsOf, type VariantOfProduct } from './visibility.ts';
+import {
+  categoriesOf,
+  findBySlug,
+  findProduct,
+  findVariant,
+  isPublic,
+  isReleased,
+  nameOf,
+  variantsOf,
+  type VariantOfProduct,
+} from './visibility.ts';
 import type { Ctx } from './loaders.ts';
-import { actionsFrom } from './machine.ts';
 import type { Attribute, Media, Product, ProductExport, ProductImport } from './model.ts';
 
 type Id = { id: string };
@@ -34,7 +44,6 @@ function change<S extends z.ZodType>(schema: S, action: (ctx: Ctx, input: z.infe
 const shown = (amount: Money | null | undefined) => (amount ? formatMoney(amount) : null);
 
 const MOST_IDS = 100;
-const MOST_ERRORS = 1_000;
 
 function atMost<T>(list: T[], most: number, path: string): T[] {
   if (list.length > most) throw invalid([path], `At most ${most} belong here.`);
@@ -89,7 +98,7 @@ export const resolvers = {
     __resolveReference: ({ id }: Id, ctx: Ctx) => findProduct(ctx, id),
     id: (product: Product) => product._id,
     vendor: ({ vendorId }: Product) => ({ id: vendorId }),
-    categories: ({ categoryIds }: Product) => categoryIds.map((id) => ({ id })),
+    categories: (product: Product, _args: unknown, ctx: Ctx) => categoriesOf(ctx, product),
     variantAxes: ({ axisIds }: Product, _args: unknown, { loaders }: Ctx) => loaders.attribute.loadMany(axisIds),
     variants: (product: Product, { includeArchived }: { includeArchived?: boolean | null }) =>
       variantsOf(product).filter(({ archivedAt }) => includeArchived || !archivedAt),
@@ -99,7 +108,7 @@ export const resolvers = {
     privateMetadata: async ({ _id }: Product, { keys }: { keys?: string[] | null }, { loaders }: Ctx) =>
       byKeys((await loaders.product.load(_id))?.privateMetadata ?? [], keys),
     isPublished: (product: Product, _args: unknown, ctx: Ctx) => isPublic(product, ctx.now()),
-    availableActions: ({ state, deletedAt }: Product) => (deletedAt ? [] : actionsFrom(state)),
+    availableActions,
   },
   ProductVariant: {
     __resolveReference: ({ id }: Id, ctx: Ctx) => findVariant(ctx, id),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fastify } from 'fastify';
+import { unavailable } from '../../shared/errors.ts';
 import type { Said } from '../../shared/events.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '../../shared/testing/open.ts';
 import { uploadSettings } from '../../shared/uploads.ts';
@@ -39,6 +40,10 @@ export interface Market extends AsyncDisposable {
   app: TestApp;
   /** Vendors that are suspended as far as `vendors` answers. */
   suspended: Set<string>;
+  /** Users who are members of no vendor any more. */
+  left: Set<string>;
+  /** Categories that `categories` does not know any more; `*` when it does not answer. */
+  gone: Set<string>;
   /** Runs a mutation and gives its payload; throws when there is none. */
   change(name: string, input: Record<string, unknown>, selection: string, as?: typeof ann | null): Promise<Data>;
   close(): Promise<void>;
@@ -50,26 +55,34 @@ export async function openMarket(environment: Record<string, string> = {}): Prom
   await serveUploads(files, uploadSettings.parse({ UPLOADS_DIR: directory, UPLOADS_URL: 'http://127.0.0.1/uploads' }));
   const address = await files.listen({ port: 0, host: '127.0.0.1' });
   const suspended = new Set<string>();
+  const gone = new Set<string>();
+  const left = new Set<string>();
   const app = await open(subgraph, {
     viewer: ann,
     environment: { UPLOADS_DIR: directory, UPLOADS_URL: `${address}/uploads`, ...environment },
     answers: [
-      answering(findMemberships, ({ userId }) => ({ memberships: MEMBERS[userId] ? [{ role: 'OWNER', ...MEMBERS[userId] }] : [] })),
+      answering(findMemberships, ({ userId }) => ({
+        memberships: MEMBERS[userId] && !left.has(userId) ? [{ role: 'OWNER', ...MEMBERS[userId] }] : [],
+      })),
       answering(findVendors, ({ ids }) => ({
         vendors: VENDORS.filter(({ id }) => ids.includes(id)).map((vendor) => ({
           ...vendor,
           state: suspended.has(vendor.id) ? ('SUSPENDED' as const) : ('ACTIVE' as const),
         })),
       })),
-      answering(findCategories, ({ ids }) => ({
-        categories: CATEGORIES.filter((id) => ids.includes(id)).map((id) => ({ id, name: id, slug: id.slice(4), ancestorIds: [] })),
-      })),
+      answering(findCategories, ({ ids }) => {
+        if (gone.has('*')) throw unavailable('categories');
+        const found = CATEGORIES.filter((id) => ids.includes(id) && !gone.has(id));
+        return { categories: found.map((id) => ({ id, name: id, slug: id.slice(4), ancestorIds: [] })) };
+      }),
       answering(findSubtree, ({ id }) => ({ ids: BELOW[id] ?? CATEGORIES.filter((each) => each === id) })),
     ],
   });
   const market: Market = {
     app,
     suspended,
+    gone,
+    left,
     async change(name, input, selection, as = ann) {
       const type = `${name[0]!.toUpperCase()}${name.slice(1)}Input`;
       const asked = await app.ask(

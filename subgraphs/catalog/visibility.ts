@@ -1,3 +1,4 @@
+import { isProblem } from '../../shared/errors.ts';
 import type { Ctx } from './loaders.ts';
 import type { Product, Variant } from './model.ts';
 import { keyOf } from './keys.ts';
@@ -63,5 +64,14 @@ export async function findVariant(ctx: Ctx, id: string): Promise<VariantOfProduc
 }
 
 export const variantsOf = (product: Product): VariantOfProduct[] => product.variants.map((variant) => ({ ...variant, product }));
+
+/** Without those that are gone, whose event has not arrived yet. While nobody can say which exist, all are named. */
+export async function categoriesOf({ loaders }: Ctx, { categoryIds }: Product): Promise<{ id: string }[]> {
+  const exist = await Promise.all(categoryIds.map((id) => loaders.categoryExists.load(id))).catch((error: unknown) => {
+    if (isProblem(error) && error.retryable) return categoryIds.map(() => true);
+    throw error;
+  });
+  return categoryIds.filter((_id, index) => exist[index]).map((id) => ({ id }));
+}
 
 export const nameOf = ({ axes }: Pick<Variant, 'axes'>): string => axes.map(({ text }) => text).join(', ');

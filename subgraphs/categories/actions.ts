@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { notFound, Problem } from '../../shared/errors.ts';
-import { slug, text, webAddress } from '../../shared/input.ts';
-import { slugOf } from '../../shared/slugs.ts';
+import { newId } from '../../shared/ids.ts';
+import { slug, text } from '../../shared/input.ts';
+import { pictureAddress } from '../../shared/public-address.ts';
+import { firstFree, slugsOf } from '../../shared/slugs.ts';
 import { isDuplicateKey } from '../../shared/store.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
 import { forgetTree } from './kept.ts';
@@ -10,7 +12,7 @@ import type { Category } from './model.ts';
 
 const name = text({ min: 1, max: 100 });
 const description = text({ max: 1_000 }).nullish();
-const image = webAddress().nullish();
+const image = pictureAddress().nullish();
 const order = z.int().min(0).max(1_000_000).optional();
 
 export const CreateCategory = z.object({ name, slug: slug().optional(), description, image, parentId: z.string().nullish(), order });
@@ -20,14 +22,16 @@ export async function createCategory(ctx: Ctx, input: z.infer<typeof CreateCateg
   const parent = input.parentId ? await requireCategory(ctx, input.parentId, 'parentId') : null;
   await touchTree(ctx);
   const parentId = parent?._id ?? null;
+  const _id = newId('cat');
   const wanted = {
     ...input,
+    _id,
     parentId,
-    slug: input.slug ?? slugOf(input.name, { spare: 'category' }),
+    slug: input.slug ?? (await slugAmong(ctx, parentId, { name: input.name, _id })),
     order: input.order ?? (await endOf(ctx, parentId)),
     ancestorIds: parent ? [...parent.ancestorIds, parent._id] : [],
   };
-  const [category] = await refuseTakenSlug(ctx.models.Category.create([wanted]));
+  const [category] = await refuseTakenSlug(ctx.models.Category.create([wanted]), 'slug');
   ctx.publish(categoryCreated({ categoryId: category!._id, parentId, timestamp: ctx.now().toISOString() }));
   return { category: category!.toObject() };
 }
@@ -52,6 +56,7 @@ export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields 
       { $set: changes, $inc: { version: 1 } },
       { returnDocument: 'after' },
     ).lean(),
+    'slug',
   );
   if (category) {
     ctx.publish(categoryUpdated({ categoryId: id, changes: Object.keys(changes), timestamp: ctx.now().toISOString() }));
@@ -67,22 +72,25 @@ export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields 
 
 export const MoveCategory = z.object({ id: z.string(), newParentId: z.string().nullish(), order });
 
-/** Moves a category with everything below it. A place below itself is refused. */
+/** Moves a category with everything below it; under the parent it has when none is given. A place below itself is refused. */
 export async function moveCategory(ctx: Ctx, { id, newParentId, order: wanted }: z.infer<typeof MoveCategory>) {
   await touchTree(ctx);
   const category = await requireCategory(ctx, id, 'id');
-  const parent = newParentId ? await requireCategory(ctx, newParentId, 'newParentId') : null;
+  const wantedParentId = newParentId === undefined ? category.parentId : newParentId;
+  const parent = wantedParentId ? await requireCategory(ctx, wantedParentId, 'newParentId') : null;
   if (parent && (parent._id === id || parent.ancestorIds.includes(id))) {
     throw new Problem('CATEGORY_CYCLE', 'A category cannot stand below itself.', { path: ['input', 'newParentId'] });
   }
   const parentId = parent?._id ?? null;
   const ancestorIds = parent ? [...parent.ancestorIds, parent._id] : [];
+  const place = wanted ?? (newParentId === undefined ? category.order : await endOf(ctx, parentId));
   const moved = await refuseTakenSlug(
     ctx.models.Category.findOneAndUpdate(
       { _id: id },
-      { $set: { parentId, ancestorIds, order: wanted ?? (await endOf(ctx, parentId)) }, $inc: { version: 1 } },
+      { $set: { parentId, ancestorIds, order: place }, $inc: { version: 1 } },
       { returnDocument: 'after' },
     ).lean(),
+    'newParentId',
   );
   const below = await ctx.models.Category.find({ ancestorIds: id }, { ancestorIds: 1 }).lean();
   const depth = category.ancestorIds.length;
@@ -152,11 +160,19 @@ const touchTree = async (ctx: Ctx): Promise<void> => {
   await ctx.models.Tree.updateOne({ _id: 'tree' }, { $inc: { revision: 1 } }, { upsert: true });
 };
 
-async function refuseTakenSlug<T>(write: PromiseLike<T>): Promise<T> {
+/** A slug made of the name that no sibling has. The tree was touched before, so nobody takes it meanwhile. */
+async function slugAmong(ctx: Ctx, parentId: string | null, { name: called, _id }: Pick<Category, 'name' | '_id'>): Promise<string> {
+  const candidates = slugsOf(called, { spare: 'category', id: _id });
+  const taken = await ctx.models.Category.find({ parentId, slug: { $in: candidates } }, { slug: 1 }).lean();
+  return firstFree(candidates, (candidate) => taken.some(({ slug: other }) => other === candidate));
+}
+
+/** `field` is what of the input brought the two together. */
+async function refuseTakenSlug<T>(write: PromiseLike<T>, field: 'slug' | 'newParentId'): Promise<T> {
   try {
     return await write;
   } catch (error) {
-    if (isDuplicateKey(error)) throw new Problem('SLUG_TAKEN', 'A sibling has this slug already.', { path: ['input', 'slug'] });
+    if (isDuplicateKey(error)) throw new Problem('SLUG_TAKEN', 'A sibling has this slug already.', { path: ['input', field] });
     throw error;
   }
 }

@@ -36,6 +36,20 @@ describe('createCategory', () => {
     expect((await app.said('Category.Created')).at(-1)!.data).toMatchObject({ categoryId: rice.id, parentId: food.id });
   });
 
+  test('numbers a slug it makes when a sibling has it, and says nothing of a slug that was not given', async () => {
+    const shelf = await made('Numbered');
+
+    const slugs = [];
+    for (const name of ['水産物', '魚', '魚', 'Tea', 'Téa']) slugs.push((await made(name, shelf.id)).slug);
+    const together = await Promise.all(Array.from({ length: 4 }, () => made('Coffee', shelf.id)));
+
+    expect(slugs).toEqual(['category', 'category-2', 'category-3', 'tea', 'tea-2']);
+    expect(together.map(({ slug }) => slug).sort()).toEqual(['coffee', 'coffee-2', 'coffee-3', 'coffee-4']);
+    expect((await run(create, { name: 'Tea', slug: 'tea', parentId: shelf.id })).userErrors).toEqual([
+      { code: 'SLUG_TAKEN', path: ['input', 'slug'] },
+    ]);
+  });
+
   test('leaves accents out of the slug', async () => {
     expect((await made('Café Crème')).slug).toBe('cafe-creme');
   });
@@ -47,6 +61,8 @@ describe('createCategory', () => {
     ['a lone surrogate', { name: 'a\uD800' }, ['input', 'name']],
     ['a slug with capitals', { name: 'Tea', slug: 'Tea' }, ['input', 'slug']],
     ['a negative order', { name: 'Tea', order: -1 }, ['input', 'order']],
+    ['a picture of this machine', { name: 'Tea', image: 'http://127.1/x.png' }, ['input', 'image']],
+    ['a picture with a password', { name: 'Tea', image: 'https://a:b@example.com/x.png' }, ['input', 'image']],
   ])('refuses %s', async (_case, input, path) => {
     expect(await run(create, input)).toEqual({ category: null, userErrors: [{ code: 'INVALID', path }] });
   });
@@ -66,7 +82,7 @@ describe('createCategory', () => {
   test('refuses a slug that a sibling has, but not one that a cousin has, even of many at once', async () => {
     const left = await made('Left');
     const right = await made('Right');
-    const answers = await Promise.all(Array.from({ length: 8 }, () => run(create, { name: 'Twin', parentId: left.id })));
+    const answers = await Promise.all(Array.from({ length: 8 }, () => run(create, { name: 'Twin', slug: 'twin', parentId: left.id })));
     const cousin = await made('Twin', right.id);
 
     expect(answers.filter(({ category }) => category)).toHaveLength(1);
@@ -115,6 +131,28 @@ describe('moveCategory', () => {
     expect(data.category.ancestors).toEqual([{ slug: 'garden' }, { slug: 'tools' }]);
     expect(new Set((await app.call(findSubtree, { id: garden.id })).ids)).toEqual(new Set([garden.id, tools.id, hoes.id]));
     expect((await app.call(findSubtree, { id: house.id })).ids).toEqual([house.id]);
+  });
+
+  test('stays under its parent when none is given, and goes to the top for null only', async () => {
+    const shelf = await made('Stays');
+    const [first, second] = [await made('First', shelf.id), await made('Second', shelf.id)];
+
+    const untouched = await run(move, { id: second.id });
+    const reordered = await run(move, { id: second.id, order: 7 });
+    const top = await run(move, { id: first.id, newParentId: null });
+
+    expect(untouched.category).toMatchObject({ parent: { id: shelf.id }, order: second.order });
+    expect(reordered.category).toMatchObject({ parent: { id: shelf.id }, ancestors: [{ slug: 'stays' }], order: 7 });
+    expect(top.category).toMatchObject({ parent: null, ancestors: [] });
+  });
+
+  test('refuses a place where a sibling has its slug, at the field that named the place', async () => {
+    const [one, other] = [await made('Place one'), await made('Place two')];
+    const [here] = [await made('Same', one.id), await made('Same', other.id)];
+
+    expect((await run(move, { id: here.id, newParentId: other.id })).userErrors).toEqual([
+      { code: 'SLUG_TAKEN', path: ['input', 'newParentId'] },
+    ]);
   });
 
   test('refuses a place below itself', async () => {

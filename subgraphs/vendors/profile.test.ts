@@ -138,6 +138,8 @@ describe('updateVendor', () => {
     ['a closure that ends before it begins', { closures: [{ from: '2026-03-02', to: '2026-03-01' }] }, ['closures', '0', 'to']],
     ['a closure of two years', { closures: [{ from: '2026-03-02', to: '2028-03-02' }] }, ['closures', '0', 'to']],
     ['a long note', { closures: [{ from: '2026-03-02', to: '2026-03-02', note: 'x'.repeat(10_000) }] }, ['closures', '0', 'note']],
+    ['a logo of this machine', { logo: 'http://[::ffff:127.0.0.1]/x.png' }, ['logo']],
+    ['a banner with a password', { banner: 'https://a:b@example.com/x.png' }, ['banner']],
     ['251 closures', { closures: Array(251).fill({ from: '2026-03-02', to: '2026-03-02' }) }, ['closures']],
   ])('refuses %s', async (_case, fields, path) => {
     const { userErrors, vendor } = await update({ id: 'ven_nowhere', expectedVersion: 1, ...fields });

@@ -24,6 +24,9 @@ interface Outcome<T> {
   problems: Problem[];
 }
 
+/** Which entry met another product at the last moment is not known. */
+const PLACES = { path: ['input', 'products'], slugPath: ['input', 'products'] };
+
 const pathOf = (index: number): InputPath => ['input', 'products', index];
 
 export const BulkCreateProducts = Bulk;
@@ -37,7 +40,7 @@ export async function bulkCreateProducts(ctx: Ctx, { vendorId, products, errorPo
   const outcomes = rows.map((row, index) => draftRow(facts, row, { index, policy, now: ctx.now() }));
   refuseIfRejected(policy, outcomes);
   const taken = outcomes.flatMap(({ taken: product }) => product ?? []);
-  await refuseTaken(addDrafted(ctx, taken), ['input', 'products']);
+  await refuseTaken(addDrafted(ctx, taken), PLACES);
   return { results: resultsOf(outcomes), createdCount: taken.length };
 }
 
@@ -147,7 +150,7 @@ async function writeEdits(ctx: Ctx, edits: readonly Edit[]): Promise<void> {
   const writes = edits.map(({ before, changes }) => ({
     updateOne: { filter: { _id: before._id, version: before.version, deletedAt: null }, update: updateOf(before, changes, now) },
   }));
-  await refuseTaken(ctx.models.Product.bulkWrite(writes), ['input', 'products']);
+  await refuseTaken(ctx.models.Product.bulkWrite(writes), PLACES);
   ctx.publish(...edits.map(({ before, changes }) => changed(before, changes, now)));
 }
 

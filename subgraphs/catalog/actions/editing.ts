@@ -93,13 +93,16 @@ export function changed(before: Product, changes: Changes, now: Date) {
 }
 
 /** Somebody else took a slug or SKU between the look and the write. */
-export async function refuseTaken<T>(write: PromiseLike<T>, path: InputPath = ['input']): Promise<T> {
+export async function refuseTaken<T>(
+  write: PromiseLike<T>,
+  { path = ['input'], slugPath = [...path, 'slug'] }: { path?: InputPath; slugPath?: InputPath } = {},
+): Promise<T> {
   try {
     return await write;
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
     if (/skuKeys/.test(String((error as Error).message)))
       throw new Problem('SKU_TAKEN', 'Another variant of this vendor has this SKU.', { path });
-    throw new Problem('SLUG_TAKEN', 'Another product of this vendor has this slug.', { path: [...path, 'slug'] });
+    throw new Problem('SLUG_TAKEN', 'Another product of this vendor has this slug.', { path: slugPath });
   }
 }

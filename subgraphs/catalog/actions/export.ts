@@ -5,6 +5,7 @@ import type { Ctx } from '../loaders.ts';
 import { PRODUCT_STATES, type ProductState } from '../machine.ts';
 import type { Attribute, Product, ProductExport } from '../model.ts';
 import { columnsFor, rowsOf, writeRows } from './csv.ts';
+import { failureOf, mayStillEdit, noLongerAllowed } from './jobs.ts';
 
 export const StartProductExport = z.object({
   vendorId: z.string(),
@@ -20,13 +21,17 @@ export async function startProductExport(ctx: Ctx, { vendorId, states }: z.infer
   return { productExport: row!.toObject() };
 }
 
-const PRODUCTS_A_PART = 200;
+/** What one part reads, and writes: a product may have many variants and a long description, and a document of the store holds 16 MB. */
+const PRODUCTS_A_PART = 50;
+const ROWS_A_PART = 400;
+const CHARACTERS_A_PART = 500_000;
 const MINUTES_15 = 15 * 60;
 
 /** Part 0 counts, each later part writes some products behind those before; the last one puts the file together. */
 export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: string; part: number }): Promise<void> {
   const running = await ctx.models.ProductExport.findById(exportId).lean<ProductExport>();
   if (!running || running.finishedAt || running.parts !== part) return;
+  if (!(await mayStillEdit(ctx, running))) return giveUpExport(ctx, { exportId }, noLongerAllowed());
   const filter = { vendorId: running.vendorId, deletedAt: null, state: { $in: running.productStates as ProductState[] } };
   const attributes = await ctx.models.Attribute.find({ vendorId: { $in: [null, running.vendorId] } })
     .sort({ code: 1 })
@@ -40,19 +45,39 @@ export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: st
   }
   const beyond = running.after ? { ...filter, _id: { $gt: running.after } } : filter;
   const products = await ctx.models.Product.find(beyond).sort({ _id: 1 }).limit(PRODUCTS_A_PART).lean<Product[]>();
-  const byId = new Map(attributes.map((attribute) => [attribute._id, attribute]));
-  const text = writeRows(
-    running.columns,
-    products.flatMap((product) => rowsOf(product, byId)),
-    { header: part === 1 },
-  );
+  const { text, written } = writeSome(running.columns, products, { attributes, header: part === 1 });
   await ctx.models.ExportPart.create([{ _id: `${exportId} ${String(part).padStart(6, '0')}`, exportId, text }]);
-  if (products.length < PRODUCTS_A_PART) return finish(ctx, running, products.length);
+  if (written === products.length && written < PRODUCTS_A_PART) return finish(ctx, running, written);
   await ctx.models.ProductExport.updateOne(
     { _id: exportId },
-    { $set: { after: products.at(-1)!._id, parts: part + 1 }, $inc: { processed: products.length } },
+    { $set: { after: products[written - 1]!._id, parts: part + 1 }, $inc: { processed: written } },
   );
   ctx.publish(exportWork({ exportId, part: part + 1 }));
+}
+
+interface Written {
+  text: string;
+  /** How many of the products fitted. */
+  written: number;
+}
+
+/** Writes products until the part is full, at least one. */
+function writeSome(
+  columns: readonly string[],
+  products: readonly Product[],
+  { attributes, header }: { attributes: readonly Attribute[]; header: boolean },
+): Written {
+  const byId = new Map(attributes.map((attribute) => [attribute._id, attribute]));
+  let text = header ? writeRows(columns, [], { header }) : '';
+  let [written, rows] = [0, 0];
+  for (const product of products) {
+    if (written > 0 && (rows >= ROWS_A_PART || text.length >= CHARACTERS_A_PART)) break;
+    const own = rowsOf(product, byId);
+    text += writeRows(columns, own, { header: false });
+    written += 1;
+    rows += own.length;
+  }
+  return { text, written };
 }
 
 /** The codes of attributes that the vendor's products have, so that the table is no wider than it must be. */
@@ -66,8 +91,7 @@ async function usedCodes(ctx: Ctx, vendorId: string, attributes: readonly Attrib
 
 /** The name of the file is that of the export, so that a repeated run leaves one file. */
 async function finish(ctx: Ctx, { _id, vendorId }: ProductExport, last: number): Promise<void> {
-  const parts = await ctx.models.ExportPart.find({ exportId: _id }).sort({ _id: 1 }).lean();
-  const body = Buffer.from(parts.map(({ text }) => text).join(''));
+  const body = await bodyOf(ctx, _id);
   const { key } = await ctx.ports.uploads.store(
     { folder: `exports/${vendorId}`, visibility: 'PRIVATE', contentType: 'text/csv' },
     _id,
@@ -75,6 +99,29 @@ async function finish(ctx: Ctx, { _id, vendorId }: ProductExport, last: number):
   );
   await ctx.models.ProductExport.updateOne({ _id }, { $set: { state: 'DONE', key, finishedAt: ctx.now() }, $inc: { processed: last } });
   await ctx.models.ExportPart.deleteMany({ exportId: _id });
+}
+
+const PARTS_AT_ONCE = 10;
+
+async function bodyOf(ctx: Ctx, exportId: string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let after = '';
+  for (;;) {
+    const parts = await ctx.models.ExportPart.find({ exportId, _id: { $gt: after } })
+      .sort({ _id: 1 })
+      .limit(PARTS_AT_ONCE)
+      .lean();
+    for (const { text } of parts) pieces.push(Buffer.from(text));
+    if (parts.length < PARTS_AT_ONCE) return Buffer.concat(pieces);
+    after = parts.at(-1)!._id!;
+  }
+}
+
+/** The delivery of a part was given up: the export ends, and its owner reads why. */
+export async function giveUpExport(ctx: Ctx, { exportId }: { exportId: string }, error: unknown): Promise<void> {
+  ctx.log.error({ exportId, err: error }, 'an export was given up');
+  const failed = { state: 'FAILED', failure: failureOf(error).message, finishedAt: ctx.now() } as const;
+  await ctx.models.ProductExport.updateOne({ _id: exportId, finishedAt: null }, { $set: failed });
 }
 
 export const exportUrl = ({ ports }: Ctx, { key, createdAt }: ProductExport): Promise<string> | null =>

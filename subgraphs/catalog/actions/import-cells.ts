@@ -1,12 +1,14 @@
 import { invalid, Problem } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
+import { scalars } from '../../../shared/scalars.ts';
+import { wording } from '../../../shared/wording.ts';
 import { actionsFrom, PRODUCT_STATES, stateAfter, type ProductState } from '../machine.ts';
 import type { Media, Product, Variant } from '../model.ts';
 import { splitList, type Row } from './csv.ts';
-import { checkVariant } from './drafts.ts';
+import { checkVariant, distinct } from './drafts.ts';
 import { factsOf } from './import-rows.ts';
 import { metadataList } from './inputs.ts';
-import { MOST_MEDIA } from './media.ts';
+import { alt, MOST_MEDIA } from './media.ts';
 import { publicationDates } from './publication.ts';
 
 /* Cells that mean more than a value: media, facts, states and dates. Each refusal has the column as its path. */
@@ -22,13 +24,16 @@ export function mediaFrom(files: ReadonlyMap<string, { contentType: string }>, p
     const known = product.media.find((each) => each.key === key);
     const file = known ?? files.get(key);
     if (!file) throw invalid(['media', index], 'There is no file with this key among the media of this vendor.');
-    return { _id: known?._id ?? newId('med'), key, contentType: file.contentType, alt: entry.slice(key.length + 1).slice(0, LONGEST_ALT) };
+    const words = alt.safeParse(entry.slice(key.length + 1), { error: wording });
+    if (!words.success) throw invalid(['media', index], `The text of a file ${words.error.issues[0]?.message ?? 'is not acceptable'}.`);
+    return { _id: known?._id ?? newId('med'), key, contentType: file.contentType, alt: words.data };
   });
+  const keys = media.map(({ key }) => key);
+  const twice = keys.findIndex((key, index) => keys.indexOf(key) !== index);
+  if (twice >= 0) throw invalid(['media', twice], 'This file is named twice.');
   if (media.length > MOST_MEDIA) throw invalid(['media'], `A product has at most ${MOST_MEDIA} media.`);
   return { media };
 }
-
-const LONGEST_ALT = 300;
 
 export function metadataFrom(cells: Row): Partial<Product> {
   const read = (column: string): Product['metadata'] | undefined => {
@@ -36,7 +41,7 @@ export function metadataFrom(cells: Row): Partial<Product> {
     if (text === undefined) return undefined;
     const parsed = metadataList.safeParse(factsOf(text));
     if (!parsed.success) throw invalid([column], 'A JSON object of texts belongs here, such as {"colour":"red"}, with at most 50 entries.');
-    return parsed.data;
+    return distinct(parsed.data, [column]);
   };
   const [metadata, privateMetadata] = [read('metadata'), read('private_metadata')];
   return { ...(metadata && { metadata }), ...(privateMetadata && { privateMetadata }) };
@@ -86,7 +91,9 @@ function movedTo(from: ProductState, to: ProductState): ProductState {
 function timeOf(cells: Row, column: string): Date | null | undefined {
   const text = cells[column];
   if (!text) return text === undefined ? undefined : null;
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw invalid([column], 'A time such as 2026-03-01T08:30:00Z belongs here.');
-  return time;
+  try {
+    return scalars.DateTime.parseValue(text);
+  } catch {
+    throw invalid([column], 'A time with its zone belongs here, such as 2026-03-01T08:30:00Z.');
+  }
 }

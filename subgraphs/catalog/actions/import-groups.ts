@@ -1,18 +1,23 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { z } from 'zod';
 import { invalid, isProblem, Problem } from '../../../shared/errors.ts';
-import { codeText } from '../../../shared/text.ts';
+
 import { wording } from '../../../shared/wording.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product, ProductImport } from '../model.ts';
-import { splitList, type NumberedRow, type Row } from './csv.ts';
+import { splitList, type Row } from './csv.ts';
+import type { TableRow } from './csv-reading.ts';
 import { keyOf as uniqueKey } from '../keys.ts';
 import { attempts, draftProduct, draftVariant, keysOf, summaryOf, type Attempt } from './drafts.ts';
 import { changed, differing, updateOf } from './editing.ts';
 import { findFacts, type Facts } from './facts.ts';
 import { archivedAs, keyOf, mediaFrom, mediaIdOf, metadataFrom, stateFrom, wantsArchived } from './import-cells.ts';
 import { columnOf, productInput, variantInput } from './import-rows.ts';
+import { skuOf } from './import-staging.ts';
+import { failureOf } from './jobs.ts';
 import { MOST_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
 import { addDrafted, changesOf } from './products.ts';
+import { refuseNothingToSell } from './publication.ts';
 import { parseRow, release } from './rows.ts';
 import { changedBy, replaced } from './variants.ts';
 
@@ -36,17 +41,19 @@ interface Table {
 }
 
 /** Takes the rows of some products: all that is right is written at once, and what is wrong is told by row. */
-export async function importGroups(ctx: Ctx, running: ProductImport, rows: readonly NumberedRow[]) {
-  const groups = [...Map.groupBy(rows, ({ cells }) => (cells['slug'] ?? '').trim())];
+export async function importGroups(ctx: Ctx, running: ProductImport, rows: readonly TableRow[]) {
+  const groups = [...Map.groupBy(rows, ({ cells }) => cells['slug'] ?? '')];
   const table = await lookUp(ctx, running, rows);
   const problems: RowProblem[] = [];
   const made: Product[] = [];
   const edits: { before: Product; after: Product }[] = [];
-  let updated = 0;
+  let [updated, failed] = [0, 0];
   for (const [slug, group] of groups) {
     const before = table.products.get(slug);
-    const taken = takeGroup(table, before, group);
+    const taken = await takeAnyGroup(ctx, table, { before, group });
     problems.push(...taken.problems);
+    // A product that is not taken takes all its rows with it.
+    failed += taken.product ? new Set(taken.problems.map(({ row }) => row)).size : group.length;
     if (!taken.product) continue;
     if (!before) made.push(taken.product);
     else {
@@ -56,25 +63,18 @@ export async function importGroups(ctx: Ctx, running: ProductImport, rows: reado
   }
   await addDrafted(ctx, made);
   await writeEdits(ctx, edits, table.now);
-  return { created: made.length, updated, failed: failedRows(groups, problems, table.lenient), problems };
+  return { created: made.length, updated, failed, problems: problems.toSorted((a, b) => a.row - b.row) };
 }
 
-/** A strict import takes a product as a whole or not at all. */
-function failedRows(groups: readonly [string, NumberedRow[]][], problems: readonly RowProblem[], lenient: boolean): number {
-  const wrong = new Set(problems.map(({ row }) => row));
-  if (lenient) return wrong.size;
-  return groups.reduce((sum, [, group]) => sum + (group.some(({ number }) => wrong.has(number)) ? group.length : 0), 0);
-}
-
-async function lookUp(ctx: Ctx, { vendorId, errorPolicy }: ProductImport, rows: readonly NumberedRow[]): Promise<Table> {
+async function lookUp(ctx: Ctx, { vendorId, errorPolicy }: ProductImport, rows: readonly TableRow[]): Promise<Table> {
   const cells = (column: string): string[] => [...new Set(rows.map(({ cells: row }) => row[column] ?? '').filter(Boolean))];
   const definitions = await ctx.models.Attribute.find({ vendorId: { $in: [null, vendorId] } }).lean<Attribute[]>();
-  const slugs = cells('slug').map((slug) => slug.trim());
+  const slugs = cells('slug');
   const found = await ctx.models.Product.find({ slugKey: { $in: slugs.map((slug) => uniqueKey(vendorId, slug)) } }).lean<Product[]>();
   const facts = await findFacts(ctx, vendorId, {
     categoryIds: cells('categories').flatMap(splitList),
     slugs,
-    skus: cells('sku').map(codeText),
+    skus: cells('sku').map(skuOf),
   });
   const keys = [...cells('media').flatMap(splitList).map(keyOf), ...cells('variant_media')];
   const uploads =
@@ -95,12 +95,27 @@ interface Group {
   attemptAt: (number: number, input: Record<string, unknown>) => Attempt;
 }
 
-function takeGroup(
-  table: Table,
-  before: Product | undefined,
-  rows: readonly NumberedRow[],
-): { product: Product | undefined; problems: RowProblem[] } {
-  const problems: RowProblem[] = [];
+interface Taken {
+  product: Product | undefined;
+  problems: RowProblem[];
+}
+
+/** A product that trips us does not take the others with it. Everybody else has a turn before each. */
+async function takeAnyGroup(ctx: Ctx, table: Table, { before, group }: { before: Product | undefined; group: TableRow[] }): Promise<Taken> {
+  await turn();
+  const row = group[0]!.number;
+  try {
+    return takeGroup(table, before, group);
+  } catch (error) {
+    ctx.log.error({ err: error, row }, 'a product of an import could not be read');
+    return { product: undefined, problems: [{ row, column: null, ...failureOf(error) }] };
+  }
+}
+
+function takeGroup(table: Table, before: Product | undefined, all: readonly TableRow[]): Taken {
+  const problems = all.flatMap(({ number, fault }) => (fault ? [{ row: number, ...fault, code: 'INVALID' }] : []));
+  const rows = all.filter(({ fault }) => !fault);
+  if (rows.length === 0 || (all[0]!.fault && !table.lenient)) return { product: undefined, problems };
   const attemptAt =
     (row: number, input: Record<string, unknown>): Attempt =>
     (check) => {
@@ -117,18 +132,22 @@ function takeGroup(
   let product = productFrom(group, before, rows[0]!);
   if (product) for (const row of rows) product = withVariant(group, product, row);
   if (product && (!before || rows[0]!.cells['name'] !== '')) product = withState(group, product, rows[0]!);
-  if (product && (problems.length === 0 || table.lenient))
+  const isHeld = !product || staysReleased(group, product, rows.at(-1)!);
+  if (product && isHeld && (problems.length === 0 || table.lenient))
     return { product: before ? product : { ...product, ...summaryOf(product), ...keysOf(product) }, problems };
   if (product) release(table.facts, product, before);
   return { product: undefined, problems };
 }
 
+/** False when a released product would have nothing to sell, which nobody's policy makes right. */
+function staysReleased({ problems, attemptAt }: Group, product: Product, last: TableRow): boolean {
+  if (product.state !== 'PUBLISHED') return true;
+  if (problems.some(({ code }) => code === 'NOTHING_TO_SELL')) return false;
+  return attemptAt(last.number, {})(() => refuseNothingToSell(product, ['variant_state']) ?? true) ?? false;
+}
+
 /** The product as its first row wants it, still without changes of variants. */
-function productFrom(
-  { table, problems, attemptAt }: Group,
-  before: Product | undefined,
-  { number, cells }: NumberedRow,
-): Product | undefined {
+function productFrom({ table, problems, attemptAt }: Group, before: Product | undefined, { number, cells }: TableRow): Product | undefined {
   const { facts, attributes, lenient, now } = table;
   // A row without a name goes on with the product of an earlier row.
   if (before && cells['name'] === '') return before;
@@ -161,9 +180,9 @@ const unknownCodes = (cells: Row, attributes: ReadonlyMap<string, Attribute>): s
     (column) => column.startsWith('attribute:') && cells[column] !== '' && !attributes.has(column.slice('attribute:'.length)),
   );
 
-function withVariant({ table, attemptAt }: Group, product: Product, { number, cells }: NumberedRow): Product {
+function withVariant({ table, attemptAt }: Group, product: Product, { number, cells }: TableRow): Product {
   // A product without variants has one row without a SKU.
-  const sku = codeText(cells['sku'] ?? '');
+  const sku = skuOf(cells['sku'] ?? '');
   if (!sku) return product;
   const { facts, attributes, now } = table;
   const old = product.variants.find((variant) => variant.sku === sku);
@@ -193,7 +212,7 @@ function read<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
   throw invalid((issue?.path ?? []) as string[], `The value ${issue?.message ?? 'is not acceptable'}.`);
 }
 
-function withState({ table, attemptAt }: Group, product: Product, { number, cells }: NumberedRow): Product {
+function withState({ table, attemptAt }: Group, product: Product, { number, cells }: TableRow): Product {
   return attemptAt(number, {})(() => stateFrom(product, cells, table.now)) ?? product;
 }
 

@@ -18,7 +18,7 @@ export function productInput(row: Row, attributes: Attributes, known: Product | 
   const axes = listCell(row, 'axes')?.map((code) => attributes.get(code)?._id ?? code);
   const axisIds = axes ?? known?.axisIds ?? [];
   return given({
-    slug: cell(row, 'slug')?.trim(),
+    slug: cell(row, 'slug'),
     name: cell(row, 'name') || undefined,
     description: cell(row, 'description'),
     categoryIds: listCell(row, 'categories'),
@@ -90,17 +90,26 @@ function fieldOf(attribute: Attribute | undefined, value: unknown): Input {
   return field ? { [field]: value } : { options: [value].flat() };
 }
 
-const numberOf = (text: string): number | string => (/^-?\d+(?:\.\d+)?$/.test(text.trim()) ? Number(text) : text);
+const numberOf = (text: string): number | string => (/^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
 
-/** The facts of a cell; undefined when the cell is no JSON object of texts. */
+const JSON_TEXT = /"(?:[^"\\]|\\.)*"/g;
+/** What an object of nothing but texts looks like without its texts. */
+const ONLY_TEXTS = /^\{(?::(?:,:)*)?\}$/;
+
+/** The facts of a cell in their order, a key that is given twice twice; undefined when the cell is no JSON object of texts. */
 export function factsOf(text: string): { key: string; value: string }[] | undefined {
   if (text === '') return [];
+  if (!isJson(text) || !ONLY_TEXTS.test(text.replaceAll(JSON_TEXT, '').replaceAll(/\s/g, ''))) return undefined;
+  const texts = [...text.matchAll(JSON_TEXT)].map(([each]) => JSON.parse(each) as string);
+  return texts.flatMap((key, index) => (index % 2 === 0 ? [{ key, value: texts[index + 1]! }] : []));
+}
+
+function isJson(text: string): boolean {
   try {
-    const facts: unknown = JSON.parse(text);
-    if (typeof facts !== 'object' || facts === null || Array.isArray(facts)) return undefined;
-    return Object.entries(facts).map(([key, value]) => ({ key, value: String(value) }));
+    JSON.parse(text);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 

@@ -5,8 +5,10 @@ import { newId } from '../../../shared/ids.ts';
 import { importWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';
-import { readRows, type NumberedRow } from './csv.ts';
+import type { TableRow } from './csv-reading.ts';
 import { importGroups, type RowProblem } from './import-groups.ts';
+import { partId, stageRows } from './import-staging.ts';
+import { failureOf, mayStillEdit, noLongerAllowed } from './jobs.ts';
 import { ERROR_POLICIES } from './rows.ts';
 import { takeUpload } from './uploads.ts';
 
@@ -30,61 +32,60 @@ export async function startProductImport(ctx: Ctx, { vendorId, uploadId, errorPo
   return { productImport: row!.toObject() };
 }
 
-/** Rows of one transaction; the rows of a product stay together. */
-const ROWS_A_PART = 100;
-/** Not all rows of a file can be those of one product. */
-const MOST_ROWS_A_PART = 500;
-const MOST_ERRORS = 1_000;
+export const MOST_ERRORS = 1_000;
+
+interface Turn {
+  importId: string;
+  part: number;
+}
 
 /**
- * Part 0 reads the file and lays its rows aside, each later part takes some of them. The parts' effects, the counts and the next part are
- * one transaction, so that a crash goes on where it stopped and nothing is done twice.
+ * Part 0 reads the file and lays its rows aside, each later part takes some of them. A part's effects, the counts and the next part are one
+ * transaction that begins with "this part is due", so that a crash goes on where it stopped and nothing is done twice.
  */
-export async function runImportPart(ctx: Ctx, { importId, part }: { importId: string; part: number }): Promise<void> {
-  const running = await ctx.models.ProductImport.findById(importId).lean<ProductImport>();
-  if (!running || running.finishedAt) return;
-  if (part === 0) return layAside(ctx, running);
-  const staged = await ctx.models.ImportPart.findById(`${importId} ${part}`).lean<{ rows: NumberedRow[] }>();
-  if (!staged) return finish(ctx, importId, 'DONE');
-  const outcome = await importGroups(ctx, running, staged.rows);
-  await record(ctx, running, { ...outcome, processed: staged.rows.length });
-  ctx.publish(importWork({ importId, part: part + 1 }));
-}
-
-async function layAside(ctx: Ctx, running: ProductImport): Promise<void> {
-  const rows = await read(ctx, running);
-  if (!rows) return;
-  const parts = partsOf(rows).map((part, index) => ({ _id: `${running._id} ${index + 1}`, importId: running._id, rows: part }));
-  await ctx.models.ImportPart.insertMany(parts);
-  await ctx.models.ProductImport.updateOne({ _id: running._id }, { $set: { state: 'RUNNING', total: rows.length } });
-  ctx.publish(importWork({ importId: running._id, part: 1 }));
-}
-
-/** Undefined when the file is none that can be imported; the import says why. */
-async function read(ctx: Ctx, running: ProductImport): Promise<NumberedRow[] | undefined> {
-  const file = await ctx.ports.uploads.read(running.key);
+export async function runImportPart(ctx: Ctx, turn: Turn): Promise<void> {
+  const started = await ctx.models.ProductImport.findOne({ _id: turn.importId, finishedAt: null }).lean<ProductImport>();
+  if (!started) return;
+  if (!(await mayStillEdit(ctx, started))) return ctx.transaction((inner: Ctx) => giveUpImport(inner, turn, noLongerAllowed()));
+  if (turn.part > 0) return ctx.transaction((inner: Ctx) => takePart(inner, turn));
+  const running = await ctx.transaction((inner: Ctx) => takeTurn(inner, turn.importId));
+  if (!running) return;
   try {
-    if (!file) throw invalid([], 'The file is not there any more.');
-    return readRows(file).map((cells, index) => ({ number: index + 2, cells }));
+    await stageRows(ctx, running);
   } catch (error) {
-    if (!isProblem(error)) throw error;
-    const problem = { row: null, column: null, code: error.code, message: error.message };
-    await ctx.models.ProductImport.updateOne({ _id: running._id }, { $set: { errors: [problem], errorCount: 1 } });
-    await finish(ctx, running._id, 'FAILED');
-    return undefined;
+    if (!isProblem(error) || error.retryable) throw error;
+    const row = typeof error.facts['row'] === 'number' ? error.facts['row'] : null;
+    const problem = { row, column: null, code: error.code, message: error.message };
+    await ctx.transaction((inner: Ctx) => finish(inner, turn.importId, { state: 'FAILED', problem }));
   }
 }
 
-function partsOf(rows: readonly NumberedRow[]): NumberedRow[][] {
-  const parts: NumberedRow[][] = [];
-  for (const row of rows) {
-    const part = parts.at(-1);
-    const isSameProduct = part?.at(-1)!.cells['slug'] === row.cells['slug'];
-    const goesOn = part && part.length < (isSameProduct ? MOST_ROWS_A_PART : ROWS_A_PART);
-    if (goesOn) part.push(row);
-    else parts.push([row]);
+/** One import of a vendor at a time: undefined while another one runs, whose end will wake this one, and when there is nothing to read. */
+async function takeTurn(ctx: Ctx, importId: string): Promise<ProductImport | undefined> {
+  const waiting = await ctx.models.ProductImport.findById(importId).lean<ProductImport>();
+  if (!waiting || waiting.finishedAt || waiting.total !== null) return undefined;
+  const { vendorId } = waiting;
+  // A write, so that whoever ends the other one at this moment sees that this one waits.
+  const taken = await ctx.models.ImportTurn.findOneAndUpdate({ _id: vendorId }, { $inc: { asked: 1 } }).lean();
+  if (taken && taken.importId !== importId) return undefined;
+  if (!taken) await ctx.models.ImportTurn.create([{ _id: vendorId, importId }]);
+  await ctx.models.ProductImport.updateOne({ _id: importId }, { $set: { state: 'RUNNING' } });
+  return waiting;
+}
+
+async function takePart(ctx: Ctx, { importId, part }: Turn): Promise<void> {
+  const isDue = { _id: importId, next: part, finishedAt: null };
+  const running = await ctx.models.ProductImport.findOneAndUpdate(isDue, { $set: { next: part + 1 } }).lean<ProductImport>();
+  if (!running) return;
+  const _id = partId(importId, part);
+  const staged = await ctx.models.ImportPart.findById(_id).lean<{ rows: TableRow[] }>();
+  if (staged) {
+    const outcome = await importGroups(ctx, running, staged.rows);
+    await record(ctx, running, { ...outcome, processed: staged.rows.length });
+    await ctx.models.ImportPart.deleteOne({ _id });
   }
-  return parts;
+  if (part >= running.parts) return finish(ctx, importId, { state: 'DONE' });
+  ctx.publish(importWork({ importId, part: part + 1 }));
 }
 
 interface PartOutcome {
@@ -103,7 +104,22 @@ async function record(ctx: Ctx, running: ProductImport, { problems, ...counts }:
   );
 }
 
-async function finish(ctx: Ctx, importId: string, state: 'DONE' | 'FAILED'): Promise<void> {
-  await ctx.models.ProductImport.updateOne({ _id: importId }, { $set: { state, finishedAt: ctx.now() } });
-  await ctx.models.ImportPart.deleteMany({ importId });
+type End = { state: 'DONE' } | { state: 'FAILED'; problem: ProductImport['errors'][number] };
+
+/** Ends an import, once, and lets the vendor's next one begin. What is wrong with the whole stands before what is wrong with rows. */
+async function finish(ctx: Ctx, importId: string, end: End): Promise<void> {
+  const running = await ctx.models.ProductImport.findOne({ _id: importId, finishedAt: null }).lean<ProductImport>();
+  if (!running) return;
+  const { vendorId, errors, errorCount } = running;
+  const why = end.state === 'FAILED' && { errors: [end.problem, ...errors].slice(0, MOST_ERRORS), errorCount: errorCount + 1 };
+  await ctx.models.ProductImport.updateOne({ _id: importId }, { $set: { state: end.state, finishedAt: ctx.now(), ...why } });
+  const { deletedCount } = await ctx.models.ImportTurn.deleteOne({ _id: vendorId, importId });
+  const next = deletedCount > 0 && (await ctx.models.ProductImport.findOne({ vendorId, state: 'QUEUED' }).sort({ _id: 1 }).lean());
+  if (next) ctx.publish(importWork({ importId: next._id, part: 0 }));
 }
+
+/** The delivery of a part was given up: the import ends, and its owner reads why. What was imported stays. */
+export const giveUpImport = (ctx: Ctx, { importId }: Pick<Turn, 'importId'>, error: unknown): Promise<void> => {
+  ctx.log.error({ importId, err: error }, 'an import was given up');
+  return finish(ctx, importId, { state: 'FAILED', problem: { row: null, column: null, ...failureOf(error) } });
+};

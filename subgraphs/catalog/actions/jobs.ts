@@ -1,3 +1,5 @@
+import { isProblem, Problem } from '../../../shared/errors.ts';
+import { findMemberships } from '../../vendors/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { seesPrivate } from '../visibility.ts';
 
@@ -10,3 +12,20 @@ export async function findJob<T extends { vendorId: string }>(
   const found = await loader.load(id);
   return found && (await seesPrivate(ctx, found.vendorId)) ? found : null;
 }
+
+/** Why a job was given up, for its owner. What is no refusal is our fault, and nobody is told more of it than that. */
+export const failureOf = (error: unknown): { code: string; message: string } => ({
+  code: 'JOB_FAILED',
+  message: isProblem(error)
+    ? error.message
+    : 'Something went wrong on our side, and the rest was not done. It was noted down; try again later.',
+});
+
+/** Asked before each part: whoever started a job may have lost the right to it since. */
+export async function mayStillEdit(ctx: Ctx, { startedBy, vendorId }: { startedBy: string; vendorId: string }): Promise<boolean> {
+  const { memberships } = await ctx.call(findMemberships, { userId: startedBy });
+  return memberships.some((membership) => membership.vendorId === vendorId && membership.permissions.includes('PRODUCTS'));
+}
+
+export const noLongerAllowed = (): Problem =>
+  new Problem('JOB_FAILED', 'Whoever started this may not edit products of the vendor any more, so the rest was not done.');

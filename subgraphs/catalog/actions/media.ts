@@ -10,7 +10,8 @@ import { takeUpload } from './uploads.ts';
 export const MOST_MEDIA = 20;
 const PRODUCT_PATH = ['input', 'productId'];
 
-const alt = text({ max: 300 });
+/** What a picture shows, for those who do not see it. */
+export const alt = text({ max: 300 });
 
 export const AddMedia = z.object({
   productId: z.string(),

@@ -4,14 +4,14 @@ import { idempotencyKey, list } from '../../../shared/input.ts';
 import { textKey } from '../../../shared/text.ts';
 import { productCreated, productDeleted } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
-import { actionsFrom, stateAfter, statesBefore, type ProductAction } from '../machine.ts';
+import { stateAfter, statesBefore, type ProductAction } from '../machine.ts';
 import type { Product } from '../model.ts';
 import { attempts, checkAttributes, checkAxes, checkCategories, distinct, draftProduct, type Attempt } from './drafts.ts';
 import { changed, checkVersion, productForEdit, refuseTaken, saveProduct, type Changes } from './editing.ts';
 import { findFacts, type Facts, type Wanted } from './facts.ts';
 import { metadataKey, metadataList, NewProduct, ProductChange, Publication, Which } from './inputs.ts';
-import { slugsOf, takeSlug } from './names.ts';
-import { publicationDates } from './publication.ts';
+import { slugsFor, takeSlug } from './names.ts';
+import { availableActions, publicationDates } from './publication.ts';
 
 export const CreateProduct = NewProduct.extend({ vendorId: z.string(), idempotencyKey: idempotencyKey().optional() });
 
@@ -22,7 +22,7 @@ export async function createProduct(ctx: Ctx, input: z.infer<typeof CreateProduc
   const { attempt, problems } = attempts();
   const product = draftProduct(facts, input, { path: ['input'], now: ctx.now(), attempt });
   if (problems[0]) throw problems[0];
-  await refuseTaken(addDrafted(ctx, [product]));
+  await refuseTaken(addDrafted(ctx, [product]), { slugPath: ['input', input.slug ? 'slug' : 'name'] });
   return { product };
 }
 
@@ -30,7 +30,7 @@ export async function createProduct(ctx: Ctx, input: z.infer<typeof CreateProduc
 export const wantedByNew = (input: NewProduct): Required<Wanted> => ({
   attributeIds: [...(input.variantAxes ?? []), ...(input.attributes ?? []).map(({ attributeId }) => attributeId)],
   categoryIds: input.categoryIds ?? [],
-  slugs: input.slug ? [input.slug] : slugsOf(input.name),
+  slugs: input.slug ? [input.slug] : slugsFor(input),
   skus: (input.variants ?? []).map(({ sku }) => sku),
 });
 
@@ -147,7 +147,7 @@ async function move(ctx: Ctx, product: Product, { expectedVersion, action, dates
   ).lean<Product>();
   if (!moved) {
     const message = `This cannot be done with a product that is ${product.state.toLowerCase()}.`;
-    const facts = { state: product.state, availableActions: actionsFrom(product.state) };
+    const facts = { state: product.state, availableActions: availableActions(product) };
     throw new Problem('PRODUCT_STATE', message, { path: ['input', 'id'], typename: 'ProductStateError', ...facts });
   }
   ctx.publish(changed(product, changes, ctx.now()));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound, Problem } from '../../../shared/errors.ts';
 import { idempotencyKey } from '../../../shared/input.ts';
+import { drawnOf, isBeyond } from '../../../shared/uploads/allowance.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Upload } from '../model.ts';
 
@@ -15,6 +16,10 @@ const MOST_BYTES: ReadonlyMap<string, number> = new Map([
   ['video/mp4', 100 * MEGABYTE],
 ]);
 const MOST_CSV_BYTES = 20 * MEGABYTE;
+/** What a vendor may have drawn and not used, and what it may draw in a day. */
+const MOST_UNUSED = { files: 200, bytes: 1_000 * MEGABYTE };
+const MOST_A_DAY = { files: 2_000, bytes: 5_000 * MEGABYTE };
+const DAY_MS = 24 * 3_600_000;
 
 const size = z.int('must be a whole number').min(1, 'must be at least 1');
 const common = { vendorId: z.string(), idempotencyKey: idempotencyKey().optional() };
@@ -49,11 +54,29 @@ const PLACES = { MEDIA: { folder: 'products', visibility: 'PUBLIC' }, IMPORT: { 
 
 async function prepare(ctx: Ctx, { vendorId, purpose, contentType, size: bytes }: Wanted) {
   await ctx.loaders.memberships.require(vendorId, 'PRODUCTS');
+  await draw(ctx, vendorId, bytes);
   const { folder, visibility } = PLACES[purpose];
   const { key, ...ticket } = await ctx.ports.uploads.prepare({ folder: `${folder}/${vendorId}`, visibility, contentType, size: bytes });
-  const [row] = await ctx.models.Upload.create([{ vendorId, purpose, key, contentType, expiresAt: ticket.expiresAt }]);
+  const [row] = await ctx.models.Upload.create([{ vendorId, purpose, key, contentType, size: bytes, expiresAt: ticket.expiresAt }]);
   return { upload: { id: row!._id, ...ticket } };
 }
+
+/** Counts one more file before it is given an address. */
+async function draw(ctx: Ctx, vendorId: string, bytes: number): Promise<void> {
+  const now = ctx.now();
+  const _id = `${vendorId} ${now.toISOString().slice(0, 10)}`;
+  const today = await ctx.models.UploadsDrawn.findOneAndUpdate(
+    { _id },
+    { $inc: { files: 1, bytes }, $setOnInsert: { endsAt: new Date(now.getTime() + 2 * DAY_MS) } },
+    { upsert: true, returnDocument: 'after' },
+  ).lean();
+  if (isBeyond(today, MOST_A_DAY)) throw tooMuch('This vendor has prepared as many files today as a day may bring.');
+  const unused = await ctx.models.Upload.find({ vendorId, usedBy: null }, { size: 1 }).limit(MOST_UNUSED.files).lean();
+  if (isBeyond(drawnOf([...unused, { size: bytes }]), MOST_UNUSED))
+    throw tooMuch('This vendor has prepared many files that are not in use; use them, or wait a day until they are removed.');
+}
+
+const tooMuch = (message: string): Problem => new Problem('UPLOAD_LIMIT', message, { path: ['input', 'vendorId'] });
 
 /** The file that was handed in under this id, looked at; it belongs to `usedBy` from now on and to nothing else. */
 export async function takeUpload(
@@ -71,12 +94,12 @@ export async function takeUpload(
   return upload;
 }
 
-const UNUSED_MS = 24 * 3_600_000;
+const IMPORTED_MS = 7 * DAY_MS;
 const BATCH = 200;
 
-/** Files that were handed in and never used go after a day. */
+/** Files that were handed in and never used go after a day, tables that were imported after a week. */
 export async function removeUnusedUploads(ctx: Ctx): Promise<void> {
-  const old = new Date(ctx.now().getTime() - UNUSED_MS);
+  const old = new Date(ctx.now().getTime() - DAY_MS);
   const unused = await ctx.models.Upload.find({ usedBy: null, expiresAt: { $lt: old } })
     .limit(BATCH)
     .lean<Upload[]>();
@@ -84,5 +107,15 @@ export async function removeUnusedUploads(ctx: Ctx): Promise<void> {
     // Taken away from whoever might use it at this moment, before the file goes.
     const { deletedCount } = await ctx.models.Upload.deleteOne({ _id, usedBy: null });
     if (deletedCount > 0) await ctx.ports.uploads.remove(key);
+  }
+  const before = new Date(ctx.now().getTime() - IMPORTED_MS);
+  const tables = await ctx.models.Upload.find({ purpose: 'IMPORT', usedBy: { $ne: null }, expiresAt: { $lt: before } })
+    .limit(BATCH)
+    .lean<Upload[]>();
+  for (const { _id, key, usedBy } of tables) {
+    if (await ctx.models.ProductImport.exists({ _id: usedBy, finishedAt: null })) continue;
+    // The row last, so that a crash forgets no file.
+    await ctx.ports.uploads.remove(key);
+    await ctx.models.Upload.deleteOne({ _id });
   }
 }

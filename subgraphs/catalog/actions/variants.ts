@@ -7,6 +7,7 @@ import { checkAxisValues, checkPrice, checkVariant, draftVariant, takeSku } from
 import { checkVersion, differing, productForEdit, saveProduct, variantForEdit } from './editing.ts';
 import { findFacts, type Facts } from './facts.ts';
 import { MOST_VARIANTS, NewVariant, VariantChange, Which } from './inputs.ts';
+import { refuseNothingToSell } from './publication.ts';
 
 export const CreateVariant = NewVariant.extend({ productId: z.string(), idempotencyKey: idempotencyKey().optional() });
 
@@ -73,7 +74,9 @@ async function setArchived(ctx: Ctx, { id, expectedVersion }: Which, archivedAt:
   if (Boolean(variant.archivedAt) === Boolean(archivedAt)) return answerOf(product, id);
   const moved = { ...variant, archivedAt, version: variant.version + 1, updatedAt: ctx.now() };
   checkVariant(product, moved, ['input']);
-  return answerOf(await saveProduct(ctx, product, { variants: replaced(product, moved) }), id);
+  const variants = replaced(product, moved);
+  if (product.state === 'PUBLISHED') refuseNothingToSell({ variants }, ['input', 'id']);
+  return answerOf(await saveProduct(ctx, product, { variants }), id);
 }
 
 export const replaced = ({ variants }: Pick<Product, 'variants'>, variant: Variant): Variant[] =>

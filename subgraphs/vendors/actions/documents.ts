@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound, Problem } from '../../../shared/errors.ts';
 import { text } from '../../../shared/input.ts';
+import { drawnOf, isBeyond } from '../../../shared/uploads/allowance.ts';
 import { newId } from '../../../shared/ids.ts';
 import type { Ctx } from '../loaders.ts';
 import { sourcesOf } from '../machine.ts';
@@ -10,7 +11,7 @@ import { requireApplication, touchApplication, wrongStatus } from './move-applic
 
 const MOST_DOCUMENTS = 30;
 /** Uploads that were begun count as well, so that nobody fills the disk with files he never hands in. */
-const MOST_FILES = 100;
+const MOST_DRAWN = { files: 100, bytes: 500_000_000 };
 const MOST_BYTES = 10_000_000;
 const TYPES = ['application/pdf', 'image/jpeg', 'image/png', 'image/webp'] as const;
 /** An address is good for minutes; what came by it and was not handed in is deleted after a day. */
@@ -36,7 +37,8 @@ export async function createApplicationDocumentUpload(
 ) {
   const application = await requireApplication(ctx, applicationId, { actorRole: 'APPLICANT', field: 'applicationId' });
   if (!sourcesOf('UPDATE').includes(application.status)) throw wrongStatus(application, 'applicationId');
-  if ((await ctx.models.ApplicationDocument.countDocuments({ applicationId })) >= MOST_FILES) throw tooMany();
+  const begun = await ctx.models.ApplicationDocument.find({ applicationId }, { size: 1 }).lean();
+  if (isBeyond(drawnOf([...begun, { size }]), MOST_DRAWN)) throw tooMany();
   const folder = `vendor-applications/${applicationId}`;
   const { key, ...address } = await ctx.ports.uploads.prepare({ folder, visibility: 'PRIVATE', contentType, size });
   const _id = newId('doc', ctx.now());

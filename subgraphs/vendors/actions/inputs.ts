@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { country, email, list, longText, phone, text, webAddress } from '../../../shared/input.ts';
+import { country, email, list, longText, phone, text } from '../../../shared/input.ts';
 import { isCurrency } from '../../../shared/money.ts';
+import { pictureAddress } from '../../../shared/public-address.ts';
 import { nameKeys } from '../names.ts';
 import { DAYS, inOrder, overlapIn } from '../opening-hours.ts';
 import { addDays, isDate, zoneOf } from '../time-zone.ts';
@@ -16,7 +17,7 @@ export const description = longText({ max: 5_000 }).nullish();
 export const reason = longText({ min: 1, max: 1_000 });
 export const comment = longText({ min: 1, max: 5_000 });
 export const currency = z.string().refine(isCurrency, 'must be a currency code of ISO 4217, such as ZMW');
-export const picture = webAddress().nullish();
+export const picture = pictureAddress().nullish();
 export const contactEmail = email().nullish();
 export const contactPhone = phone().nullish();
 

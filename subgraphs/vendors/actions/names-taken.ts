@@ -1,5 +1,5 @@
 import { Problem } from '../../../shared/errors.ts';
-import { slugOf } from '../../../shared/slugs.ts';
+import { firstFree, slugsOf } from '../../../shared/slugs.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import type { Ctx } from '../loaders.ts';
 import { nameKeys } from '../names.ts';
@@ -10,7 +10,6 @@ interface Fields {
   slug: string;
 }
 
-const MOST_TRIES = 50;
 const LONGEST_SLUG = 60;
 
 const nameTaken = (field: string): Problem =>
@@ -39,9 +38,7 @@ export async function refuseTaken<T>(write: PromiseLike<T>, fields: Fields): Pro
 /** A slug made of the name that no store has yet. */
 export async function freeSlug(ctx: Ctx, name: string, id: string): Promise<string> {
   const spare = `store-${id.slice(-8).toLowerCase()}`;
-  const base = slugOf(name, { spare, max: LONGEST_SLUG });
-  const candidates = [base, ...Array.from({ length: MOST_TRIES }, (_, index) => `${base}-${index + 2}`)];
+  const candidates = slugsOf(name, { spare, max: LONGEST_SLUG, id });
   const taken = await ctx.models.Vendor.find({ slug: { $in: candidates } }, { slug: 1 }).lean();
-  const used = new Set(taken.map(({ slug }) => slug));
-  return candidates.find((slug) => !used.has(slug)) ?? spare;
+  return firstFree(candidates, (candidate) => taken.some(({ slug }) => slug === candidate));
 }
