@@ -55,6 +55,24 @@ async function importFile(of: Market, text: string | Buffer, more: Record<string
   return finished(of, 'productImport', productImport.id, IMPORT.slice('productImport {'.length, -1));
 }
 
+test('an import ends where its store is suspended, and says so', async () => {
+  await using other = await openMarket();
+  const uploadId = await handIn(other, 'slug,name,sku,price\na,A,A-1,1.00\n');
+  const { ImportPart, Product } = other.app.context().models;
+  const insertMany = ImportPart.insertMany;
+  // Between the look at the file and the first part.
+  ImportPart.insertMany = async function suspending(...args: unknown[]) {
+    other.suspended.add('ven_a');
+    return insertMany.apply(this, args);
+  };
+  const { productImport } = await other.change('startProductImport', { vendorId: 'ven_a', uploadId }, IMPORT);
+
+  const done = await finished(other, 'productImport', productImport.id, IMPORT.slice('productImport {'.length, -1));
+
+  expect(done).toMatchObject({ state: 'FAILED', created: 0, errors: [{ row: null, code: 'VENDOR_SUSPENDED' }] });
+  expect(await Product.countDocuments()).toBe(0);
+});
+
 async function exportFile(of: Market, more: Record<string, unknown> = {}): Promise<string> {
   const { productExport } = await of.change('startProductExport', { vendorId: 'ven_a', ...more }, 'productExport { id state url }');
   const done = await finished(of, 'productExport', productExport.id, 'url total processed');

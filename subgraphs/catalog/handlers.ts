@@ -2,7 +2,7 @@ import { answer } from '../../shared/commands.ts';
 import { on } from '../../shared/events.ts';
 import { job } from '../../shared/jobs.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from '../categories/contract.ts';
-import { vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
+import { vendorClosed, vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
 import { findCopies } from './actions/copies.ts';
 import { runExportPart } from './actions/export.ts';
 import { runImportPart } from './actions/import.ts';
@@ -23,6 +23,7 @@ export const handlers = [
   on(categoryDeleted, dropCategory),
   on(vendorSuspended, hearSuspended),
   on(vendorReinstated, hearReinstated),
+  on(vendorClosed, hearSuspended),
   on(importWork, runImportPart),
   on(exportWork, runExportPart),
   on(forgetWork, hearForget, { repeatable: true }),

@@ -50,15 +50,18 @@ export async function openMarket(environment: Record<string, string> = {}): Prom
   await serveUploads(files, uploadSettings.parse({ UPLOADS_DIR: directory, UPLOADS_URL: 'http://127.0.0.1/uploads' }));
   const address = await files.listen({ port: 0, host: '127.0.0.1' });
   const suspended = new Set<string>();
+  const stateOf = (vendorId: string) => (suspended.has(vendorId) ? ('SUSPENDED' as const) : ('ACTIVE' as const));
   const app = await open(subgraph, {
     viewer: ann,
     environment: { UPLOADS_DIR: directory, UPLOADS_URL: `${address}/uploads`, ...environment },
     answers: [
-      answering(findMemberships, ({ userId }) => ({ memberships: MEMBERS[userId] ? [{ role: 'OWNER', ...MEMBERS[userId] }] : [] })),
+      answering(findMemberships, ({ userId }) => ({
+        memberships: [MEMBERS[userId] ?? []].flat().map((place) => ({ role: 'OWNER', ...place, state: stateOf(place.vendorId) })),
+      })),
       answering(findVendors, ({ ids }) => ({
         vendors: VENDORS.filter(({ id }) => ids.includes(id)).map((vendor) => ({
           ...vendor,
-          state: suspended.has(vendor.id) ? ('SUSPENDED' as const) : ('ACTIVE' as const),
+          state: stateOf(vendor.id),
         })),
       })),
       answering(findCategories, ({ ids }) => ({

@@ -119,6 +119,7 @@ const vendorOrderSchema = new Schema(
 
 vendorOrderSchema.index({ orderId: 1, _id: 1 }); // Order.vendorOrders
 vendorOrderSchema.index({ vendorId: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders, Vendor.orders
+vendorOrderSchema.index({ vendorId: 1, status: 1 }); // findUnfinishedParts
 vendorOrderSchema.index({ buyerId: 1 }); // User.Deleted
 
 export type Cart = InferRawDocTypeFromSchema<typeof cartSchema> & { updatedAt: Date };

@@ -13,7 +13,7 @@ export const StartProductExport = z.object({
 });
 
 export async function startProductExport(ctx: Ctx, { vendorId, states }: z.infer<typeof StartProductExport>) {
-  await ctx.loaders.memberships.require(vendorId, 'PRODUCTS');
+  await ctx.loaders.memberships.requireReader(vendorId, 'PRODUCTS');
   const wanted = { vendorId, startedBy: ctx.viewer!.id, productStates: states ?? [...PRODUCT_STATES] };
   const [row] = await ctx.models.ProductExport.create([wanted]);
   ctx.publish(exportWork({ exportId: row!._id, part: 0 }));

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { invalid, isProblem } from '../../../shared/errors.ts';
 import { idempotencyKey } from '../../../shared/input.ts';
 import { newId } from '../../../shared/ids.ts';
+import { findVendors } from '../../vendors/contract.ts';
 import { importWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';
@@ -46,6 +47,10 @@ export async function runImportPart(ctx: Ctx, { importId, part }: { importId: st
   if (part === 0) return layAside(ctx, running);
   const staged = await ctx.models.ImportPart.findById(`${importId} ${part}`).lean<{ rows: NumberedRow[] }>();
   if (!staged) return finish(ctx, importId, 'DONE');
+  if (!(await maySell(ctx, running.vendorId))) {
+    const message = 'The store may not sell any more: the rows that were left are not read.';
+    return fail(ctx, running, { code: 'VENDOR_SUSPENDED', message });
+  }
   const outcome = await importGroups(ctx, running, staged.rows);
   await record(ctx, running, { ...outcome, processed: staged.rows.length });
   ctx.publish(importWork({ importId, part: part + 1 }));
@@ -68,11 +73,21 @@ async function read(ctx: Ctx, running: ProductImport): Promise<NumberedRow[] | u
     return readRows(file).map((cells, index) => ({ number: index + 2, cells }));
   } catch (error) {
     if (!isProblem(error)) throw error;
-    const problem = { row: null, column: null, code: error.code, message: error.message };
-    await ctx.models.ProductImport.updateOne({ _id: running._id }, { $set: { errors: [problem], errorCount: 1 } });
-    await finish(ctx, running._id, 'FAILED');
+    await fail(ctx, running, { code: error.code, message: error.message });
     return undefined;
   }
+}
+
+/** Asked before each part: a store can be suspended while its file is read. */
+async function maySell(ctx: Ctx, vendorId: string): Promise<boolean> {
+  const { vendors } = await ctx.call(findVendors, { ids: [vendorId] });
+  return vendors[0]?.state === 'ACTIVE';
+}
+
+async function fail(ctx: Ctx, { _id }: ProductImport, problem: { code: string; message: string }): Promise<void> {
+  const whole = { row: null, column: null, ...problem };
+  await ctx.models.ProductImport.updateOne({ _id }, { $push: { errors: whole }, $inc: { errorCount: 1 } });
+  await finish(ctx, _id, 'FAILED');
 }
 
 function partsOf(rows: readonly NumberedRow[]): NumberedRow[][] {

@@ -61,7 +61,7 @@ export const subscriptions = {
   },
   vendorOrderReceived: {
     async subscribe(_root: unknown, { vendorId, after }: After & { vendorId: string }, ctx: Ctx) {
-      if (!ctx.viewer!.roles.includes('admin')) await ctx.loaders.memberships.require(vendorId, 'ORDERS');
+      if (!ctx.viewer!.roles.includes('admin')) await ctx.loaders.memberships.requireReader(vendorId, 'ORDERS');
       return ctx.live.subscribe(vendorOrdersTopic(vendorId), { after });
     },
     resolve({ cursor, payload }: Entry<Received>, _args: unknown, ctx: Ctx) {
