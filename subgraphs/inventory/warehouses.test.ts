@@ -20,6 +20,7 @@ const address = { line1: 'Plot 12, Cairo Road', city: 'Lusaka', country: 'ZM', l
 
 test('a suspended store changes nothing of its stock, whatever it asks for', async () => {
   const id = await shop.warehouse();
+  const other = await shop.warehouse();
   const cup = await shop.stocked(5);
   const alertId = 'sal_suspended';
   await shop.ctx().models.StockAlert.create([
@@ -49,7 +50,7 @@ test('a suspended store changes nothing of its stock, whatever it asks for', asy
     activateWarehouse: version,
     setStock: { ...place, onHand: 1 },
     adjustStock: { variantId: cup, delta: 1, reason: 'x', idempotencyKey: 'suspended-1' },
-    transferStock: { variantId: cup, fromWarehouseId: before.warehouseId, toWarehouseId: id, quantity: 1, idempotencyKey: 'suspended-2' },
+    transferStock: { variantId: cup, fromWarehouseId: other, toWarehouseId: id, quantity: 1, idempotencyKey: 'suspended-2' },
     setLowStockThreshold: { ...place, threshold: 1 },
     bulkSetStock: { lines: [{ ...place, onHand: 1 }] },
     acknowledgeStockAlert: { id: alertId },
