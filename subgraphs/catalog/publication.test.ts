@@ -398,8 +398,8 @@ describe('a suspended vendor', () => {
       updateMedia: [{ productId: product.id, mediaId: 'med_x', alt: 'x' }, 'product { id }'],
       removeMedia: [{ productId: product.id, mediaId: 'med_x' }, 'product { id }'],
       reorderMedia: [{ productId: product.id, ...version, mediaIds: [] }, 'product { id }'],
-      bulkCreateProducts: [{ vendorId, products: [{}] }, 'createdCount'],
-      bulkUpdateProducts: [{ vendorId, products: [{}] }, 'updatedCount'],
+      bulkCreateProducts: [{ vendorId, products: [{ name: 'x' }] }, 'createdCount'],
+      bulkUpdateProducts: [{ vendorId, products: [{ ...one, ...version }] }, 'updatedCount'],
       createProductImportUpload: [{ vendorId, size: 10 }, 'upload { id }'],
       startProductImport: [{ vendorId, uploadId: 'upl_x' }, 'productImport { id }'],
     };
