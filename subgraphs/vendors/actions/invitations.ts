@@ -38,9 +38,8 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   const expiresAt = new Date(at.getTime() + VALID_MS);
   const letter = { vendorId, email: to, role, tokenHash: hashOf(token), invitedBy: viewerId(ctx), expiresAt, createdAt: at };
   const [invitation] = await ctx.models.Invitation.create([letter]);
-  ctx.publish(
-    emailWork({ to, template: 'vendor-invitation', params: { storeName: vendor.name, role, expiresAt: expiresAt.toISOString() }, token }),
-  );
+  const params = { storeName: vendor.name, role, expiresAt: expiresAt.toISOString(), timeZone: vendor.timeZone };
+  ctx.publish(emailWork({ to, template: 'vendor-invitation', params, token }));
   return { invitation: invitation!.toObject<Invitation>() };
 }
 
