@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { isProblem, Problem, unavailable } from '../../shared/errors.ts';
 import type { Ctx } from './loaders.ts';
-import { USER_AGENT_LENGTH } from './model.ts';
+import { USER_AGENT_LENGTH } from './devices.ts';
 import { hashSecret } from './secrets.ts';
 
 /**

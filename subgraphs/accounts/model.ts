@@ -5,9 +5,6 @@ import { ROLES } from './roles.ts';
 const TOKEN_PURPOSES = ['VERIFY_EMAIL', 'RESET_PASSWORD', 'CHANGE_EMAIL', 'DELETE_ACCOUNT', 'MFA_CHALLENGE'] as const;
 export type TokenPurpose = (typeof TOKEN_PURPOSES)[number];
 
-/** As much as is kept of how a program calls itself. */
-export const USER_AGENT_LENGTH = 300;
-
 const KEPT_MAIL_SECONDS = 7 * 24 * 3_600;
 
 const addressSchema = new Schema(

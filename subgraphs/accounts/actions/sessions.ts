@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
-import { USER_AGENT_LENGTH, type Session, type User } from '../model.ts';
+import { USER_AGENT_LENGTH } from '../devices.ts';
+import type { Session, User } from '../model.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
 
 /** A user as its owner may see it, though the request itself came from nobody: it proved who it is just now. */
