@@ -6,6 +6,7 @@ import { createLog, type Log } from '../shared/log.ts';
 import { scalars as ownScalars } from '../shared/scalars.ts';
 import { serveSockets } from '../shared/sockets.ts';
 import { serveUploads } from '../shared/uploads/serve.ts';
+import { proxyWarning } from './plugins/use-client.ts';
 import { createCallers, type Callers } from './callers.ts';
 import { commonHeaders } from './common-headers.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
@@ -55,6 +56,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const admission = createAdmission(options.admission ?? ADMISSION);
   const graphs = await openAll({ ...options, planners, known, production, limits, admission, errors, log });
   const callers = createCallers({ ...options, log }, timeoutMs);
+  const warnOfProxies = production && !options.trustedProxies ? proxyWarning(log) : undefined;
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
   const streams = openStreams({
     engine: graphs.whole.engine,
@@ -68,6 +70,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const app = createApp(limits, timeoutMs);
   const edge = { common: await commonHeaders(), errors, isClosing: () => closing };
   await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
+  if (warnOfProxies) app.addHook('onRequest', warnOfProxies);
   if (options.uploads) await serveUploads(app, options.uploads);
   const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, heartbeatMs: options.heartbeatMs });
   addGraphql(app, {

@@ -95,7 +95,8 @@ export const MoneyInput = z
     const [, minus, whole, fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(amount) ?? [];
     if (whole === undefined) return refuse('amount', 'must be a decimal number such as 12.50');
     const digits = Number(known.exponent);
-    if (fraction.length > digits) return refuse('amount', `has more than ${digits} digits behind the point`);
+    if (fraction.length > digits)
+      return refuse('amount', digits === 0 ? `must be a whole number in ${currency}` : `has more than ${digits} digits behind the point`);
     const minor = BigInt(whole + fraction.padEnd(digits, '0'));
     if (minor > BigInt(Number.MAX_SAFE_INTEGER)) return refuse('amount', 'is too large', 'AMOUNT_TOO_LARGE');
     if (minus && minor > 0n) return refuse('amount', 'must not be negative');

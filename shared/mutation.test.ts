@@ -17,7 +17,9 @@ test('an input that does not fit is refused in words for people', async () => {
 
   const { userErrors } = await write(undefined, { input: { size: 6 } }, ctx);
 
-  expect(userErrors).toEqual([{ __typename: 'PlainUserError', code: 'INVALID', message: 'must be at most 5.', path: ['input', 'size'] }]);
+  expect(userErrors).toEqual([
+    { __typename: 'PlainUserError', code: 'INVALID', message: 'The value must be at most 5.', path: ['input', 'size'] },
+  ]);
 });
 
 test.each<[string, InputPath | undefined, string[]]>([

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { isProblem, Problem, type InputPath } from './errors.ts';
 import { once } from './idempotency.ts';
-import { wording } from './wording.ts';
+import { sentenceOf, wording } from './wording.ts';
 
 /** Codes that concern the caller as such, not the input: they leave as top-level errors, as those of a query do. */
 const TOP_LEVEL = new Set([
@@ -93,7 +93,7 @@ function issueErrors(issue: z.core.$ZodIssue): UserError[] {
   }
   // A rule of the kit may know a more exact code than INVALID.
   const code = issue.code === 'custom' && typeof issue.params?.['code'] === 'string' ? issue.params['code'] : 'INVALID';
-  return [{ ...invalid(['input', ...path], `${issue.message}.`.replace(/\.\.$/, '.')), code }];
+  return [{ ...invalid(['input', ...path], sentenceOf(issue.message)), code }];
 }
 
 const invalid = (path: string[], message: string): UserError => ({ __typename: 'PlainUserError', code: 'INVALID', message, path });

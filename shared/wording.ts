@@ -36,3 +36,7 @@ export const wording = (issue: z.core.$ZodRawIssue): string => {
 
 const bound = (origin: string, relation: string, limit: unknown): string =>
   PARTS[origin] ? `must have ${relation} ${String(limit)} ${PARTS[origin]}` : `must be ${relation} ${String(limit)}`;
+
+/** The whole sentence: rules speak the end of one that begins with the value. */
+export const sentenceOf = (message: string): string =>
+  `${/^[a-z]/.test(message) ? `The value ${message}` : message}.`.replace(/\.\.$/, '.');

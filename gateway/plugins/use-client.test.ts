@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 import { testSubgraphs } from '../test-subgraphs.ts';
 import { openGatewayForTest } from '../testing.ts';
-import { useClient } from './use-client.ts';
+import { proxyWarning, useClient } from './use-client.ts';
 
 const request = (forwarded?: string) =>
   ({
@@ -37,4 +37,14 @@ test('subgraphs are told address and user agent, over HTTP and WebSocket', async
   expect(JSON.parse(data.client)).toEqual({ ip: '1.2.3.4', userAgent: expect.stringMatching(/^agent x{294}$/) });
   expect(JSON.parse(overSocket.value?.data.client)).toEqual({ ip: '127.0.0.1' });
   await gateway.close();
+});
+
+test('a proxy that is not trusted is told of once, with its first request', () => {
+  const lines: unknown[] = [];
+  const warn = proxyWarning({ warn: (line: unknown) => lines.push(line) } as never);
+  let passed = 0;
+  for (const forwarded of [undefined, '203.0.113.7', '203.0.113.8']) warn(request(forwarded), undefined, () => (passed += 1));
+
+  expect(passed).toBe(3);
+  expect(lines).toEqual([expect.stringContaining('TRUST_PROXY')]);
 });

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { Identity } from '../../shared/identity.ts';
+import type { Log } from '../../shared/log.ts';
 
 const LONGEST_USER_AGENT = 300;
 
@@ -12,6 +13,21 @@ export function useClient({ trustedProxies }: { trustedProxies: number }): (requ
   return ({ headers, socket }) => {
     const added = trustedProxies > 0 ? addressesIn(headers['x-forwarded-for']).slice(-trustedProxies)[0] : undefined;
     return { ip: added ?? socket.remoteAddress, userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) };
+  };
+}
+
+const UNTRUSTED =
+  'requests come through a proxy, and TRUST_PROXY is 0: all callers look like one address, and its limits of guesses and registrations are those of everybody. Set TRUST_PROXY to the number of your proxies.';
+
+/** A hook that says once, with the first request that was forwarded, what the settings leave out. */
+export function proxyWarning(log: Pick<Log, 'warn'>) {
+  let isSaid = false;
+  return ({ headers }: Pick<IncomingMessage, 'headers'>, _reply: unknown, done: () => void): void => {
+    if (!isSaid && (headers['x-forwarded-for'] || headers['forwarded'])) {
+      isSaid = true;
+      log.warn(UNTRUSTED);
+    }
+    done();
   };
 }
 

@@ -1,3 +1,6 @@
+/** As much as is kept of how a program calls itself. */
+export const USER_AGENT_LENGTH = 300;
+
 /** In this order: those that follow call themselves by the names of those before as well. */
 const BROWSERS: [name: string, mark: RegExp][] = [
   ['Edge', /\bEdgA?\//],

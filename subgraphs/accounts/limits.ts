@@ -3,10 +3,16 @@ import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { isProblem, Problem, unavailable } from '../../shared/errors.ts';
 import type { Ctx } from './loaders.ts';
+import { USER_AGENT_LENGTH } from './devices.ts';
 import { hashSecret } from './secrets.ts';
 
-/** Wrong guesses an account bears in the window, whatever they were made at: password, code, token. */
+/**
+ * Wrong guesses an account bears in the window, whatever they were made at: password, code, token. Whoever spends them locks strangers out, not
+ * the devices that signed in before: each of those has as many of its own.
+ */
 const GUESSES_PER_ACCOUNT = 10;
+/** How many times its limit a network address may guess at accounts where nobody guessed wrong of late: thousands share one address. */
+const SPARE_SHARE = 5;
 const GUESS_WINDOW_SECONDS = 15 * 60;
 const MAILS_PER_ADDRESS = 5;
 const HOUR_SECONDS = 3_600;
@@ -18,7 +24,9 @@ const WAIT_MS = 100;
 
 interface Limits {
   account: RateLimiterRedis;
+  device: RateLimiterRedis;
   ip: RateLimiterRedis;
+  spare: RateLimiterRedis;
   registrations: RateLimiterRedis;
   mails: RateLimiterRedis;
 }
@@ -40,7 +48,9 @@ function limitsOf({ redis, redisPrefix, ports }: Ctx): Limits {
   if (!limits) {
     limits = {
       account: limiter('guesses', GUESSES_PER_ACCOUNT, GUESS_WINDOW_SECONDS),
+      device: limiter('guesses-device', GUESSES_PER_ACCOUNT, GUESS_WINDOW_SECONDS),
       ip: limiter('guesses-ip', ports.rules.guessesPerIp, GUESS_WINDOW_SECONDS),
+      spare: limiter('guesses-ip-spare', ports.rules.guessesPerIp * SPARE_SHARE, GUESS_WINDOW_SECONDS),
       registrations: limiter('registrations-ip', ports.rules.registrationsPerIp, HOUR_SECONDS),
       mails: limiter('mails', MAILS_PER_ADDRESS, HOUR_SECONDS),
     };
@@ -57,19 +67,17 @@ export const guessedAt = (user: { _id: string } | null, email = ''): string => (
  * Only wrong ones stay counted, so nobody is locked out by being right often, and a right one does not wipe out wrong ones.
  */
 export async function guess<T>(ctx: Ctx, account: string | undefined, evaluate: () => Promise<T | null>): Promise<T | null> {
-  const { account: perAccount, ip: perIp } = limitsOf(ctx);
-  const ip = ctx.identity.client?.ip;
-  if (ip) await take(perIp, ip, 0);
+  const device = await knownDevice(ctx, account);
+  const places = [await takeAtAddress(ctx, account, device)];
+  const giveBack = async (): Promise<void> => {
+    for (const place of places) if (place) await place.limiter.reward(place.key);
+  };
   try {
-    if (account) await take(perAccount, account, WAITS);
+    places.push(await takeAtAccount(ctx, account, device));
   } catch (error) {
-    if (ip) await perIp.reward(ip);
+    await giveBack();
     throw error;
   }
-  const giveBack = async (): Promise<void> => {
-    if (ip) await perIp.reward(ip);
-    if (account) await perAccount.reward(account);
-  };
   try {
     const result = await evaluate();
     if (result !== null) await giveBack();
@@ -79,6 +87,55 @@ export async function guess<T>(ctx: Ctx, account: string | undefined, evaluate: 
     if (isProblem(error)) await giveBack();
     throw error;
   }
+}
+
+interface Place {
+  limiter: RateLimiterRedis;
+  key: string;
+}
+
+/** One guess of the network address; beyond its limit a spare one, at an account where nobody guessed wrong; none from a known device. */
+async function takeAtAddress(ctx: Ctx, account: string | undefined, device: string | undefined): Promise<Place | undefined> {
+  const key = ctx.identity.client?.ip;
+  if (!key) return undefined;
+  const { ip, spare, account: perAccount } = limitsOf(ctx);
+  try {
+    await take(ip, key, 0);
+    return { limiter: ip, key };
+  } catch (error) {
+    if (!isProblem(error) || error.code !== 'RATE_LIMITED') throw error;
+    if (device) return undefined;
+    const failed = account ? await perAccount.get(account) : null;
+    if (failed && failed.consumedPoints > 0) throw error;
+    await take(spare, key, 0);
+    return { limiter: spare, key };
+  }
+}
+
+/** One guess of the account; when strangers have used them up, one of the device's own. */
+async function takeAtAccount(ctx: Ctx, account: string | undefined, device: string | undefined): Promise<Place | undefined> {
+  if (!account) return undefined;
+  const { account: limiter, device: perDevice } = limitsOf(ctx);
+  try {
+    await take(limiter, account, device ? 0 : WAITS);
+    return { limiter, key: account };
+  } catch (error) {
+    if (!device || !isProblem(error) || error.code !== 'RATE_LIMITED') throw error;
+    await take(perDevice, device, WAITS);
+    return { limiter: perDevice, key: device };
+  }
+}
+
+/**
+ * The device that asks, if it signed in to this account before and was not signed out since by somebody else: the same network address and
+ * the same program. Either alone is shared by thousands. Undefined for all others.
+ */
+async function knownDevice(ctx: Ctx, account: string | undefined): Promise<string | undefined> {
+  const { ip, userAgent } = ctx.identity.client ?? {};
+  if (!account || !ip || !userAgent) return undefined;
+  const seen = { userId: account, ip, userAgent: userAgent.slice(0, USER_AGENT_LENGTH), revokedBecause: { $in: [null, 'LOGOUT'] } };
+  const session = await ctx.models.Session.findOne(seen, { _id: 1 }).lean();
+  return session ? hashSecret([account, ip, userAgent].join('\n')) : undefined;
 }
 
 /** RATE_LIMITED when too many accounts were made from one network address. */

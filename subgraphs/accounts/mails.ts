@@ -16,8 +16,14 @@ interface Composed {
 const ignore = 'If this was not you, do nothing: without this link nothing happens.';
 const beware = 'If this was not you, set a new password at once and sign out all devices.';
 
+interface Reader {
+  publicUrl: string;
+  /** Of the account the mail goes to, where there is one. */
+  locale?: string | null | undefined;
+}
+
 /**
- * `{name}` stands for a parameter. Hardly any is shown: what somebody typed would reach a stranger's mailbox under our name (the name of a
+ * `{name}` stands for a parameter; one that ends in At is a moment, shown in `timeZone`. Hardly any is shown: what somebody typed would reach a stranger's mailbox under our name (the name of a
  * store has been read by the operator).
  */
 const TEMPLATES: Record<string, Words> = {
@@ -92,11 +98,14 @@ const TEMPLATES: Record<string, Words> = {
 };
 
 /** The mail a template makes, as text and as HTML that says the same. */
-export function compose(template: string, params: Record<string, string>, publicUrl: string): Composed {
+export function compose(template: string, params: Record<string, string>, { publicUrl, locale }: Reader): Composed {
   const words = Object.hasOwn(TEMPLATES, template) ? TEMPLATES[template]! : undefined;
   if (!words) throw invalid(['template'], `There is no mail template called ${template.slice(0, 100)}.`);
   const { link } = words;
-  const filled = (text: string): string => text.replaceAll(/\{(\w+)\}/g, (_all, name: string) => params[name] ?? '');
+  const filled = (text: string): string =>
+    text.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
+      name.endsWith('At') && params[name] ? timeFor(params[name], params['timeZone'], locale) : (params[name] ?? ''),
+    );
   const subject = filled(words.subject);
   const paragraphs = ['Hello,', ...words.paragraphs.map(filled)];
   const query = params['token'] ? `?token=${encodeURIComponent(params['token'])}` : '';
@@ -106,6 +115,13 @@ export function compose(template: string, params: Record<string, string>, public
   const button = address ? [`<p><a href="${escapeHtml(address)}">${escapeHtml(link.label)}</a></p>`] : [];
   const html = `<!doctype html><html lang="en"><body>${[...body, ...button, '<p>Soko</p>'].join('')}</body></html>`;
   return { subject, text, html };
+}
+
+/** A moment as the reader writes it, in the time zone the mail is about. The language of a locale nobody can write with is plain English. */
+function timeFor(iso: string, timeZone = 'UTC', locale?: string | null): string {
+  const locales = [...(locale ? [locale] : []), 'en-GB'];
+  const shape = { day: 'numeric', month: 'long', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' } as const;
+  return new Intl.DateTimeFormat(locales, { ...shape, timeZone }).format(new Date(iso));
 }
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };

@@ -2,6 +2,7 @@ import { hash as argon2Hash, parseOptions, verify as argon2Verify } from '@node-
 import { verify as bcryptVerify } from '@node-rs/bcrypt';
 import { z } from 'zod';
 import { Problem } from '../../shared/errors.ts';
+import { isGuessable } from './guessable.ts';
 
 /** 19 MiB, two passes, one lane: OWASP's first choice for Argon2id (the library's own algorithm when none is named). */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -43,13 +44,20 @@ export const givenPassword = () =>
     .refine((value) => !value.includes('\0'), 'must not contain control characters')
     .transform(oneSpelling);
 
-/** WEAK_PASSWORD for what a guesser tries first. */
-export function refuseWeak(password: string, email: string, field = 'password'): void {
+/** WEAK_PASSWORD for what a guesser tries first, who knows the person. */
+export function refuseWeak(password: string, { email, name }: { email: string; name?: string }, field = 'password'): void {
   const small = password.toLowerCase();
-  const [local] = email.split('@');
-  const isWeak = COMMON.has(small) || small === email || small === local || new Set(small).size < FEWEST_DIFFERENT;
+  const isWeak = COMMON.has(small) || new Set(small).size < FEWEST_DIFFERENT || isGuessable(small, ownWords(email, name));
   if (isWeak) throw new Problem('WEAK_PASSWORD', 'This password is too easy to guess. Choose another one.', { path: ['input', field] });
 }
+
+/** The words that an address and a name are made of. */
+const ownWords = (email: string, name = ''): string[] => [
+  email,
+  email.split('@', 1)[0]!,
+  ...email.split(/[^\p{L}]+/u),
+  ...name.toLowerCase().split(/[^\p{L}]+/u),
+];
 
 export const hashPassword = (password: string): Promise<string> => argon2Hash(password, COST);
 

@@ -2,7 +2,7 @@ import { answer } from '../../shared/commands.ts';
 import { on } from '../../shared/events.ts';
 import { job } from '../../shared/jobs.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from '../categories/contract.ts';
-import { vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
+import { vendorClosed, vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
 import { findCopies } from './actions/copies.ts';
 import { giveUpExport, runExportPart } from './actions/export.ts';
 import { giveUpImport, runImportPart } from './actions/import.ts';
@@ -24,6 +24,7 @@ export const handlers = [
   on(categoryDeleted, dropCategory),
   on(vendorSuspended, hearSuspended),
   on(vendorReinstated, hearReinstated),
+  on(vendorClosed, hearSuspended),
   // Each part says itself whether it is due, and the first one is many transactions.
   on(importWork, runImportPart, { repeatable: true, onGivenUp: giveUpImport }),
   on(exportWork, runExportPart, { onGivenUp: giveUpExport }),

@@ -246,6 +246,23 @@ describe('a job that is given up', () => {
   });
 });
 
+test('an import ends where its store is suspended, and says so', async () => {
+  await using other = await openMarket();
+  const { models } = other.app.context();
+  await models.ProductImport.create([
+    { _id: 'imp_2', vendorId: 'ven_a', startedBy: 'usr_ann', key: 'x', errorPolicy: 'IGNORE_FAILED', state: 'RUNNING', parts: 1, total: 1 },
+  ]);
+  const cells = { slug: 'late', name: 'Late', sku: 'LATE', price: '1.00' };
+  await models.ImportPart.create([{ _id: 'imp_2 1', importId: 'imp_2', rows: [{ number: 2, cells, fault: null }] }]);
+  other.suspended.add('ven_a');
+
+  await deliverLast(other, importWork.type, { importId: 'imp_2', part: 1 });
+
+  const { data } = await other.app.ask('{ productImport(id: "imp_2") { state created errors { row code } } }', {}, { as: admin });
+  expect(data.productImport).toEqual({ state: 'FAILED', created: 0, errors: [{ row: null, code: 'VENDOR_SUSPENDED' }] });
+  expect(await models.Product.countDocuments()).toBe(0);
+});
+
 test('a job stops when whoever started it may not edit products any more', async () => {
   await using other = await openMarket();
   const { models } = other.app.context();

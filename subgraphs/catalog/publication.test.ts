@@ -1,7 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
+import { vendorClosed, vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
 import { actionsFrom, PRODUCT_STATES, stateAfter, statesBefore } from './machine.ts';
-import { aProduct, admin, ann, ben, carl, codesOf, dora, hear, openMarket, PRODUCT, published, topCodes, type Market } from './testing.ts';
+import { permissions } from './permissions.ts';
+import {
+  aProduct,
+  admin,
+  ann,
+  ben,
+  carl,
+  codesOf,
+  dora,
+  hear,
+  openMarket,
+  PRODUCT,
+  published,
+  topCodes,
+  zmw,
+  type Market,
+} from './testing.ts';
 
 let market: Market;
 beforeAll(async () => {
@@ -194,13 +210,13 @@ describe('a product that is made to be seen', () => {
     expect((await market.app.said('Product.Created')).length).toBe(before);
   });
 
-  test('is hidden while its vendor is suspended', async () => {
+  test('is not made while its vendor is suspended', async () => {
     await using other = await openMarket();
     other.suspended.add('ven_a');
 
-    const { product } = await other.change('createProduct', aProduct({ publication: {} }), SHOWN);
+    const { product, userErrors } = await other.change('createProduct', aProduct({ publication: {} }), SHOWN);
 
-    expect(product).toMatchObject({ state: 'PUBLISHED', isPublished: false });
+    expect([product, codesOf({ userErrors })]).toEqual([null, ['VENDOR_SUSPENDED']]);
   });
 });
 
@@ -337,9 +353,69 @@ describe('a suspended vendor', () => {
     await published(other);
     await other.app.settled();
     expect(await listed()).toBe(0);
+  });
 
-    other.suspended.add('ven_b');
-    await published(other, { vendorId: 'ven_b', variants: [{ sku: 'Y', price: { amount: '500', currency: 'JPY' } }] }, ben);
-    expect(await listed()).toBe(0);
+  test('has no products for the public any more once it is closed', async () => {
+    await using other = await openMarket();
+    const { id } = await published(other);
+
+    await hear(other.app, vendorClosed({ vendorId: 'ven_a', timestamp }), { id: 'evt_1', at: new Date() });
+
+    expect((await other.app.ask('query ($id: ID!) { product(id: $id) { id } }', { id }, { as: null })).data.product).toBeNull();
+  });
+
+  test('changes nothing, whatever it asks for', async () => {
+    await using other = await openMarket();
+    const product = await published(other);
+    const before = await other.app.ask('query ($id: ID!) { product(id: $id) { version state variants { id version } } }', {
+      id: product.id,
+    });
+    const { attribute } = await other.change(
+      'createAttribute',
+      { vendorId: 'ven_a', code: 'a', name: 'A', type: 'TEXT' },
+      'attribute { id }',
+    );
+    const [one, version] = [{ id: product.id }, { expectedVersion: product.version }];
+    const [variant] = product.variants;
+    const vendorId = 'ven_a';
+    const inputs: Record<string, [object, string]> = {
+      createProduct: [aProduct(), 'product { id }'],
+      updateProduct: [{ ...one, ...version, name: 'x' }, 'product { id }'],
+      publishProduct: [one, 'product { id }'],
+      unpublishProduct: [one, 'product { id }'],
+      archiveProduct: [one, 'product { id }'],
+      restoreProduct: [one, 'product { id }'],
+      deleteProduct: [one, 'deletedId'],
+      updateProductMetadata: [{ ...one, set: [{ key: 'a', value: 'b' }] }, 'product { id }'],
+      createVariant: [{ productId: product.id, sku: 'NEW', price: zmw('1.00') }, 'variant { id }'],
+      updateVariant: [{ id: variant.id, expectedVersion: 1, price: zmw('1.00') }, 'variant { id }'],
+      archiveVariant: [{ id: variant.id }, 'variant { id }'],
+      restoreVariant: [{ id: variant.id }, 'variant { id }'],
+      createAttribute: [{ vendorId, code: 'b', name: 'B', type: 'TEXT' }, 'attribute { id }'],
+      updateAttribute: [{ id: attribute.id, expectedVersion: 1, name: 'x' }, 'attribute { id }'],
+      createMediaUpload: [{ vendorId, contentType: 'image/png', size: 10 }, 'upload { id }'],
+      addMedia: [{ productId: product.id, uploadId: 'upl_x' }, 'product { id }'],
+      updateMedia: [{ productId: product.id, mediaId: 'med_x', alt: 'x' }, 'product { id }'],
+      removeMedia: [{ productId: product.id, mediaId: 'med_x' }, 'product { id }'],
+      reorderMedia: [{ productId: product.id, ...version, mediaIds: [] }, 'product { id }'],
+      bulkCreateProducts: [{ vendorId, products: [{ name: 'x' }] }, 'createdCount'],
+      bulkUpdateProducts: [{ vendorId, products: [{ ...one, ...version }] }, 'updatedCount'],
+      createProductImportUpload: [{ vendorId, size: 10 }, 'upload { id }'],
+      startProductImport: [{ vendorId, uploadId: 'upl_x' }, 'productImport { id }'],
+    };
+    other.suspended.add(vendorId);
+
+    // Reading its own goods is no change.
+    const { startProductExport: _reads, ...changing } = permissions.Mutation;
+    for (const name of Object.keys(changing)) {
+      const [input, selection] = inputs[name] ?? [{}, ''];
+      const { userErrors } = await other.change(name, input as Record<string, unknown>, selection);
+      expect([name, codesOf({ userErrors })]).toEqual([name, ['VENDOR_SUSPENDED']]);
+    }
+
+    expect(codesOf(await other.change('startProductExport', { vendorId }, 'productExport { id }'))).toEqual([]);
+    expect(
+      await other.app.ask('query ($id: ID!) { product(id: $id) { version state variants { id version } } }', { id: product.id }),
+    ).toEqual(before);
   });
 });

@@ -55,6 +55,7 @@ export async function openMarket(environment: Record<string, string> = {}): Prom
   await serveUploads(files, uploadSettings.parse({ UPLOADS_DIR: directory, UPLOADS_URL: 'http://127.0.0.1/uploads' }));
   const address = await files.listen({ port: 0, host: '127.0.0.1' });
   const suspended = new Set<string>();
+  const stateOf = (vendorId: string) => (suspended.has(vendorId) ? ('SUSPENDED' as const) : ('ACTIVE' as const));
   const gone = new Set<string>();
   const left = new Set<string>();
   const app = await open(subgraph, {
@@ -62,12 +63,14 @@ export async function openMarket(environment: Record<string, string> = {}): Prom
     environment: { UPLOADS_DIR: directory, UPLOADS_URL: `${address}/uploads`, ...environment },
     answers: [
       answering(findMemberships, ({ userId }) => ({
-        memberships: MEMBERS[userId] && !left.has(userId) ? [{ role: 'OWNER', ...MEMBERS[userId] }] : [],
+        memberships: [(!left.has(userId) && MEMBERS[userId]) || []]
+          .flat()
+          .map((place) => ({ role: 'OWNER', ...place, state: stateOf(place.vendorId) })),
       })),
       answering(findVendors, ({ ids }) => ({
         vendors: VENDORS.filter(({ id }) => ids.includes(id)).map((vendor) => ({
           ...vendor,
-          state: suspended.has(vendor.id) ? ('SUSPENDED' as const) : ('ACTIVE' as const),
+          state: stateOf(vendor.id),
         })),
       })),
       answering(findCategories, ({ ids }) => {

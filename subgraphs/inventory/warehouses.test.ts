@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Data } from '../../shared/testing/open.ts';
-import { admin, ann, bob, clerk, closeSoundly, codeOf, openShop, randomOf, type Shop, stranger } from './testing/shop.ts';
+import { permissions } from './permissions.ts';
+import { admin, ann, bob, clerk, closeSoundly, codeOf, MUTATIONS, openShop, randomOf, type Shop, stranger } from './testing/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -16,6 +17,52 @@ const refusal = ({ userErrors }: Data) => userErrors.map(({ code, path }: Data) 
 const made = async (input: object, as?: typeof ann): Promise<Data> => (await create(input, as)).warehouse;
 
 const address = { line1: 'Plot 12, Cairo Road', city: 'Lusaka', country: 'ZM', location: { longitude: 28.28, latitude: -15.41 } };
+
+test('a suspended store changes nothing of its stock, whatever it asks for', async () => {
+  const id = await shop.warehouse();
+  const other = await shop.warehouse();
+  const cup = await shop.stocked(5);
+  const alertId = 'sal_suspended';
+  await shop.ctx().models.StockAlert.create([
+    {
+      _id: alertId,
+      stockItemId: 'sti_x',
+      vendorId: 'ven_ann',
+      variantId: cup,
+      warehouseId: id,
+      available: 1,
+      threshold: 2,
+      raisedAt: new Date(),
+      lastRaisedAt: new Date(),
+      timesRaised: 1,
+      state: 'OPEN',
+    },
+  ]);
+  const before = await shop.item(cup);
+  const [version, place] = [
+    { id, expectedVersion: 1 },
+    { variantId: cup, expectedVersion: 1 },
+  ];
+  const inputs: Record<keyof typeof MUTATIONS, object> = {
+    createWarehouse: { vendorId: 'ven_ann', name: 'New' },
+    updateWarehouse: { ...version, name: 'x' },
+    deactivateWarehouse: version,
+    activateWarehouse: version,
+    setStock: { ...place, onHand: 1 },
+    adjustStock: { variantId: cup, delta: 1, reason: 'x', idempotencyKey: 'suspended-1' },
+    transferStock: { variantId: cup, fromWarehouseId: other, toWarehouseId: id, quantity: 1, idempotencyKey: 'suspended-2' },
+    setLowStockThreshold: { ...place, threshold: 1 },
+    bulkSetStock: { lines: [{ ...place, onHand: 1 }] },
+    acknowledgeStockAlert: { id: alertId },
+  };
+  shop.suspended.add('ven_ann');
+
+  for (const name of Object.keys(permissions.Mutation) as (keyof typeof MUTATIONS)[])
+    expect([name, refusal(await shop.run(name, inputs[name]))]).toEqual([name, [['VENDOR_SUSPENDED', 'input']]]);
+
+  shop.suspended.clear();
+  expect(await shop.item(cup)).toEqual(before);
+});
 
 describe('createWarehouse', () => {
   test('opens one with its place on the map, used after all others', async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defineCommand } from '../../shared/commands.ts';
 import { defineEvent, defineWork } from '../../shared/events.ts';
 
 const timestamp = z.iso.datetime();
@@ -87,3 +88,9 @@ export const stockReturnWork = defineWork(
     reason: z.string(),
   }),
 );
+
+/** Parts of orders that this vendor has neither delivered nor cancelled, at most 20 of them. */
+export const findUnfinishedParts = defineCommand('orders', 'findUnfinishedParts', {
+  input: z.object({ vendorId: z.string() }),
+  output: z.object({ vendorOrderIds: z.array(z.string()) }),
+});

@@ -93,6 +93,7 @@ const give = (market: Market, lines: { variantId: string; quantity: number }[], 
 };
 
 function answers(market: Market) {
+  const stateOf = (id: string) => (market.suspended.has(id) ? ('SUSPENDED' as const) : ('ACTIVE' as const));
   return [
     answering(findVariants, ({ variantIds }) => ({
       variants: variantIds.flatMap((variantId) => {
@@ -119,7 +120,7 @@ function answers(market: Market) {
         id,
         name: id,
         slug: id,
-        state: market.suspended.has(id) ? ('SUSPENDED' as const) : ('ACTIVE' as const),
+        state: stateOf(id),
         currency: 'ZMW',
       })),
     })),
@@ -128,7 +129,7 @@ function answers(market: Market) {
     })),
     answering(findMemberships, ({ userId }) => {
       const member = market.members.get(userId);
-      return { memberships: member ? [{ ...member, role: 'MEMBER' }] : [] };
+      return { memberships: member ? [{ ...member, role: 'MEMBER', state: stateOf(member.vendorId) }] : [] };
     }),
     answering(findAddress, ({ userId, addressId }) => ({
       address: userId === buyer.id && (!addressId || addressId === 'adr_home') ? ADDRESS : null,

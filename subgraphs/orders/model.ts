@@ -142,6 +142,7 @@ const vendorOrderSchema = new Schema(
 
 vendorOrderSchema.index({ orderId: 1, _id: 1 }); // Order.vendorOrders
 vendorOrderSchema.index({ vendorId: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders, Vendor.orders
+vendorOrderSchema.index({ vendorId: 1, status: 1 }); // findUnfinishedParts
 vendorOrderSchema.index({ buyerId: 1 }); // User.Deleted
 vendorOrderSchema.index({ vendorId: 1, status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders with a status
 vendorOrderSchema.index({ status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders of admins with a status

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
+import { findUnfinishedParts } from './contract.ts';
 import { admin, buyer, clerk, createMarket, grocer, newKey, openOrders, ORDER, partOf, placed, run, stranger, tailor } from './fixtures.ts';
 import type { Ctx } from './loaders.ts';
 
@@ -244,6 +245,34 @@ describe('the parts of an order', () => {
 
     expect(await orderOf(order.id)).toMatchObject({ status: 'DELIVERED', availableActions: [] });
     expect((await app.said('Order.Completed')).filter(({ data }) => data.orderId === order.id)).toHaveLength(1);
+  });
+
+  test('of a suspended store are finished or cancelled by its members: what was bought is delivered', async () => {
+    const order = await placed(app);
+    const other = await placed(app);
+    market.suspended.add('vnd_grocer');
+
+    for (const status of ['PROCESSING', 'SHIPPED', 'DELIVERED'])
+      expect((await update(partOf(order, 'vnd_grocer').id, status, grocer)).vendorOrder.status).toBe(status);
+    expect((await update(partOf(other, 'vnd_grocer').id, 'CANCELLED', grocer, 'closed')).vendorOrder.status).toBe('CANCELLED');
+    const { data } = await app.ask('{ vendorOrders(vendorId: "vnd_grocer", first: 1) { nodes { id } } }', {}, { as: grocer });
+    expect(data.vendorOrders.nodes).toHaveLength(1);
+
+    market.suspended.clear();
+  });
+
+  test('are told to whoever wants to close the store, until each is delivered or cancelled', async () => {
+    const order = await placed(app);
+    const part = partOf(order, 'vnd_tailor').id;
+    const unfinished = async () => (await app.call(findUnfinishedParts, { vendorId: 'vnd_tailor' })).vendorOrderIds.includes(part);
+
+    for (const status of ['PROCESSING', 'SHIPPED']) {
+      expect(await unfinished()).toBe(true);
+      await update(part, status, tailor);
+    }
+    expect(await unfinished()).toBe(true);
+    await update(part, 'DELIVERED', tailor);
+    expect(await unfinished()).toBe(false);
   });
 
   test('show each mover where it can take them', async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineCommand } from '../../shared/commands.ts';
 import type { AnyContext } from '../../shared/context.ts';
-import { forbidden, unauthenticated } from '../../shared/errors.ts';
+import { forbidden, Problem, unauthenticated } from '../../shared/errors.ts';
 import { defineEvent } from '../../shared/events.ts';
 
 const timestamp = z.iso.datetime();
@@ -15,6 +15,9 @@ export const vendorApproved = defineEvent('Vendor.Approved', z.object({ vendorId
 export const vendorSuspended = defineEvent('Vendor.Suspended', z.object({ vendorId, reason: z.string(), timestamp }), { tags });
 
 export const vendorReinstated = defineEvent('Vendor.Reinstated', z.object({ vendorId, timestamp }), { tags });
+
+/** A vendor gave its store up for good; it is kept for the record. */
+export const vendorClosed = defineEvent('Vendor.Closed', z.object({ vendorId, timestamp }), { tags });
 
 /** `changes` names the fields of the store that are different now. */
 export const vendorUpdated = defineEvent('Vendor.Updated', z.object({ vendorId, changes: z.array(z.string()), timestamp }), { tags });
@@ -34,13 +37,20 @@ export const vendorApplicationMoved = defineEvent(
   z.object({ applicationId: z.string(), applicantId: z.string(), status: z.string(), timestamp }),
 );
 
-export const VENDOR_STATES = ['ACTIVE', 'SUSPENDED'] as const;
+export const VENDOR_STATES = ['ACTIVE', 'SUSPENDED', 'CLOSED'] as const;
+export type VendorState = (typeof VENDOR_STATES)[number];
 
 /** What a member may do. OWNER holds all of them. */
 export const VENDOR_PERMISSIONS = ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS', 'MONEY'] as const;
 export type VendorPermission = (typeof VENDOR_PERMISSIONS)[number];
 
-const Membership = z.object({ vendorId, role: z.string(), permissions: z.array(z.enum(VENDOR_PERMISSIONS)) });
+const Membership = z.object({
+  vendorId,
+  role: z.string(),
+  permissions: z.array(z.enum(VENDOR_PERMISSIONS)),
+  /** In a store that is not active members read, and change nothing. */
+  state: z.enum(VENDOR_STATES),
+});
 
 /** The stores a user belongs to and what the user may do in each, as of now. */
 export const findMemberships = defineCommand('vendors', 'findMemberships', {
@@ -64,18 +74,32 @@ export function createMemberships(ctx: Pick<AnyContext, 'viewer' | 'call'>) {
     asked ??= ctx.call(findMemberships, { userId: ctx.viewer.id }).then(({ memberships }) => memberships);
     return asked;
   };
+  const of = async (vendor: string) => (await all()).find(({ vendorId: id }) => id === vendor);
   const can = async (vendor: string, permission: VendorPermission): Promise<boolean> =>
-    (await all()).some(({ vendorId: id, permissions }) => id === vendor && permissions.includes(permission));
+    (await of(vendor))?.permissions.includes(permission) ?? false;
+  const requireReader = async (vendor: string, permission: VendorPermission): Promise<void> => {
+    if (!ctx.viewer) throw unauthenticated();
+    if (!(await can(vendor, permission))) throw forbidden();
+  };
 
   return {
     all,
+    /** Whether the viewer may see what this permission is about. Who changes something asks `require`. */
     can,
     /** Member of any role. */
-    has: async (vendor: string): Promise<boolean> => (await all()).some(({ vendorId: id }) => id === vendor),
-    /** Throws UNAUTHENTICATED or FORBIDDEN. */
+    has: async (vendor: string): Promise<boolean> => (await of(vendor)) !== undefined,
+    /** For what is only read. Throws UNAUTHENTICATED or FORBIDDEN. */
+    requireReader,
+    /** For every change. Throws UNAUTHENTICATED, FORBIDDEN, VENDOR_SUSPENDED or VENDOR_CLOSED. */
     async require(vendor: string, permission: VendorPermission): Promise<void> {
-      if (!ctx.viewer) throw unauthenticated();
-      if (!(await can(vendor, permission))) throw forbidden();
+      await requireReader(vendor, permission);
+      refuseInactive((await of(vendor))!.state);
     },
   };
+}
+
+/** Nobody changes anything of a store that may not sell. */
+export function refuseInactive(state: VendorState, path: readonly string[] = ['input']): void {
+  if (state === 'SUSPENDED') throw new Problem('VENDOR_SUSPENDED', 'The store is suspended: ask the operator.', { path });
+  if (state === 'CLOSED') throw new Problem('VENDOR_CLOSED', 'The store was closed for good.', { path });
 }

@@ -9,6 +9,7 @@ import { answering, open, viewer, type Answered, type Data, type TestApp } from 
 import { serveUploads } from '../../shared/uploads/serve.ts';
 import { createUploads, uploadSettings } from '../../shared/uploads.ts';
 import { emailWork, findAccounts } from '../accounts/contract.ts';
+import { findUnfinishedParts } from '../orders/contract.ts';
 import { takeIn } from './actions/members.ts';
 import type { Ctx } from './loaders.ts';
 import type { Member } from './model/vendor.ts';
@@ -52,6 +53,9 @@ export const SUSPEND =
 export const REINSTATE =
   'mutation ($input: ReinstateVendorInput!) { reinstateVendor(input: $input) { vendor { id state stateReason } userErrors { code path } } }';
 
+export const CLOSE =
+  'mutation ($input: CloseVendorInput!) { closeVendor(input: $input) { vendor { id state stateReason } userErrors { code path } } }';
+
 export const COMPLETE = {
   contactEmail: 'Mwila@Example.com',
   contactPhone: '+260 97 1234567',
@@ -69,6 +73,7 @@ export const codeOf = ({ errors }: Answered): string | undefined => errors?.[0]?
 /** The subgraph with accounts beside it, files in a folder of its own, and short ways to what most tests begin with. */
 export async function openVendors(options: { now?: Date } = {}) {
   const accounts = new Map<string, Account>();
+  const busy = new Set<string>();
   const folder = await mkdtemp(join(tmpdir(), 'vendors-'));
   const files = fastify();
   const secret = { UPLOADS_DIR: folder, UPLOADS_SECRET: 'x'.repeat(32) };
@@ -80,6 +85,7 @@ export async function openVendors(options: { now?: Date } = {}) {
     viewer: admin,
     ports: { vendors: { uploads: createUploads(settings) } },
     answers: [
+      answering(findUnfinishedParts, ({ vendorId }) => ({ vendorOrderIds: busy.has(vendorId) ? ['vor_x'] : [] })),
       answering(findAccounts, ({ ids }) => ({
         accounts: ids.flatMap((id) => accounts.get(id) ?? (id.startsWith('usr_gone') ? [] : account(id))),
       })),
@@ -88,6 +94,8 @@ export async function openVendors(options: { now?: Date } = {}) {
   return {
     app,
     accounts,
+    /** Stores with orders under way. */
+    busy,
     folder,
     /** The payload of a mutation. */
     run: (mutation: string, input: object, as?: Viewer) => run(app, mutation, input, as),

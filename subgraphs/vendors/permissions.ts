@@ -36,6 +36,7 @@ export const permissions = {
     updateVendor: isSignedIn,
     suspendVendor: onlyAdmins,
     reinstateVendor: onlyAdmins,
+    closeVendor: isSignedIn,
     applyAsVendor: isSignedIn,
     updateVendorApplication: isSignedIn,
     createApplicationDocumentUpload: isSignedIn,

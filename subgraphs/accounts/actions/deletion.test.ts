@@ -6,12 +6,18 @@ import { findAccounts } from '../contract.ts';
 import { openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 
 const owners = new Set<string>();
-const membership = { vendorId: 'vnd_1', role: 'OWNER', permissions: [] };
+const closed = new Set<string>();
+const place = (userId: string) => ({
+  vendorId: 'vnd_1',
+  role: 'OWNER',
+  permissions: [],
+  state: closed.has(userId) ? ('CLOSED' as const) : ('ACTIVE' as const),
+});
 
 let app: Accounts;
 beforeAll(async () => {
   app = await openAccounts({
-    answers: [answering(findMemberships, ({ userId }) => ({ memberships: owners.has(userId) ? [membership] : [] }))],
+    answers: [answering(findMemberships, ({ userId }) => ({ memberships: owners.has(userId) ? [place(userId)] : [] }))],
   });
 });
 afterAll(() => app.close());
@@ -114,11 +120,20 @@ test('who owns a store stays until it is handed over', async () => {
   const token = await app.mailedToken(email);
   owners.add(as.id);
 
-  expect((await ask(as)).userErrors[0].code).toBe('OWNS_VENDOR');
+  expect((await ask(as)).userErrors[0]).toMatchObject({ code: 'OWNS_VENDOR', message: expect.stringContaining('closeVendor') });
   expect((await remove(as, token)).userErrors[0].code).toBe('OWNS_VENDOR');
 
   owners.delete(as.id);
   expect((await remove(as, token)).deletedId).toBe(as.id);
+});
+
+test('who owns a store that was closed may go', async () => {
+  const { as, email } = await app.person();
+  owners.add(as.id);
+  closed.add(as.id);
+  await ask(as);
+
+  expect((await remove(as, await app.mailedToken(email))).deletedId).toBe(as.id);
 });
 
 test('the last admin stays', async () => {

@@ -59,10 +59,13 @@ async function removePersonalData({ models }: Ctx, userId: string, email: string
   await models.User.deleteOne({ _id: userId });
 }
 
-/** A store must not be left without an owner, nor its customers without one to talk to. */
+/** A store that is open must not be left without an owner, nor its customers without one to talk to. */
 async function refuseOwners(ctx: Ctx, userId: string): Promise<void> {
   const { memberships } = await ctx.call(findMemberships, { userId });
-  if (memberships.some(({ role }) => role === 'OWNER')) {
-    throw new Problem('OWNS_VENDOR', 'You own a store. Hand it to somebody else first.');
+  if (memberships.some(({ role, state }) => role === 'OWNER' && state !== 'CLOSED')) {
+    throw new Problem(
+      'OWNS_VENDOR',
+      'You own a store. Hand it to somebody else (transferVendorOwnership) or close it (closeVendor) first.',
+    );
   }
 }

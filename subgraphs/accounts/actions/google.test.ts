@@ -167,9 +167,13 @@ describe('googleOAuth', () => {
     await app.run('register', { email, password: PASSWORD, name: 'Mallory' }, 'accepted', { as: null });
     const mallory = await app.signIn(email);
 
+    const house = { recipient: 'Mallory', phone: '+260977123456', line1: 'Plot 1', city: 'Lusaka', country: 'ZM' };
+    await app.run('createAddress', house, 'address { id }', { as: mallory.as });
+
     const answer = await signIn(somebody({ email }));
 
     expect(answer.user.id).toBe(mallory.as.id);
+    expect(await userBy(email)).toMatchObject({ addresses: [], defaultAddressId: null });
     expect((await app.refresh(mallory.refreshToken)).userErrors[0].code).toBe('INVALID_REFRESH_TOKEN');
     expect(await app.isAnnounced(mallory.sessionId)).toBe(true);
     expect((await app.login(email)).userErrors[0].code).toBe('INVALID_CREDENTIALS');

@@ -8,6 +8,7 @@ import type { User } from '../model.ts';
 import type { Google, Person } from '../ports/google.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
 import { challenge, refuseDeactivated, signIn } from './login.ts';
+import { FORGOTTEN } from './own.ts';
 import { createUser } from './register.ts';
 import { endingSessions, endSessions } from './sessions.ts';
 import { tokenInput } from './tokens.ts';
@@ -83,7 +84,9 @@ function linkOrCreate(ctx: Ctx, { subject, name }: Person, address: string): Pro
       throw new Problem('GOOGLE_SIGN_IN_FAILED', 'This account is linked to another Google account.', { path: ['input', 'code'] });
     // Whoever made an account that was never confirmed may have been somebody else: that one loses its way in.
     const wasProven = known.verified;
-    const change = wasProven ? { googleSubject: subject } : { googleSubject: subject, verified: true, passwordHash: null, mfa: {} };
+    const change = wasProven
+      ? { googleSubject: subject }
+      : { googleSubject: subject, verified: true, passwordHash: null, mfa: {}, ...FORGOTTEN };
     const user = await inner.models.User.findOneAndUpdate({ _id: known._id }, change, { returnDocument: 'after' }).lean();
     inner.publish(
       userProfileUpdated({ userId: known._id, changes: ['google'], timestamp: ctx.now().toISOString() }),

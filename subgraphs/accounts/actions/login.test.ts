@@ -199,16 +199,61 @@ describe('guesses', () => {
     expect(codes.filter((code) => code === 'INVALID_CREDENTIALS')).toHaveLength(10);
   });
 
-  test('of one network address are limited over all accounts', async () => {
+  test('of one network address are limited over all accounts; who guesses right still gets in', async () => {
     await using strict = await openAccounts({ environment: { GUESSES_PER_IP: '12' } });
-    const { email } = await strict.person();
+    const [victim, tried] = [await strict.person(), await strict.person()];
     const from = { client: { ip: '10.3.3.3' } };
+    expect(await codeOf(strict.login(tried.email, 'wrong', from))).toBe('INVALID_CREDENTIALS');
     const codes = [];
-    for (let count = 0; count < 14; count += 1) codes.push(await codeOf(strict.login(newEmail(), 'wrong', from)));
+    for (let count = 0; count < 12 * 6; count += 1) codes.push(await codeOf(strict.login(newEmail(), 'wrong', from)));
 
-    expect(codes.slice(11)).toEqual(['INVALID_CREDENTIALS', 'RATE_LIMITED', 'RATE_LIMITED']);
-    expect(await codeOf(strict.login(email, PASSWORD, from))).toBe('RATE_LIMITED');
-    expect(await codeOf(strict.login(email, PASSWORD, { client: { ip: '10.3.3.4' } }))).toBeUndefined();
+    // Twelve, and five times as many at accounts where nobody was wrong: that is all.
+    expect(codes.filter((code) => code === 'INVALID_CREDENTIALS')).toHaveLength(12 * 6 - 1);
+    expect(codes.at(-1)).toBe('RATE_LIMITED');
+    expect(await codeOf(strict.login(victim.email, PASSWORD, from))).toBe('RATE_LIMITED');
+    expect(await codeOf(strict.login(victim.email, PASSWORD, { client: { ip: '10.3.3.4' } }))).toBeUndefined();
+  });
+
+  test('of one network address lock nobody out who was not guessed at, nor a device that signed in before', async () => {
+    await using strict = await openAccounts({ environment: { GUESSES_PER_IP: '12' } });
+    const [neighbour, guessed, known] = [await strict.person(), await strict.person(), await strict.person()];
+    const from = { client: { ip: '10.3.3.5' } };
+    const phone = { client: { ip: '10.3.3.5', userAgent: 'Phone/1' } };
+    await strict.login(known.email, PASSWORD, phone);
+    await strict.login(known.email, 'wrong', from);
+    for (let count = 0; count < 14; count += 1) await codeOf(strict.login(count < 3 ? guessed.email : newEmail(), 'wrong', from));
+
+    expect(await codeOf(strict.login(neighbour.email, PASSWORD, from))).toBeUndefined();
+    expect(await codeOf(strict.login(guessed.email, PASSWORD, from))).toBe('RATE_LIMITED');
+    expect(await codeOf(strict.login(known.email, PASSWORD, from))).toBe('RATE_LIMITED');
+    expect(await codeOf(strict.login(known.email, PASSWORD, phone))).toBeUndefined();
+  });
+
+  test('of strangers lock a named account for strangers, not for a device that signed in before', async () => {
+    const { email } = await app.person();
+    const phone = { client: { ip: '10.9.0.1', userAgent: 'Phone/1' } };
+    await app.login(email, PASSWORD, phone);
+    for (let count = 0; count < 10; count += 1) await app.login(email, 'wrong', { client: { ip: `10.9.1.${count}`, userAgent: 'Bot/1' } });
+
+    // Neither the address nor the program alone is the device.
+    for (const client of [{ ip: '10.9.1.99' }, { ip: '10.9.0.1', userAgent: 'Bot/1' }, { ip: '10.9.1.98', userAgent: 'Phone/1' }])
+      expect(await codeOf(app.login(email, PASSWORD, { client }))).toBe('RATE_LIMITED');
+    expect(await codeOf(app.login(email, PASSWORD, phone))).toBeUndefined();
+
+    const codes = [];
+    for (let count = 0; count < 11; count += 1) codes.push(await codeOf(app.login(email, 'wrong', phone)));
+    expect(codes.filter((code) => code === 'INVALID_CREDENTIALS')).toHaveLength(10);
+    expect(codes.at(-1)).toBe('RATE_LIMITED');
+  });
+
+  test('are not helped by a device that was thrown out', async () => {
+    const { email, as } = await app.person();
+    const thief = { client: { ip: '10.9.0.2', userAgent: 'Thief/1' } };
+    const { sessionId } = await app.signIn(email, thief);
+    await app.run('revokeSession', { id: sessionId }, 'revokedId', { as });
+    for (let count = 0; count < 10; count += 1) await app.login(email, 'wrong');
+
+    expect(await codeOf(app.login(email, PASSWORD, thief))).toBe('RATE_LIMITED');
   });
 
   test('stay limited while Redis is away', async () => {

@@ -6,6 +6,8 @@ import { SMTPServer } from 'smtp-server';
 import { deadLettersOf } from '../../../shared/consumers.ts';
 import { emailWork } from '../contract.ts';
 import { newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
+import { createMailer } from '../ports/smtp.ts';
+import { settings } from '../ports/settings.ts';
 import { listKeptMails, tokenIn } from './mail.ts';
 
 interface Received {
@@ -120,6 +122,24 @@ describe('with a mail server', () => {
     expect(mail.text).toContain('https://soko.example/vendor-invitation?token=abcdefghijklmnopqrstuvwxyz');
   });
 
+  test.each([
+    [undefined, 'good until 6 December 2026 at 09:34 GMT+2.'],
+    ['en-US', 'good until December 6, 2026 at 09:34 AM GMT+2.'],
+    ['ja', 'good until 2026年12月6日'],
+  ])('a moment is written as its reader writes it (%s), in the time zone of the store', async (locale, words) => {
+    const email = newEmail();
+    if (locale) await app.run('register', { email, password: PASSWORD, name: 'Chipo', locale }, 'accepted', { as: null });
+    const params = { storeName: 'Clay', role: 'staff', expiresAt: '2026-12-06T07:34:12.534Z', timeZone: 'Africa/Lusaka' };
+    await app
+      .ctx()
+      .transaction(async (ctx) => ctx.publish(emailWork({ to: email, template: 'vendor-invitation', params, token: 'x'.repeat(43) })));
+
+    const mails = await mailsTo(email, locale ? 2 : 1);
+
+    expect(mails.at(-1)!.mail.text).toContain(words);
+    expect(mails.at(-1)!.mail.text).not.toContain('07:34:12');
+  });
+
   test('a second line in a subject is no header', async () => {
     const email = newEmail();
     const params = {
@@ -179,4 +199,16 @@ describe('without a mail server', () => {
 
     expect(await kept.mails(email)).toHaveLength(1);
   });
+});
+
+test.each([
+  ['production', undefined, 1],
+  ['production', 'smtp://127.0.0.1:25', 0],
+  ['development', undefined, 0],
+])('%s with the mail server %s says aloud %i times that mails are kept', (NODE_ENV, SMTP_URL, times) => {
+  const lines: unknown[] = [];
+
+  createMailer(settings.parse({ NODE_ENV, SMTP_URL }), { error: (line: unknown) => lines.push(line) } as never);
+
+  expect(lines).toEqual(Array(times).fill(expect.stringContaining('SMTP_URL')));
 });

@@ -12,7 +12,11 @@ interface Work {
 
 /** Sends by SMTP where that is configured; a server that is away is tried again. Otherwise the mail is kept. */
 export async function sendMail(ctx: Ctx, { to, template, params, token }: Work, { id }: Envelope<Work>): Promise<void> {
-  const mail = { to, ...compose(template, { ...params, ...(token && { token }) }, ctx.ports.rules.publicUrl) };
+  const reader = await ctx.models.User.findOne({ email: to }, { locale: 1 }).lean();
+  const mail = {
+    to,
+    ...compose(template, { ...params, ...(token && { token }) }, { publicUrl: ctx.ports.rules.publicUrl, locale: reader?.locale }),
+  };
   if (ctx.ports.mailer) await ctx.ports.mailer.send({ ...mail, id });
   else await ctx.models.KeptMail.create([{ _id: id, ...mail, sentAt: ctx.now() }]);
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TOTP, URI } from 'otpauth';
 import type { Viewer } from '../../../shared/identity.ts';
-import { codeOf, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
+import { hashPassword } from '../passwords.ts';
+import { codeOf, newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 
 const STEP_MS = 30_000;
 
@@ -47,8 +48,8 @@ describe('setting up', () => {
     expect(app.ctx().ports.vault.open(user!.mfa.secret!)).toBe(secret);
   });
 
-  test('asks for the password, and not where there is none', async () => {
-    const { as } = await app.person();
+  test('asks for the password, and where there is none for a sign-in of these minutes', async () => {
+    const { email, as } = await app.person();
 
     for (const password of ['not the password', '', null]) {
       expect((await setUp(as, password)).userErrors).toEqual([
@@ -56,7 +57,20 @@ describe('setting up', () => {
       ]);
     }
     await app.ctx().models.User.updateOne({ _id: as.id }, { passwordHash: null });
-    expect((await setUp(as, null)).secret).toEqual(expect.any(String));
+    const again = [{ code: 'SIGN_IN_AGAIN', path: ['input'], message: expect.any(String) }];
+    // No session of its own, one that is old, and one that was ended.
+    expect((await setUp(as, null)).userErrors).toEqual(again);
+    await app.ctx().models.User.updateOne({ _id: as.id }, { passwordHash: await hashPassword(PASSWORD) });
+    const signedIn = await app.signIn(email);
+    const ended = await app.signIn(email);
+    await app.run('revokeSession', { id: ended.sessionId }, 'revokedId', { as });
+    await app.ctx().models.User.updateOne({ _id: as.id }, { passwordHash: null });
+    expect((await setUp(ended.as, null)).userErrors).toEqual(again);
+    expect((await setUp(signedIn.as, null)).secret).toEqual(expect.any(String));
+    app.clock.advance(10 * 60_000);
+    expect((await setUp(signedIn.as, null)).userErrors).toEqual(again);
+    const change = await app.run('requestEmailChange', { newEmail: newEmail() }, 'accepted', { as: signedIn.as });
+    expect(change.userErrors).toEqual(again);
   });
 
   test('is confirmed by a code, shows ten recovery codes and tells the owner', async () => {

@@ -140,14 +140,20 @@ describe('resetPassword', () => {
     const email = newEmail();
     await app.run('register', { email, password: PASSWORD, name: 'Mallory' }, 'accepted', { as: null });
     const mallory = await app.signIn(email);
+    const house = { recipient: 'Mallory', phone: '+260977123456', line1: 'Plot 1', city: 'Lusaka', country: 'ZM' };
+    await app.run('createAddress', house, 'address { id }', { as: mallory.as });
     const { secret } = await app.run('setUpMfa', { password: PASSWORD }, 'secret', { as: mallory.as });
     await app.run('confirmMfa', { code: codeOf(secret, app.clock.now()) }, 'recoveryCodes', { as: mallory.as });
 
     expect((await reset(await tokenFor(email))).reset).toBe(true);
 
     expect(await opens(email, NEW_PASSWORD)).toBe(true);
-    const { data } = await app.ask('{ me { verified mfaEnabled recoveryCodesLeft } }', {}, { as: mallory.as });
-    expect(data.me).toEqual({ verified: true, mfaEnabled: false, recoveryCodesLeft: 0 });
+    const { data } = await app.ask(
+      '{ me { verified mfaEnabled recoveryCodesLeft addresses { id } defaultAddress { id } } }',
+      {},
+      { as: mallory.as },
+    );
+    expect(data.me).toEqual({ verified: true, mfaEnabled: false, recoveryCodesLeft: 0, addresses: [], defaultAddress: null });
     expect((await app.refresh(mallory.refreshToken)).userErrors[0].code).toBe('INVALID_REFRESH_TOKEN');
   });
 

@@ -5,7 +5,7 @@ import { emailWork, userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword, hashPassword, newPassword, refuseWeak } from '../passwords.ts';
-import { requirePassword, viewerOf } from './own.ts';
+import { FORGOTTEN, requirePassword, viewerOf } from './own.ts';
 import { askForMail } from './register.ts';
 import { endingSessions, endSessions } from './sessions.ts';
 import { badToken, takeToken, tokenInput } from './tokens.ts';
@@ -27,7 +27,7 @@ export async function resetPassword(ctx: Ctx, input: z.infer<typeof ResetPasswor
       const token = await takeToken(inner, 'RESET_PASSWORD', input.token);
       const found = token && (await inner.models.User.findOne({ _id: token.userId, isActive: true }).lean());
       if (!found) return { ended: [], answer: null };
-      refuseWeak(input.newPassword, found.email, 'newPassword');
+      refuseWeak(input.newPassword, found, 'newPassword');
       return { ended: await writePassword(inner, found._id, passwordHash), answer: await firstProof(inner, found._id) };
     }),
   );
@@ -41,7 +41,7 @@ export const ChangePassword = z.object({ currentPassword: givenPassword(), newPa
 export async function changePassword(ctx: Ctx, input: z.infer<typeof ChangePassword>) {
   const user = await viewerOf(ctx);
   if (!user.passwordHash) throw new Problem('NO_PASSWORD', 'This account has no password yet. Ask for one with forgotPassword.');
-  refuseWeak(input.newPassword, user.email, 'newPassword');
+  refuseWeak(input.newPassword, user, 'newPassword');
   await requirePassword(ctx, user, input.currentPassword, 'currentPassword');
   const passwordHash = await hashPassword(input.newPassword);
   return endingSessions(ctx, async (inner) => {
@@ -63,12 +63,12 @@ async function writePassword(ctx: Ctx, userId: string, passwordHash: string, kee
 
 /**
  * Somebody shows for the first time that the mailbox is theirs. Whoever made the account before may have been somebody else, so no other
- * way in that was set up then stays open.
+ * way in that was set up then stays open, and nothing is sent to where that one lives.
  */
 async function firstProof(ctx: Ctx, userId: string) {
   const user = await ctx.models.User.findOneAndUpdate(
     { _id: userId, verified: false },
-    { verified: true, mfa: {}, googleSubject: null },
+    { verified: true, mfa: {}, googleSubject: null, ...FORGOTTEN },
     { returnDocument: 'after' },
   ).lean();
   return user ?? ctx.models.User.findById(userId).lean();

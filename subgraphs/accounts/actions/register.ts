@@ -29,7 +29,7 @@ export const Register = z.object({
  */
 export async function register(ctx: Ctx, input: z.infer<typeof Register>) {
   await countRegistration(ctx);
-  refuseWeak(input.password, input.email);
+  refuseWeak(input.password, input);
   const passwordHash = await hashPassword(input.password);
   const mayWrite = await mayMail(ctx, input.email);
   const person = { email: input.email, name: input.name, phone: input.phone ?? null, locale: input.locale ?? null, passwordHash };

@@ -158,6 +158,18 @@ describe('refreshSession', () => {
     expect(await isLive(newest)).toBe(false);
   });
 
+  test('knows a thief within the grace by the program that asks, not by a network address that changed', async () => {
+    const { email } = await app.person();
+    const phone = (ip: string) => ({ client: { ip, userAgent: 'Phone/1' } });
+    const { refreshToken, sessionId } = await app.signIn(email, phone('10.1.1.1'));
+    await app.refresh(refreshToken, phone('10.1.1.1'));
+
+    expect((await app.refresh(refreshToken, phone('10.2.2.2'))).session).not.toBeNull();
+    for (const client of [{ ip: '10.1.1.1', userAgent: 'Thief/1' }])
+      expect((await app.refresh(refreshToken, { client })).userErrors).toEqual([refused]);
+    expect(await sessionOf(sessionId)).toMatchObject({ revokedBecause: 'REUSED' });
+  });
+
   test('gives nothing within the grace to a session that was ended meanwhile', async () => {
     const { email } = await app.person();
     const { as, refreshToken } = await app.signIn(email);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
 import type { Ctx } from '../loaders.ts';
+import { USER_AGENT_LENGTH } from '../devices.ts';
 import type { Session, User } from '../model.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
 
@@ -23,12 +24,12 @@ export async function openSession(ctx: Ctx, user: User, rememberMe: boolean): Pr
   const now = ctx.now();
   const { refreshMs } = ctx.ports.rules;
   const lifetimeMs = rememberMe ? refreshMs : Math.min(refreshMs, SHORT_SESSION_MS);
-  const { ip, userAgent } = ctx.identity.client ?? {};
+  const { ip } = ctx.identity.client ?? {};
   const [session] = await ctx.models.Session.create([
     {
       userId: user._id,
       ip: ip ?? null,
-      userAgent: userAgent?.slice(0, 300) ?? null,
+      userAgent: programOf(ctx),
       lifetimeMs,
       startedAt: now,
       lastUsedAt: now,
@@ -82,7 +83,10 @@ async function rotate(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
   return user && { user, session, refreshToken: await issueRefreshToken(ctx, session, ctx.ports.vault.derive(refreshToken)) };
 }
 
-/** What `rotate` gave for this token a moment ago, as long as nobody has used it. */
+/**
+ * What `rotate` gave for this token a moment ago, as long as nobody has used it; for the program that got it alone. Its network address may
+ * be another one: answers are lost when a phone changes its network.
+ */
 async function repeat(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
   const now = ctx.now();
   const { RefreshToken, Session: Sessions, User: Users } = ctx.models;
@@ -90,7 +94,7 @@ async function repeat(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
   if (!(await RefreshToken.exists({ _id: hashSecret(refreshToken), usedAt: { $gt: graceBegan } }))) return null;
   const next = ctx.ports.vault.derive(refreshToken);
   const successor = await RefreshToken.findOne({ _id: hashSecret(next), usedAt: null, expiresAt: { $gt: now } }).lean();
-  const session = successor && (await Sessions.findOne({ _id: successor.sessionId, revokedAt: null }).lean());
+  const session = successor && (await Sessions.findOne({ _id: successor.sessionId, revokedAt: null, userAgent: programOf(ctx) }).lean());
   const user = session && (await Users.findOne({ _id: session.userId, isActive: true }).lean());
   return user && { user, session, refreshToken: next };
 }
@@ -106,10 +110,12 @@ async function issueRefreshToken(ctx: Ctx, session: Pick<Session, '_id' | 'expir
   return secret;
 }
 
+const programOf = ({ identity }: Ctx): string | null => identity.client?.userAgent?.slice(0, USER_AGENT_LENGTH) ?? null;
+
 /** Where a device is now; what a request does not say stays as it was. */
 function deviceOf({ identity }: Ctx) {
   const { ip, userAgent } = identity.client ?? {};
-  return { ...(ip && { ip }), ...(userAgent && { userAgent: userAgent.slice(0, 300) }) };
+  return { ...(ip && { ip }), ...(userAgent && { userAgent: userAgent.slice(0, USER_AGENT_LENGTH) }) };
 }
 
 export const Logout = z.object({ refreshToken: z.string().max(MOST_TOKENS).nullish(), everywhere: z.boolean().nullish() });

@@ -7,7 +7,8 @@ import { openAccounts, type Accounts } from '../testing.ts';
 
 /* What the vendors' subgraph would say of a user. */
 const stores = new Map<string, string[]>();
-const memberships = (userId: string) => (stores.get(userId) ?? []).map((vendorId) => ({ vendorId, role: 'STAFF', permissions: [] }));
+const memberships = (userId: string) =>
+  (stores.get(userId) ?? []).map((vendorId) => ({ vendorId, role: 'STAFF', permissions: [], state: 'ACTIVE' as const }));
 
 let app: Accounts;
 beforeAll(async () => {

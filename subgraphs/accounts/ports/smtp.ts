@@ -1,3 +1,4 @@
+import { createLog, type Log } from '../../../shared/log.ts';
 import type { Settings } from './settings.ts';
 
 export interface Mail {
@@ -15,8 +16,15 @@ export interface Mailer {
 
 const TIMEOUT_MS = 10_000;
 
-/** Sends over SMTP; null when no server is configured. The library is loaded with the first mail: it is slow to load. */
-export function createMailer({ SMTP_URL, MAIL_FROM }: Settings): Mailer | null {
+const UNSENT =
+  'SMTP_URL is not set: no mail leaves, and every mail is kept in the database for 7 days with its link, which lets its reader in. Set SMTP_URL.';
+
+/**
+ * Sends over SMTP; null when no server is configured, which is said aloud in production (a first start without mails must be possible).
+ * The library is loaded with the first mail: it is slow to load.
+ */
+export function createMailer({ SMTP_URL, MAIL_FROM, NODE_ENV }: Settings, log: Pick<Log, 'error'> = createLog('accounts')): Mailer | null {
+  if (!SMTP_URL && NODE_ENV === 'production') log.error(UNSENT);
   if (!SMTP_URL) return null;
   let opened: Promise<{ sendMail(mail: object): Promise<unknown> }> | undefined;
   const open = async () => {

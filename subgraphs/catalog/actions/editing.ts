@@ -28,6 +28,7 @@ async function allowed(ctx: Ctx, product: Product | null, missing: () => Problem
   const { memberships } = ctx.loaders;
   if (await memberships.can(product.vendorId, 'PRODUCTS')) {
     if (product.deletedAt) throw missing();
+    await memberships.require(product.vendorId, 'PRODUCTS');
     return product;
   }
   throw isPublic(product, ctx.now()) || (await memberships.has(product.vendorId)) ? forbidden() : missing();

@@ -5,7 +5,7 @@ import type { Ctx } from '../loaders.ts';
 import { PRODUCT_STATES, type ProductState } from '../machine.ts';
 import type { Attribute, Product, ProductExport } from '../model.ts';
 import { columnsFor, rowsOf, writeRows } from './csv.ts';
-import { failureOf, mayStillEdit, noLongerAllowed } from './jobs.ts';
+import { failureOf, whyNotRead } from './jobs.ts';
 
 export const StartProductExport = z.object({
   vendorId: z.string(),
@@ -14,7 +14,7 @@ export const StartProductExport = z.object({
 });
 
 export async function startProductExport(ctx: Ctx, { vendorId, states }: z.infer<typeof StartProductExport>) {
-  await ctx.loaders.memberships.require(vendorId, 'PRODUCTS');
+  await ctx.loaders.memberships.requireReader(vendorId, 'PRODUCTS');
   const wanted = { vendorId, startedBy: ctx.viewer!.id, productStates: states ?? [...PRODUCT_STATES] };
   const [row] = await ctx.models.ProductExport.create([wanted]);
   ctx.publish(exportWork({ exportId: row!._id, part: 0 }));
@@ -31,7 +31,8 @@ const MINUTES_15 = 15 * 60;
 export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: string; part: number }): Promise<void> {
   const running = await ctx.models.ProductExport.findById(exportId).lean<ProductExport>();
   if (!running || running.finishedAt || running.parts !== part) return;
-  if (!(await mayStillEdit(ctx, running))) return giveUpExport(ctx, { exportId }, noLongerAllowed());
+  const refusal = await whyNotRead(ctx, running);
+  if (refusal) return giveUpExport(ctx, { exportId }, refusal);
   const filter = { vendorId: running.vendorId, deletedAt: null, state: { $in: running.productStates as ProductState[] } };
   const attributes = await ctx.models.Attribute.find({ vendorId: { $in: [null, running.vendorId] } })
     .sort({ code: 1 })

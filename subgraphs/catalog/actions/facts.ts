@@ -34,7 +34,7 @@ export async function findFacts(ctx: Ctx, vendorId: string, wanted: Wanted): Pro
   const categories = await findKnownCategories(ctx, unique(wanted.categoryIds));
   const attributes = await findAttributes(ctx, unique(wanted.attributeIds));
   const { slugs, skus } = await findTaken(ctx, vendorId, wanted);
-  return { vendorId, currency: vendor.currency, vendorSuspended: vendor.state === 'SUSPENDED', attributes, categories, slugs, skus };
+  return { vendorId, currency: vendor.currency, vendorSuspended: vendor.state !== 'ACTIVE', attributes, categories, slugs, skus };
 }
 
 const unique = (ids: readonly string[] = []): string[] => [...new Set(ids)];

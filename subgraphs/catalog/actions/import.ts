@@ -1,14 +1,15 @@
 import { z } from 'zod';
-import { invalid, isProblem } from '../../../shared/errors.ts';
+import { invalid, isProblem, type Problem } from '../../../shared/errors.ts';
 import { idempotencyKey } from '../../../shared/input.ts';
 import { newId } from '../../../shared/ids.ts';
+import { findVendors } from '../../vendors/contract.ts';
 import { importWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';
 import type { TableRow } from './csv-reading.ts';
 import { importGroups, type RowProblem } from './import-groups.ts';
 import { partId, stageRows } from './import-staging.ts';
-import { failureOf, mayStillEdit, noLongerAllowed } from './jobs.ts';
+import { failureOf, whyNotEdit } from './jobs.ts';
 import { ERROR_POLICIES } from './rows.ts';
 import { takeUpload } from './uploads.ts';
 
@@ -46,7 +47,8 @@ interface Turn {
 export async function runImportPart(ctx: Ctx, turn: Turn): Promise<void> {
   const started = await ctx.models.ProductImport.findOne({ _id: turn.importId, finishedAt: null }).lean<ProductImport>();
   if (!started) return;
-  if (!(await mayStillEdit(ctx, started))) return ctx.transaction((inner: Ctx) => giveUpImport(inner, turn, noLongerAllowed()));
+  const refusal = await whyNotEdit(ctx, started);
+  if (refusal) return ctx.transaction((inner: Ctx) => finish(inner, turn.importId, { state: 'FAILED', problem: problemOf(refusal) }));
   if (turn.part > 0) return ctx.transaction((inner: Ctx) => takePart(inner, turn));
   const running = await ctx.transaction((inner: Ctx) => takeTurn(inner, turn.importId));
   if (!running) return;
@@ -54,10 +56,13 @@ export async function runImportPart(ctx: Ctx, turn: Turn): Promise<void> {
     await stageRows(ctx, running);
   } catch (error) {
     if (!isProblem(error) || error.retryable) throw error;
-    const row = typeof error.facts['row'] === 'number' ? error.facts['row'] : null;
-    const problem = { row, column: null, code: error.code, message: error.message };
-    await ctx.transaction((inner: Ctx) => finish(inner, turn.importId, { state: 'FAILED', problem }));
+    await ctx.transaction((inner: Ctx) => finish(inner, turn.importId, { state: 'FAILED', problem: problemOf(error) }));
   }
+}
+
+/** Of the whole file, or of the row that makes it unreadable. */
+function problemOf({ code, message, facts }: Problem): ProductImport['errors'][number] {
+  return { row: typeof facts['row'] === 'number' ? facts['row'] : null, column: null, code, message };
 }
 
 /** One import of a vendor at a time: undefined while another one runs, whose end will wake this one, and when there is nothing to read. */

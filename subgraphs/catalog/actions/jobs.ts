@@ -1,5 +1,5 @@
 import { isProblem, Problem } from '../../../shared/errors.ts';
-import { findMemberships } from '../../vendors/contract.ts';
+import { findMemberships, refuseInactive } from '../../vendors/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { seesPrivate } from '../visibility.ts';
 
@@ -21,11 +21,31 @@ export const failureOf = (error: unknown): { code: string; message: string } => 
     : 'Something went wrong on our side, and the rest was not done. It was noted down; try again later.',
 });
 
-/** Asked before each part: whoever started a job may have lost the right to it since. */
-export async function mayStillEdit(ctx: Ctx, { startedBy, vendorId }: { startedBy: string; vendorId: string }): Promise<boolean> {
-  const { memberships } = await ctx.call(findMemberships, { userId: startedBy });
-  return memberships.some((membership) => membership.vendorId === vendorId && membership.permissions.includes('PRODUCTS'));
+interface Started {
+  startedBy: string;
+  vendorId: string;
 }
 
-export const noLongerAllowed = (): Problem =>
+/** Asked before each part: the person who started a job may have lost the right to it since. Undefined while the job may go on. */
+export const whyNotRead = async (ctx: Ctx, job: Started): Promise<Problem | undefined> =>
+  (await membershipOf(ctx, job)) ? undefined : noLongerAllowed();
+
+/** The same of a job that changes products: a store can also be suspended or closed in the meantime. */
+export async function whyNotEdit(ctx: Ctx, job: Started): Promise<Problem | undefined> {
+  const membership = await membershipOf(ctx, job);
+  if (!membership) return noLongerAllowed();
+  try {
+    return void refuseInactive(membership.state);
+  } catch (error) {
+    if (isProblem(error)) return error;
+    throw error;
+  }
+}
+
+async function membershipOf(ctx: Ctx, { startedBy, vendorId }: Started) {
+  const { memberships } = await ctx.call(findMemberships, { userId: startedBy });
+  return memberships.find((membership) => membership.vendorId === vendorId && membership.permissions.includes('PRODUCTS'));
+}
+
+const noLongerAllowed = (): Problem =>
   new Problem('JOB_FAILED', 'Whoever started this may not edit products of the vendor any more, so the rest was not done.');

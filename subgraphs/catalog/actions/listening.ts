@@ -58,6 +58,7 @@ export async function hearProduct(ctx: Ctx, { productId, vendorId }: { productId
   await forgetProducts(ctx, [productId]);
 }
 
+/** Also of a store that was closed: what is not sold for now, and what is not sold any more, look the same. */
 export const hearSuspended = (ctx: Ctx, { vendorId }: { vendorId: string }, envelope: Envelope) =>
   setSuspended(ctx, vendorId, { suspended: true, envelope });
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { Problem, type InputPath } from '../../../shared/errors.ts';
-import { wording } from '../../../shared/wording.ts';
+import { sentenceOf, wording } from '../../../shared/wording.ts';
 import type { Product } from '../model.ts';
 import type { Facts } from './facts.ts';
 
@@ -27,8 +27,7 @@ export function parseRow<S extends z.ZodType>(
   const parsed = schema.safeParse(given, { error: wording });
   const noted = (error: z.ZodError): Problem[] =>
     error.issues.map(
-      (issue) =>
-        new Problem(issueCode(issue), `${issue.message}.`.replace(/\.\.$/, '.'), { path: [...path, ...(issue.path as InputPath)] }),
+      (issue) => new Problem(issueCode(issue), sentenceOf(issue.message), { path: [...path, ...(issue.path as InputPath)] }),
     );
   const straight = (inner: InputPath): InputPath => inner;
   if (parsed.success) return { row: parsed.data, problems: [], place: straight };

@@ -46,6 +46,8 @@ export interface Shop extends AsyncDisposable {
   app: TestApp;
   /** How often another subgraph was asked. */
   asked: { catalog: number; vendors: number };
+  /** Stores that are suspended as far as `vendors` answers. */
+  suspended: Set<string>;
   /** The payload of a mutation, asked by Ann unless said otherwise. */
   run(name: keyof typeof MUTATIONS, input: object, as?: typeof ann | null): Promise<Data>;
   /** A variant of Ann's store that no other test knows: `var_ann_1`. */
@@ -70,6 +72,8 @@ export interface Shop extends AsyncDisposable {
 /** Inventory alone, beside a catalog that knows `var_ann_*` and `var_bob_*`, and vendors of whom Ann and Bob run one each. */
 export async function openShop({ turns }: { turns?: Turns } = {}): Promise<Shop> {
   const asked = { catalog: 0, vendors: 0 };
+  const suspended = new Set<string>();
+  const stateOf = (vendorId: string) => (suspended.has(vendorId) ? ('SUSPENDED' as const) : ('ACTIVE' as const));
   const app = await open(subgraph, {
     viewer: ann,
     ...(turns && { ports: { inventory: { turns } } }),
@@ -77,7 +81,7 @@ export async function openShop({ turns }: { turns?: Turns } = {}): Promise<Shop>
       answering(findMemberships, ({ userId }) => {
         asked.vendors += 1;
         const [vendorId, permissions] = WORKS[userId] ?? [];
-        return { memberships: vendorId ? [{ vendorId, role: 'STAFF', permissions: permissions! }] : [] };
+        return { memberships: vendorId ? [{ vendorId, role: 'STAFF', permissions: permissions!, state: stateOf(vendorId) }] : [] };
       }),
       answering(findVariants, ({ variantIds }) => {
         asked.catalog += 1;
@@ -91,6 +95,7 @@ export async function openShop({ turns }: { turns?: Turns } = {}): Promise<Shop>
   const shop: Shop = {
     app,
     asked,
+    suspended,
     run: async (name, input, as = ann) => {
       const { data, errors } = await app.ask(MUTATIONS[name], { input }, { as });
       if (errors) throw Object.assign(new Error(errors[0]!.message), errors[0]!.extensions);

@@ -1,5 +1,6 @@
 import { connection, type ListArguments } from '../../../shared/connections.ts';
 import { forbidden } from '../../../shared/errors.ts';
+import type { VendorOrderStatus } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Order, VendorOrder } from '../model.ts';
 
@@ -12,6 +13,8 @@ const ORDERS = {
 } as const;
 
 const PARTS = { fields: { status: 'enum', placedAt: 'date' }, sorts: { PLACED_AT: 'placedAt' }, defaultSort: NEWEST_FIRST } as const;
+
+const UNFINISHED = ['PENDING', 'CONFIRMED', 'PROCESSING', 'SHIPPED'] as const satisfies VendorOrderStatus[];
 
 const isAdmin = (ctx: Ctx): boolean => ctx.viewer?.roles.includes('admin') ?? false;
 
@@ -30,4 +33,13 @@ export function listViewersOrders(ctx: Ctx, { buyerId, ...args }: ListArguments 
 export async function listVendorOrders(ctx: Ctx, vendorId: string, args: ListArguments) {
   if (!isAdmin(ctx) && !(await ctx.loaders.memberships.has(vendorId))) throw forbidden();
   return connection<VendorOrder>(ctx.models.VendorOrder, { ...args, ...PARTS, filter: { vendorId } });
+}
+
+const MOST_UNFINISHED = 20;
+
+/** What stands between a vendor and closing its store. */
+export async function listUnfinishedParts(ctx: Ctx, { vendorId }: { vendorId: string }) {
+  const underWay = { $in: [...UNFINISHED] };
+  const found = await ctx.models.VendorOrder.find({ vendorId, status: underWay }, { _id: 1 }).limit(MOST_UNFINISHED).lean();
+  return { vendorOrderIds: found.map(({ _id }) => _id) };
 }

@@ -3,12 +3,13 @@ import { z } from 'zod';
 import { forbidden, notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
 import { email, idempotencyKey } from '../../../shared/input.ts';
 import { emailWork, findAccounts } from '../../accounts/contract.ts';
+import { refuseInactive } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES } from '../roles.ts';
 import { closed } from './close-invitation.ts';
 import { takeIn } from './members.ts';
-import { requireVendor, roleIn, vendorSuspended, viewerId } from './rights.ts';
+import { requireActive, requireVendor, roleIn, viewerId } from './rights.ts';
 
 const VALID_MS = 7 * 24 * 60 * 60_000;
 const TOKEN_BYTES = 32;
@@ -30,7 +31,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   const vendor = await requireVendor(ctx, { id: vendorId, field: 'vendorId', permission: 'MEMBERS' });
   const mine = await roleIn(ctx, vendorId);
   if (!mine || !manages(mine, role)) throw forbidden();
-  if (vendor.state !== 'ACTIVE') throw vendorSuspended(['input', 'vendorId']);
+  refuseInactive(vendor.state, ['input', 'vendorId']);
   await ctx.models.Invitation.updateMany({ vendorId, email: to, status: 'PENDING' }, closed('REVOKED'));
   await refuseTooMany(ctx, vendorId);
   const at = ctx.now();
@@ -47,9 +48,8 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
     createdAt: at,
   };
   const [invitation] = await ctx.models.Invitation.create([letter]);
-  ctx.publish(
-    emailWork({ to, template: 'vendor-invitation', params: { storeName: vendor.name, role, expiresAt: expiresAt.toISOString() }, token }),
-  );
+  const params = { storeName: vendor.name, role, expiresAt: expiresAt.toISOString(), timeZone: vendor.timeZone };
+  ctx.publish(emailWork({ to, template: 'vendor-invitation', params, token }));
   return { invitation: invitation!.toObject<Invitation>() };
 }
 
@@ -61,6 +61,7 @@ export async function revokeVendorInvitation(ctx: Ctx, { id }: z.infer<typeof Re
   const mine = current && (await roleIn(ctx, current.vendorId));
   if (!current || !mine) throw notFound('VendorInvitation', id, ['input', 'id']);
   if (!manages(mine, current.role)) throw forbidden();
+  await requireActive(ctx, current.vendorId, ['input', 'id']);
   const revoked = await ctx.models.Invitation.findOneAndUpdate({ _id: id, status: 'PENDING' }, closed('REVOKED'), {
     returnDocument: 'after',
   }).lean<Invitation>();
@@ -98,8 +99,8 @@ async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: strin
   if (taken.matchedCount === 0) throw used();
   if (await ctx.models.Member.exists({ vendorId, userId })) throw refused('ALREADY_MEMBER', 'You are a member of this store already.');
   const vendor = await ctx.models.Vendor.findById(vendorId, { state: 1, memberCount: 1 }).lean<Vendor>();
-  if (vendor?.state !== 'ACTIVE') throw vendorSuspended(['input', 'token']);
-  if (vendor.memberCount >= MOST_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MOST_MEMBERS} members.`);
+  refuseInactive(vendor?.state ?? 'CLOSED', ['input', 'token']);
+  if (vendor!.memberCount >= MOST_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MOST_MEMBERS} members.`);
   return { member: await takeIn(ctx, { vendorId, userId, role }) };
 }
 

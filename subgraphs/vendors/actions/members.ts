@@ -6,7 +6,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Member } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES, type VendorRole } from '../roles.ts';
 import { closed } from './close-invitation.ts';
-import { requireVendor, roleIn, viewerId } from './rights.ts';
+import { requireActive, requireVendor, roleIn, viewerId } from './rights.ts';
 
 const role = z.enum(VENDOR_ROLES);
 
@@ -16,6 +16,7 @@ export const ChangeVendorMemberRole = z.object({ memberId: z.string(), role });
 export async function changeVendorMemberRole(ctx: Ctx, { memberId, role: wanted }: z.infer<typeof ChangeVendorMemberRole>) {
   const { member, mine } = await requireMember(ctx, memberId);
   if (!manages(mine, member.role) || !manages(mine, wanted)) throw forbidden();
+  await requireActive(ctx, member.vendorId, ['input', 'memberId']);
   return { member: await giveRole(ctx, member, wanted) };
 }
 
@@ -25,17 +26,19 @@ export const RemoveVendorMember = z.object({ memberId: z.string() });
 export async function removeVendorMember(ctx: Ctx, { memberId }: z.infer<typeof RemoveVendorMember>) {
   const { member, mine } = await requireMember(ctx, memberId);
   if (!manages(mine, member.role)) throw forbidden();
+  await requireActive(ctx, member.vendorId, ['input', 'memberId']);
   await takeOut(ctx, member);
   return { removedId: memberId };
 }
 
 export const LeaveVendor = z.object({ vendorId: z.string() });
 
-/** Ends the viewer's own membership, unless he is the last owner. */
+/** Ends the viewer's own membership, also in a store that is suspended; the last owner goes from a closed one only. */
 export async function leaveVendor(ctx: Ctx, { vendorId }: z.infer<typeof LeaveVendor>) {
   const member = await ctx.models.Member.findOne({ vendorId, userId: viewerId(ctx) }).lean<Member>();
   if (!member) throw notFound('VendorMember', vendorId, ['input', 'vendorId']);
-  await takeOut(ctx, member);
+  const isClosed = await ctx.models.Vendor.exists({ _id: vendorId, state: 'CLOSED' });
+  await takeOut(ctx, member, { allowLastOwner: isClosed !== null });
   return { removedId: member._id };
 }
 
@@ -46,6 +49,7 @@ export async function transferVendorOwnership(ctx: Ctx, { vendorId, memberId }: 
   await requireVendor(ctx, { id: vendorId, field: 'vendorId' });
   const own = await ctx.models.Member.findOne({ vendorId, userId: viewerId(ctx), role: 'OWNER' }).lean<Member>();
   if (!own) throw forbidden();
+  await requireActive(ctx, vendorId, ['input', 'vendorId']);
   if (own._id === memberId) throw invalid(['input', 'memberId'], 'This is you already.');
   const heir = await ctx.models.Member.findOne({ _id: memberId, vendorId }).lean<Member>();
   if (!heir) throw notFound('VendorMember', memberId, ['input', 'memberId']);
@@ -58,6 +62,7 @@ export const AppointVendorOwner = z.object({ vendorId: z.string(), userId: z.str
 /** Makes an account owner by the operator's word. Runs its own transaction: the accounts are asked before. */
 export async function appointVendorOwner(ctx: Ctx, { vendorId, userId }: z.infer<typeof AppointVendorOwner>) {
   await requireVendor(ctx, { id: vendorId, field: 'vendorId' });
+  await requireActive(ctx, vendorId, ['input', 'vendorId']);
   const { accounts } = await ctx.call(findAccounts, { ids: [userId] });
   if (!accounts[0]?.isActive) throw notFound('User', userId, ['input', 'userId']);
   return ctx.transaction(async (inner) => {

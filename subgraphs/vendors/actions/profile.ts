@@ -8,7 +8,7 @@ import type { Vendor } from '../model/vendor.ts';
 import { nameFields } from '../names.ts';
 import { address, closures, contactEmail, contactPhone, description, given, openingHours, picture, storeName, timeZone } from './inputs.ts';
 import { refuseTaken } from './names-taken.ts';
-import { isAdmin, requireVendor, vendorSuspended } from './rights.ts';
+import { isAdmin, requireActive, requireVendor } from './rights.ts';
 
 export const UpdateVendor = z.object({
   id: z.string(),
@@ -29,8 +29,9 @@ export const UpdateVendor = z.object({
 /** Changes what is given, if nobody changed the profile since `expectedVersion`. The currency stays what it is. */
 export async function updateVendor(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateVendor>) {
   const before = await requireVendor(ctx, { id, field: 'id', permission: 'STORE' });
+  await requireActive(ctx, id, ['input', 'id']);
   const set = given(fields);
-  const legal = isAdmin(ctx) ? {} : { state: 'ACTIVE' as const };
+  const legal = isAdmin(ctx) ? { state: { $ne: 'CLOSED' as const } } : { state: 'ACTIVE' as const };
   const vendor = await refuseTaken(
     ctx.models.Vendor.findOneAndUpdate(
       { _id: id, version: expectedVersion, ...legal },
@@ -39,7 +40,7 @@ export async function updateVendor(ctx: Ctx, { id, expectedVersion, ...fields }:
     ).lean<Vendor>(),
     { name: 'name', slug: 'slug' },
   );
-  if (!vendor) throw refusal(ctx, before);
+  if (!vendor) throw await refusal(ctx, id);
   const changes = (Object.keys(set) as (keyof typeof set & keyof Vendor)[]).filter(
     (field) => !isDeepStrictEqual(vendor[field], before[field]),
   );
@@ -47,8 +48,10 @@ export async function updateVendor(ctx: Ctx, { id, expectedVersion, ...fields }:
   return { vendor };
 }
 
-function refusal(ctx: Ctx, { state, version }: Vendor): Problem {
-  if (state === 'SUSPENDED' && !isAdmin(ctx)) return vendorSuspended(['input', 'id']);
+/** Suspended, closed or changed between the look and the write. */
+async function refusal(ctx: Ctx, id: string): Promise<Problem> {
+  await requireActive(ctx, id, ['input', 'id']);
+  const { version } = await requireVendor(ctx, { id, field: 'id' });
   return new Problem('STALE_VERSION', 'Somebody changed this store meanwhile.', {
     path: ['input', 'expectedVersion'],
     typename: 'StaleVersionError',

@@ -1,5 +1,5 @@
-import { forbidden, notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
-import type { VendorPermission } from '../contract.ts';
+import { forbidden, notFound, unauthenticated } from '../../../shared/errors.ts';
+import { refuseInactive, type VendorPermission } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Vendor } from '../model/vendor.ts';
 import type { VendorRole } from '../roles.ts';
@@ -25,7 +25,7 @@ export async function requireVendor(
 ): Promise<Vendor> {
   const vendor = await ctx.models.Vendor.findById(id).lean<Vendor>();
   if (!vendor) throw notFound('Vendor', id, ['input', field]);
-  if (permission && !isAdmin(ctx)) await ctx.loaders.memberships.require(id, permission);
+  if (permission && !isAdmin(ctx)) await ctx.loaders.memberships.requireReader(id, permission);
   return vendor;
 }
 
@@ -35,5 +35,8 @@ export async function requireInsider(ctx: Ctx, vendorId: string): Promise<void> 
   if (!(await roleIn(ctx, vendorId))) throw forbidden();
 }
 
-export const vendorSuspended = (path: string[]): Problem =>
-  new Problem('VENDOR_SUSPENDED', 'The store is suspended: ask the operator.', { path });
+/** For changes of a store that are not asked for by permission. Admins put things right in a suspended store, too; nobody does in a closed one. */
+export async function requireActive(ctx: Ctx, vendorId: string, path: readonly string[]): Promise<void> {
+  const vendor = await ctx.models.Vendor.findById(vendorId, { state: 1 }).lean();
+  if (vendor?.state !== 'SUSPENDED' || !isAdmin(ctx)) refuseInactive(vendor?.state ?? 'CLOSED', path);
+}

@@ -2,7 +2,7 @@ import type { ListArguments } from '../../../shared/connections.ts';
 import { mutation } from '../../../shared/mutation.ts';
 import { listMembers, listOwnStores, listStores } from '../actions/lists.ts';
 import { UpdateVendor, updateVendor } from '../actions/profile.ts';
-import { ReinstateVendor, reinstateVendor, SuspendVendor, suspendVendor } from '../actions/state.ts';
+import { CloseVendor, closeVendor, ReinstateVendor, reinstateVendor, SuspendVendor, suspendVendor } from '../actions/state.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Vendor } from '../model/vendor.ts';
 import { isOpenAt, nextOpeningAfter } from '../opening-hours.ts';
@@ -20,6 +20,7 @@ export const vendorResolvers = {
     updateVendor: mutation(UpdateVendor, updateVendor),
     suspendVendor: mutation(SuspendVendor, suspendVendor),
     reinstateVendor: mutation(ReinstateVendor, reinstateVendor),
+    closeVendor: mutation(CloseVendor, closeVendor, { transaction: false }),
   },
   Vendor: {
     __resolveReference: ({ id }: { id: string }, { loaders }: Ctx) => loaders.vendor.load(id),
