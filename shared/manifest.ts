@@ -31,7 +31,7 @@ const Manifest = z.object({
   ),
 });
 
-const Overrides = z.object({
+export const ManifestOverrides = z.object({
   NODE_ENV: z.string().default('development'),
   /** JSON, name to base URL: `{"notes":"http://127.0.0.1:4101"}`. */
   SUBGRAPH_URLS: z
@@ -52,7 +52,7 @@ const Overrides = z.object({
 export function readManifest(root: string, environment: EnvSource = process.env): ManifestEntry[] {
   const parsed = Manifest.safeParse(parse(readFileSync(join(root, FILE), 'utf8')));
   if (!parsed.success) throw new Error(`${FILE}: ${z.prettifyError(parsed.error)}`);
-  const { SUBGRAPH_URLS: overrides, NODE_ENV } = parseEnv(Overrides, environment);
+  const { SUBGRAPH_URLS: overrides, NODE_ENV } = parseEnv(ManifestOverrides, environment);
   const unknown = Object.keys(overrides).filter((name) => !(name in parsed.data.subgraphs));
   if (unknown.length > 0) throw new StartError(`Environment: SUBGRAPH_URLS: names ${unknown.join(', ')}, which ${FILE} does not know`);
 
