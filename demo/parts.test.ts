@@ -166,8 +166,9 @@ describe('parts that are started by hand', () => {
         const health = await fetch(`http://127.0.0.1:${port}/health`);
         expect(await health.json()).toMatchObject({ status: 'ok', subgraphs: ['categories', 'vendors'] });
       }
+      const ends = started.map((child) => once(child, 'exit'));
       for (const child of started) child.kill('SIGTERM');
-      await Promise.all(started.map((child) => child.exitCode ?? once(child, 'exit')));
+      await Promise.all(ends);
       await expect(fetch(gateway)).rejects.toThrow();
     },
     PATIENCE_MS,
