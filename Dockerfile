@@ -13,6 +13,7 @@ COPY schema schema
 COPY shared shared
 COPY gateway gateway
 COPY subgraphs subgraphs
+COPY commands commands
 
 # A volume that is mounted here for the first time takes its owner along.
 RUN mkdir /uploads && chown node:node /uploads

@@ -1,9 +1,13 @@
 import type { Host } from '../shared/host.ts';
+import type { Viewer } from '../shared/identity.ts';
 import { StartError } from '../shared/start-error.ts';
 import { connectMongo } from '../shared/store.ts';
 import { createDoor } from './load/door.ts';
 import { loadAttributes, loadCategories, loadProducts } from './load/goods.ts';
+import { loadChecklist } from './load/checklist.ts';
+import { loadLowStock } from './load/low-stock.ts';
 import { loadPeople } from './load/people.ts';
+import { loadPictures } from './load/pictures.ts';
 import { loadStores, type Store } from './load/stores.ts';
 import { marketplace } from './data/marketplace.ts';
 import { InterruptedLoad } from './mishaps.ts';
@@ -11,6 +15,8 @@ import { InterruptedLoad } from './mishaps.ts';
 interface Mark {
   _id: string;
   state: 'BEGUN' | 'DONE';
+  /** Where uploads were read when the pictures were made. */
+  address?: string | undefined;
 }
 
 interface Options {
@@ -44,12 +50,20 @@ export async function refuseForeignData(mongodbUri: string, databasePrefix: stri
 export async function loadDemo(host: Host, { databasePrefix, say }: Options): Promise<void> {
   const marks = host.client.useDb(`${databasePrefix}demo`, { useCache: false }).collection<Mark>('marks');
   const mark = await marks.findOne({ _id: 'marketplace' });
-  if (mark?.state === 'DONE') return;
+  const address = process.env['UPLOADS_URL'];
+  if (mark?.state === 'DONE') {
+    if (mark.address === address) return;
+    await loadPictures(host);
+    await marks.updateOne({ _id: 'marketplace' }, { $set: { address } });
+    return;
+  }
   if (mark) throw new InterruptedLoad();
   await marks.insertOne({ _id: 'marketplace', state: 'BEGUN' });
   const since = performance.now();
-  await loadMarketplace(host);
-  await marks.updateOne({ _id: 'marketplace' }, { $set: { state: 'DONE' } });
+  const { stores, people } = await loadMarketplace(host);
+  const door = createDoor(host);
+  await Promise.all([loadPictures(host), loadLowStock(host, door, stores), loadChecklist(door, people.get('admin')!)]);
+  await marks.updateOne({ _id: 'marketplace' }, { $set: { state: 'DONE', address } });
   const { vendors, products, categories, users } = marketplace;
   const seconds = ((performance.now() - since) / 1_000).toFixed(1);
   say(
@@ -58,7 +72,7 @@ export async function loadDemo(host: Host, { databasePrefix, say }: Options): Pr
 }
 
 /** The marketplace into stores that have none of it. */
-export async function loadMarketplace(host: Host): Promise<{ stores: Map<string, Store> }> {
+export async function loadMarketplace(host: Host): Promise<{ stores: Map<string, Store>; people: Map<string, Viewer> }> {
   const door = createDoor(host);
   const people = await loadPeople(host);
   const admin = people.get('admin')!;
@@ -68,5 +82,5 @@ export async function loadMarketplace(host: Host): Promise<{ stores: Map<string,
     loadAttributes(door, admin),
   ]);
   await loadProducts(door, stores, categoryIds, attributeIds);
-  return { stores };
+  return { stores, people };
 }

@@ -4,7 +4,7 @@ import { mongo, Schema } from 'mongoose';
 import { openHost, type Host } from '../shared/host.ts';
 import { createIndexes } from '../shared/store.ts';
 import { freePort } from './ports.ts';
-import { loadDemo } from './load.ts';
+import { loadDemo, refuseForeignData } from './load.ts';
 import { loadingMishap, openingMishap, placeOf } from './mishaps.ts';
 
 /* What goes wrong goes really wrong here: the errors are those of the store and of its driver. */
@@ -102,5 +102,22 @@ describe('a load of the demo', () => {
     expect(loadingMishap(failure, ours).message).toBe(
       `The demo data could not be loaded into .data: ${failure.message}. To begin anew and lose what is in that folder: npm start -- --fresh`,
     );
+  });
+});
+
+describe('a MongoDB that somebody else runs', () => {
+  const theirPrefix = `${run}their_`;
+  const refusal = () => refuseForeignData(process.env['MONGODB_URI']!, theirPrefix);
+  const database = (name: string) => host.client.useDb(`${theirPrefix}${name}`, { useCache: false });
+
+  test('is refused once it holds accounts that no demo made', async () => {
+    await expect(refusal()).resolves.toBeUndefined();
+    await database('accounts').collection('users').insertOne({ email: 'owner@shop.example' });
+
+    await expect(refusal()).rejects.toThrow(/accounts that are not this demo's.+Set DATABASE_PREFIX/);
+
+    await database('demo').collection<{ _id: string; state: string }>('marks').insertOne({ _id: 'marketplace', state: 'DONE' });
+    await expect(refusal()).resolves.toBeUndefined();
+    await Promise.all(['accounts', 'demo'].map((name) => database(name).dropDatabase()));
   });
 });

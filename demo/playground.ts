@@ -74,7 +74,7 @@ export const LINKS = [
   linkOf('/vendor-invitation', 'Accept the invitation', 'acceptVendorInvitation', { needsSignIn: true }),
 ];
 
-const SIGN_IN_FORM = {
+export const SIGN_IN_FORM = {
   open: {
     field: 'login',
     query: `mutation ($name: String!, $password: String!) { login(input: { email: $name, password: $password }) { ${OPENED} } }`,

@@ -1,11 +1,16 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toolsFolder } from '../shared/data-folder.ts';
+import { EXAMPLES } from './playground.ts';
 import { placeOrder, type Move } from './test-order.ts';
+import { readmeOperations, runReadmeClient } from './test-readme.ts';
+import { createVisitor, type Data } from './tour/client.ts';
+import { LOGIN, REGISTER } from './tour/operations.ts';
 
 /* The two commands as a stranger runs them: `npm start` on a clean folder, `npm run tour` against it. */
 
@@ -54,11 +59,31 @@ async function stop(): Promise<void> {
   if (!running) return;
   const { child, demo } = running;
   running = undefined;
-  if (child.exitCode === null) process.kill(-child.pid!, 'SIGTERM');
+  // To npm alone, as a supervisor does it.
+  if (child.exitCode === null) process.kill(child.pid!, 'SIGTERM');
   const until = Date.now() + STOP_MS;
   while (demo.processes.some(({ pid }) => isAlive(pid))) {
     if (Date.now() > until) throw new Error(`still running: ${JSON.stringify(demo.processes.filter(({ pid }) => isAlive(pid)))}`);
     await delay(50);
+  }
+}
+
+async function tokenOf(demo: Demo, name: string): Promise<string> {
+  const visitor = createVisitor(demo);
+  const { data } = await visitor.ask(LOGIN, { input: demo.users[name] });
+  await visitor.leave();
+  return data.login.accessToken;
+}
+
+/** The link of the first mail to this address. */
+async function untilMail(address: string): Promise<string> {
+  const until = Date.now() + TOUR_MS;
+  for (;;) {
+    const { stdout } = spawnSync('npm', ['run', '--silent', 'mail', '--', address], { cwd: ROOT, env, encoding: 'utf8', timeout: TOUR_MS });
+    const [link] = /https?:\S+/.exec(stdout) ?? [];
+    if (link) return link;
+    if (Date.now() > until) throw new Error(`No mail to ${address}`);
+    await delay(100);
   }
 }
 
@@ -190,6 +215,109 @@ describe('npm start on a clean folder', () => {
 
     expect(page.headers.get('content-type')).toContain('text/html');
     expect(await page.text()).toContain('GraphiQL');
+  });
+
+  test('shows pictures of products, stores and categories, and stock that runs low', async () => {
+    const { products, vendors, categoryTree } = await ask(
+      demo,
+      '{ products(first: 5) { nodes { media { url } } } vendors(first: 5) { nodes { logo } } categoryTree { image } }',
+    );
+    const pictures = [
+      ...products.nodes.map(({ media }: Data) => media[0].url),
+      ...vendors.nodes.map(({ logo }: Data) => logo),
+      ...categoryTree.map(({ image }: Data) => image),
+    ];
+
+    for (const url of new Set<string>(pictures)) {
+      const picture = await fetch(url);
+      expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/png']);
+    }
+    const vendor = createVisitor(demo, await tokenOf(demo, 'vendor1'));
+    const { data } = await vendor.ask('{ myVendors: me { vendorMemberships { vendor { id } } } }');
+    const vendorId = data.myVendors.vendorMemberships[0].vendor.id;
+    const low = await vendor.ask(
+      'query ($vendorId: ID!) { stockItems(where: { vendorId: { eq: $vendorId }, isLow: { eq: true } }) { totalCount } stockAlerts(where: { vendorId: { eq: $vendorId } }) { totalCount } }',
+      { vendorId },
+    );
+    expect(low.data.stockItems.totalCount).toBeGreaterThan(0);
+    expect(low.data.stockAlerts.totalCount).toBeGreaterThan(0);
+    await vendor.leave();
+  });
+
+  test('keeps what it writes from other users of the machine', () => {
+    for (const path of [data, file, join(data, 'secrets.json'), join(data, 'services'), join(data, 'uploads')]) {
+      expect([path, statSync(path).mode & 0o077]).toEqual([path, 0]);
+    }
+  });
+
+  test('lets web pages of this machine call, and no others', async () => {
+    const preflight = (origin: string) =>
+      fetch(demo.http, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
+      });
+
+    expect((await preflight('http://localhost:5173')).headers.get('access-control-allow-origin')).toBe('http://localhost:5173');
+    expect((await preflight('https://evil.example')).status).toBe(403);
+  });
+
+  test('sends mails whose links lead to a page that runs the operation', async () => {
+    const email = `linked-${randomUUID().slice(0, 8)}@soko.example`;
+    const visitor = createVisitor(demo);
+    await visitor.ask(REGISTER, { input: { email, password: `Lusaka-${randomUUID()}`, name: 'Linked' } });
+    const link = await untilMail(email);
+
+    expect(new URL(link).origin).toBe(new URL(demo.http).origin);
+    const page = await fetch(link, { headers: { accept: 'text/html' } });
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('verifyEmail')]);
+    await visitor.leave();
+  });
+
+  describe('the README', () => {
+    test(
+      'has operations and a program that work as they stand there',
+      async () => {
+        const operations = readmeOperations();
+        const guest = createVisitor(demo);
+        const signedIn = await guest.ask(operations.get('SignIn')!);
+        const buyer = createVisitor(demo, signedIn.data.login.accessToken);
+        const client = runReadmeClient(demo.http);
+        expect(await client.line('Signed in as')).toBe('Signed in as Thandiwe Ngoma');
+        const live = buyer.watch(operations.get('MyOrders')!);
+        const first = live.next();
+        const { data: page } = await guest.ask(operations.get('Page')!);
+        const variant = page.products.nodes[0].variants.find(({ stock }: Data) => stock.isAvailable);
+
+        const variables = { variantId: variant.id, key: randomUUID() };
+        const { data: ordered, errors } = await buyer.ask(operations.get('Order')!, variables);
+        const again = await buyer.ask(operations.get('Order')!, variables);
+
+        expect({ errors, refused: ordered.placeOrder.userErrors }).toEqual({ errors: undefined, refused: [] });
+        expect(ordered.placeOrder.order.status).toBe('CONFIRMED');
+        expect(again.data.placeOrder.order.id).toBe(ordered.placeOrder.order.id);
+        expect((await first).orderEvents.order.id).toBe(ordered.placeOrder.order.id);
+        expect(await client.line('cursor')).toMatch(/cursor/);
+        live.end();
+        await client.end();
+        await Promise.all([guest.leave(), buyer.leave()]);
+      },
+      START_MS,
+    );
+
+    test('GraphiQL offers examples, a form to sign in, and begins with an operation', async () => {
+      const page = await (await fetch(demo.http, { headers: { accept: 'text/html' } })).text();
+
+      expect(page).toContain('query FirstPage');
+      for (const { title } of EXAMPLES) expect(page).toContain(title);
+      expect(page).toContain('refreshSession');
+    });
+
+    test.each(EXAMPLES.filter(({ query }) => !query.startsWith('subscription')))('the example "$title" has no error', async ({ query }) => {
+      const buyer = createVisitor(demo, await tokenOf(demo, 'buyer1'));
+
+      expect((await buyer.ask(query)).errors).toBeUndefined();
+      await buyer.leave();
+    });
   });
 
   test(

@@ -184,7 +184,7 @@ describe('health', () => {
   });
 
   test('says alive, and ready as long as what it needs is there', async () => {
-    expect(await get('/health')).toEqual({ status: 200, body: body('ok', 'up') });
+    for (const path of ['/health', '/healthz', '/api/health']) expect(await get(path)).toEqual({ status: 200, body: body('ok', 'up') });
     expect(await get('/ready')).toEqual({ status: 200, body: body('ok', 'up') });
 
     redis.state = 'down';

@@ -104,6 +104,14 @@ describe('a gateway for any supergraph', () => {
     expect(await ask('{ __schema { queryType { name } } }')).toEqual({ data: { __schema: { queryType: { name: 'Query' } } } });
   });
 
+  test('that is open lets web pages of this machine call', async () => {
+    const headers = { origin: 'http://localhost:5173', 'access-control-request-method': 'POST' };
+
+    const preflight = await fetch(url, { method: 'OPTIONS', headers });
+
+    expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, 'http://localhost:5173']);
+  });
+
   test('joins subgraphs at their own addresses, with the headers that they are to be given', async () => {
     seen.length = 0;
 

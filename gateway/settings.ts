@@ -20,7 +20,7 @@ const jsonFile = z.string().transform((path, ctx): unknown => {
 
 const isOrigin = (text: string): boolean => z.url().safeParse(text).success;
 
-const Shape = z.object({
+export const GatewayEnvironment = z.object({
   NODE_ENV: z.string().default('development'),
   /** Origins of the web pages that may call, separated by commas; `localhost` is this machine on any port. The gateway's own pages may always. */
   CORS_ORIGINS: z
@@ -70,7 +70,7 @@ const Shape = z.object({
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
 
-const Settings = Shape.refine(({ REQUIRE_API_KEY, API_KEYS_FILE }) => !REQUIRE_API_KEY || API_KEYS_FILE, {
+const Settings = GatewayEnvironment.refine(({ REQUIRE_API_KEY, API_KEYS_FILE }) => !REQUIRE_API_KEY || API_KEYS_FILE, {
   path: ['REQUIRE_API_KEY'],
   message: 'nobody has one without API_KEYS_FILE',
 });

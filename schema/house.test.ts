@@ -116,7 +116,15 @@ describe('docker-compose.yml', () => {
 });
 
 describe('the image', () => {
-  const commands = [...FOLDERS, 'gateway'].flatMap((name) => services[name]?.command[1] ?? []);
+  const ofOperators = ['commands/admin.ts', 'commands/mail.ts'];
+  const commands = [...[...FOLDERS, 'gateway'].flatMap((name) => services[name]?.command[1] ?? []), ...ofOperators];
+
+  test('has the scripts of operators, which start nothing else', () => {
+    const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
+
+    expect([scripts['admin'], scripts['mail']]).toEqual(ofOperators.map((file) => `exec node ${file}`));
+    expect(['preadmin', 'premail'].filter((name) => name in scripts)).toEqual([]);
+  });
 
   test('has the files that are started', () => {
     const started = [

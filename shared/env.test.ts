@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { env, parseEnv, readEnv, warnOfPublicSecret } from './env.ts';
+import { env, parseEnv, readEnv, readLogLevel, warnOfPublicSecret } from './env.ts';
 
 const SECRET = 'a'.repeat(32);
 
@@ -55,6 +55,20 @@ describe('readEnv', () => {
     ['QUEUE_PREFIX', 'a:b'],
   ])('names %s in one line when it is "%s"', (name, value) => {
     expect(() => readEnv({ [name]: value })).toThrow(new RegExp(`^Environment: ${name}: [^\\n]+$`));
+  });
+
+  test('says in words what a number and an address must be', () => {
+    const shape = z.object({ SIZE: z.coerce.number().int().min(1).max(9), PLACE: z.url() });
+    const place = 'PLACE: must be an address such as https://shop.example.org';
+
+    expect(() => parseEnv(shape, { SIZE: 'abc', PLACE: 'here' })).toThrow(`Environment: SIZE: must be a number; ${place}`);
+    expect(() => parseEnv(shape, { SIZE: '10', PLACE: 'http://a.example' })).toThrow(/^Environment: SIZE: must be at most 9$/);
+  });
+
+  test('leaves a wrong log level to the start of the process: logs are made before it', () => {
+    expect(readLogLevel({ LOG_LEVEL: 'loud' })).toBe('info');
+    expect(readLogLevel({ NODE_ENV: 'test' })).toBe('silent');
+    expect(readLogLevel({ LOG_LEVEL: 'warn' })).toBe('warn');
   });
 
   test('does not repeat a secret in its message', () => {

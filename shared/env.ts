@@ -13,7 +13,7 @@ export const pem = text.transform((key) => key.replaceAll(String.raw`\n`, '\n'))
 const environment = z.enum(['development', 'test', 'production']).default('development');
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional();
 
-const schema = z
+export const environmentSchema = z
   .object({
     NODE_ENV: environment,
     MONGODB_URI: z
@@ -60,7 +60,7 @@ const schema = z
     };
   });
 
-export type Env = z.output<typeof schema>;
+export type Env = z.output<typeof environmentSchema>;
 export type EnvSource = Readonly<Record<string, string | undefined>>;
 
 /** Environment variables by a schema of one's own; throws one line that names each variable that is wrong, never its value. */
@@ -93,7 +93,7 @@ function usualLogLevel(environmentName: z.output<typeof environment>) {
   return environmentName === 'test' ? 'silent' : 'info';
 }
 
-export const readEnv = (source: EnvSource): Env => parseEnv(schema, source);
+export const readEnv = (source: EnvSource): Env => parseEnv(environmentSchema, source);
 
 /** For parts that are started alone; `npm start` makes a secret for all of them. */
 export function warnOfPublicSecret(log: { warn(message: string): void }, { INTERNAL_SECRET, HOST }: Env = env): void {

@@ -21,7 +21,7 @@ afterAll(() => rm(root, { recursive: true }));
 test('lists the subgraphs in their order, with ports from 4001', async () => {
   await write(ROVER);
 
-  expect(readManifest(root, {})).toEqual([
+  expect(readManifest(root, { NODE_ENV: 'production' })).toEqual([
     {
       name: 'notes',
       routingUrl: 'http://notes:4001/graphql',
@@ -39,6 +39,12 @@ test('lists the subgraphs in their order, with ports from 4001', async () => {
   ]);
 });
 
+test('reaches them on this machine outside production, where the host names of a deployment lead nowhere', async () => {
+  await write(ROVER);
+
+  expect(readManifest(root, {}).map(({ baseUrl }) => baseUrl)).toEqual(['http://127.0.0.1:4001', 'http://127.0.0.1:4002']);
+});
+
 test.each([
   ['http://127.0.0.1:5001', 'http://127.0.0.1:5001', 5001],
   ['http://127.0.0.1:5001/graphql', 'http://127.0.0.1:5001', 5001],
@@ -46,7 +52,7 @@ test.each([
 ])('reaches a subgraph where SUBGRAPH_URLS says: %s', async (override, baseUrl, port) => {
   await write(ROVER);
 
-  const [notes, boards] = readManifest(root, { SUBGRAPH_URLS: JSON.stringify({ boards: override }) });
+  const [notes, boards] = readManifest(root, { NODE_ENV: 'production', SUBGRAPH_URLS: JSON.stringify({ boards: override }) });
 
   expect(boards).toMatchObject({ baseUrl, port, routingUrl: 'http://boards:4002/graphql' });
   expect(notes).toMatchObject({ baseUrl: 'http://notes:4001', port: 4001 });

@@ -12,7 +12,10 @@ export interface ManifestEntry {
   routingUrl: string;
   /** Its complete SDL, as `npm run compose` writes it; from the root of the project. */
   schemaFile: string;
-  /** Where this process reaches it: SUBGRAPH_URLS, otherwise the routing URL; without /graphql. */
+  /**
+   * Where this process reaches it, without /graphql: SUBGRAPH_URLS, otherwise the routing URL in production, where host names are those of
+   * the deployment, and its port of this machine elsewhere.
+   */
   baseUrl: string;
   /** What it listens on when it runs as a process of its own. */
   port: number;
@@ -28,7 +31,8 @@ const Manifest = z.object({
   ),
 });
 
-const Overrides = z.object({
+export const ManifestOverrides = z.object({
+  NODE_ENV: z.string().default('development'),
   /** JSON, name to base URL: `{"notes":"http://127.0.0.1:4101"}`. */
   SUBGRAPH_URLS: z
     .string()
@@ -48,13 +52,14 @@ const Overrides = z.object({
 export function readManifest(root: string, environment: EnvSource = process.env): ManifestEntry[] {
   const parsed = Manifest.safeParse(parse(readFileSync(join(root, FILE), 'utf8')));
   if (!parsed.success) throw new Error(`${FILE}: ${z.prettifyError(parsed.error)}`);
-  const { SUBGRAPH_URLS: overrides } = parseEnv(Overrides, environment);
+  const { SUBGRAPH_URLS: overrides, NODE_ENV } = parseEnv(ManifestOverrides, environment);
   const unknown = Object.keys(overrides).filter((name) => !(name in parsed.data.subgraphs));
   if (unknown.length > 0) throw new StartError(`Environment: SUBGRAPH_URLS: names ${unknown.join(', ')}, which ${FILE} does not know`);
 
   return Object.entries(parsed.data.subgraphs).map(([name, { routing_url: routingUrl, schema }], index) => {
     const override = overrides[name]?.replace(/\/(graphql)?$/, '');
     const port = Number(override && new URL(override).port) || FIRST_PORT + index;
-    return { name, routingUrl, schemaFile: schema.file, baseUrl: override ?? routingUrl.replace(/\/graphql$/, ''), port };
+    const usual = NODE_ENV === 'production' ? routingUrl.replace(/\/graphql$/, '') : `http://127.0.0.1:${port}`;
+    return { name, routingUrl, schemaFile: schema.file, baseUrl: override ?? usual, port };
   });
 }

@@ -282,6 +282,11 @@ describe('health', () => {
     uptime: expect.any(Number),
     timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
     checks,
+    subgraphs: ['notes'],
+  });
+
+  test.each(['/healthz', '/api/health'])('is told at %s too, where platforms look for it', async (path) => {
+    expect(await get(path)).toEqual({ status: 200, body: body('ok', { mongodb: 'up', redis: 'up' }) });
   });
 
   test('is told to anyone, with what it depends on', async () => {

@@ -16,6 +16,8 @@ const STYLE = `
 #root { height: calc(100vh - 40px) !important; }
 `;
 
+const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+
 /** What stands before GraphiQL: the session, and the line with examples and sign-in. */
 export const toolbar = (guide: Guide, endpoint: string): string => `<style>${STYLE}</style><script>
 ${constant('guide', guide)} ${constant('endpoint', endpoint)}
@@ -25,13 +27,13 @@ ${script('toolbar.js')}
 
 /** The page that a link of a mail leads to where no web shop has one. */
 export const linkPage = (guide: Guide, link: Link, endpoint: string): string => `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${link.title}</title><meta name="viewport" content="width=device-width">
+<html lang="en"><head><meta charset="utf-8"><title>${escape(link.title)}</title><meta name="viewport" content="width=device-width">
 <style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; }
 pre { background: #f4f5f7; padding: .75rem; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 label { display: block; margin: .5rem 0; } input, button { font: inherit; padding: .3rem .6rem; }</style></head>
-<body><h1>${link.title}</h1>
+<body><h1>${escape(link.title)}</h1>
 <p>A web shop has a page of its own here. This one runs the operation that such a page would send.</p>
-<form id="run"><button>${link.title}</button></form>
+<form id="run"><button>${escape(link.title)}</button></form>
 <p>Answer</p><pre id="answer">None yet.</pre>
 <p>Token</p><pre id="token"></pre>
 <p>Operation</p><pre id="query"></pre>

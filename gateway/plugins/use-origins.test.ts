@@ -22,6 +22,34 @@ describe('a call from', () => {
   });
 });
 
+describe('where pages of this machine may call', () => {
+  const isWelcome = useOrigins(['localhost', 'https://shop.example.org']);
+
+  test.each([
+    ['http://localhost:5173', true],
+    ['https://localhost', true],
+    ['http://127.0.0.1:3000', true],
+    ['http://[::1]:8080', true],
+    ['https://shop.example.org', true],
+    ['http://localhost.evil.example', false],
+    ['http://evil.example', false],
+    ['file://localhost', false],
+    ['null', false],
+  ])('%s: %p', (origin, expected) => {
+    expect(isWelcome({ origin, host: 'api.example.org' })).toBe(expected);
+  });
+});
+
+test('each refused origin is logged once with the variable that would allow it, and at most a hundred of them', () => {
+  const lines: [object, string][] = [];
+  const isWelcome = useOrigins([], { warn: (facts: object, message: string) => void lines.push([facts, message]) } as never);
+
+  for (const _again of [1, 2]) isWelcome({ origin: 'https://evil.example', host: 'api.example.org' });
+  expect(lines).toEqual([[{ origin: 'https://evil.example' }, expect.stringContaining('CORS_ORIGINS')]]);
+  for (let page = 0; page < 200; page += 1) isWelcome({ origin: `https://evil${page}.example`, host: 'api.example.org' });
+  expect(lines).toHaveLength(100);
+});
+
 describe('the gateway', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
@@ -64,6 +92,16 @@ describe('the gateway', () => {
     expect(response.headers.get('access-control-allow-origin')).toBe('https://shop.example.org');
     expect(response.headers.get('access-control-allow-credentials')).toBe('true');
     expect(response.headers.get('access-control-allow-headers')).toContain('authorization');
+  });
+
+  test('refuses the question of a page that is not listed, without a word that would allow anything', async () => {
+    const headers = { origin: 'https://evil.example.org', 'access-control-request-method': 'POST' };
+
+    const response = await fetch(gateway.url, { method: 'OPTIONS', headers });
+
+    expect(response.status).toBe(403);
+    expect([...response.headers.keys()].filter((name) => name.startsWith('access-control-allow'))).toEqual([]);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
   });
 
   test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { Guide } from '../playground/guide.ts';
 import { testSubgraphs } from '../test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from '../testing.ts';
 
@@ -80,6 +81,44 @@ test('programs get GraphQL at the same address', async () => {
   expect(status).toBe(200);
   expect(headers['content-type']).toContain('application/json');
   expect(JSON.parse(body.toString())).toEqual({ data: { viewer: 'null' } });
+});
+
+describe('a guide', () => {
+  const operation = { query: 'mutation ($token: String!) { confirm(token: $token) }', field: 'confirm' };
+  const guide = Guide.parse({
+    examples: [{ title: 'Who is asking', query: 'query Viewer { viewer }' }],
+    signIn: { open: operation, renew: operation },
+    links: [{ ...operation, path: '/confirm', title: 'Confirm </script> it' }],
+  });
+
+  test('gives GraphiQL a first operation, examples and a form to sign in', async () => {
+    const guided = await openGatewayForTest({ subgraphs: testSubgraphs().all, guide });
+    const page = (await get({ accept: BROWSER }, guided.url)).body.toString();
+    await guided.close();
+
+    expect(page).toMatch(/"defaultQuery":"# Write an operation[^"]*query Viewer/);
+    expect(page).toContain('Who is asking');
+    expect(page.indexOf('const guide = {')).toBeLessThan(page.indexOf('YogaGraphiQL.renderYogaGraphiQL('));
+  });
+
+  test('gives each link of a mail a page, which no text of the guide can break', async () => {
+    const guided = await openGatewayForTest({ subgraphs: testSubgraphs().all, guide });
+    const { status, headers, body } = await get({ accept: BROWSER }, guided.url.replace('/graphql', '/confirm?token=abc'));
+    await guided.close();
+
+    expect([status, headers['cache-control'], headers['referrer-policy']]).toEqual([200, 'no-store', 'no-referrer']);
+    expect(headers['content-security-policy']).toContain("default-src 'self'");
+    expect(body.toString()).toContain('confirm(token: $token)');
+    expect(body.toString().match(/<\/script>/g)).toHaveLength(1);
+  });
+
+  test('gives no page where the playground is off', async () => {
+    const closed = await openGatewayForTest({ subgraphs: testSubgraphs().all, guide, production: true });
+    const { status } = await get({ accept: BROWSER }, closed.url.replace('/graphql', '/confirm?token=abc'));
+    await closed.close();
+
+    expect(status).toBe(404);
+  });
 });
 
 test('there is no page where it was turned off', async () => {

@@ -1,0 +1,68 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { GatewayEnvironment } from '../gateway/settings.ts';
+import { environmentSchema } from '../shared/env.ts';
+import { COMMON_CODES } from '../shared/errors.ts';
+import { ManifestOverrides, readManifest } from '../shared/manifest.ts';
+import type { Subgraph } from '../shared/subgraph.ts';
+import { uploadSettings } from '../shared/uploads.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+/** The system's own, those of tests, and those of a library. */
+const NOT_OURS = ['PATH', 'CRASH_AT', 'SEED', 'EQUALITY_OPERATIONS', 'HOME', 'CI', 'NO_COLOR'];
+
+const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+const firstColumn = (file: string): string[] => [...text(file).matchAll(/^\| `([A-Z][A-Z0-9_]+)` +\|/gm)].map(([, name]) => name!);
+
+/** Names of the fields of a zod schema, whatever it is wrapped in. */
+function fieldsOf(schema: z.ZodType): string[] {
+  const fields = (node: z.core.JSONSchema.BaseSchema): string[] => [
+    ...Object.keys(node.properties ?? {}),
+    ...(node.allOf ?? []).flatMap((part) => fields(part as z.core.JSONSchema.BaseSchema)),
+  ];
+  return fields(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as z.core.JSONSchema.BaseSchema);
+}
+
+async function settingsOfSubgraphs(): Promise<string[]> {
+  const names = readManifest(ROOT, {}).map(({ name }) => name);
+  const subgraphs = await Promise.all(
+    names.map(async (name) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
+  );
+  return subgraphs.flatMap(({ settings }) => (settings ? fieldsOf(settings) : []));
+}
+
+/** Variables that code reads past the schemas. */
+function readDirectly(): string[] {
+  const files = globSync('{shared,gateway,subgraphs,demo,commands}/**/*.{ts,mjs}', { cwd: ROOT });
+  const ours = files.filter((file) => !/\.test\.ts$|\/test-|testing/.test(file));
+  return ours.flatMap((file) => [...text(file).matchAll(/\benv(?:\.|\[')([A-Z][A-Z0-9_]{2,})\b/g)].map(([, name]) => name!));
+}
+
+test('docs/configuration.md lists every environment variable that the code reads, and no other', async () => {
+  const schemas = [environmentSchema, ManifestOverrides, GatewayEnvironment, uploadSettings].flatMap(fieldsOf);
+  const variables = new Set([...schemas, ...(await settingsOfSubgraphs()), ...readDirectly()]);
+
+  expect(firstColumn('docs/configuration.md').sort()).toEqual([...variables].filter((name) => !NOT_OURS.includes(name)).sort());
+});
+
+test('docs/gateway.md lists every common error code', () => {
+  expect(firstColumn('docs/gateway.md').sort()).toEqual(Object.keys(COMMON_CODES).sort());
+});
+
+test.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...globSync('docs/*.md', { cwd: ROOT })])('links of %s lead to files', (file) => {
+  const targets = [...text(file).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target]) => join(file, '..', target!));
+
+  expect(targets.filter((target) => globSync(target, { cwd: ROOT }).length === 0)).toEqual([]);
+});
+
+test('README.md names only scripts that package.json has, and stays under 250 lines', () => {
+  const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
+  const named = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/*.md', { cwd: ROOT })].flatMap((file) =>
+    [...text(file).matchAll(/(?:`|^|-- |accounts )npm (?:run )?([a-z:]+)/gm)].map(([, name]) => name!),
+  );
+
+  expect([...new Set(named)].filter((name) => !(name in scripts) && !['install', 'config'].includes(name))).toEqual([]);
+  expect(text('README.md').split('\n').length).toBeLessThan(250);
+});
