@@ -33,7 +33,7 @@ interface Origin {
   correlationId: string;
   /** Of a request or a command. Jobs, events and saga steps have none: each call and each transaction of theirs ends by itself. */
   deadline?: number;
-  /** Aborted when nobody waits for what is read any more. */
+  /** Aborted when nobody waits for what is read any more, or when a job has lost its lease. */
   signal?: AbortSignal | undefined;
   /** The same of a mutation. */
   departure?: AbortSignal | undefined;

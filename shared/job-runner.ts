@@ -47,13 +47,13 @@ export function createJobs({ subgraph, jobs, db, leases, queues, workerConnectio
   async function runAlone(job: JobHandler, correlationId: string): Promise<boolean> {
     const lease = `job ${job.name}`;
     const owner = ownerName();
+    const since = Date.now();
     const held = await leases.acquire(lease, owner, LEASE_MS);
     if (!held) return false;
-    const { token } = held;
-    const renewal = renew(() => leases.acquire(lease, owner, LEASE_MS), token);
+    const renewal = renew(() => leases.acquire(lease, owner, LEASE_MS), { ...held, since });
     const { signal } = renewal;
     try {
-      await job.run(contextFor(correlationId, signal), { signal, token });
+      await job.run(contextFor(correlationId, signal), { signal, token: held.token });
       signal.throwIfAborted();
     } catch (error) {
       // No fault of the job, whatever it failed with: the next attempt finds the lease free, or a run that goes on.
@@ -116,7 +116,7 @@ export function createJobs({ subgraph, jobs, db, leases, queues, workerConnectio
       if (!found) return false;
       if (!(await runAlone(found, newId('job'))))
         throw new Problem('JOB_RUNNING', 'The job is running at the moment.', { path: ['input', 'id'], retryable: true });
-      await letters.deleteOne({ _id: id });
+      await letters.deleteOne({ _id: id, at: letter.at });
       return true;
     },
     async start(): Promise<void> {
@@ -148,10 +148,15 @@ export function attemptsOf(schedule: Schedule): number {
   return Math.min(Math.max(fitting, FEWEST_ATTEMPTS), MOST_ATTEMPTS);
 }
 
+interface Renewal {
+  signal: AbortSignal;
+  end(): Promise<void>;
+}
+
 /** Renews a lease while its run goes on. Aborts when the lease was lost, or when it ran out while the store did not answer. */
-function renew(ask: () => Promise<Lease | undefined>, token: number): { signal: AbortSignal; end(): Promise<void> } {
+function renew(ask: () => Promise<Lease | undefined>, { token, since }: Lease & { since: number }): Renewal {
   const lost = new AbortController();
-  let until = Date.now() + LEASE_MS;
+  let until = since + LEASE_MS;
   let asking = Promise.resolve();
   const timer = setInterval(() => {
     const now = Date.now();

@@ -169,7 +169,7 @@ describe('a saga in flight when a new build comes', () => {
 
 // B7
 test('a saga that cannot be undone is told once as an error, with its id', async () => {
-  const fault = () => Promise.reject(new Problem('NO_REFUND', 'It cannot be given back.'));
+  const fault = () => Promise.reject(new Problem('NOT_BACK', 'It cannot be given back.'));
   const only = build(({ step }) => [step('charge', { run: async () => null, undo: fault }), step('ship', { run: fault })]);
   const id = await only.begin();
 
@@ -178,7 +178,7 @@ test('a saga that cannot be undone is told once as an error, with its id', async
   await only.sweep();
 
   expect(row.state).toBe('STUCK');
-  expect(only.errors).toEqual([expect.objectContaining({ saga: id, step: 'charge', reason: 'NO_REFUND' })]);
+  expect(only.errors).toEqual([expect.objectContaining({ saga: id, step: 'charge', reason: 'NOT_BACK' })]);
 });
 
 test('a saga with two steps of one name is refused', () => {
