@@ -105,6 +105,7 @@ const movementSchema = new Schema(
 movementSchema.index({ stockItemId: 1, sequence: 1 }, { unique: true }); // StockItem.movements; and no two changes from one balance
 movementSchema.index({ vendorId: 1, _id: 1 }); // Query.stockMovements
 movementSchema.index({ reference: 1 }); // Query.stockMovements by reference
+movementSchema.index({ variantId: 1, _id: 1 }); // Query.stockMovements of an admin, by variant
 retain(movementSchema, { forEver: 'the ledger: what is on hand is the sum of all of them' });
 
 const RESERVATION_STATES = ['HELD', 'COMMITTED', 'RELEASED', 'EXPIRED'] as const;

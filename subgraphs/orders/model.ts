@@ -134,8 +134,6 @@ vendorOrderSchema.index({ orderId: 1, _id: 1 }); // Order.vendorOrders
 vendorOrderSchema.index({ vendorId: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders, Vendor.orders
 vendorOrderSchema.index({ buyerId: 1 }); // User.Deleted
 vendorOrderSchema.index({ vendorId: 1, status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders with a status
-vendorOrderSchema.index({ status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders of admins with a status
-vendorOrderSchema.index({ placedAt: -1, _id: -1 }); // Query.vendorOrders of admins
 retain(vendorOrderSchema, { forEver: 'what was sold stays provable' });
 
 export type Cart = InferRawDocTypeFromSchema<typeof cartSchema> & { updatedAt: Date };
