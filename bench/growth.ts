@@ -91,7 +91,11 @@ async function measured(market: Market, orders: number, idleSeconds: number, pid
 function cpuMsOf(pid: number | undefined): number {
   if (pid === undefined) return Number.NaN;
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = text.slice(text.lastIndexOf(')') + 2).split(' ').slice(11, 13).map(Number) as [number, number];
+  const [user, system] = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number) as [number, number];
   return (user + system) * TICK_MS;
 }
 

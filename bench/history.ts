@@ -19,12 +19,16 @@ interface Kept {
 const KEPT: Kept[] = [
   { subgraph: 'orders', collection: 'orders' },
   { subgraph: 'orders', collection: 'vendororders' },
-  { subgraph: 'orders', collection: 'sagas', change: ({ key }, number) => ({ key: `${String(key)} ${number}` }) },
+  { subgraph: 'orders', collection: 'sagas', change: () => ({ key: newId('key') }) },
   { subgraph: 'orders', collection: 'outbox' },
   { subgraph: 'orders', collection: 'inbox' },
   { subgraph: 'orders', collection: 'idempotency' },
-  { subgraph: 'inventory', collection: 'stockmovements', change: (_row, number) => ({ sequence: -number }) },
-  { subgraph: 'inventory', collection: 'reservations', change: ({ reference }, number) => ({ reference: `${String(reference)} ${number}` }) },
+  { subgraph: 'inventory', collection: 'stockmovements', change: (_row, number) => ({ sequence: -Date.now() - number }) },
+  {
+    subgraph: 'inventory',
+    collection: 'reservations',
+    change: () => ({ reference: newId('ref') }),
+  },
   { subgraph: 'inventory', collection: 'outbox' },
   { subgraph: 'inventory', collection: 'inbox' },
   { subgraph: 'inventory', collection: 'idempotency' },
@@ -38,7 +42,7 @@ export async function grow({ runtimes }: Host, real: number, orders: number): Pr
   let written = 0;
   for (const { subgraph, collection, change } of KEPT) {
     const rows = rowsOf(runtimes.get(subgraph)!.db, collection);
-    const filter = collection === 'outbox' ? { state: 'DONE' } : collection === 'stockmovements' ? { sequence: { $gt: 1 } } : {};
+    const filter = collection === 'outbox' ? { state: 'DONE' } : collection === 'stockmovements' ? { cause: { $ne: 'RECEIVED' } } : {};
     const count = await rows.countDocuments(filter);
     const models = await rows.find(filter).sort({ _id: -1 }).limit(MOST_MODELS).toArray();
     const wanted = models.length === 0 ? 0 : Math.round((count / real) * (orders - real));
@@ -55,7 +59,7 @@ function copyOf(row: Row, number: number, of: number, change: Kept['change']): R
   const at = new Date(Date.now() - AGE_MS + (number / of) * (AGE_MS - 60_000));
   const prefix = /^([a-z]+)_[0-9A-Z]{26}$/.exec(row._id)?.[1];
   const placed = 'placedAt' in row ? { placedAt: at } : {};
-  return { ...row, ...placed, ...change?.(row, number), _id: prefix ? newId(prefix, at) : `${row._id} ${number}` };
+  return { ...row, ...placed, ...change?.(row, number), _id: newId(prefix ?? 'old', at) };
 }
 
 const rowsOf = (db: Connection, collection: string): mongo.Collection<Row> => db.collection<Row>(collection);
