@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { mongo } from 'mongoose';
 import { inParallel } from '../demo/load/door.ts';
-import { provideSecrets } from '../demo/secrets.ts';
+import { provideSecrets } from '../shared/development-secrets.ts';
 import { connectMongo } from '../shared/store.ts';
 import { dropMarket, fillMarket, openMarket, openMarketHost, type Market } from './market.ts';
 import { record, shapeOf, type Recorded } from './recording.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
-import { provideSecrets } from '../demo/secrets.ts';
+import { provideSecrets } from '../shared/development-secrets.ts';
 import { createConsumer } from '../shared/consumers.ts';
 import { on } from '../shared/events.ts';
 import type { Host } from '../shared/host.ts';

@@ -7,5 +7,5 @@ export const ROOT = join(import.meta.dirname, '..');
 export function scriptOf(name: 'start' | 'gateway'): { options: string[]; file: string } {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<typeof name, string> };
   const words = scripts[name].split(' ');
-  return { options: words.slice(1, -1), file: words.at(-1)! };
+  return { options: words.slice(words.indexOf('node') + 1, -1), file: words.at(-1)! };
 }

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { toolsFolder } from '../shared/data-folder.ts';
 import { ROOT, scriptOf } from './script.ts';
 
 const PATIENCE_MS = 120_000;
@@ -44,7 +45,7 @@ export async function run(): Promise<Record<string, unknown>> {
 async function start(data: string): Promise<Started> {
   const { options, file: script } = scriptOf('start');
   const since = performance.now();
-  const env = { ...process.env, SOKO_DATA: data, MONGODB_URI: '', REDIS_URL: '' };
+  const env = { ...process.env, SOKO_DATA: data, SOKO_TOOLS: toolsFolder(), MONGODB_URI: '', REDIS_URL: '' };
   const child = spawn(process.execPath, [...options, script, '--port', '0'], { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
   const file = join(data, 'demo.json');
   while (!existsSync(file)) {

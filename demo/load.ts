@@ -1,4 +1,6 @@
 import type { Host } from '../shared/host.ts';
+import { StartError } from '../shared/start-error.ts';
+import { connectMongo } from '../shared/store.ts';
 import { createDoor } from './load/door.ts';
 import { loadAttributes, loadCategories, loadProducts } from './load/goods.ts';
 import { loadPeople } from './load/people.ts';
@@ -14,6 +16,25 @@ interface Mark {
 interface Options {
   databasePrefix: string;
   say: (line: string) => void;
+}
+
+/**
+ * The accounts of the demo have public passwords, one of them an admin's. A store with accounts that no demo made is somebody's own, and
+ * refused before anything is written.
+ */
+export async function refuseForeignData(mongodbUri: string, databasePrefix: string): Promise<void> {
+  const client = await connectMongo(mongodbUri);
+  try {
+    const database = (name: string) => client.useDb(`${databasePrefix}${name}`, { useCache: false });
+    const isDemo = (await database('demo').collection<Mark>('marks').findOne({ _id: 'marketplace' })) !== null;
+    const hasAccounts = (await database('accounts').collection('users').findOne({})) !== null;
+    if (isDemo || !hasAccounts) return;
+    throw new StartError(
+      `The database ${databasePrefix}accounts holds accounts that are not this demo's, and the demo's passwords are public. Set DATABASE_PREFIX to a name of its own.`,
+    );
+  } finally {
+    await client.close();
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { toolsFolder } from '../shared/data-folder.ts';
 import { placeOrder, type Move } from './test-order.ts';
 
 /* The two commands as a stranger runs them: `npm start` on a clean folder, `npm run tour` against it. */
@@ -12,6 +13,8 @@ const ROOT = join(import.meta.dirname, '..');
 const START_MS = 120_000;
 const STOP_MS = 30_000;
 const TOUR_MS = 60_000;
+/** Longer than one of the probes by which the processes look for each other. */
+const CALM_MS = 1_500;
 
 interface Demo {
   http: string;
@@ -24,7 +27,7 @@ const data = mkdtempSync(join(tmpdir(), 'soko-demo-'));
 const file = join(data, 'demo.json');
 // What the tests' own services set must not reach it: it shall find its own.
 const { MONGODB_URI: _mongodb, REDIS_URL: _redis, NODE_OPTIONS: _options, ...rest } = process.env;
-const env = { ...rest, SOKO_DATA: data };
+const env = { ...rest, NODE_ENV: 'development', SOKO_DATA: data, SOKO_TOOLS: toolsFolder() };
 let running: { child: ChildProcess; demo: Demo } | undefined;
 
 async function npmStart(...flags: string[]): Promise<Demo> {
@@ -88,6 +91,49 @@ const isAlive = (pid: number): boolean => {
     return false;
   }
 };
+
+/** Clients that ask every process a little, again and again. */
+function pollers(count: number, { http }: Demo) {
+  let last = Number.NEGATIVE_INFINITY;
+  let isOver = false;
+  const isRefused = async (query: string): Promise<boolean> => {
+    try {
+      const response = await fetch(http, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query }),
+      });
+      return 'errors' in ((await response.json()) as object);
+    } catch {
+      return true;
+    }
+  };
+  const poll = async (client: number): Promise<void> => {
+    // Each its own text, so that nobody is given the answer of another.
+    const query = `{ c${client}: vendors { totalCount } products { totalCount } cart { totalQuantity } }`;
+    while (!isOver) {
+      if (await isRefused(query)) last = performance.now();
+      await delay(50);
+    }
+  };
+  const all = Array.from({ length: count }, (_each, client) => poll(client));
+  return {
+    lastRefusal: () => last,
+    refused: async (): Promise<void> => {
+      const since = performance.now();
+      while (last < since) await delay(10);
+    },
+    /** Until nobody has been refused for a while. */
+    calm: async (): Promise<void> => {
+      const since = performance.now();
+      while (performance.now() - Math.max(last, since) < CALM_MS) await delay(10);
+    },
+    end: async (): Promise<void> => {
+      isOver = true;
+      await Promise.all(all);
+    },
+  };
+}
 
 afterAll(async () => {
   await stop();
@@ -201,7 +247,6 @@ describe('npm start --split on the same folder', () => {
       process.kill(catalog.pid, 'SIGKILL');
 
       const during = await ask(demo, '{ vendors { totalCount } products { totalCount } }');
-      // Asking the dead one again and again would open the breaker for a minute, as it should.
       await untilReady(`http://127.0.0.1:${catalog.port}/ready`);
       const after = await ask(demo, '{ products { totalCount } }');
 
@@ -211,6 +256,32 @@ describe('npm start --split on the same folder', () => {
       const now = JSON.parse(readFileSync(file, 'utf8')) as Demo;
       expect(now.processes.find(({ name }) => name === catalog.name)!.pid).not.toBe(catalog.pid);
       running!.demo = now;
+    },
+    START_MS,
+  );
+
+  test(
+    'a process that is killed under eight clients refuses nobody any more two seconds after it is ready, each in turn',
+    async () => {
+      const { processes } = running!.demo;
+      const clients = pollers(8, running!.demo);
+      const costs: { name: string; ms: number }[] = [];
+
+      for (const { name, pid, port } of processes.filter((each) => !['mongodb', 'redis'].includes(each.name))) {
+        await clients.calm();
+        process.kill(pid, 'SIGKILL');
+        await clients.refused();
+        await untilReady(`http://127.0.0.1:${port}/ready`);
+        const ready = performance.now();
+        await clients.calm();
+
+        costs.push({ name, ms: Math.round(clients.lastRefusal() - ready) });
+      }
+
+      await clients.end();
+      expect(costs.filter(({ ms }) => ms >= 2_000)).toEqual([]);
+      expect(costs.length).toBeGreaterThan(3);
+      running!.demo = JSON.parse(readFileSync(file, 'utf8')) as Demo;
     },
     START_MS,
   );

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { dataFolder } from '../shared/data-folder.ts';
 import { createVisitor, type Answer, type Data, type Visitor } from './tour/client.ts';
 import { ADD, BROWSE, CANCEL, FOREIGN, GOODS, LOGIN, MINE, MOVE, PLACE, RECEIVED, REGISTER, STATUS } from './tour/operations.ts';
 
@@ -17,7 +18,7 @@ interface Demo {
 }
 
 const { values: options } = parseArgs({ options: { demo: { type: 'string' } } });
-const file = options.demo ?? join(process.env['SOKO_DATA'] ?? join(import.meta.dirname, '../.data'), 'demo.json');
+const file = options.demo ?? join(dataFolder(), 'demo.json');
 if (!existsSync(file)) {
   console.error('No running marketplace was found. Start one first: npm start');
   process.exit(1);

@@ -3,12 +3,12 @@ import { operationFromDocument, ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph
 import { QueryPlanner, type FetchNode, type QueryPlan } from '@apollo/query-planner';
 import { getVariableValues, type ExecutionResult, type GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import type { Log } from '../shared/log.ts';
 import type { SubgraphRequest, SubgraphTransport } from '../shared/transport.ts';
-import { askSubgraph, openStream, withProblems } from './ask-subgraph.ts';
+import { askSubgraph, openStream } from './ask-subgraph.ts';
 import { isStart, type Engine, type EngineOptions, type Operation } from './engine.ts';
 import { checkScalars } from './engine/supergraph.ts';
 import { guarded, mapEvents } from './events.ts';
+import { readAnswer, type Reporting } from './subgraph-answer.ts';
 
 interface Prepared {
   /** Of a subscription: what runs for each event. */
@@ -28,14 +28,15 @@ const EVENT = '#event';
  * The engine on @apollo/gateway's own executor. Its `ApolloGateway` class stays out: it can neither subscribe nor load a supergraph with
  * authorization directives, and would keep a second planner beside this one.
  */
-export function openApolloEngine({ supergraphSdl, transports, scalars, log }: EngineOptions): Engine {
+export function openApolloEngine({ supergraphSdl, transports, scalars, log, subgraphErrors }: EngineOptions): Engine {
   const supergraph = Supergraph.build(supergraphSdl, {
     supportedFeatures: ROUTER_SUPPORTED_SUPERGRAPH_FEATURES,
     validateSupergraph: false,
   });
   const schema = checkScalars(supergraph.apiSchema().toGraphQLJSSchema(), scalars);
   const prepare = createPlans(supergraph, schema);
-  const run = createRunner(supergraph, { transports, log });
+  const reporting = { log, subgraphErrors };
+  const run = createRunner(supergraph, transports, reporting);
 
   return {
     schema,
@@ -55,11 +56,12 @@ export function openApolloEngine({ supergraphSdl, transports, scalars, log }: En
         const request = { ...primaryRequest(ready.primary, operation), wantsStart: operation.wantsStart };
         const answer = async (event: ExecutionResult): Promise<ExecutionResult> => {
           if (isStart(event)) return event;
-          const result = await guarded(() => run(ready, { ...operation, deadline: Date.now() + patience }, withProblems(event, request)));
+          const told = readAnswer(serviceName, event, { request, reporting });
+          const result = await guarded(() => run(ready, { ...operation, deadline: Date.now() + patience }, told));
           const cursor = event.extensions?.['cursor'];
           return cursor === undefined ? result : { ...result, extensions: { cursor } };
         };
-        const events = await openStream(serviceName, transports[serviceName], request, log);
+        const events = await openStream(serviceName, transports[serviceName], request, reporting);
         return Symbol.asyncIterator in events ? mapEvents(events, answer) : answer(events);
       });
     },
@@ -92,18 +94,18 @@ function createPlans(supergraph: Supergraph, schema: GraphQLSchema): (operation:
 type Run = (prepared: Prepared, operation: Operation, event?: ExecutionResult) => Promise<ExecutionResult>;
 
 /** Runs plans on the subgraphs; with an event, the plan of a subscription. */
-function createRunner(supergraph: Supergraph, { transports, log }: Pick<EngineOptions, 'transports' | 'log'>): Run {
+function createRunner(supergraph: Supergraph, transports: EngineOptions['transports'], reporting: Reporting): Run {
   const api = supergraph.apiSchema();
   const supergraphSchema = supergraph.schema.toGraphQLJSSchema();
   const services: ServiceMap = Object.create(null);
-  for (const { name } of supergraph.subgraphsMetadata()) services[name] = sourceOf(name, transports[name], log);
+  for (const { name } of supergraph.subgraphsMetadata()) services[name] = sourceOf(name, transports[name], reporting);
 
   return async ({ plan, context }, operation, event) => {
     const serviceMap: ServiceMap = event ? { ...services, [EVENT]: { process: async () => event as never } } : services;
     const { source, document, operationName, variables } = operation;
     const request = { query: source, operationName, variables };
     const requestContext = {
-      logger: log,
+      logger: reporting.log,
       request,
       context: operation,
       metrics: {},
@@ -121,10 +123,10 @@ function createRunner(supergraph: Supergraph, { transports, log }: Pick<EngineOp
 const sourceOf = (
   name: string,
   transport: SubgraphTransport | undefined,
-  log: Log,
+  reporting: Reporting,
 ): GraphQLDataSource<Operation & Record<string, unknown>> => ({
   process: async ({ request, context }) =>
-    (await askSubgraph(name, transport, requestOf(request as FetchRequest, context as Operation), log)) as never,
+    (await askSubgraph(name, transport, requestOf(request as FetchRequest, context as Operation), reporting)) as never,
 });
 
 interface FetchRequest {

@@ -26,11 +26,11 @@ export interface Callers {
 
 type CallersOptions = Pick<
   GatewayOptions,
-  'accessTokenPublicKey' | 'trustedProxies' | 'forwardHeaders' | 'corsOrigins' | 'isRevoked' | 'keys' | 'requiresKey'
+  'accessTokenPublicKey' | 'trustedProxies' | 'forwardHeaders' | 'corsOrigins' | 'isRevoked' | 'keys' | 'requiresKey' | 'log'
 >;
 
 export function createCallers(options: CallersOptions, timeoutMs: number): Callers {
-  const { accessTokenPublicKey, trustedProxies = 0, forwardHeaders = [], corsOrigins = [], isRevoked } = options;
+  const { accessTokenPublicKey, trustedProxies = 0, forwardHeaders = [], corsOrigins = [], isRevoked, log } = options;
   const viewers = accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies });
   const forwardedOf = useForwarded(forwardHeaders);
@@ -40,7 +40,7 @@ export function createCallers(options: CallersOptions, timeoutMs: number): Calle
     clientOf,
     forwardedOf,
     accessOf,
-    isWelcome: useOrigins(corsOrigins),
+    isWelcome: useOrigins(corsOrigins, log),
     contextOf(request) {
       const session = viewers.fromHeaders(request.raw.rawHeaders);
       // Who has not signed in need not wait.

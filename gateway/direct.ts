@@ -1,7 +1,7 @@
 import type { DocumentNode } from 'graphql';
 import type { RequestContext } from './http.ts';
 import { isIncremental, type Engine } from './engine.ts';
-import { statusOf } from './events.ts';
+import { retryAfterOf, statusOf } from './events.ts';
 import type { Operations } from './operations.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
 
@@ -9,6 +9,8 @@ import type { UseErrors } from './plugins/use-errors.ts';
 export interface DirectAnswer {
   status: number;
   cacheControl: string;
+  /** Seconds. */
+  retryAfter?: number | undefined;
   body: string;
 }
 
@@ -47,6 +49,7 @@ export function createDirect({ engine, operations, errors }: DirectOptions): Ans
       if (isIncremental(result)) throw new Error('a document with deferred parts was taken for a plain one');
       return {
         status: statusOf(result),
+        retryAfter: retryAfterOf(result),
         cacheControl: operations.cacheControl({ document, operationName }, result),
         body: JSON.stringify(errors.formatResult(result, correlationId)),
       };

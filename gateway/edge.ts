@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { clientOfResponse } from '../shared/departure.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
-import { healthReport, type Check } from '../shared/health.ts';
+import { HEALTH_PATHS, healthReport, type Check } from '../shared/health.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
@@ -13,7 +13,8 @@ import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
-import { usePlayground } from './plugins/use-playground.ts';
+import type { GatewayOptions } from './options.ts';
+import { addLinkPages, usePlayground } from './plugins/use-playground.ts';
 
 export const PATH = '/graphql';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
@@ -41,6 +42,12 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
     if (isClosing()) reply.header('connection', 'close');
     done();
   });
+  // The route of the preflight belongs to the plugin below and would answer an error of this hook with 500.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isPreflight(request) || isWelcome(request.headers)) return undefined;
+    const problem = new Problem('FORBIDDEN', 'Web pages of this origin may not call.');
+    return reply.status(403).send({ errors: [errors.format(problem, request.id)] });
+  });
   await app.register(cors, {
     delegator: (request, done) =>
       done(null, {
@@ -59,6 +66,7 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
     const { problem, status } = asProblem(error);
     const all = error instanceof NotValid ? error.errors : [problem ?? error];
     if (status === 401) reply.header('www-authenticate', 'Bearer');
+    if (problem?.code === 'OVERLOADED') reply.header('retry-after', String(problem.facts['retryAfterSeconds']));
     if (status === 405) reply.header('allow', ['HEAD', ...METHODS].join(', '));
     return reply
       .status(status)
@@ -66,6 +74,9 @@ export async function addEdge(app: FastifyInstance, { common, errors, isWelcome,
       .send({ errors: all.map((each) => errors.format(each, request.id)) });
   });
 }
+
+const isPreflight = ({ method, headers }: FastifyRequest): boolean =>
+  method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
 
 interface GraphqlOptions {
   common: CommonHeaders;
@@ -76,12 +87,14 @@ interface GraphqlOptions {
   errors: UseErrors;
   isClosing: () => boolean;
   playground: boolean;
+  guide: GatewayOptions['guide'];
 }
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
 export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void {
-  const { common, graphs, streams, known, contextOf, errors, isClosing, playground } = options;
-  const page = playground ? usePlayground({ path: PATH }) : undefined;
+  const { common, graphs, streams, known, contextOf, errors, isClosing, playground, guide } = options;
+  const page = playground ? usePlayground({ path: PATH, guide }) : undefined;
+  if (playground && guide) addLinkPages(app, { path: PATH, guide });
   app.route({
     method: METHODS,
     url: PATH,
@@ -91,18 +104,24 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
       readText(request, known);
       if (await streams.answer(request, reply, caller)) return reply;
       const context = { ...caller, signal: clientOfResponse(reply.raw) };
-      const { direct, answer } = await graphs.of(context.contract);
+      const { direct, answer, operations } = await graphs.of(context.contract);
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) return sendDirectly(request, reply, ready);
+      operations.measure(textIn(request));
       request.graphql = context;
       return errors.within(request.id, () => answer.call(app, request, reply));
     },
   });
 
   /** Past everything that Fastify does with an answer: it is whole, and all of its headers are known. */
-  function sendDirectly(request: FastifyRequest, reply: FastifyReply, { status, cacheControl, body }: DirectAnswer): FastifyReply {
+  function sendDirectly(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { status, cacheControl, retryAfter, body }: DirectAnswer,
+  ): FastifyReply {
     const length = String(Buffer.byteLength(body));
     const own = ['cache-control', cacheControl, 'content-type', mediaTypeFor(request), 'content-length', length];
+    if (retryAfter !== undefined) own.push('retry-after', String(retryAfter));
     if (isClosing()) own.push('connection', 'close');
     reply.hijack();
     reply.raw.writeHead(status, common.listOf(reply, own)).end(body);
@@ -123,6 +142,11 @@ function readText(request: FastifyRequest, known: KnownOperations): void {
   request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
 }
 
+function textIn({ method, query: inUrl, body }: FastifyRequest): string {
+  const { query } = ((method === 'GET' ? inUrl : body) ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof query === 'string' ? query : '';
+}
+
 interface HealthOptions {
   /** What goes on over sockets and streams. */
   live: () => object;
@@ -138,7 +162,7 @@ export function addHealth(app: FastifyInstance, { live, entityStore, checks }: H
     websocket: live(),
     ...(entityStore && { entityCache: entityStore.counters }),
   });
-  app.get('/health', report);
+  for (const path of HEALTH_PATHS) app.get(path, report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);
@@ -157,6 +181,7 @@ const STATUS: Record<string, number> = {
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   TOO_MANY_OPERATIONS: 429,
+  OVERLOADED: 503,
 };
 
 /** Problems, and what Fastify itself refuses: a body that is too large, no JSON, or of another type. */

@@ -4,6 +4,7 @@ import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { Planner } from './engine/planner.ts';
+import type { SubgraphErrors } from './subgraph-answer.ts';
 
 /** One operation of a client: parsed, valid and within the limits. */
 export interface Operation {
@@ -18,6 +19,8 @@ export interface Operation {
   deadline: number;
   /** Aborted when the client has gone: a query stops then, a mutation runs to its end. */
   signal?: AbortSignal | undefined;
+  /** Of a mutation that runs: aborted then. What waits for its turn somewhere is then not begun. */
+  departure?: AbortSignal | undefined;
   /** Of a subscription: its first result shall say where the stream begins, see `isStart`. */
   wantsStart?: boolean | undefined;
   /** Its cost shall be in the extensions of the answer. */
@@ -45,6 +48,8 @@ export interface EngineOptions {
   planner?: Planner | undefined;
   /** Where entities that are the same for everybody are kept. Default: nowhere. */
   entityStore?: EntityStore | undefined;
+  /** How errors of subgraphs without a code are told. Default: as faults of ours. */
+  subgraphErrors?: SubgraphErrors | undefined;
   log: Log;
 }
 

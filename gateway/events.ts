@@ -8,9 +8,18 @@ const asGraphQLError = (error: unknown): GraphQLError =>
  * The HTTP status of a result. Without data nothing was run: the request itself was at fault, or nobody could plan it now and it may be sent
  * again.
  */
-export function statusOf({ data, errors = [] }: ExecutionResult): 200 | 400 | 503 {
+export function statusOf(result: ExecutionResult): 200 | 400 | 503 {
+  const { data, errors = [] } = result;
+  if (retryAfterOf(result) !== undefined) return 503;
   if (data !== undefined) return 200;
   return errors.some(({ extensions }) => extensions['retryable'] === true) ? 503 : 400;
+}
+
+/** Of an answer in which everything was refused because there is too much to do: the seconds after which to ask again. */
+export function retryAfterOf({ data, errors = [] }: ExecutionResult): number | undefined {
+  const isEmpty = !data || Object.values(data).every((value) => value === null);
+  if (!isEmpty || errors.length === 0 || errors.some(({ extensions }) => extensions['code'] !== 'OVERLOADED')) return undefined;
+  return Math.max(...errors.map(({ extensions }) => Number(extensions['retryAfterSeconds']) || 1));
 }
 
 /** The result of the work, or what it threw as one. */

@@ -9,7 +9,7 @@ import { openGatewayForTest, type Answer, type TestGateway } from './testing.ts'
 
 /*
  * One gateway and one subgraph over HTTP, which misbehaves in every test and is well again at its end. No case fails five times in a row,
- * so the breaker stays closed; the last tests open it, and move its clock.
+ * so the breaker stays closed; the last test opens it, and moves its clock.
  */
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
@@ -54,7 +54,7 @@ beforeAll(async () => {
     isForeign: true,
     timeoutMs: PATIENCE_MS,
     maxAnswerBytes: 4 * MEGABYTE,
-    resilience: { retry: { attempts: 0 }, breaker: { now: () => clock } },
+    resilience: { retry: { attempts: 0 }, breaker: { now: () => clock, probeEveryMs: 20 } },
   });
   gateway = await openGatewayForTest({ subgraphs: [boards, people], transports: { boards, people: transport } });
 });
@@ -80,7 +80,8 @@ function expectTyped({ status, errors = [], ...answer }: Answer, paths: readonly
   expect(errors.map(({ path }) => path?.join('.') ?? '').sort()).toEqual([...paths].sort());
   for (const { extensions } of errors) {
     expect(extensions.code).toMatch(codes);
-    expect(extensions).toMatchObject({ subgraph: 'people', retryable: true });
+    // What is malformed would be so again, and what is down may be up again.
+    expect(extensions).toMatchObject({ subgraph: 'people', retryable: extensions.code !== 'SUBGRAPH_ANSWER_INVALID' });
   }
   expect(JSON.stringify({ ...answer, errors })).not.toMatch(
     /https?:|127\.0\.0\.1|localhost|ECONN|UND_ERR|stack|\.ts\b|node_modules|SECRET/,
@@ -100,28 +101,10 @@ const send = (response: ServerResponse, value: unknown): void => void response.e
 describe('a subgraph that does not answer costs its own fields only, when it', () => {
   test.each<[string, (response: ServerResponse) => unknown]>([
     ['hangs up', (response) => (response.socket as Socket).destroy()],
-    ['never answers', () => undefined],
-    ['hangs in the middle of a body', (response) => response.write('{"data":{"person":{"na')],
     ['breaks off in the middle of a body', (response) => response.write('{"data":{"per', () => response.destroy())],
-    ['drips', drip],
-    ['sends less than it promises', (response) => response.writeHead(200, { 'content-length': '99' }).end('{}')],
     ['speaks no HTTP', (response) => (response.socket as Socket).end('SECRET\r\n\r\n')],
-    ['sends nothing', (response) => response.end()],
-    ['sends garbage', (response) => response.end(Buffer.from([0, 255, 254, 1, 200]))],
-    ['sends a page', (response) => response.setHeader('content-type', 'text/html').end('<html>SECRET http://10.0.0.3</html>')],
-    ['sends half of an answer as a whole', (response) => response.end('{"data":{"person":')],
     ['sends 500 with a page', (response) => response.writeHead(500).end('<h1>at /srv/SECRET.ts:1</h1>')],
     ['sends 500 without a body', (response) => response.writeHead(500).end()],
-    ['sends us elsewhere', (response) => response.writeHead(302, { location: server.url }).end()],
-    ['sends a list', (response) => send(response, [{ data: { person: null } }])],
-    ['sends a number', (response) => send(response, 7)],
-    ['sends text', (response) => send(response, 'SECRET')],
-    ['sends null', (response) => send(response, null)],
-    ['sends nothing but null data', (response) => send(response, {})],
-    ['sends a list for data', (response) => send(response, { data: [] })],
-    ['sends errors that are text', (response) => send(response, { data: null, errors: 'SECRET' })],
-    ['sends errors that are no objects', (response) => send(response, { data: null, errors: ['SECRET', 7, null] })],
-    ['sends no errors and no data', (response) => send(response, { errors: [] })],
   ])('%s', async (_case, misbehave) => {
     server.behave((_request, response) => misbehave(response));
 
@@ -129,6 +112,51 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
 
     expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
     expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_UNAVAILABLE$/);
+    await expectRecovery();
+  });
+
+  test.each<[string, (response: ServerResponse) => unknown]>([
+    ['never answers', () => undefined],
+    ['hangs in the middle of a body', (response) => response.write('{"data":{"person":{"na')],
+    ['drips', drip],
+    ['sends less than it promises', (response) => response.writeHead(200, { 'content-length': '99' }).end('{}')],
+  ])('%s, and is told to have been too slow', async (_case, misbehave) => {
+    server.behave((_request, response) => misbehave(response));
+
+    const answer = await gateway.ask(QUERY);
+
+    expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
+    expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^TIMEOUT$/);
+    await expectRecovery();
+  });
+
+  test.each<[string, (response: ServerResponse) => unknown]>([
+    ['sends nothing', (response) => response.end()],
+    ['sends garbage', (response) => response.end(Buffer.from([0, 255, 254, 1, 200]))],
+    ['sends a page', (response) => response.setHeader('content-type', 'text/html').end('<html>SECRET http://10.0.0.3</html>')],
+    ['sends half of an answer as a whole', (response) => response.end('{"data":{"person":')],
+    ['sends us elsewhere', (response) => response.writeHead(302, { location: server.url }).end()],
+    ['sends a list', (response) => send(response, [{ data: { person: null } }])],
+    ['sends a number', (response) => send(response, 7)],
+    ['sends text', (response) => send(response, 'SECRET')],
+    ['sends null', (response) => send(response, null)],
+    ['sends nothing but null data', (response) => send(response, {})],
+    ['sends null for data and no error', (response) => send(response, { data: null })],
+    ['sends a list for data', (response) => send(response, { data: [] })],
+    ['sends text for data', (response) => send(response, { data: 'SECRET' })],
+    ['sends errors that are text', (response) => send(response, { data: null, errors: 'SECRET' })],
+    ['sends errors that are an object', (response) => send(response, { data: null, errors: { message: 'SECRET' } })],
+    ['sends errors that are no objects', (response) => send(response, { data: null, errors: ['SECRET', 7, null] })],
+    ['sends errors without a message', (response) => send(response, { errors: [{ message: 7 }] })],
+    ['sends no errors and no data', (response) => send(response, { errors: [] })],
+    ['sends null for both', (response) => send(response, { data: null, errors: null })],
+  ])('%s, and is told to be wrong', async (_case, misbehave) => {
+    server.behave((_request, response) => misbehave(response));
+
+    const answer = await gateway.ask(QUERY);
+
+    expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
+    expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_ANSWER_INVALID$/);
     await expectRecovery();
   });
 
@@ -150,7 +178,7 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
     const answer = await gateway.ask(QUERY);
 
     expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
-    expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_UNAVAILABLE$/);
+    expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_ANSWER_INVALID$/);
     for (const bytes of await Promise.all(poured)) expect(bytes).toBeLessThan(20 * MEGABYTE);
     await expectRecovery();
   });
@@ -193,9 +221,9 @@ describe('a subgraph that answers a field wrongly spoils that field only, with',
   });
 
   test.each([
-    ['text for an object', { friend: 'SECRET' }],
-    ['a number in a list of objects', { friends: [7] }],
-  ])('%s, where it cannot be told apart from the rest of its answer', async (_case, wrong) => {
+    ['text for an object', { friend: 'SECRET' }, { friend: null }, 'person.friend'],
+    ['a number in a list of objects', { friends: [7] }, { friends: [null] }, 'person.friends.0'],
+  ])('%s', async (_case, wrong, spoiled, path) => {
     server.behave(async (request, response) => {
       const { data } = await people.execute(request);
       send(response, isEntities(request) ? { data } : { data: { person: { ...(data!['person'] as object), ...wrong } } });
@@ -203,10 +231,69 @@ describe('a subgraph that answers a field wrongly spoils that field only, with',
 
     const answer = await gateway.ask(QUERY);
 
-    expect(answer.data).toEqual({ ...WELL, person: null });
-    expectTyped(answer, ['person'], /^SUBGRAPH_UNAVAILABLE$/);
+    expect(answer.data).toEqual({ ...WELL, person: { ...PERSON, ...spoiled } });
+    expectTyped(answer, [path], /^SUBGRAPH_ANSWER_INVALID$/);
     await expectRecovery();
   });
+
+  test.each<[string, unknown]>([
+    ['null', null],
+    ['an empty list', []],
+  ])('%s for errors: no error', async (_case, errors) => {
+    server.behave(async (request, response) => send(response, { ...(await people.execute(request)), errors }));
+
+    const answer = await gateway.ask(QUERY);
+
+    expect(answer.errors).toBeUndefined();
+    expect(answer.data).toEqual(WELL);
+  });
+
+  test('a byte order mark before the answer: as if it were not there', async () => {
+    server.behave(async (request, response) => response.end(`\ufeff${JSON.stringify(await people.execute(request))}`));
+
+    const answer = await gateway.ask(QUERY);
+
+    expect(answer.errors).toBeUndefined();
+    expect(answer.data).toEqual(WELL);
+  });
+
+  test('errors that are none beside good data: the data stand, and it is told once', async () => {
+    server.behave(async (request, response) => {
+      const { data } = await people.execute(request);
+      send(
+        response,
+        isEntities(request) ? { data } : { data, errors: [null, 'SECRET', { message: 'No.', extensions: { code: 'HIDDEN' } }] },
+      );
+    });
+
+    const answer = await gateway.ask(QUERY);
+
+    expect(answer.data).toEqual(WELL);
+    expect(answer.errors).toMatchObject([
+      { path: ['person'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID', retryable: false } },
+      { path: ['person'], message: 'No.', extensions: { code: 'HIDDEN' } },
+    ]);
+    expect(JSON.stringify(answer)).not.toContain('SECRET');
+  });
+});
+
+test('a malformed answer is asked for once, and takes nothing from others, however often it comes', async () => {
+  const patient = httpTransport('people', server.url, { isForeign: true, resilience: { retry: { initialDelayMs: 1 } } });
+  const other = await openGatewayForTest({ subgraphs: [boards, people], transports: { boards, people: patient } });
+  server.behave((_request, response) => send(response, { data: { person: [1] }, errors: null }));
+  server.asked.length = 0;
+
+  for (let time = 0; time < 12; time += 1) {
+    const { data, errors } = await other.ask('{ person(id: "p1") { name } }', { time });
+    expect(data).toEqual({ person: null });
+    expect(errors).toMatchObject([{ extensions: { code: 'SUBGRAPH_ANSWER_INVALID', retryable: false } }]);
+  }
+
+  expect(server.asked).toHaveLength(12);
+  server.behave();
+  expect((await other.ask(QUERY)).data).toEqual(WELL);
+  await other.close();
+  await patient.close();
 });
 
 describe('entities that do not fit what was asked for are missing where they belong, when they are', () => {
@@ -229,7 +316,7 @@ describe('entities that do not fit what was asked for are missing where they bel
     const answer = await gateway.ask(QUERY);
 
     expect(answer.data).toEqual({ ...WELL, boards: withOwners(null, null) });
-    expectTyped(answer, OWNERS, /^SUBGRAPH_(ANSWER_INVALID|UNAVAILABLE)$/);
+    expectTyped(answer, OWNERS, /^SUBGRAPH_ANSWER_INVALID$/);
     await expectRecovery();
   });
 
@@ -258,6 +345,7 @@ describe('an error of a subgraph is told where the client will look for it, when
     ['names a field that nobody asked for', { data: { person: null }, errors: [{ ...error, path: ['wrong', 3, 'way'] }] }, ['']],
     ['names no place at all', { data: { person: null }, errors: [{ ...error, path: 'person' }] }, ['person']],
     ['names a place of nonsense', { data: { person: null }, errors: [{ ...error, path: [{}, null] }] }, ['person']],
+    ['names the empty path', { data: { person: null }, errors: [{ ...error, path: [] }] }, ['person']],
     ['comes with 500', { status: 500, data: null, errors: [error] }, ['person']],
   ])('%s', async (_case, { status = 200, ...answered }: { status?: number }, paths) => {
     server.behave(async (request, response) => {
@@ -274,8 +362,38 @@ describe('an error of a subgraph is told where the client will look for it, when
   });
 });
 
+describe('an error of a subgraph that names no field is told at every field it has cost, when', () => {
+  const error = { message: 'Too many.', extensions: { code: 'QUOTA' } };
+  const NAMES = ['boards.0.owner.name', 'boards.1.owner.name', 'boards.0.owner.age', 'boards.1.owner.age'].sort();
+
+  test.each<[string, object, string[]]>([
+    ['nothing is there', { data: { _entities: [null, null] }, errors: [error] }, NAMES],
+    ['there are no data', { errors: [error] }, NAMES],
+    ['it comes with 500', { status: 500, errors: [error] }, NAMES],
+    ['it is about all entities', { data: null, errors: [{ ...error, path: ['_entities'] }] }, NAMES],
+    [
+      'it is about one entity',
+      { data: { _entities: [{ name: 'Ada p1', age: 36 }, null] }, errors: [{ ...error, path: ['_entities', 1] }] },
+      ['boards.1.owner.age', 'boards.1.owner.name'],
+    ],
+    [
+      'some are there',
+      { data: { _entities: [null, { name: 'Ada p2', age: 36 }] }, errors: [error] },
+      ['boards.0.owner.age', 'boards.0.owner.name'],
+    ],
+  ])('%s', async (_case, { status = 200, ...answered }: { status?: number }, paths) => {
+    server.behave((_request, response) => send(response.writeHead(status), answered));
+
+    const { errors = [] } = await gateway.ask('{ boards { owner { name age } } }');
+
+    expect(errors.map(({ path }) => path?.join('.')).sort()).toEqual(paths);
+    expect(new Set(errors.map(({ extensions }) => extensions.code))).toEqual(new Set(['QUOTA']));
+    await expectRecovery();
+  });
+});
+
 describe('a subgraph that is down', () => {
-  test('is left alone after five failures, and asked again after a minute', async () => {
+  test('is left alone after five failures in a row, and asked again after a second', async () => {
     server.behave((_request, response) => (response.socket as Socket).destroy());
     for (let time = 0; time < 5; time += 1) await gateway.ask(QUERY);
     server.behave();
@@ -286,7 +404,9 @@ describe('a subgraph that is down', () => {
     expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_UNAVAILABLE$/);
     expect(server.asked).toEqual([]);
 
-    clock += 60_000;
+    clock += 1_000;
+    // One call at a time is tried, so the first ones may still be refused.
+    while ((await gateway.ask('{ person(id: "p1") { name } }')).errors);
     await expectRecovery();
   });
 });

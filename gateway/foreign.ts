@@ -1,4 +1,5 @@
-import { httpTransport, type HttpTransport } from '../shared/http-transport.ts';
+import { readResilience } from '../shared/http-settings.ts';
+import { httpTransport, type HttpTransport, type HttpTransportOptions } from '../shared/http-transport.ts';
 import type { Log } from '../shared/log.ts';
 import { readSubgraphs } from './engine/supergraph.ts';
 import type { Gateway } from './gateway.ts';
@@ -15,23 +16,21 @@ export interface ForeignSubgraphs {
   close(): Promise<void>;
 }
 
-/** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
-const REQUEST_MS = 30_000;
-/** Subgraphs of others are often started again by hand. */
-const BREAKER_MS = 5_000;
+interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'connectTimeoutMs' | 'maxAnswerBytes'> {
+  /** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
+  timeoutMs: number;
+  log: Log;
+}
 
-export function openForeignSubgraphs({ log }: { log: Log }): ForeignSubgraphs {
+export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptions): ForeignSubgraphs {
   const open = new Map<string, HttpTransport>();
+  const resilience = readResilience();
 
   function reach(name: string, url: string): HttpTransport {
     const memo = `${name} ${url}`;
     let transport = open.get(memo);
     if (!transport) {
-      transport = httpTransport(name, url, {
-        isForeign: true,
-        timeoutMs: REQUEST_MS,
-        resilience: { breaker: { halfOpenAfterMs: BREAKER_MS } },
-      });
+      transport = httpTransport(name, url, { isForeign: true, timeoutMs, ...limits, resilience });
       open.set(memo, transport);
     }
     return transport;
@@ -53,7 +52,7 @@ export function openForeignSubgraphs({ log }: { log: Log }): ForeignSubgraphs {
       const left = [...open].filter(([, transport]) => !Object.values(served.transports).includes(transport));
       for (const [memo, transport] of left) {
         open.delete(memo);
-        setTimeout(() => void transport.close(), REQUEST_MS).unref();
+        setTimeout(() => void transport.close(), timeoutMs).unref();
       }
     },
     async close() {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { fastify } from 'fastify';
+import { createAdmission, type Admission } from '../shared/admission.ts';
 import { CORRELATION_HEADER, correlationIdFrom } from '../shared/correlation.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { scalars as ownScalars } from '../shared/scalars.ts';
@@ -37,6 +38,10 @@ export interface Gateway {
 }
 
 const TIMEOUT_MS = 30_000;
+/** Most of them wait for a subgraph, which has limits of its own. */
+const ADMISSION = { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 };
+/** Many people may share an address. */
+export const SOCKETS = { perAddress: 10_000, perViewer: 100 };
 const REVOCATION_CHECK_MS = 10_000;
 /** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -47,8 +52,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const log = options.log ?? createLog('gateway');
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
-  const graphs = await openAll({ ...options, planners, known, production, limits, errors, log });
-  const callers = createCallers(options, timeoutMs);
+  const admission = createAdmission(options.admission ?? ADMISSION);
+  const graphs = await openAll({ ...options, planners, known, production, limits, admission, errors, log });
+  const callers = createCallers({ ...options, log }, timeoutMs);
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
   const streams = openStreams({
     engine: graphs.whole.engine,
@@ -64,12 +70,22 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
   if (options.uploads) await serveUploads(app, options.uploads);
   const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, { ...callers, ...edge, graphs, streams: overHttp, known, playground: options.playground ?? !production });
+  addGraphql(app, {
+    ...callers,
+    ...edge,
+    graphs,
+    streams: overHttp,
+    known,
+    playground: options.playground ?? !production,
+    guide: options.guide,
+  });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
-  const sessions = keepSessions({ ...callers, isRevoked, watched });
+  const { perAddress, perViewer } = options.sockets ?? SOCKETS;
+  const sessions = keepSessions({ ...callers, isRevoked, watched, mostEach: perViewer });
   const protocol = socketProtocol({ ...callers, graphs, streams, errors, sessions, known, limits, timeoutMs });
-  const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, log });
+  const each = { most: perAddress, addressOf: (request: IncomingMessage) => callers.clientOf(request)?.ip ?? '' };
+  const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
   addHealth(app, { live, entityStore: options.entityStore, checks: options.checks ?? {} });
 
@@ -99,7 +115,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-interface Opening extends GatewayOptions {
+interface Opening extends Omit<GatewayOptions, 'admission'> {
+  admission: Admission;
   planners: Planners | undefined;
   known: NonNullable<GatewayOptions['known']>;
   production: boolean;

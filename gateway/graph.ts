@@ -2,6 +2,8 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { RouteHandlerMethod } from 'fastify';
 import type { Log } from '../shared/log.ts';
+import type { Admission } from '../shared/admission.ts';
+import { admitEngine } from './admit-engine.ts';
 import { createDirect, type AnswerDirectly } from './direct.ts';
 import { handOver } from './engine/hand-over.ts';
 import { openEngine, type SokoEngine } from './engine/open.ts';
@@ -30,13 +32,15 @@ export interface Graph {
   readonly core: SokoEngine | undefined;
 }
 
-export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'transports' | 'scalars' | 'entityStore'> {
+export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'transports' | 'scalars' | 'entityStore' | 'subgraphErrors'> {
   openEngine?: ((options: EngineOptions) => Engine | Promise<Engine>) | undefined;
   /** Who plans. Default: this thread. */
   planners?: Planners | undefined;
   production: boolean;
   limits: Limits;
   sharing?: Sharing | undefined;
+  /** To the gateway, whatever graphs it has. */
+  admission: Admission;
   known: KnownOperations;
   /** Where the plans of known operations are kept. Default: nowhere. */
   plansFile?: string | undefined;
@@ -46,12 +50,12 @@ export interface GraphOptions extends Pick<EngineOptions, 'supergraphSdl' | 'tra
 
 /** Rejects when the supergraph cannot be served. What was asked of `previous` lately is ready when this resolves. */
 export async function openGraph(options: GraphOptions, previous?: Graph): Promise<Graph> {
-  const { supergraphSdl, transports, scalars, entityStore, production, limits, known, plansFile, errors, log } = options;
+  const { supergraphSdl, transports, scalars, entityStore, subgraphErrors, production, limits, known, plansFile, errors, log } = options;
   const planner = await options.planners?.plannerOf(supergraphSdl);
-  const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, entityStore, log });
+  const core = await (options.openEngine ?? openEngine)({ supergraphSdl, transports, scalars, planner, entityStore, subgraphErrors, log });
   await breathe();
   const rules = readRules(supergraphSdl, core.schema);
-  const engine = applyRules(core, rules, options.sharing);
+  const engine = applyRules(admitEngine(core, options.admission), rules, options.sharing);
   const operations = createOperations(engine.schema, { production, rules, limits });
   await breathe();
   const apollo = await startApolloServer({ engine, operations, errors, limits, known, log });

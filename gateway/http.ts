@@ -5,7 +5,7 @@ import { Problem } from '../shared/errors.ts';
 import type { Identity } from '../shared/identity.ts';
 import type { Log } from '../shared/log.ts';
 import { isIncremental, type Engine, type IncrementalResult } from './engine.ts';
-import { statusOf } from './events.ts';
+import { retryAfterOf, statusOf } from './events.ts';
 import type { Operations } from './operations.ts';
 import { asksForCost } from './cost/meter-engine.ts';
 import type { KnownOperations } from './known.ts';
@@ -99,6 +99,8 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
         if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };
         response.http.headers.set('cache-control', operations.cacheControl({ document, operationName }, result));
         response.http.status = statusOf(result);
+        const retryAfter = retryAfterOf(result);
+        if (retryAfter !== undefined) response.http.headers.set('retry-after', String(retryAfter));
         return { http: response.http, body: { kind: 'single', singleResult: errors.formatResult(result, contextValue.correlationId) } };
       },
     }),

@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Redis } from 'ioredis';
-import { env, parseEnv } from '../shared/env.ts';
+import { provideDevelopmentSecrets } from '../shared/development-secrets.ts';
+import { env, parseEnv, warnOfPublicSecret } from '../shared/env.ts';
+import { readResilience } from '../shared/http-settings.ts';
 import { httpTransport } from '../shared/http-transport.ts';
 import { createLog } from '../shared/log.ts';
 import { readManifest } from '../shared/manifest.ts';
 import { endWithParent } from '../shared/parent.ts';
+import { runStart, StartError } from '../shared/start-error.ts';
 import { uploadSettings } from '../shared/uploads.ts';
 import { followSupergraph } from './follow.ts';
 import { openGateway } from './gateway.ts';
@@ -22,9 +25,14 @@ const REDIS_PATIENCE_MS = 1_000;
 /** The gateway as a process of its own: reaches every subgraph of rover.yaml over HTTP. */
 async function main(): Promise<void> {
   endWithParent();
+  provideDevelopmentSecrets();
   const log = createLog('gateway');
-  if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new Error('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
-  const transports = Object.fromEntries(readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl)]));
+  if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new StartError('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
+  warnOfPublicSecret(log);
+  const resilience = readResilience();
+  const transports = Object.fromEntries(
+    readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),
+  );
   const redis = new Redis(env.REDIS_URL, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
   redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
 
@@ -54,4 +62,4 @@ async function main(): Promise<void> {
   log.info({ url: gateway.url }, 'listening');
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) await runStart(main);

@@ -39,10 +39,15 @@ export interface Admission {
 
 /** What stands between a text and the engine, on every way in. */
 export interface Operations {
-  /** The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. */
+  /**
+   * The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. Throws a Problem when
+   * it is too large, before it is validated.
+   */
   read: (source: string) => { document: DocumentNode; errors?: never } | { document?: never; errors: readonly GraphQLError[] };
   /** The same of what is answered without Apollo Server: in one piece, and over HTTP. Undefined for all else, and for what is not valid. */
   readPlain: (source: string) => DocumentNode | undefined;
+  /** Throws a Problem when the document of a text is too large. What is no GraphQL is left to others. */
+  measure: (source: string) => void;
   /** The operation that is meant. Throws a Problem when it may not run. */
   admit: (admission: Admission) => OperationDefinitionNode;
   /** The header `Cache-Control` of its answer. */
@@ -71,6 +76,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     } catch (error) {
       return { errors: [error as GraphQLError] };
     }
+    refuseIfTooLarge(document);
     const errors = validate(schema, document);
     if (errors.length > 0) return { errors };
     const read = { document: forgetPlaces(document), isPlain: isPlain(document) };
@@ -78,8 +84,18 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     return read;
   }
 
+  function refuseIfTooLarge(document: DocumentNode): void {
+    const refused = size.check(document);
+    if (refused) throw refused;
+  }
+
   return {
     read,
+    measure(source) {
+      if (documents.has(source)) return;
+      const document = parsed(source, limits);
+      if (document) refuseIfTooLarge(document);
+    },
     readPlain(source) {
       const known = read(source);
       return 'isPlain' in known && known.isPlain ? known.document : undefined;
@@ -97,6 +113,14 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
       return operation;
     },
   };
+}
+
+function parsed(source: string, { tokens }: Limits): DocumentNode | undefined {
+  try {
+    return parse(source, { maxTokens: tokens });
+  } catch {
+    return undefined;
+  }
 }
 
 function isPlain(document: DocumentNode): boolean {

@@ -1,3 +1,5 @@
+import type { Guide } from './playground/guide.ts';
+import type { AdmissionLimits } from '../shared/admission.ts';
 import type { Check } from '../shared/health.ts';
 import type { Log } from '../shared/log.ts';
 import type { SubgraphTransport } from '../shared/transport.ts';
@@ -8,6 +10,7 @@ import type { Sharing } from './flights/share-operations.ts';
 import type { KnownOperations } from './known.ts';
 import type { ApiKey } from './plugins/use-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
+import type { SubgraphErrors } from './subgraph-answer.ts';
 import type { IsRevoked } from './plugins/use-revocations.ts';
 
 export interface GatewayOptions {
@@ -35,6 +38,8 @@ export interface GatewayOptions {
   production?: boolean;
   /** GraphiQL for browsers. Default: not in production. */
   playground?: boolean;
+  /** What the playground shows beside GraphiQL. */
+  guide?: Guide;
   /** What else /health and /ready report on. */
   checks?: Readonly<Record<string, () => Promise<Check>>>;
   /** Longest time for a whole request. Default 30,000. */
@@ -49,6 +54,8 @@ export interface GatewayOptions {
   limits?: Limits;
   /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
   forwardHeaders?: readonly string[];
+  /** How errors of subgraphs without a code are told to clients. Default: as faults of ours. */
+  subgraphErrors?: SubgraphErrors;
   /** `worker`: new texts are planned in a thread of its own, and nobody waits for those of others. Default: here, which starts faster. */
   planning?: 'worker' | 'here';
   /** Default: Soko's own. */
@@ -63,5 +70,9 @@ export interface GatewayOptions {
   entityStore?: EntityStore | undefined;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
   uploads?: UploadSettings;
+  /** How many operations run at a time, and how many may wait for that. Default 1,000 and 2,000. */
+  admission?: AdmissionLimits;
+  /** Sockets that are open at a time, of one address and of one viewer. Default 10,000 and 100. */
+  sockets?: { perAddress: number; perViewer: number };
   log?: Log;
 }

@@ -41,7 +41,10 @@ async function deadUrl(): Promise<string> {
 
 const QUERY = '{ boards { nodes { title owner { name } notes { text author { name } } } } person(id: "p1") { name } }';
 
-function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer): void {
+const UNREACHED = { code: 'SUBGRAPH_UNAVAILABLE', message: 'The people service cannot be reached at the moment.' };
+const TOO_LATE = { code: 'TIMEOUT', message: 'The people service did not answer in time.' };
+
+function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer, { code, message } = UNREACHED): void {
   const note = (text: string) => ({ text, author: { name: null } });
   expect(status).toBe(200);
   expect(data).toEqual({
@@ -55,8 +58,8 @@ function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer): voi
   });
   const correlationId = headers.get('x-correlation-id');
   for (const error of errors ?? []) {
-    expect(error.message).toBe('The people service cannot be reached at the moment.');
-    expect(error.extensions).toEqual({ code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'people', retryable: true, correlationId });
+    expect(error.message).toBe(message);
+    expect(error.extensions).toEqual({ code, subgraph: 'people', retryable: true, correlationId });
   }
   const paths = errors?.map(({ path }) => path?.join('.')).sort();
   expect(paths).toEqual([
@@ -105,7 +108,7 @@ describe('a lost subgraph costs its own fields only, when it', () => {
     );
     const start = Date.now();
 
-    expectOnlyPeopleMissing(await gateway.ask(QUERY));
+    expectOnlyPeopleMissing(await gateway.ask(QUERY), TOO_LATE);
 
     expect(Date.now() - start).toBeLessThan(2_000);
   });
@@ -170,12 +173,17 @@ describe('a subgraph that answers', () => {
   });
 
   test.each([
-    ['text for an object', '{"data":{"person":"Ada"}}'],
-    ['a number in a list of objects', '{"data":{"person":{"friends":[7]}}}'],
-    ['a list', '[]'],
-    ['a page', '<html>'],
-    ['errors that are none', '{"data":null,"errors":[null]}'],
-  ])('%s spoils its own field only', async (_case, body) => {
+    ['text for an object', '{"data":{"person":"Ada"}}', null, ['person']],
+    [
+      'a number in a list of objects',
+      '{"data":{"person":{"name":"Ada","friends":[7]}}}',
+      { name: 'Ada', friends: null },
+      ['person', 'friends', 0],
+    ],
+    ['a list', '[]', null, ['person']],
+    ['a page', '<html>', null, ['person']],
+    ['errors that are none', '{"data":null,"errors":[null]}', null, ['person']],
+  ])('%s spoils its own field only', async (_case, body, person, path) => {
     const server = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const transport = httpTransport('people', `http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
@@ -187,23 +195,25 @@ describe('a subgraph that answers', () => {
     const { status, data, errors } = await gateway.ask('{ person(id: "p1") { name friends { name } } note(id: "n1") { text } }');
 
     expect(status).toBe(200);
-    expect(data).toEqual({ note: { text: 'one' }, person: null });
-    expect(errors).toMatchObject([{ path: ['person'], extensions: { code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'people' } }]);
+    expect(data).toEqual({ note: { text: 'one' }, person });
+    expect(errors).toMatchObject([{ path, extensions: { code: 'SUBGRAPH_ANSWER_INVALID', subgraph: 'people' } }]);
   });
 
   test.each<[string, unknown]>([
     ['nothing', undefined],
     ['what no GraphQL ever gives', { data: { person: 'Ada' } }],
-  ])('%s in this process still gets an answer', async (_case, answer) => {
+    ['neither data nor errors', { errors: null }],
+  ])('%s in this process is told to be wrong', async (_case, answer) => {
     const gateway = await gatewayWith(
       'people',
       answering(async () => answer),
     );
 
-    const { status, data } = await gateway.ask('{ person(id: "p1") { name } }');
+    const { status, data, errors } = await gateway.ask('{ person(id: "p1") { name } }');
 
     expect(status).toBe(200);
-    expect(data?.person ?? null).toBeNull();
+    expect(data).toEqual({ person: null });
+    expect(errors).toMatchObject([{ path: ['person'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID', retryable: false } }]);
   });
 
   test('with a stack trace and its own address is masked', async () => {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -30,12 +30,16 @@ const {
   ...env
 } = process.env;
 
+/** What a server of others says of an error without a code. */
+const UNCODED = 'Send a valid x-user-id.';
+
 /** A subgraph like anybody's: GraphQL over HTTP at an address of its own. */
 async function serveElsewhere(subgraph: PlainSubgraph, seen: IncomingHttpHeaders[]): Promise<string> {
   const server = createServer(async (request, response) => {
     seen.push(request.headers);
     const answer = await subgraph.execute((await json(request)) as SubgraphRequest);
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+    const text = JSON.stringify(answer).replaceAll('Something went wrong on our side.', UNCODED);
+    response.setHeader('content-type', 'application/json').end(text);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -126,6 +130,32 @@ describe('a gateway for any supergraph', () => {
     });
   });
 
+  test('shows what a subgraph says of an error where it is open, and names the subgraph elsewhere', async () => {
+    const query = '{ person(id: "p2") { email } }';
+    const keys = join(folder, 'keys-of-errors.json');
+    writeFileSync(keys, JSON.stringify([{ name: 'shop', sha256: createHash('sha256').update('of-shop').digest('hex') }]));
+    const quiet = await addressOf(start({ API_KEYS_FILE: keys }));
+    const told = await addressOf(start({ API_KEYS_FILE: keys, EXPOSE_ERRORS: 'true' }));
+    const error = { path: ['person', 'email'], extensions: { code: 'SUBGRAPH_ERROR', subgraph: 'people', retryable: false } };
+
+    expect(await ask(query)).toMatchObject({ errors: [{ ...error, message: UNCODED }] });
+    expect(await ask(query, { 'x-soko-key': 'of-shop' }, told)).toMatchObject({ errors: [{ ...error, message: UNCODED }] });
+    expect(await ask(query, { 'x-soko-key': 'of-shop' }, quiet)).toMatchObject({
+      errors: [{ ...error, message: 'The people service reported an error.' }],
+    });
+  });
+
+  test('waits for subgraphs, and reads of them, as much as it is told to', async () => {
+    const impatient = await addressOf(start({ REQUEST_TIMEOUT_MS: '1' }, '--open'));
+    const sparing = await addressOf(start({ SUBGRAPH_ANSWER_BYTES: '10' }, '--open'));
+
+    expect(await ask('{ person(id: "p1") { name } }', {}, impatient)).toMatchObject({ errors: [{ extensions: { code: 'TIMEOUT' } }] });
+    expect(await ask('{ person(id: "p1") { name } }', {}, sparing)).toMatchObject({
+      data: { person: null },
+      errors: [{ extensions: { code: 'SUBGRAPH_ANSWER_INVALID' } }],
+    });
+  });
+
   test('keeps entities where it is given a Redis, and nowhere else', async () => {
     const caching = await addressOf(start({}, '--open', '--cache', process.env['REDIS_URL']!));
     const health = async (at: string): Promise<unknown> => (await fetch(at.replace('/graphql', '/health'))).json();
@@ -169,14 +199,27 @@ describe('a gateway for any supergraph', () => {
   });
 });
 
-test.each([
+const served = join(import.meta.dirname, '../schema/supergraph.graphql');
+const { publicKey: rsa } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const rsaKey = rsa.export({ type: 'spki', format: 'pem' }) as string;
+
+test.each<[string, string[], string, Record<string, string>?]>([
   ['no file', [], 'Name the file'],
   ['a file that is not there', ['--supergraph', join(folder, 'nothing'), '--open'], 'no such file'],
   ['a file that holds something else', ['--supergraph', join(import.meta.dirname, 'serve.ts'), '--open'], 'is no composed supergraph'],
   ['nobody who may ask', ['--supergraph', file], 'ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE'],
   ['an option it does not have', ['--opne'], '--opne'],
-])('with %s it ends with one line', (_case, args, words) => {
-  const { status, stderr } = spawnSync(process.execPath, command(...args), { env, encoding: 'utf8' });
+  ['every header', ['--supergraph', file, '--open', '--forward-headers', '*'], 'not "*"'],
+  ['a header of a single connection', ['--supergraph', file, '--open', '--forward-headers', 'authorization,Host'], 'not "Host"'],
+  [
+    'a key of another kind',
+    ['--supergraph', served],
+    'ACCESS_TOKEN_PUBLIC_KEY: must be an Ed25519 key, and is one of the type rsa',
+    { ACCESS_TOKEN_PUBLIC_KEY: rsaKey },
+  ],
+  ['a key that is none', ['--supergraph', served], 'ACCESS_TOKEN_PUBLIC_KEY: must be a public key', { ACCESS_TOKEN_PUBLIC_KEY: 'key' }],
+])('with %s it ends with one line', (_case, args, words, more = {}) => {
+  const { status, stderr } = spawnSync(process.execPath, command(...args), { env: { ...env, ...more }, encoding: 'utf8' });
 
   expect(status).toBe(1);
   expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(words)]);

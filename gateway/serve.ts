@@ -4,13 +4,16 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { parseEnv, pem, type EnvSource } from '../shared/env.ts';
+import { logSettings, parseEnv, pem, type EnvSource } from '../shared/env.ts';
+import type { HttpTransportOptions } from '../shared/http-transport.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
 import { openGateway } from './gateway.ts';
-import type { GatewayOptions } from './options.ts';
+import type { Limits } from './plugins/use-limits.ts';
 import { followSupergraph } from './follow.ts';
+import { LOCALHOST } from './plugins/use-origins.ts';
 import { gatewaySettings } from './settings.ts';
+import type { SubgraphErrors } from './subgraph-answer.ts';
 
 /*
  * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database, and without Redis unless `--cache` names
@@ -23,7 +26,8 @@ const REDIS_PATIENCE_MS = 1_000;
 /** Before every key in Redis. Whoever changes an entity renews its tag there: see `shared/stamps.ts`. */
 const PREFIX = 'soko';
 /** Wider than ours: what others ask of their subgraphs is not known here. A cost says nothing where lists do not tell their size. */
-const LIMITS: GatewayOptions['limits'] = {
+const LIMITS: Limits = {
+  expanded: 20_000,
   tokens: 15_000,
   aliases: 500,
   directives: 200,
@@ -34,16 +38,36 @@ const LIMITS: GatewayOptions['limits'] = {
   operationsPerSocket: 500,
 };
 
-const USAGE = 'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--cache REDIS_URL]';
+const USAGE =
+  'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--expose-errors] [--cache REDIS_URL]';
+
+const LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 
 const Environment = z.object({
   ACCESS_TOKEN_PUBLIC_KEY: pem,
   API_KEYS_FILE: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
   HOST: z.string().default('127.0.0.1'),
+  /** Fields and fragments of one operation, each as often as it is spread. */
+  MAX_EXPANDED_FIELDS: z.coerce.number().int().min(1).default(LIMITS.expanded),
+  /** Messages of errors of subgraphs are shown to clients; by default with `--open` only. */
+  EXPOSE_ERRORS: z.stringbool().optional(),
+  /** Longest time for a whole request, hence for each answer of a subgraph. */
+  REQUEST_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(30_000),
+  /** Longest time to open a connection to a subgraph. */
+  SUBGRAPH_CONNECT_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(2_000),
+  /** Connections kept open to each subgraph. */
+  SUBGRAPH_CONNECTIONS: z.coerce.number().int().min(1).max(10_000).default(32),
+  /** Largest answer of a subgraph that is read, in bytes. */
+  SUBGRAPH_ANSWER_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(16 * 1024 * 1024),
 });
 
 interface Options {
+  limits: Limits;
   file: string;
   port: number;
   host: string;
@@ -52,13 +76,16 @@ interface Options {
   /** `null`: nobody is asked who they are. */
   accessTokenPublicKey: string | null;
   forwardHeaders: string[];
+  subgraphErrors: SubgraphErrors;
+  timeoutMs: number;
+  subgraphLimits: Pick<HttpTransportOptions, 'connections' | 'connectTimeoutMs' | 'maxAnswerBytes'>;
   /** A Redis for entities that `@cacheControl` calls public. */
   cache: string | undefined;
 }
 
-async function main({ file, isOpen, cache, ...options }: Options): Promise<void> {
+async function main({ file, isOpen, cache, subgraphLimits, ...options }: Options): Promise<void> {
   const log = createLog('gateway');
-  const subgraphs = openForeignSubgraphs({ log });
+  const subgraphs = openForeignSubgraphs({ log, timeoutMs: options.timeoutMs, ...subgraphLimits });
   const supergraphSdl = readFileSync(file, 'utf8');
   const served = readable(file, () => subgraphs.of(supergraphSdl));
   const redis = cache === undefined ? undefined : await openRedis(cache, log);
@@ -66,7 +93,6 @@ async function main({ file, isOpen, cache, ...options }: Options): Promise<void>
     ...gatewaySettings(isOpen ? openEnvironment() : closedEnvironment(), redis && { redis, prefix: PREFIX }),
     ...served,
     ...options,
-    limits: LIMITS,
     scalars: {},
     log,
   });
@@ -83,6 +109,7 @@ async function main({ file, isOpen, cache, ...options }: Options): Promise<void>
 }
 
 const openEnvironment = (): EnvSource => ({
+  CORS_ORIGINS: LOCALHOST,
   ...process.env,
   NODE_ENV: 'development',
   API_KEYS_FILE: undefined,
@@ -110,13 +137,14 @@ function readOptions(): Options {
       port: { type: 'string' },
       open: { type: 'boolean', default: false },
       'forward-headers': { type: 'string' },
+      'expose-errors': { type: 'boolean' },
       cache: { type: 'string' },
     },
   });
   const { supergraph: file, port, open } = values;
   if (file === undefined) throw new Error(`Name the file of a composed supergraph: ${USAGE}`);
-  const environment = parseEnv(Environment, { ...process.env, ...(port !== undefined && { PORT: port }) });
-  const { ACCESS_TOKEN_PUBLIC_KEY: tokenKey, API_KEYS_FILE: keys, PORT, HOST } = environment;
+  const environment = parseEnv(Environment.extend(logSettings.shape), { ...process.env, ...(port !== undefined && { PORT: port }) });
+  const { ACCESS_TOKEN_PUBLIC_KEY: tokenKey, API_KEYS_FILE: keys, PORT, HOST, MAX_EXPANDED_FIELDS: expanded } = environment;
   if (!open && tokenKey === undefined && keys === undefined)
     throw new Error('Set ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE to say who may ask; or start with --open.');
   const accessTokenPublicKey = open || tokenKey === undefined ? null : tokenKey;
@@ -128,12 +156,43 @@ function readOptions(): Options {
     host: HOST,
     isOpen: open,
     accessTokenPublicKey,
-    forwardHeaders: forwarded
-      .split(',')
-      .map((name) => name.trim())
-      .filter(Boolean),
+    forwardHeaders: headerNames(forwarded),
+    subgraphErrors: (values['expose-errors'] ?? environment.EXPOSE_ERRORS ?? open) ? 'exposed' : 'named',
+    timeoutMs: environment.REQUEST_TIMEOUT_MS,
+    subgraphLimits: {
+      connections: environment.SUBGRAPH_CONNECTIONS,
+      connectTimeoutMs: environment.SUBGRAPH_CONNECT_TIMEOUT_MS,
+      maxAnswerBytes: environment.SUBGRAPH_ANSWER_BYTES,
+    },
     cache: values.cache,
+    limits: { ...LIMITS, expanded },
   };
+}
+
+/** Those that belong to a single connection or a single body cannot be handed on. */
+const OWN_HEADERS = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+function headerNames(list: string): string[] {
+  const names = list
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  const wrong = names.find((name) => !/^[\w-]+$/.test(name) || OWN_HEADERS.has(name.toLowerCase()));
+  if (wrong !== undefined)
+    throw new Error(`--forward-headers takes names of headers that can be handed on, each by itself: not "${wrong}".`);
+  return names;
 }
 
 function readable<T>(file: string, read: () => T): T {

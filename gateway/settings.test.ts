@@ -6,6 +6,8 @@ import { testSubgraphs } from './test-subgraphs.ts';
 
 test('without anything set it is open to developers and to no foreign page', () => {
   expect(gatewaySettings({})).toEqual({
+    admission: { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 },
+    sockets: { perAddress: 10_000, perViewer: 100 },
     corsOrigins: [],
     trustedProxies: 0,
     production: false,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { CloseCode } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import { isProblem } from '../shared/errors.ts';
+import { createPlaces } from '../shared/places.ts';
 import type { SocketExtra } from '../shared/sockets.ts';
 import type { WatchedSessions } from './live/watched-sessions.ts';
 import type { Access, UseKeys } from './plugins/use-keys.ts';
@@ -13,7 +14,12 @@ interface SessionsOptions {
   accessOf: UseKeys;
   isRevoked?: IsRevoked | undefined;
   watched: WatchedSessions;
+  /** Sockets that one viewer may have at a time. */
+  mostEach: number;
 }
+
+/** As graphql-ws closes who begins too often: in its protocol the code for "too many". */
+const TOO_MANY = 4429;
 
 type Params = Readonly<Record<string, unknown>>;
 
@@ -22,13 +28,14 @@ interface SocketSession extends Session {
 }
 
 export interface SocketSessions {
-  /** True when the socket may go on; otherwise it has been closed with 4403, and a reason that is a code. */
+  /** True when the socket may go on; otherwise it has been closed with 4403 or 4429, and a reason that is a code. */
   begin: (extra: SocketExtra, connectionParams: Params | undefined) => Promise<boolean>;
   of: (socket: WebSocket) => SocketSession | undefined;
 }
 
 /** Who is on which socket. */
-export function keepSessions({ viewers, accessOf, isRevoked, watched }: SessionsOptions): SocketSessions {
+export function keepSessions({ viewers, accessOf, isRevoked, watched, mostEach }: SessionsOptions): SocketSessions {
+  const places = createPlaces(mostEach);
   const sessions = new WeakMap<WebSocket, SocketSession>();
 
   async function identify({ headers }: IncomingMessage, params: Params = {}): Promise<SocketSession | string> {
@@ -49,10 +56,16 @@ export function keepSessions({ viewers, accessOf, isRevoked, watched }: Sessions
         forbid(session);
         return false;
       }
+      const free = session.viewer ? places.take(session.viewer.id) : () => undefined;
+      if (!free) {
+        socket.close(TOO_MANY, 'TOO_MANY_SOCKETS');
+        return false;
+      }
       sessions.set(socket, session);
       const leave = watched.watch(session, forbid);
       socket.once('close', () => {
         leave();
+        free();
         sessions.delete(socket);
       });
       return true;

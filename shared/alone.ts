@@ -1,17 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
-import { env } from './env.ts';
+import { provideDevelopmentSecrets } from './development-secrets.ts';
+import { env, warnOfPublicSecret } from './env.ts';
 import { openHost, type Host } from './host.ts';
+import { readResilience } from './http-settings.ts';
 import { httpTransport, type HttpTransport } from './http-transport.ts';
 import { createLog } from './log.ts';
 import { readManifest } from './manifest.ts';
 import { serve, type Served } from './serve.ts';
+import { untilReachable, withoutPassword } from './services/provided.ts';
+import { runStart, StartError } from './start-error.ts';
 import type { Subgraph } from './subgraph.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** How long requests under way may take to end when the process is told to stop. */
 const DRAIN_MS = 10_000;
+/** Containers that start together come up in any order. */
+const STORES_MS = 30_000;
+const DEVELOPMENT_STORES_MS = 3_000;
 
 export interface ServedHost {
   host: Host;
@@ -31,10 +38,11 @@ export async function serveTogether(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<ServedHost> {
   const addresses = readManifest(ROOT, environment);
+  const resilience = readResilience(environment);
   const transports = new Map<string, HttpTransport>();
   const remote = (name: string): HttpTransport | undefined => {
     const address = addresses.find((entry) => entry.name === name);
-    if (address && !transports.has(name)) transports.set(name, httpTransport(name, address.baseUrl));
+    if (address && !transports.has(name)) transports.set(name, httpTransport(name, address.baseUrl, { resilience }));
     return transports.get(name);
   };
   const host = await openHost(subgraphs, {
@@ -47,9 +55,10 @@ export async function serveTogether(
     environment,
   });
   const served: Served[] = [];
+  const together = subgraphs.map(({ name }) => name);
   for (const { name } of subgraphs) {
     const port = addresses.find((entry) => entry.name === name)?.port ?? 0;
-    served.push(await serve(host.runtimes.get(name)!, { port, host: env.HOST }));
+    served.push(await serve(host.runtimes.get(name)!, { port, host: env.HOST, together }));
   }
   return {
     host,
@@ -63,12 +72,31 @@ export async function serveTogether(
 }
 
 /** The entry of a subgraph that is started directly, and of a group of them. Stops in order, letting what is under way end. */
-export async function serveAlone(...subgraphs: Subgraph[]): Promise<void> {
+export const serveAlone = (...subgraphs: Subgraph[]): Promise<void> => runStart(() => serveProcess(subgraphs));
+
+async function serveProcess(subgraphs: Subgraph[]): Promise<void> {
+  provideDevelopmentSecrets();
+  await requireStores();
   const log = createLog(subgraphs.map(({ name }) => name).join('+'));
+  warnOfPublicSecret(log);
   const running = await serveTogether(subgraphs);
   closeWithGrace({ delay: DRAIN_MS }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
     await running.close();
   });
   for (const each of running.served) log.info({ url: each.url }, 'listening');
+}
+
+/** Without its stores a process could only repeat that it cannot reach them. */
+async function requireStores(): Promise<void> {
+  const patienceMs = env.NODE_ENV === 'production' ? STORES_MS : DEVELOPMENT_STORES_MS;
+  const isReachable = async (variable: 'MONGODB_URI' | 'REDIS_URL'): Promise<void> => {
+    const source = process.env[variable] ? '' : ', its default';
+    await untilReachable(variable, env[variable], patienceMs).catch(() => {
+      throw new StartError(
+        `Environment: ${variable}: nothing takes connections at ${withoutPassword(env[variable])}${source}. In development \`npm run services\` starts both stores and prints their addresses.`,
+      );
+    });
+  };
+  await Promise.all([isReachable('MONGODB_URI'), isReachable('REDIS_URL')]);
 }

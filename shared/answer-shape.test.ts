@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { answersShape } from './answer-shape.ts';
+import { answersShape, mendShape } from './answer-shape.ts';
 
 const QUERY =
   'query Q($r: [_Any!]!) { board: pinned { tags meta ... on Board { notes { text } } } _entities(representations: $r) { ... on Note { author { name } } } }';
@@ -25,4 +25,25 @@ test.each([
   ['text for everything', 'data'],
 ])('refuses %s', (_case, data) => {
   expect(answersShape(QUERY, data)).toBe(false);
+});
+
+test('mends what does not fit, and says where that is', () => {
+  const fine = { tags: ['a'], notes: [{ text: 't' }, 7] };
+  const data = { board: fine, _entities: [true, { author: 'Ada' }, { author: { name: 'Bo' } }] };
+
+  expect(mendShape(QUERY, data)).toEqual({
+    data: { board: { tags: ['a'], notes: [{ text: 't' }, null] }, _entities: [null, { author: null }, { author: { name: 'Bo' } }] },
+    misfits: [
+      ['board', 'notes', 1],
+      ['_entities', 0],
+      ['_entities', 1, 'author'],
+    ],
+  });
+  expect(fine.notes[1]).toBe(7);
+});
+
+test('leaves what fits as it is', () => {
+  const data = { board: { tags: 'anything' } };
+
+  expect(mendShape(QUERY, data)).toEqual({ data, misfits: [] });
 });

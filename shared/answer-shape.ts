@@ -1,4 +1,4 @@
-import { Kind, parse, type ExecutionResult, type SelectionSetNode } from 'graphql';
+import { Kind, parse, type SelectionSetNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 
 /** A field that has fields of its own, or a fragment around such fields (no name). */
@@ -14,10 +14,36 @@ const shapes = new LRUCache<string, Branch[]>({ max: KEPT_SHAPES });
  * True when objects stand where the operation asks for objects. Leaves may be anything: a scalar may be of any shape. Who joins answers
  * relies on it, and another process may answer what it likes.
  */
-export function answersShape(query: string, data: unknown): boolean {
+export const answersShape = (query: string, data: unknown): boolean => fits(data, knownShapeOf(query));
+
+type Path = readonly (string | number)[];
+
+/** The data with null wherever something else than an object stands for one, and these places. */
+export function mendShape(query: string, data: unknown): { data: unknown; misfits: Path[] } {
+  const shape = knownShapeOf(query);
+  const misfits: Path[] = [];
+  return { data: fits(data, shape) ? data : mended(data, shape, [], misfits), misfits };
+}
+
+function mended(value: unknown, shape: readonly Branch[], path: Path, misfits: Path[]): unknown {
+  if (value === null || value === undefined) return value;
+  if (Array.isArray(value)) return value.map((entry, index) => mended(entry, shape, [...path, index], misfits));
+  if (typeof value !== 'object') {
+    misfits.push(path);
+    return null;
+  }
+  let whole = value as Readonly<Record<string, unknown>>;
+  for (const { name, below } of shape) {
+    if (name === undefined) whole = mended(whole, below, path, misfits) as typeof whole;
+    else if (Object.hasOwn(whole, name)) whole = { ...whole, [name]: mended(whole[name], below, [...path, name], misfits) };
+  }
+  return whole;
+}
+
+function knownShapeOf(query: string): Branch[] {
   let shape = shapes.get(query);
   if (!shape) shapes.set(query, (shape = shapeOf(query)));
-  return fits(data, shape);
+  return shape;
 }
 
 function shapeOf(query: string): Branch[] {
@@ -41,15 +67,3 @@ function fits(value: unknown, shape: readonly Branch[]): boolean {
     return !Object.hasOwn(value, name) || fits((value as Record<string, unknown>)[name], below);
   });
 }
-
-/** Whether this is an answer of GraphQL at all. */
-export function isExecutionResult(value: unknown): value is ExecutionResult {
-  if (!isObject(value)) return false;
-  const { data, errors } = value;
-  const dataFits = data === undefined || data === null || isObject(data);
-  const errorsFit =
-    errors === undefined || (Array.isArray(errors) && errors.every((error) => isObject(error) && typeof error['message'] === 'string'));
-  return dataFits && errorsFit && (data !== undefined || (Array.isArray(errors) && errors.length > 0));
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

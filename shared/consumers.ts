@@ -8,7 +8,7 @@ import type { Envelope, EventHandler } from './events.ts';
 import { ATTEMPTS, type Delivery } from './queues.ts';
 import { createIndexes, isDuplicateKey } from './store.ts';
 
-/** A delivery that was given up, kept for a person to see. */
+/** A delivery, or a run of a job, that was given up, kept for a person to see. */
 export interface DeadLetter {
   _id: string;
   queue: string;
@@ -95,8 +95,7 @@ export function createConsumer(options: ConsumerOptions) {
     try {
       await apply(delivery.envelope);
     } catch (error) {
-      const isFinal = (isProblem(error) && !error.retryable) || isMalformed(error);
-      if (!isFinal && attempt < ATTEMPTS) throw error;
+      if (!isFinalFailure(error) && attempt < ATTEMPTS) throw error;
       await keepAsDead(delivery, error, attempt);
     }
     await redis.sadd(`${prefix}:acks:${delivery.from}`, `${queue} ${delivery.envelope.id}`);
@@ -131,6 +130,9 @@ export function createConsumer(options: ConsumerOptions) {
 
 export type Consumer = ReturnType<typeof createConsumer>;
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+
+/** True when another try would end alike. */
+export const isFinalFailure = (error: unknown): boolean => (isProblem(error) && !error.retryable) || isMalformed(error);
 
 const isMalformed = (error: unknown): boolean => error instanceof Error && error.name === 'ZodError';

@@ -6,7 +6,7 @@ import type { Command } from './commands.ts';
 import type { Said } from './events.ts';
 import type { Identity, Viewer } from './identity.ts';
 import type { Live } from './live.ts';
-import type { Saga, SagaRow } from './sagas.ts';
+import type { Saga, SagaRow, SagaStart } from './sagas.ts';
 
 /**
  * Everything an action may use of the outside world, so that a test can replace it. `M` models, `L` loaders, `P` ports (third parties).
@@ -17,8 +17,10 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly identity: Identity;
   readonly viewer: Viewer | null;
   readonly correlationId: string;
-  /** Epoch milliseconds after which nobody waits for the answer any more. */
+  /** Epoch milliseconds after which nobody waits for the answer any more; infinite in jobs and events, where each transaction has its own. */
   readonly deadline: number;
+  /** Of a mutation: aborted when nobody waits for the answer any more. Only for what has not begun. */
+  readonly departure: AbortSignal | undefined;
   readonly log: Logger;
   readonly db: Connection;
   readonly redis: Redis;
@@ -33,6 +35,8 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly session: ClientSession | undefined;
   /** Set while a mutation with an idempotency key runs: the same for every attempt of the same caller with the same key. */
   readonly requestKey: string | undefined;
+  /** Set beside it: a keyed hash of the mutation's input. An action that knows a key for longer than a day keeps it, and compares. */
+  readonly requestHash: string | undefined;
   /** The only clock of the domain. */
   now(): Date;
   /** Says events (and work items) in the running transaction: they leave when it commits, and only then. */
@@ -50,7 +54,7 @@ export interface Context<M, L, P = Record<never, never>> {
    */
   transaction<T>(work: (ctx: this) => Promise<T>): Promise<T>;
   /** Writes a saga's row in the running transaction; `runSaga` or the sweeper moves it on after the commit. */
-  startSaga<I>(saga: Saga<I, any>, start: { key: string; input: I }): Promise<string>;
+  startSaga<I>(saga: Saga<I, any>, start: SagaStart<I>): Promise<string>;
   /** Moves a saga on here and now, until it is final, waits for an event, or the deadline is near; answers its row. */
   runSaga(id: string): Promise<SagaRow>;
   /** The saga of this kind and key, if one was started. */

@@ -31,13 +31,16 @@ interface ContextsOptions {
 interface Origin {
   identity: Identity;
   correlationId: string;
+  /** Of a request or a command. Jobs, events and saga steps have none: each call and each transaction of theirs ends by itself. */
   deadline?: number;
   /** Aborted when nobody waits for what is read any more. */
   signal?: AbortSignal | undefined;
+  /** The same of a mutation. */
+  departure?: AbortSignal | undefined;
 }
 
-/** Whole requests end after this long. */
-const REQUEST_MS = 30_000;
+/** Longest time for one transaction, or one drive of a saga, where nobody waits for the whole. */
+const PIECE_MS = 30_000;
 /** A transaction that begins late may still lose against another one and try again. */
 const LEAST_PATIENCE_MS = 5_000;
 
@@ -48,7 +51,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
   const mark = epochKey(around.queuePrefix, subgraph.name);
   const live: Live = { ...around.live, subscribe: (topic, options) => around.live.subscribe(topic, { mark, ...options }) };
 
-  function create({ identity, correlationId, deadline = Date.now() + REQUEST_MS, signal }: Origin): AnyContext {
+  function create({ identity, correlationId, deadline = Number.POSITIVE_INFINITY, signal, departure }: Origin): AnyContext {
     const { lend, cache } = createLending(everybodys, signal);
     const ctx = {
       subgraph: subgraph.name,
@@ -56,6 +59,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       viewer: identity.viewer,
       correlationId,
       deadline,
+      departure,
       log: log.child({ correlationId }),
       db,
       redis: around.redis,
@@ -70,6 +74,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       ports,
       session: undefined,
       requestKey: undefined,
+      requestHash: undefined,
       now: around.now,
       publish(): void {
         throw new Error('Events are said inside a transaction');
@@ -81,13 +86,15 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
         return lend(call)(this, command, input, options);
       },
       transaction(this: AnyContext, work: (inner: AnyContext) => Promise<unknown>) {
-        return this.session ? work(this) : runTransaction(this, work);
+        if (this.session) return work(this);
+        // Who has left meanwhile commits nothing.
+        return runTransaction(this, async (inner) => lend(await work(inner)));
       },
       startSaga(this: AnyContext, saga: never, start: never) {
         return sagas().start(this, saga, start);
       },
       runSaga(this: AnyContext, id: string) {
-        return sagas().run(id, this.deadline - 1_000);
+        return sagas().run(id, ownDeadline(this) - 1_000);
       },
       findSaga(saga: never, key: string) {
         return sagas().byKey(saga, key);
@@ -116,6 +123,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
   async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
     let said: Said[] = [];
     let later: (() => Promise<unknown>)[] = [];
+    const deadline = ownDeadline(outer);
     const run = async (session: ClientSession): Promise<unknown> => {
       await orphans.note(session);
       said = [];
@@ -123,6 +131,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       const inner = withLoaders(
         Object.create(outer, {
           session: { value: session },
+          deadline: { value: deadline },
           publish: { value: (...more: Said[]) => void said.push(...more) },
           afterCommit: { value: (work: () => Promise<unknown>) => void later.push(work) },
         }) as AnyContext,
@@ -131,7 +140,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       await writeOutbox(db, said, { session, correlationId: outer.correlationId, now: around.now(), consumersOf: around.consumersOf });
       return result;
     };
-    const answer = await inTransaction(db, run, Math.max(outer.deadline, Date.now() + LEAST_PATIENCE_MS));
+    const answer = await inTransaction(db, run, Math.max(deadline, Date.now() + LEAST_PATIENCE_MS));
     if (said.length > 0) relay.kick();
     // The relay does so too, for certain; this is for whoever reads next, the caller above all.
     later.push(() =>
@@ -166,5 +175,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
 
   return { create };
 }
+
+const ownDeadline = ({ deadline }: AnyContext): number => Math.min(deadline, Date.now() + PIECE_MS);
 
 export type Contexts = ReturnType<typeof createContexts>;

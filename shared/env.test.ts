@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { env, parseEnv, readEnv } from './env.ts';
+import { env, parseEnv, readEnv, warnOfPublicSecret } from './env.ts';
 
 const SECRET = 'a'.repeat(32);
 
@@ -34,6 +34,12 @@ describe('readEnv', () => {
     expect(readEnv({ NODE_ENV: 'production', INTERNAL_SECRET: SECRET }).INTERNAL_SECRET).toBe(SECRET);
   });
 
+  test('takes the secret that everybody can read for no secret in production', () => {
+    const { INTERNAL_SECRET } = readEnv({});
+
+    expect(() => readEnv({ NODE_ENV: 'production', INTERNAL_SECRET })).toThrow('INTERNAL_SECRET: must be one of your own in production');
+  });
+
   test('is quiet under test unless lines are asked for', () => {
     expect(readEnv({ NODE_ENV: 'test' }).LOG_LEVEL).toBe('silent');
     expect(readEnv({ NODE_ENV: 'test', LOG_LEVEL: 'debug' }).LOG_LEVEL).toBe('debug');
@@ -54,6 +60,17 @@ describe('readEnv', () => {
   test('does not repeat a secret in its message', () => {
     expect(() => readEnv({ INTERNAL_SECRET: 'hunter2' })).not.toThrow(/hunter2/);
   });
+});
+
+test.each([
+  ['warns in one line of the secret that everybody can read', {}, [expect.stringMatching(/^INTERNAL_SECRET is not set: [^\n]+$/)]],
+  ['does not warn of a secret of its own', { INTERNAL_SECRET: SECRET }, []],
+])('a part that is started alone %s', (_case, environment, expected) => {
+  const lines: string[] = [];
+
+  warnOfPublicSecret({ warn: (line) => void lines.push(line) }, readEnv(environment));
+
+  expect(lines).toEqual(expected);
 });
 
 test('parseEnv reads variables of one part of the system', () => {

@@ -1,5 +1,8 @@
 import { z } from 'zod';
+import { StartError } from './start-error.ts';
+import { wording } from './wording.ts';
 
+/** Everybody can read it here. Who has it can sign as any viewer, an admin included, towards parts that use it. */
 const DEVELOPMENT_SECRET = 'development-only-secret-of-this-machine';
 
 const text = z.string().min(1);
@@ -47,6 +50,9 @@ const schema = z
         message: 'must be set in production',
       });
     }
+    if (values.INTERNAL_SECRET === DEVELOPMENT_SECRET && values.NODE_ENV === 'production') {
+      ctx.addIssue({ code: 'custom', path: ['INTERNAL_SECRET'], message: 'must be one of your own in production' });
+    }
     return {
       ...values,
       INTERNAL_SECRET: values.INTERNAL_SECRET ?? DEVELOPMENT_SECRET,
@@ -61,16 +67,25 @@ export type EnvSource = Readonly<Record<string, string | undefined>>;
 export function parseEnv<T extends z.ZodType>(shape: T, source: EnvSource = process.env): z.output<T> {
   // Compose files hand over unset variables as empty text.
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ''));
-  const result = shape.safeParse(given);
+  const result = shape.safeParse(given, { error: environmentWording });
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Error(`Environment: ${faults.join('; ')}`);
+  throw new StartError(`Environment: ${faults.join('; ')}`);
 }
 
-/** The level alone: logs are made at import, when other variables may not be there yet. */
+const environmentWording = (issue: z.core.$ZodRawIssue): string =>
+  issue.code === 'invalid_format' && issue.format === 'url' ? 'must be an address such as https://shop.example.org' : wording(issue);
+
+/** What every process reads, also one that needs no store. */
+export const logSettings = z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel });
+
+/**
+ * The level alone: logs are made at import, when other variables may not be there yet. A wrong value counts as left out here; the start of
+ * the process refuses it.
+ */
 export function readLogLevel(source: EnvSource): Env['LOG_LEVEL'] {
-  const { NODE_ENV, LOG_LEVEL } = parseEnv(z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel }), source);
-  return LOG_LEVEL ?? usualLogLevel(NODE_ENV);
+  const { data } = logSettings.safeParse({ NODE_ENV: source['NODE_ENV'] || undefined, LOG_LEVEL: source['LOG_LEVEL'] || undefined });
+  return data?.LOG_LEVEL ?? usualLogLevel(data?.NODE_ENV ?? 'development');
 }
 
 /** A failing test is read by a person: no log lines between unless they are asked for. */
@@ -79,6 +94,12 @@ function usualLogLevel(environmentName: z.output<typeof environment>) {
 }
 
 export const readEnv = (source: EnvSource): Env => parseEnv(schema, source);
+
+/** For parts that are started alone; `npm start` makes a secret for all of them. */
+export function warnOfPublicSecret(log: { warn(message: string): void }, { INTERNAL_SECRET, HOST }: Env = env): void {
+  if (INTERNAL_SECRET !== DEVELOPMENT_SECRET) return;
+  log.warn(`INTERNAL_SECRET is not set: one that everybody knows is used, so whoever reaches ${HOST} may act as any user here`);
+}
 
 let parsed: Env | undefined;
 

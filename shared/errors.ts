@@ -41,12 +41,14 @@ export const COMMON_CODES = {
   OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
   OPERATION_UNANSWERABLE: 'The operation fits the schema, but no way through the subgraphs answers it.',
   PERSISTED_QUERY_NOT_FOUND: 'No operation with this hash is known; send its text.',
+  OVERLOADED: 'There is more to do than can be done in time, so this was not begun; `retryAfterSeconds` says when to send it again.',
   RATE_LIMITED: 'Too many attempts; `retryAfterSeconds` says when to come back.',
   OPERATION_TOO_COMPLEX: 'The operation asks for more than one request may.',
   PAYLOAD_TOO_LARGE: 'The request has more bytes than are read.',
   SLOW_CONSUMER: 'A live stream was read too slowly and was ended; resume it with the last cursor.',
   STALE_VERSION: 'The thing was changed by someone else since it was read.',
   SUBGRAPH_ANSWER_INVALID: 'One subgraph answered what its schema does not allow; the rest of the answer stands.',
+  SUBGRAPH_ERROR: 'One subgraph that is not ours reported an error; the rest of the answer stands.',
   SUBGRAPH_UNAVAILABLE: 'One subgraph does not answer; the rest of the answer stands.',
   SUBSCRIPTION_OVER_HTTP: 'Subscriptions are opened over graphql-ws, server-sent events or multipart.',
   TIMEOUT: 'It took longer than anyone waits.',
@@ -104,6 +106,13 @@ export const unavailable = (what: string, cause?: unknown): Problem =>
   new Problem('UNAVAILABLE', `The ${what} cannot be reached at the moment.`, {
     retryable: true,
     cause,
+  });
+
+/** Said before anything was done. */
+export const overloaded = (retryAfterSeconds: number): Problem =>
+  new Problem('OVERLOADED', 'There is too much to do at the moment. Nothing was done: ask again later.', {
+    retryable: true,
+    retryAfterSeconds,
   });
 
 /** True for a Problem itself; use `problemOf` for errors that come out of a GraphQL execution. */

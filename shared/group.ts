@@ -1,16 +1,24 @@
 import { join } from 'node:path';
 import { serveAlone } from './alone.ts';
+import { readManifest } from './manifest.ts';
 import { endWithParent } from './parent.ts';
+import { runStart, StartError } from './start-error.ts';
 import type { Subgraph } from './subgraph.ts';
 
-/* `node shared/group.ts one two three` runs these subgraphs in one process, each on its own port. */
+/* `npm run subgraph -- one`, `npm run group -- one two`: these subgraphs in one process, each on its own port. */
 
-const FOLDER = join(import.meta.dirname, '../subgraphs');
+const ROOT = join(import.meta.dirname, '..');
+
+async function start(names: string[]): Promise<void> {
+  const known = readManifest(ROOT).map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new StartError(`There is no subgraph ${unknown.join(', ')}. Known: ${known.join(', ')}.`);
+  if (names.length === 0) throw new StartError(`Name the subgraphs to run in this process: ${known.join(', ')}.`);
+  const subgraphs = await Promise.all(
+    names.map(async (name) => ((await import(join(ROOT, 'subgraphs', name, 'subgraph.ts'))) as { subgraph: Subgraph }).subgraph),
+  );
+  await serveAlone(...subgraphs);
+}
 
 endWithParent();
-const names = process.argv.slice(2);
-if (names.length === 0) throw new Error('Name the subgraphs that shall run in this process');
-const subgraphs = await Promise.all(
-  names.map(async (name) => ((await import(join(FOLDER, name, 'subgraph.ts'))) as { subgraph: Subgraph }).subgraph),
-);
-await serveAlone(...subgraphs);
+await runStart(() => start(process.argv.slice(2)));

@@ -1,5 +1,8 @@
 export type Check = 'up' | 'down';
 
+/** The second and third are where platforms look by default. */
+export const HEALTH_PATHS = ['/health', '/healthz', '/api/health'];
+
 export interface HealthReport {
   status: 'ok' | 'degraded';
   service: string;

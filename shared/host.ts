@@ -1,9 +1,13 @@
 import { Redis } from 'ioredis';
+import { createAdmission } from './admission.ts';
+import { readAdmissionLimits } from './admission-settings.ts';
 import { createLive } from './live.ts';
+import { env } from './env.ts';
 import { createLog } from './log.ts';
 import { ownerName } from './owner.ts';
 import { createQueues } from './queues.ts';
 import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
+import { probeStore } from './store-probe.ts';
 import { connectMongo } from './store.ts';
 import type { Subgraph } from './subgraph.ts';
 import type { CommandTransport } from './transport.ts';
@@ -54,6 +58,12 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     return redis;
   };
   const client = await connectMongo(options.mongodbUri, { monitorCommands: options.monitorCommands ?? false });
+  try {
+    await probeStore(client, env.DATABASE_PREFIX);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
   options.onClient?.(client.getClient());
   const redis = openRedis();
   // Blocking reads take as long as they take.
@@ -86,6 +96,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     },
     background,
     environment,
+    admission: createAdmission(readAdmissionLimits(environment).process),
   };
 
   const kicked = openRedis();

@@ -127,7 +127,7 @@ describe('requests of one turn', () => {
     ]);
 
     expect(refused).toMatchObject({ data: { secret: null }, errors: [{ extensions: { code: 'FORBIDDEN' } }] });
-    expect(wrong).toBe('SUBGRAPH_UNAVAILABLE');
+    expect(wrong).toBe('TIMEOUT');
     expect(fine).toEqual({ data: { reader: 'usr_1' } });
   });
 
@@ -157,7 +157,7 @@ describe('what a batch does not bring is asked alone', () => {
 
     const answers = await ask(2, { deadline: Date.now() + 100 });
 
-    expect(answers).toMatchObject(Array(2).fill({ status: 'rejected', reason: { code: 'SUBGRAPH_UNAVAILABLE' } }));
+    expect(answers).toMatchObject(Array(2).fill({ status: 'rejected', reason: { code: 'TIMEOUT' } }));
     expect(asked).toEqual(['batch of 2']);
   });
 
@@ -167,7 +167,7 @@ describe('what a batch does not bring is asked alone', () => {
 
     const answers = await ask(2, { signal: left.signal });
 
-    expect(answers).toMatchObject(Array(2).fill({ status: 'rejected', reason: { code: 'SUBGRAPH_UNAVAILABLE' } }));
+    expect(answers).toMatchObject(Array(2).fill({ status: 'rejected', reason: { code: 'TIMEOUT' } }));
     expect(asked).toEqual(['batch of 2']);
   });
 });
@@ -189,7 +189,7 @@ describe('who leaves', () => {
 
     one.abort();
 
-    expect(await answers[0]).toBe('SUBGRAPH_UNAVAILABLE');
+    expect(await answers[0]).toBe('TIMEOUT');
     out.end(line(0, 'gone') + line(1, 'there'));
     expect(await answers[1]).toEqual({ data: { reader: 'there' } });
     expect(asked).toEqual(['batch of 2']);
@@ -204,7 +204,7 @@ describe('who leaves', () => {
 
     await closed;
     expect(out.writableFinished).toBe(false);
-    expect(await Promise.all(answers)).toEqual(['SUBGRAPH_UNAVAILABLE', 'SUBGRAPH_UNAVAILABLE']);
+    expect(await Promise.all(answers)).toEqual(['TIMEOUT', 'TIMEOUT']);
     expect(asked).toEqual(['batch of 2']);
   });
 
@@ -217,7 +217,7 @@ describe('who leaves', () => {
     other.abort();
 
     await closed;
-    expect(await answers[1]).toBe('SUBGRAPH_UNAVAILABLE');
+    expect(await answers[1]).toBe('TIMEOUT');
   });
 
   test('before anything is sent is not sent', async () => {
@@ -230,7 +230,7 @@ describe('who leaves', () => {
 
     left.abort();
 
-    expect(await gone).toBe('SUBGRAPH_UNAVAILABLE');
+    expect(await gone).toBe('TIMEOUT');
     expect(await others).toEqual(Array(2).fill(answered('together')));
     expect(asked).toEqual(['batch of 2']);
   });

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { buildSchema, type ExecutionResult } from 'graphql';
 import { makeServer } from 'graphql-ws';
 import { Problem, unavailable } from './errors.ts';
@@ -124,11 +126,20 @@ function expectUnavailable(error: unknown): void {
   });
 }
 
+const expectTooLate = (error: unknown): void => expect(error).toMatchObject({ code: 'TIMEOUT', facts: { subgraph: 'notes' } });
+
 const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => undefined,
     (error: unknown) => error,
   );
+
+/** By the breaker: no attempt was made that could have failed. */
+const isRefusedUnasked = (error: unknown): boolean => (error as Problem).cause === undefined;
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await delay(10);
+}
 
 describe('a request', () => {
   test('brings back the answer, asked as the viewer', async () => {
@@ -142,29 +153,52 @@ describe('a request', () => {
     expect(subgraph.asked[0]).toMatchObject({ correlationId: 'test-correlation', deadline: expect.any(Number) });
   });
 
+  const ask = (url: string) =>
+    transportTo(url, { timeoutMs: 150, maxAnswerBytes: 10_000 }).execute(request('mutation { board: write { id } }'));
+
   test.each<[string, RequestListener]>([
     ['a page', (_in, out) => out.end('<html>nginx</html>')],
     ['nothing', (_in, out) => out.end()],
     ['a list', (_in, out) => out.end('[{"data":{}}]')],
     ['an empty object', (_in, out) => out.end('{}')],
-    ['data that is no object', (_in, out) => out.end('{"data":5}')],
-    ['text where an object was asked for', (_in, out) => out.end('{"data":{"board":"b1"}}')],
-    ['errors that are no list', (_in, out) => out.end('{"data":null,"errors":"many"}')],
-    ['errors without a message', (_in, out) => out.end('{"errors":[{"code":1}]}')],
+    ['errors that are no list', (_in, out) => out.end('{"errors":"many"}')],
+    ['that there is nothing', (_in, out) => out.writeHead(404).end('Not found at http://10.0.0.3:4001')],
+    ['more than may be read', (_in, out) => out.end(JSON.stringify({ data: { text: 'x'.repeat(20_000) } }))],
+  ])('answered with %s is a subgraph that answers wrongly', async (_case, listener) => {
+    const { url } = await rogue(listener);
+
+    const error = await failureOf(ask(url));
+
+    expect(error).toMatchObject({ code: 'SUBGRAPH_ANSWER_INVALID', retryable: false, facts: { subgraph: 'notes' } });
+    expect(JSON.stringify(error)).not.toContain('10.0.0.3');
+  });
+
+  test('answered wrongly is asked once, and the subgraph goes on being asked', async () => {
+    const { url, asked } = await rogue((_in, out) => out.end('{}'));
+    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
+
+    for (let time = 0; time < 7; time += 1) await failureOf(transport.execute(request('{ reader }')));
+
+    expect(asked).toHaveLength(7);
+  });
+
+  test.each<[string, RequestListener]>([
+    ['with silence', () => undefined],
+    ['without an end', (_in, out) => void (out.writeHead(200), out.write('{"data":'))],
+  ])('answered %s is too late', async (_case, listener) => {
+    const { url } = await rogue(listener);
+
+    expect(await failureOf(ask(url))).toMatchObject({ code: 'TIMEOUT', retryable: true, facts: { subgraph: 'notes' } });
+  });
+
+  test.each<[string, RequestListener]>([
     ['half an answer', (_in, out) => void (out.writeHead(200, { 'content-length': '100' }), out.write('{"data"'), out.destroy())],
     ['a gateway error', (_in, out) => out.writeHead(502).end('Bad gateway at http://10.0.0.3:4001')],
     ['that it does not know the key', (_in, out) => out.writeHead(401).end('{"errors":[{"message":"Sign in to do this."}]}')],
-    ['more than may be read', (_in, out) => out.end(JSON.stringify({ data: { text: 'x'.repeat(20_000) } }))],
-    ['with silence', () => undefined],
-    ['without an end', (_in, out) => void (out.writeHead(200), out.write('{"data":'))],
   ])('answered with %s is an unavailable subgraph', async (_case, listener) => {
     const { url } = await rogue(listener);
 
-    const error = await failureOf(
-      transportTo(url, { timeoutMs: 150, maxAnswerBytes: 10_000 }).execute(request('mutation { board: write { id } }')),
-    );
-
-    expectUnavailable(error);
+    expectUnavailable(await failureOf(ask(url)));
   });
 
   test('to a subgraph that is not there is refused without its address', async () => {
@@ -181,7 +215,7 @@ describe('a request', () => {
     const { url } = await rogue(() => undefined);
     const start = Date.now();
 
-    expectUnavailable(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() + 100 }))));
+    expectTooLate(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() + 100 }))));
 
     expect(Date.now() - start).toBeLessThan(1_500);
   });
@@ -189,7 +223,7 @@ describe('a request', () => {
   test('is not sent when its deadline has passed', async () => {
     const { url, asked } = await rogue(() => undefined);
 
-    expectUnavailable(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() - 1 }))));
+    expectTooLate(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() - 1 }))));
 
     expect(asked).toEqual([]);
   });
@@ -201,16 +235,16 @@ describe('a request', () => {
 
     const failures = await Promise.all([failureOf(soon()), failureOf(soon())]);
 
-    for (const failure of failures) expectUnavailable(failure);
+    for (const failure of failures) expectTooLate(failure);
     expect(asked).toEqual(['/graphql']);
   });
 
   test('is not read further than the largest answer', async () => {
     const { url } = await rogue((_in, out) => out.end(JSON.stringify({ data: { reader: 'a'.repeat(2_000) } })));
 
-    expectUnavailable(
-      await failureOf(transportTo(url, { maxAnswerBytes: 1_000, resilience: { retry: { attempts: 0 } } }).execute(request('{ reader }'))),
-    );
+    expect(await failureOf(transportTo(url, { maxAnswerBytes: 1_000 }).execute(request('{ reader }')))).toMatchObject({
+      code: 'SUBGRAPH_ANSWER_INVALID',
+    });
   });
 
   test('that only reads is tried again, one that writes never', async () => {
@@ -223,15 +257,37 @@ describe('a request', () => {
     expect(asked).toHaveLength(5);
   });
 
-  test('does not reach a subgraph that has failed five calls in a row, each with all its attempts', async () => {
-    const { url, asked } = await rogue((_in, out) => out.writeHead(502).end());
-    const transport = transportTo(url, { resilience: { retry: { initialDelayMs: 1 } } });
-    for (let i = 0; i < 5; i += 1) await failureOf(transport.execute(request('{ reader }')));
-    expect(asked).toHaveLength(5 * 4);
+  test.each<[string, RequestListener]>([
+    ['with an error of the server', (_in, out) => out.writeHead(500).end('{"message":"Internal Server Error"}')],
+    ['with what is no GraphQL', (_in, out) => out.end('<html>')],
+    ['by closing the connection', (_in, out) => out.destroy()],
+    ['never', () => undefined],
+  ])('that is answered %s as often as anybody likes does not take the subgraph from others', async (_how, misbehave) => {
+    const { url } = await rogue(async (incoming, outgoing) => {
+      if (incoming.url === '/ready') return outgoing.end('{}');
+      const { query } = (await json(incoming)) as SubgraphRequest;
+      return query === '{ bad }' ? misbehave(incoming, outgoing) : outgoing.end('{"data":{"reader":"me"}}');
+    });
+    const transport = transportTo(url, { timeoutMs: 1_100, resilience: { retry: { attempts: 0 } } });
 
-    expectUnavailable(await failureOf(transport.execute(request('{ reader }'))));
+    await Promise.all(Array.from({ length: 12 }, () => failureOf(transport.execute(request('{ bad }')))));
 
-    expect(asked).toHaveLength(5 * 4);
+    expect(await transport.execute(request('{ reader }'))).toEqual({ data: { reader: 'me' } });
+  });
+
+  test('to a process that has died is refused at once after five failures, and reaches it within two seconds of its return', async () => {
+    const first = await served();
+    const transport = transportTo(first.url, { resilience: { retry: { initialDelayMs: 1 } } });
+    expect(await transport.execute(request('{ reader }'))).toEqual({ data: { reader: 'usr_1' } });
+    await first.stop();
+    for (let i = 0; i < 5; i += 1) expectUnavailable(await failureOf(transport.execute(request('{ reader }'))));
+    await until(async () => isRefusedUnasked(await failureOf(transport.execute(request('{ reader }')))));
+
+    await served(first.port);
+    const since = performance.now();
+    await until(async () => (await failureOf(transport.execute(request('{ reader }')))) === undefined);
+
+    expect(performance.now() - since).toBeLessThan(2_000);
   });
 
   test('is given up at its deadline, whatever number of attempts is left', async () => {
@@ -244,12 +300,11 @@ describe('a request', () => {
     expect(Date.now() - start).toBeLessThan(1_000);
   });
 
-  test('that was given too little time does not count against the subgraph', async () => {
+  test('that was given too little time is not tried again and does not count against the subgraph', async () => {
     let awake = false;
     const { url } = await rogue((_in, out) => void (awake && out.end('{"data":{"reader":"usr_1"}}')));
     const transport = transportTo(url);
-    for (let i = 0; i < 6; i += 1)
-      expectUnavailable(await failureOf(transport.execute(request('{ reader }', { deadline: Date.now() + 30 }))));
+    for (let i = 0; i < 6; i += 1) expectTooLate(await failureOf(transport.execute(request('{ reader }', { deadline: Date.now() + 30 }))));
 
     awake = true;
 

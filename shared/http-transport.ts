@@ -1,13 +1,14 @@
 import type { ExecutionResult } from 'graphql';
-import { answersShape, isExecutionResult } from './answer-shape.ts';
-import { forbidden, Problem, unauthenticated } from './errors.ts';
+import { forbidden, overloaded, Problem, unauthenticated } from './errors.ts';
 import type { BatchedAnswer } from './batch.ts';
 import { createBatcher } from './http-batch.ts';
 import { createPoster, TooLate, type Post as HttpPost } from './http-post.ts';
+import type { BreakerOptions, Verdict } from './breaker.ts';
+import { acceptsAt, answersAt } from './probe.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
 import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, SubgraphTransport } from './transport.ts';
-import { problemFromWire, subgraphUnavailable } from './wire.ts';
+import { problemFromWire, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './wire.ts';
 
 export interface HttpTransportOptions {
   /** Longest time one query or mutation may take, retries included; the deadline of the request may shorten it. Default 5,000. */
@@ -16,6 +17,8 @@ export interface HttpTransportOptions {
   commandTimeoutMs?: number;
   /** Sockets kept open to the subgraph. Default 32. */
   connections?: number;
+  /** Longest time to open one of them. Default 2,000. */
+  connectTimeoutMs?: number;
   /** Largest answer that is read. Default 16 MB. */
   maxAnswerBytes?: number;
   resilience?: Pick<ResilienceOptions, 'breaker' | 'retry'>;
@@ -28,43 +31,58 @@ export interface HttpTransport extends SubgraphTransport, CommandTransport {
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
-/** A call that was given less time than this and ran out of it says nothing about the health of the other side. */
+/** A call that was given less time than this and ran out of it is not tried again. */
 const FAIR_TIME_MS = 1_000;
 
 /** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
 export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
-  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, connections = 32, maxAnswerBytes = 16 * 1024 * 1024, isForeign = false } = options;
+  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, isForeign = false } = options;
+  const { connections = 32, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxAnswerBytes = 16 * 1024 * 1024 } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
-  const poster = createPoster(base.origin, { connections, connectTimeoutMs: CONNECT_TIMEOUT_MS, maxAnswerBytes });
-  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, maxPayload: maxAnswerBytes };
+  const poster = createPoster(base.origin, { connections, connectTimeoutMs, maxAnswerBytes });
+  const limits = { connectTimeoutMs, maxPayload: maxAnswerBytes };
   const access = isForeign ? foreignAccess(name, base, limits) : ownAccess(name, base, limits);
   const post = createPost(name, { send: poster.post, access });
   const read = createPost(name, { send: createBatcher(poster, access.endpoint), access });
-  const resilience = resilienceFor(name, options.resilience);
+  const ready = new URL(`${prefix}/ready`, base.origin);
+  const probe = () => (isForeign ? acceptsAt(base) : answersAt(ready));
+  const { breaker, retry } = options.resilience ?? {};
+  const resilience = resilienceFor(name, probe, { ...(retry && { retry }), breaker: isForeign ? careful(breaker) : (breaker ?? {}) });
 
   return {
     execute({ query, operationName, variables, ...request }) {
       const time = timeOf(request, timeoutMs);
       const repeatable = !isMutation(query);
       const ask = repeatable ? read : post;
+      const body = { query, operationName, variables };
+      const leaving = request.signal ?? (isForeign ? undefined : untilBegun(request.departure));
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer({ name, query, isForeign }, await ask(access.endpoint, { ...request, ...time }, { query, operationName, variables }));
+        graphqlAnswer({ name, isForeign }, await ask(access.endpoint, { ...request, ...time, signal: leaving }, body));
       return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
       const time = timeOf(request, commandTimeoutMs);
       const path = `${prefix}/internal/${encodeURIComponent(command)}`;
-      const work = async (): Promise<unknown> => commandAnswer(name, await post(path, { ...request, ...time, idempotencyKey }, { input }));
+      const work = async (): Promise<unknown> =>
+        commandAnswer(name, await post(path, { ...request, ...time, idempotencyKey, command }, { input }));
       return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: time.until });
     },
     subscribe: (request) => access.subscribe(request),
     async close() {
+      resilience.close();
       await access.close();
       await poster.close();
     },
   };
 }
+
+/** Who accepts connections need not answer: one call at a time tries that. */
+const careful = ({ trials = 1, successThreshold = 2, ...options }: BreakerOptions = {}): BreakerOptions => ({
+  ...options,
+  trials,
+  successThreshold,
+});
 
 interface PostOptions {
   send: (request: HttpPost) => Promise<BatchedAnswer>;
@@ -73,32 +91,40 @@ interface PostOptions {
 
 type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 
-/** One attempt. Whatever keeps the answer away is an unavailable subgraph; why stays in the log. */
+/** One attempt. What keeps the answer away is told as a Problem; why stays in the log. */
 function createPost(name: string, { send, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
-    if (patience <= 0 || request.signal?.aborted) throw impatient(name);
+    if (patience <= 0 || request.signal?.aborted) throw impatient(subgraphTimeout(name));
     try {
       const { status, text } = await send({
         path,
-        headers: headersOf(request, await access.headersFor(request.identity)),
+        headers: headersOf(request, await access.headersFor(request.identity, request.command ? `command ${request.command}` : 'graphql')),
         body: JSON.stringify(body),
         timeoutMs: patience,
         signal: request.signal,
       });
       return { status, value: parsed(text) };
     } catch (error) {
-      const isOurs = request.signal?.aborted || (error instanceof TooLate && request.isHurried);
-      throw isOurs ? impatient(name, error) : subgraphUnavailable(name, error);
+      if (request.signal?.aborted) throw impatient(subgraphTimeout(name, error));
+      if (error instanceof TooLate)
+        throw request.isHurried ? impatient(subgraphTimeout(name, error)) : judged(subgraphTimeout(name, error), 'nothing');
+      if (isTooLarge(error)) throw subgraphAnswerInvalid(name, error);
+      throw judged(subgraphUnavailable(name, error), isLost(error) ? 'outage' : 'nothing');
     }
   };
 }
 
 interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline' | 'idempotencyKey'> {
   signal?: AbortSignal | undefined;
+  /** Left out for what a client may ask. */
+  command?: string;
   until: number;
   isHurried: boolean;
 }
+
+/** One of ours goes on with a mutation that it has begun when its connection is closed. Who has left before leaves what he began to end. */
+const untilBegun = (departure: AbortSignal | undefined): AbortSignal | undefined => (departure?.aborted ? undefined : departure);
 
 /** Until when a call is waited for, all its attempts together. */
 function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, longestMs: number): Pick<Envelope, 'until' | 'isHurried'> {
@@ -126,43 +152,72 @@ function headersOf({ correlationId, deadline, idempotencyKey }: Envelope, creden
 /** Queries of the planner begin with their kind, so no parser is needed to see that one changes something. */
 const isMutation = (query: string): boolean => /^\s*mutation\b/.test(query);
 
+/** What is known of the process behind a problem, where the problem itself does not show it. */
+const verdicts = new WeakMap<Problem, Verdict>();
+
+function judged(problem: Problem, verdict: Verdict): Problem {
+  verdicts.set(problem, verdict);
+  return problem;
+}
+
 const impatientProblems = new WeakSet<Problem>();
 
-function impatient(name: string, cause?: unknown): Problem {
-  const problem = subgraphUnavailable(name, cause);
+function impatient(problem: Problem): Problem {
+  judged(problem, 'nothing');
   impatientProblems.add(problem);
   return problem;
 }
 
-function resilienceFor(name: string, options: HttpTransportOptions['resilience']): Resilience {
+/** Of a connection that was not made, or broke: by the code of Node or undici. */
+const LOST = new Set(
+  `ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ETIMEDOUT ENOTFOUND EAI_AGAIN
+  UND_ERR_CONNECT_TIMEOUT UND_ERR_SOCKET`.split(/\s+/),
+);
+
+const isLost = (error: unknown): boolean => LOST.has(String((error as { code?: unknown } | null)?.code));
+
+const isTooLarge = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
+
+function resilienceFor(name: string, probe: () => Promise<boolean>, options: HttpTransportOptions['resilience']): Resilience {
   return createResilience({
     ...options,
-    verdictOf(error) {
-      if (!(error instanceof Problem)) return 'outage';
-      if (impatientProblems.has(error)) return 'nothing';
-      // It may be telling that one of those it asked itself is out of order.
-      return error.code === 'SUBGRAPH_UNAVAILABLE' && error.facts['subgraph'] === name ? 'outage' : 'alive';
-    },
-    isRetryable: (error) => error instanceof Problem && error.retryable && !impatientProblems.has(error),
+    probe,
+    // Whoever answers lives, whatever it is that it answers.
+    verdictOf: (error) => (error instanceof Problem ? (verdicts.get(error) ?? 'alive') : 'nothing'),
+    isRetryable: (error) => error instanceof Problem && error.retryable && error.code !== 'OVERLOADED' && !impatientProblems.has(error),
     refusal: () => subgraphUnavailable(name),
   });
 }
 
 interface Asked {
   name: string;
-  query: string;
   isForeign: boolean;
 }
 
 /** What one that is not ours says of the caller whose headers were handed on to it: it is in order, and others may go on asking it. */
 const REFUSALS: Readonly<Record<number, () => Problem>> = { 401: unauthenticated, 403: forbidden };
 
-function graphqlAnswer({ name, query, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
+/** The answer, as far as HTTP can tell: whoever asked looks at the rest, as at answers that came another way. */
+function graphqlAnswer({ name, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
   // From one of ours 401 means that the two processes do not share a secret: nothing the caller could mend.
-  const isAnswer = (isForeign || status !== 401) && isExecutionResult(value) && answersShape(query, value.data);
-  if (isAnswer) return value;
+  const refused = status === 503 && !isForeign ? overloadIn(value) : undefined;
+  if (refused) throw refused;
+  const isOurSecret = !isForeign && status === 401;
+  if (!isOurSecret && isObject(value) && ('data' in value || Array.isArray(value['errors']))) return value;
   const refusal = isForeign ? REFUSALS[status]?.() : undefined;
-  throw refusal ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no GraphQL answer`));
+  if (refusal) throw refusal;
+  const reason = new Error(`answered ${status} with what is no GraphQL answer`);
+  throw isOurSecret || isOutage(status) ? subgraphUnavailable(name, reason) : subgraphAnswerInvalid(name, reason);
+}
+
+/** What a server or a proxy before it says when another try may help. */
+const isOutage = (status: number): boolean => status >= 500 || status === 408 || status === 429;
+
+/** It would not begin with the request. */
+function overloadIn(value: unknown): Problem | undefined {
+  const { errors } = (isObject(value) ? value : {}) as ExecutionResult;
+  const { code, retryAfterSeconds } = errors?.[0]?.extensions ?? {};
+  return code === 'OVERLOADED' ? overloaded(Number(retryAfterSeconds) || 1) : undefined;
 }
 
 function commandAnswer(name: string, { status, value }: Answer): unknown {
@@ -171,9 +226,11 @@ function commandAnswer(name: string, { status, value }: Answer): unknown {
   throw problem ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no answer to a command`));
 }
 
+const BYTE_ORDER_MARK = 0xfeff;
+
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
   } catch {
     return undefined;
   }

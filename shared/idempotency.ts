@@ -1,10 +1,11 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { Connection } from 'mongoose';
+import mongoose, { type Connection } from 'mongoose';
 import type { AnyContext } from './context.ts';
 import { env } from './env.ts';
 import { isProblem, Problem } from './errors.ts';
 import { asOwner, hasLeft } from './owner.ts';
 import { createIndexes, isDuplicateKey } from './store.ts';
+import { createVault } from './vault.ts';
 
 /** The memory of one request: who holds it while it runs, and its answer afterwards. */
 interface IdempotencyRow {
@@ -13,10 +14,12 @@ interface IdempotencyRow {
   state: 'IN_FLIGHT' | 'DONE';
   owner: string;
   lockedUntil: Date;
-  answer?: unknown;
-  refusal?: { code: string; message: string; extensions: Record<string, unknown> };
+  /** Sealed: an answer may hold a secret that is stored as a hash everywhere else, or an address. */
+  answer?: string;
   at: Date;
 }
+
+const { BSON } = mongoose.mongo;
 
 const KEPT_SECONDS = 24 * 3_600;
 /** A runner that has not finished by then has died: whole requests end after 30 s. On its own machine that is seen at once. */
@@ -41,42 +44,40 @@ interface Request<T> {
 }
 
 /**
- * Runs a request once for each key. The same key and input answer again what was answered before (refusals too, if they are final), for
- * 24 hours; other input is IDEMPOTENCY_KEY_REUSED; a request that is still running is IDEMPOTENCY_IN_FLIGHT, which may be sent again.
+ * Runs a request until it succeeds once for each key. From then on, for 24 hours, the same key and input answer again what was answered, and
+ * other input is IDEMPOTENCY_KEY_REUSED. A refusal changed nothing and may depend on more than the input, so it is not remembered: the key is
+ * free again. A request that is still running is IDEMPOTENCY_IN_FLIGHT, which may be sent again.
  */
 export const once = <T>(ctx: AnyContext, request: Request<T>): Promise<T> => asOwner((owner) => runOnce(ctx, request, owner));
 
 async function runOnce<T>(ctx: AnyContext, request: Request<T>, owner: string): Promise<T> {
   const rows = idempotencyOf(ctx.db);
   const _id = createHash('sha256').update(`${request.scope}\n${request.key}`).digest('base64url');
-  const known = await claim(ctx.db, { _id, owner, inputHash: hashOf(request.input) });
-  if (known) return replay<T>(known);
+  const inputHash = hashOf(request.input);
+  const known = await claim(ctx.db, { _id, owner, inputHash });
+  if (known) return opened<T>(known);
 
-  const finish = async (inner: AnyContext, result: Pick<IdempotencyRow, 'answer' | 'refusal'>): Promise<void> => {
+  const finish = async (inner: AnyContext, answer: T): Promise<void> => {
     const options = inner.session ? { session: inner.session } : {};
-    const { matchedCount } = await rows.updateOne({ _id, owner }, { $set: { ...result, state: 'DONE' } }, options);
+    const { matchedCount } = await rows.updateOne({ _id, owner }, { $set: { answer: sealed(answer), state: 'DONE' } }, options);
     // Somebody took over after the lock ran out: what this runner did must not be kept.
     if (matchedCount === 0) throw inFlight();
   };
   const forget = (): Promise<unknown> => rows.deleteOne({ _id, owner, state: 'IN_FLIGHT' }).catch(() => undefined);
   const run = async (inner: AnyContext): Promise<T> => {
     const answer = await request.work(inner);
-    if (request.isFinal?.(answer) ?? true) await finish(inner, { answer });
+    if (request.isFinal?.(answer) ?? true) await finish(inner, answer);
     else await forget();
     return answer;
   };
 
-  const keyed: AnyContext = withRequestKey(ctx, _id);
+  const keyed = withRequest(ctx, _id, inputHash);
   try {
     return request.transaction ? await keyed.transaction(run) : await run(keyed);
   } catch (error) {
-    if (isProblem(error) && !error.retryable) {
-      const { code, message, extensions } = error;
-      await finish(ctx, { refusal: { code, message, extensions: { ...extensions, typename: error.typename } } });
-    } else {
-      // Not waited for: it may take long when the store is away, and who left can be seen to have left.
-      void forget();
-    }
+    const forgotten = forget();
+    // Waited for only when the store has just answered. Otherwise it may take long, and who left can be seen to have left.
+    if (isProblem(error) && !error.retryable) await forgotten;
     throw error;
   }
 }
@@ -93,9 +94,7 @@ async function claim(db: Connection, mine: { _id: string; owner: string; inputHa
     if (!isDuplicateKey(error)) throw error;
   }
   const row = await rows.findOne({ _id: mine._id });
-  if (row && row.inputHash !== mine.inputHash) {
-    throw new Problem('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with other input.', { path: ['input', 'idempotencyKey'] });
-  }
+  if (row && row.inputHash !== mine.inputHash) throw keyReused();
   if (row?.state === 'DONE') return row;
   const isFree = row && hasLeft(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
   const taken = await rows.updateOne({ _id: mine._id, state: 'IN_FLIGHT', ...isFree }, { $set: { owner: mine.owner, lockedUntil } });
@@ -103,16 +102,23 @@ async function claim(db: Connection, mine: { _id: string; owner: string; inputHa
   return undefined;
 }
 
-function replay<T>({ answer, refusal }: IdempotencyRow): T {
-  if (refusal) throw new Problem(refusal.code, refusal.message, refusal.extensions);
-  return answer as T;
-}
+const vault = () => createVault('idempotency', env.INTERNAL_SECRET);
+
+/** As BSON, so that what was stored in the store itself comes back with the same types. */
+const sealed = (answer: unknown): string =>
+  vault().seal(Buffer.from(BSON.serialize({ answer }, { ignoreUndefined: false })).toString('base64'));
+
+const opened = <T>({ answer }: IdempotencyRow): T => BSON.deserialize(Buffer.from(vault().open(answer!), 'base64'))['answer'] as T;
+
+/** For actions that know of a key longer than its row is kept. */
+export const keyReused = (): Problem =>
+  new Problem('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with other input.', { path: ['input', 'idempotencyKey'] });
 
 const inFlight = (): Problem =>
   new Problem('IDEMPOTENCY_IN_FLIGHT', 'The same request is still running.', { path: ['input', 'idempotencyKey'], retryable: true });
 
-const withRequestKey = (ctx: AnyContext, requestKey: string): AnyContext =>
-  Object.create(ctx, { requestKey: { value: requestKey } }) as AnyContext;
+const withRequest = (ctx: AnyContext, requestKey: string, requestHash: string): AnyContext =>
+  Object.create(ctx, { requestKey: { value: requestKey }, requestHash: { value: requestHash } }) as AnyContext;
 
 /**
  * Object keys in one order, so that the same input written differently is the same input. Keyed: an input may hold a password, and a plain

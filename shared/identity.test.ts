@@ -11,7 +11,7 @@ const identity: Identity = {
 };
 const secret = createSecretKey(Buffer.from(env.INTERNAL_SECRET));
 const claims = (alg = 'HS256') =>
-  new SignJWT({ viewer: null })
+  new SignJWT({ viewer: null, purpose: 'graphql' })
     .setProtectedHeader({ alg })
     .setIssuer('gateway')
     .setAudience('notes')
@@ -42,6 +42,17 @@ test('gives the same answer when a token is shown again', async () => {
   await expect(verifyIdentity(token, 'boards')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 });
 
+test('opens one command for a subgraph that asks it, also when the token is shown again', async () => {
+  const asker = { ...identity, issuer: 'boards' };
+  const token = await signIdentity(asker, 'notes', 'command notes.echo');
+
+  for (let shown = 0; shown < 2; shown += 1) {
+    await expect(verifyIdentity(token, 'notes', 'command notes.echo')).resolves.toEqual(asker);
+    await expect(verifyIdentity(token, 'notes', 'command notes.drop')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await expect(verifyIdentity(token, 'notes')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  }
+});
+
 describe('refuses', () => {
   test.each<[string, () => Promise<string> | string]>([
     ['a token for another subgraph', () => signIdentity(identity, 'boards')],
@@ -56,7 +67,7 @@ describe('refuses', () => {
     [
       'a token that never expires',
       () =>
-        new SignJWT({ viewer: null })
+        new SignJWT({ viewer: null, purpose: 'graphql' })
           .setProtectedHeader({ alg: 'HS256' })
           .setIssuer('gateway')
           .setAudience('notes')
@@ -66,7 +77,7 @@ describe('refuses', () => {
     [
       'a token that says nothing of a viewer',
       () =>
-        new SignJWT({})
+        new SignJWT({ purpose: 'graphql' })
           .setProtectedHeader({ alg: 'HS256' })
           .setIssuer('g')
           .setAudience('notes')
@@ -74,6 +85,18 @@ describe('refuses', () => {
           .setExpirationTime('60s')
           .sign(secret),
     ],
+    [
+      'a token that says nothing of its purpose',
+      () =>
+        new SignJWT({ viewer: null })
+          .setProtectedHeader({ alg: 'HS256' })
+          .setIssuer('g')
+          .setAudience('notes')
+          .setIssuedAt()
+          .setExpirationTime('60s')
+          .sign(secret),
+    ],
+    ['a token for a command', () => signIdentity({ ...identity, issuer: 'boards' }, 'notes', 'command notes.echo')],
     [
       'an altered token',
       async () =>

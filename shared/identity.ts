@@ -24,6 +24,12 @@ export interface Identity {
 /** The header in which a signed identity travels between services. */
 export const IDENTITY_HEADER = 'x-internal-key';
 
+/** Who asks for clients. It has queries and mutations only, no commands. */
+const GATEWAY = 'gateway';
+
+/** What a token opens: everything a client may ask, or one command. */
+export type Purpose = 'graphql' | `command ${string}`;
+
 const LIFETIME_SECONDS = 60;
 /** Clocks of two machines may differ by this much. */
 const LEEWAY_SECONDS = 5;
@@ -32,6 +38,7 @@ const REMEMBERED_TOKENS = 10_000;
 const Claims = z.object({
   iss: z.string(),
   exp: z.number(),
+  purpose: z.string(),
   viewer: z
     .object({ id: z.string(), roles: z.array(z.string()), scopes: z.array(z.string()), sessionId: z.string().optional() })
     .nullable(),
@@ -41,9 +48,9 @@ const Claims = z.object({
 let secretKey: KeyObject | undefined;
 const verified = new LRUCache<string, Identity>({ max: REMEMBERED_TOKENS });
 
-/** A token that only the subgraph `audience` accepts, for one minute. */
-export function signIdentity({ issuer, viewer, client }: Identity, audience: string): Promise<string> {
-  return new SignJWT({ viewer, client })
+/** A token that only the subgraph `audience` accepts, for one purpose and one minute. */
+export function signIdentity({ issuer, viewer, client }: Identity, audience: string, purpose: Purpose = 'graphql'): Promise<string> {
+  return new SignJWT({ viewer, client, purpose })
     .setProtectedHeader({ alg: 'HS256' })
     .setIssuer(issuer)
     .setAudience(audience)
@@ -52,9 +59,12 @@ export function signIdentity({ issuer, viewer, client }: Identity, audience: str
     .sign(secret());
 }
 
-/** The identity inside a token; anything but a fresh token for this audience is refused as UNAUTHENTICATED, without saying why. */
-export async function verifyIdentity(token: string, audience: string): Promise<Identity> {
-  const memo = `${audience}\n${token}`;
+/**
+ * The identity inside a token; anything but a fresh token for this audience and purpose is refused as UNAUTHENTICATED, without saying why.
+ * The gateway's tokens open no command whatever they say: who overhears it, or has it sign something, gets what a client can ask.
+ */
+export async function verifyIdentity(token: string, audience: string, purpose: Purpose = 'graphql'): Promise<Identity> {
+  const memo = `${audience}\n${purpose}\n${token}`;
   const known = verified.get(memo);
   if (known) return known;
   try {
@@ -65,7 +75,8 @@ export async function verifyIdentity(token: string, audience: string): Promise<I
       maxTokenAge: LIFETIME_SECONDS,
       requiredClaims: ['iss', 'exp', 'iat'],
     });
-    const { iss, exp, viewer, client } = Claims.parse(payload);
+    const { iss, exp, viewer, client, purpose: given } = Claims.parse(payload);
+    if (given !== purpose || (purpose !== 'graphql' && iss === GATEWAY)) throw unauthenticated();
     const identity: Identity = { issuer: iss, viewer, client };
     const ttl = exp * 1000 - Date.now();
     if (ttl > 0) verified.set(memo, identity, { ttl });

@@ -1,20 +1,23 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { z } from 'zod';
-import { decimal, email, idempotencyKey, list, longText, phone, quantity, slug, text, webAddress } from './input.ts';
+import { code, country, decimal, email, idempotencyKey, list, longText, phone, quantity, slug, text, webAddress } from './input.ts';
 
 const message = (schema: z.ZodType, value: unknown) => schema.safeParse(value).error?.issues[0]?.message;
 
 describe('text', () => {
-  test('is trimmed and otherwise kept as it is', () => {
-    const kept = 'Łukasz \u{1F468}‍\u{1F469} e\u0301 é مرحبا "$ne" <b>';
+  test('is trimmed, composed and otherwise kept as it is', () => {
+    const kept = 'Łukasz \u{1F468}‍\u{1F469} é مرحبا "$ne" <b>';
 
     expect(text().parse(`  ${kept}\u00A0`)).toBe(kept);
+    expect(text().parse('e\u0301')).toBe('é');
   });
 
   test.each([
     ['NUL', 'a\0b'],
     ['a line break', 'a\nb'],
+    ['a separator of lines', 'a\u2028b'],
+    ['a separator of paragraphs', 'a\u2029b'],
     ['an escape', 'a\u001Bb'],
     ['a lone surrogate', 'a\uD800b'],
     ['a lone surrogate at the end', 'a\uDC00'],
@@ -31,6 +34,8 @@ describe('text', () => {
 
   test('counts after trimming', () => {
     expect(message(text({ min: 1 }), '   ')).toBe('must not be empty');
+    expect(message(text({ min: 1 }), '\u200B\u200B')).toBe('must not be empty');
+    expect(message(longText({ min: 1 }), '\u2800\n\u3164')).toBe('must not be empty');
     expect(message(text({ min: 3 }), 'ab ')).toBe('must have at least 3 characters');
     expect(text({ max: 2 }).parse(' ab ')).toBe('ab');
     expect(message(text({ max: 2 }), 'abc')).toBe('must have at most 2 characters');
@@ -55,7 +60,7 @@ describe('text', () => {
 
 describe('longText', () => {
   test('keeps lines, with one kind of line end', () => {
-    expect(longText().parse(' a\r\n\tb\nc ')).toBe('a\n\tb\nc');
+    expect(longText().parse(' a\r\n\tb\nc\u2028d\u2029e ')).toBe('a\n\tb\nc\nd\ne');
   });
 
   test.each([['a\0b'], ['a\rb'], ['a\uD800'], ['a\u202Eb'], ['x'.repeat(10_001)]])('refuses %j', (value) => {
@@ -86,6 +91,12 @@ test.each([[0], [-1], [10_001], [1.5], [2 ** 53], [Number.NaN], ['1'], [null]])(
 test.each([
   [' Mwila.B+x@Example.COM ', 'mwila.b+x@example.com'],
   ['ｍｗｉｌａ@example.com', 'mwila@example.com'],
+  ['jean@example.xn--q9jyb4c', 'jean@example.xn--q9jyb4c'],
+  ['ivan@xn--e1afmkfd.xn--p1ai', 'ivan@xn--e1afmkfd.xn--p1ai'],
+  ['Ivan@Пример.РФ', 'ivan@xn--e1afmkfd.xn--p1ai'],
+  // A Cyrillic a: another domain, and shown as another.
+  ['mwila@exаmple.com', 'mwila@xn--exmple-4nf.com'],
+  ['a/b@example.com', 'a/b@example.com'],
 ])('email spells %s as %s', (value, spelled) => {
   expect(email().parse(value)).toBe(spelled);
 });
@@ -93,6 +104,20 @@ test.each([
 test.each([
   ['mwila'],
   ['a@b'],
+  ['"a b"@example.com'],
+  ['.a@example.com'],
+  ['a..b@example.com'],
+  ['a@example.com.'],
+  ['a@example..com'],
+  ['a@-example.com'],
+  ['a@10.0.0.1'],
+  ['a@[10.0.0.1]'],
+  ['a@exa%6dple.com'],
+  ['a@example.com:80'],
+  ['a@example.com?b'],
+  ['a,b@example.com'],
+  ['=?utf-8?q?a=40b.com=3e?=@example.com'],
+  ['a@ex\u00ADample.com\u200B'],
   ['a b@example.com'],
   ['mwіla@example.com'],
   ['a@example.com\0'],
@@ -101,6 +126,22 @@ test.each([
   [{ $gt: '' }],
 ])('email refuses %j', (value) => {
   expect(email().safeParse(value).success).toBe(false);
+});
+
+test.each(['ZM', 'JP', 'GB', 'AX', 'SS'])('country accepts %s', (value) => {
+  expect(country().parse(value)).toBe(value);
+});
+
+test.each(['QQ', 'XX', 'ZZ', 'UK', 'EU', 'UN', 'XA', 'XK', 'QO', 'EZ', 'SU', 'DD', 'AN', 'FX', 'TP', 'AC', 'CS', 'zm', 'ZMB', ' ZM', ''])(
+  'country refuses %j',
+  (value) => {
+    expect(country().safeParse(value).success).toBe(false);
+  },
+);
+
+test('code is the same for every width, normal form and invisible character, and keeps its case', () => {
+  expect(['ABC-é', 'ABC-e\u0301', 'ＡＢＣ－é', 'ABC-\u200Bé\uFEFF'].map((value) => code().parse(value))).toEqual(Array(4).fill('ABC-é'));
+  expect(message(code(), '\u200B')).toBe('must not be empty');
 });
 
 test.each([

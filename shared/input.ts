@@ -1,5 +1,8 @@
+import { domainToASCII } from 'node:url';
 import { parsePhoneNumberFromString } from 'libphonenumber-js';
 import { z } from 'zod';
+import { isCountry } from './countries.ts';
+import { codeText, keptText } from './text.ts';
 
 interface Length {
   min?: number;
@@ -9,24 +12,26 @@ interface Length {
 const MOST_ENTRIES = 250;
 const MOST_QUANTITY = 10_000;
 
-const CONTROL = /\p{Cc}/u;
+// The separators of lines and paragraphs end a line as \n does.
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 const CONTROL_BUT_LINES = /[^\P{Cc}\n\t]/u;
+const LINE_ENDS = /\r\n|[\u2028\u2029]/g;
 // These turn the reading direction around: the usual way to make one name look like another.
 const DIRECTION = /[\u202A-\u202E\u2066-\u2069]/u;
 
-/** One line from a person: trimmed, 0 to 1,000 characters, no control characters, no broken Unicode. */
-export const text = ({ min = 0, max = 1_000 }: Length = {}) =>
-  clean(CONTROL, max)
-    .transform((value) => value.trim())
-    .pipe(length(min, max));
+/** One line from a person, as `keptText` spells it: 0 to 1,000 characters, no control characters, no broken Unicode. */
+export const text = ({ min = 0, max = 1_000 }: Length = {}) => clean(CONTROL, max).transform(keptText).pipe(length(min, max));
+
+/** A short name that is typed here and compared there: one line, equal whatever the width of its letters. Case counts. */
+export const code = ({ min = 1, max = 64 }: Length = {}) => clean(CONTROL, max).transform(codeText).pipe(length(min, max));
 
 /** Many lines from a person, at most 10,000 characters; line ends become \n. */
 export const longText = ({ min = 0, max = 10_000 }: Length = {}) =>
   z
     .string()
-    .overwrite((value) => value.replaceAll('\r\n', '\n'))
+    .overwrite((value) => value.replaceAll(LINE_ENDS, '\n'))
     .pipe(clean(CONTROL_BUT_LINES, max))
-    .transform((value) => value.trim())
+    .transform(keptText)
     .pipe(length(min, max));
 
 /** At most 250 entries. */
@@ -42,11 +47,28 @@ export const list = <T extends z.ZodType>(entry: T, { min = 0, max = MOST_ENTRIE
 export const quantity = () =>
   z.int('must be a whole number').min(1, 'must be at least 1').max(MOST_QUANTITY, `must be at most ${MOST_QUANTITY}`);
 
-/** One spelling for one mailbox: compatibility forms unified, small letters. Addresses outside ASCII are refused. */
+// RFC 5322's dot-atom. `=?` begins an encoded word, which some mailers read as another address.
+const LOCAL_PART = /^(?!.*=\?)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*$/;
+// Anything else would be read as more of a URL than its host.
+const DOMAIN_LETTERS = /^[\p{L}\p{M}\p{N}.-]+$/u;
+const DOMAIN = /^(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.)+(?:[a-z]{2,63}|xn--[a-z\d-]{0,58}[a-z\d])$/;
+
+/**
+ * One spelling for one mailbox: compatibility forms unified, small letters, a domain of other letters as the network knows it (`xn--`), so
+ * that it looks like no other. Names outside ASCII before the `@`, and quoted ones, are refused.
+ */
 export const email = () =>
-  clean(CONTROL, 320)
-    .transform((value) => value.normalize('NFKC').trim().toLowerCase())
-    .pipe(z.email('must be an e-mail address').max(254, 'must be an e-mail address'));
+  clean(CONTROL, 320).transform((value, ctx) => {
+    const [, local = '', domain = ''] = /^([^@]{1,64})@([^@]+)$/.exec(value.normalize('NFKC').trim().toLowerCase()) ?? [];
+    const network = DOMAIN_LETTERS.test(domain) ? domainToASCII(domain) : '';
+    const address = `${local}@${network}`;
+    if (LOCAL_PART.test(local) && DOMAIN.test(network) && address.length <= 254) return address;
+    ctx.addIssue({ code: 'custom', message: 'must be an e-mail address' });
+    return z.NEVER;
+  });
+
+/** A country of ISO 3166-1. */
+export const country = () => z.string().refine(isCountry, 'must be a country code of ISO 3166-1 in two capital letters, such as ZM');
 
 /** An international number, however it is spaced; kept as E.164 (`+260971234567`). */
 export const phone = () =>

@@ -19,6 +19,10 @@ const LOCK = join(MODULES, '.install-lock');
 const HEARTBEAT_MS = 1_000;
 /** A lock whose holder has given no sign of life for so long belongs to nobody. */
 const ABANDONED_MS = 10_000;
+const PROGRESS_MS = 10_000;
+/** Without a single package after so long, the registry is asked whether it is there. */
+const SILENCE_MS = Number(process.env.SOKO_INSTALL_SILENCE_MS || 30_000);
+const PING_MS = 10_000;
 
 if (!isComplete()) await installAlone();
 
@@ -69,11 +73,15 @@ function omitsDev() {
 
 /** Two starts at the same time: one installs, the other waits and finds the work done. */
 async function installAlone() {
-  mkdirSync(MODULES, { recursive: true });
-  if (!takeLock()) {
-    say('waiting for another start that is installing the packages');
-    do await delay(200);
-    while (!takeLock());
+  try {
+    mkdirSync(MODULES, { recursive: true });
+    if (!takeLock()) {
+      say('waiting for another start that is installing the packages');
+      do await delay(200);
+      while (!takeLock());
+    }
+  } catch (error) {
+    giveUp(`Packages are missing, and ${MODULES} cannot be written (${error.code}). Run npm install once where the folder can be written.`);
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
   process.once('exit', () => rmSync(LOCK, { force: true }));
@@ -109,7 +117,11 @@ async function install() {
   say('installing what package-lock.json names (about a minute the first time)');
   const since = Date.now();
   writeFileSync(UNFINISHED, '');
-  const { code, output } = await npm('install', '--no-save', '--no-audit', '--loglevel=error', '--no-fund');
+  const installing = npm('install', '--no-save', '--no-audit', '--loglevel=error', '--no-fund');
+  const watch = watchProgress(installing, since);
+  const { code, output } = await installing.ended;
+  const unreachable = await watch.stop();
+  if (unreachable) giveUp(unreachable);
   if (code !== 0) {
     process.stderr.write(output);
     say(`npm install failed (exit code ${code}); what it said stands above`);
@@ -126,17 +138,50 @@ async function install() {
   say(`installed in ${Math.round((Date.now() - since) / 1000)} s`);
 }
 
+/** Says every ten seconds how far it is. Ends an installation that waits for a registry which cannot be reached. */
+function watchProgress(installing, since) {
+  const paths = Object.keys(read('package-lock.json')?.packages ?? {}).filter((path) => path !== '');
+  const count = () => paths.filter((path) => existsSync(join(ROOT, path, 'package.json'))).length;
+  const before = count();
+  const seconds = () => Math.round((Date.now() - since) / 1000);
+  const progress = setInterval(() => say(`installing: ${count()} of ${paths.length} packages after ${seconds()} s`), PROGRESS_MS);
+  let asking = Promise.resolve();
+  const silence = setTimeout(() => {
+    if (count() === before) asking = registryFault().then((fault) => (fault && installing.end(), fault));
+  }, SILENCE_MS);
+  return {
+    stop() {
+      clearInterval(progress);
+      clearTimeout(silence);
+      return asking;
+    },
+  };
+}
+
+/** Asked by npm itself, which knows the registry and the proxies. Any answer will do; a line says why there is none. */
+async function registryFault() {
+  const ping = npm('ping', '--fetch-retries=0', `--fetch-timeout=${PING_MS}`);
+  const timer = setTimeout(() => ping.end(), PING_MS);
+  const { code, output } = await ping.ended;
+  clearTimeout(timer);
+  if (code === 0 || /\bE[45]\d\d\b/.test(output)) return undefined;
+  const reason = /\bcode (E\w+)/.exec(output)?.[1] ?? 'no answer';
+  const registry = /https?:\/\/[^\s/]+/.exec(output)?.[0] ?? 'the package registry';
+  return `npm install was stopped: ${registry} cannot be reached (${reason}). Check the network, and npm config get registry and proxy.`;
+}
+
 function npm(...args) {
   // Started by npm, the same npm is used again; its path is a script for Node.
   const script = process.env.npm_execpath;
   const [file, before] = script?.endsWith('.js') ? [process.execPath, [script]] : ['npm', []];
-  return new Promise((done) => {
+  const child = spawn(file, [...before, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
+  const ended = new Promise((done) => {
     let output = '';
-    const child = spawn(file, [...before, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
     child.on('error', (error) => done({ code: 1, output: `${error.message}\n` }));
     child.on('close', (code) => done({ code, output }));
   });
+  return { ended, end: () => child.kill('SIGKILL') };
 }
 
 function read(path) {
@@ -153,6 +198,11 @@ function text(path) {
   } catch {
     return undefined;
   }
+}
+
+function giveUp(line) {
+  process.stderr.write(`${line}\n`);
+  process.exit(1);
 }
 
 function say(line) {

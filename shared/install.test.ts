@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
@@ -17,9 +20,9 @@ function write(path: string, content: unknown) {
 }
 
 /** Runs the script on the project as `npm start` does, with npm itself. */
-function install(): Promise<{ code: number | null; lines: string[] }> {
+function install(env: Record<string, string> = { npm_config_offline: 'true' }): Promise<{ code: number | null; lines: string[] }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [script, project], { env: { ...process.env, npm_config_offline: 'true' } });
+    const child = spawn(process.execPath, [script, project], { env: { ...process.env, ...env } });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
     child.on('close', (code) => resolve({ code, lines: output.trim().split('\n') }));
@@ -68,4 +71,32 @@ test('installs once when two start at the same time', async () => {
   expect(outcomes.map(({ code }) => code)).toEqual([0, 0]);
   const lines = outcomes.flatMap((outcome) => outcome.lines).sort();
   expect(lines).toEqual([END, BEGIN, 'waiting for another start that is installing the packages']);
+});
+
+test('stops with one line that says why when the registry cannot be reached', async () => {
+  write('package.json', { name: 'board', version: '1.0.0', dependencies: { missing: '1.0.0' } });
+  const deaf = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(deaf, 'listening');
+  const registry = `http://127.0.0.1:${(deaf.address() as AddressInfo).port}`;
+
+  const { code, lines } = await install({ npm_config_registry: `${registry}/`, SOKO_INSTALL_SILENCE_MS: '200' });
+  deaf.closeAllConnections();
+  deaf.close();
+
+  expect(code).toBe(1);
+  expect(lines.filter((line) => !line.startsWith('installing: '))).toEqual([
+    BEGIN,
+    expect.stringMatching(/^npm install was stopped: .+ cannot be reached \(.+\)\. Check the network/),
+  ]);
+}, 60_000);
+
+test('says in one line that node_modules is missing and cannot be made', async () => {
+  writeFileSync(join(project, 'node_modules'), 'not a folder');
+
+  const { code, lines } = await install();
+
+  expect(code).toBe(1);
+  expect(lines).toEqual([
+    expect.stringMatching(/^Packages are missing, and .+node_modules cannot be written \(\w+\)\. Run npm install once/),
+  ]);
 });

@@ -1,13 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Command } from './commands.ts';
 import { deadLettersOf, inboxOf } from './consumers.ts';
+import { Problem } from './errors.ts';
 import { idempotencyOf } from './idempotency.ts';
+import type { Viewer } from './identity.ts';
+import { newId } from './ids.ts';
 import { outboxOf } from './outbox.ts';
 import { createOrphans } from './orphans.ts';
 import { ownerName } from './owner.ts';
 import { KIT_RETENTION } from './retention.ts';
 import { createSagaStore } from './saga-store.ts';
-import { addToTrail, subgraph, walk, type Ctx } from './testing/boards/subgraph.ts';
+import { addToTrail, subgraph, titleOf, walk, type Ctx } from './testing/boards/subgraph.ts';
 import { open, viewer, type TestApp } from './testing/open.ts';
 
 const CREATE = `mutation ($input: CreateBoardInput!) { createBoard(input: $input) { board { id title count } userErrors { code message path } } }`;
@@ -129,6 +133,21 @@ describe('an idempotency key', () => {
     const { userErrors } = await create('other', { idempotencyKey: 'key-of-mine' });
 
     expect(userErrors[0]).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED', path: ['input', 'idempotencyKey'] });
+  });
+
+  test('is free again after a refusal, which changed nothing and may not hold any more', async () => {
+    expect((await create('full', { idempotencyKey: 'key-of-full' })).userErrors[0].code).toBe('BOARDS_FULL');
+
+    expect((await create('room', { idempotencyKey: 'key-of-full' })).board.title).toBe('room');
+    expect((await create('full', { idempotencyKey: 'key-of-full' })).userErrors[0].code).toBe('IDEMPOTENCY_KEY_REUSED');
+  });
+
+  test('keeps its answer where nobody can read it', async () => {
+    const { board } = await create('a secret of the answer', { idempotencyKey: 'key-of-secret' });
+
+    const rows = await idempotencyOf(app.runtime().db).find().toArray();
+    expect(JSON.stringify(rows)).not.toContain('a secret of the answer');
+    expect((await create('a secret of the answer', { idempotencyKey: 'key-of-secret' })).board).toEqual(board);
   });
 
   test('belongs to its caller', async () => {
@@ -280,6 +299,79 @@ describe('a command', () => {
   test('refuses what does not fit its contract', async () => {
     await expect(app.call(addToTrail, { boardId: 7 } as never)).rejects.toMatchObject({ code: 'INVALID' });
   });
+
+  const asked = (command: Command, input: object, deadline = Date.now() + 10_000) =>
+    app.runtime().call({
+      command: command.name,
+      input,
+      identity: { issuer: 'test', viewer: null },
+      correlationId: newId('test'),
+      deadline,
+      idempotencyKey: newId('key'),
+    });
+
+  test.each(['listDeadLetters', 'retryDeadLetter', 'listSagas', 'findSaga', 'retrySaga', 'compensateSaga'])(
+    'about the machinery, %s, is refused to all but admins',
+    async (operation) => {
+      const input = operation.startsWith('list') ? { limit: 1 } : { id: 'saga_1', reason: 'because' };
+      const as = (who: Viewer | null) =>
+        app.runtime().call({
+          command: `boards.operations-${operation}`,
+          input,
+          identity: { issuer: 'test', viewer: who },
+          correlationId: newId('test'),
+          deadline: Date.now() + 10_000,
+        });
+
+      for (const who of [null, ann, viewer('usr_editor', ['editor'])]) await expect(as(who)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      const reached = await as(viewer('usr_root', ['admin'])).catch((error: Problem) => error.code);
+      expect(reached).not.toBe('FORBIDDEN');
+    },
+  );
+
+  test('that comes after its deadline is refused, and does nothing', async () => {
+    const { board } = await create('late');
+
+    const late = asked(addToTrail as Command, { boardId: board.id, word: 'late' }, Date.now() - 1);
+
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', retryable: true });
+    expect(await trailOf(board.id)).toEqual([]);
+  });
+
+  test('answers nothing that does not fit its contract', async () => {
+    const { board } = await create('fits');
+    await ctx().models.Board.updateOne({ _id: board.id }, { $set: { title: 'x'.repeat(51) } });
+
+    await expect(asked(titleOf as Command, { boardId: board.id })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  test('has no part in the transaction of its caller', async () => {
+    const { board } = await create('committed');
+    const seen: unknown[] = [];
+
+    const caller = ctx().transaction(async (tx) => {
+      await tx.models.Board.updateOne({ _id: board.id }, { $set: { count: 7, title: 'not committed' } });
+      seen.push(await tx.call(titleOf, { boardId: board.id }));
+      throw new Problem('CHANGED_MIND', 'Not today.');
+    });
+
+    await expect(caller).rejects.toMatchObject({ code: 'CHANGED_MIND' });
+    expect(seen).toEqual([{ title: 'committed' }]);
+  });
+
+  test('stays done when the transaction of its caller is not', async () => {
+    const { board } = await create('done');
+    const other = await create('other');
+
+    const caller = ctx().transaction(async (tx) => {
+      await tx.models.Board.updateOne({ _id: other.board.id }, { $set: { count: 7 } });
+      await tx.call(addToTrail, { boardId: board.id, word: 'kept' }, { idempotencyKey: newId('key') });
+      throw new Problem('CHANGED_MIND', 'Not today.');
+    });
+
+    await expect(caller).rejects.toMatchObject({ code: 'CHANGED_MIND' });
+    expect(await trailOf(board.id)).toEqual(['kept']);
+  });
 });
 
 describe('a saga', () => {
@@ -304,7 +396,7 @@ describe('a saga', () => {
     const row = await ctx().runSaga(id);
 
     expect(row).toMatchObject({ state: 'COMPENSATED', refusal: { code: 'WORD_REFUSED', step: 'third' } });
-    expect(await trailOf(boardId)).toEqual(['a', 'b', 'un-b', 'un-a']);
+    expect(await trailOf(boardId)).toEqual(['a', 'b', 'un-refused', 'un-b', 'un-a']);
   });
 
   test('waits for its event, which may come early, late or twice', async () => {

@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { createLog } from './log.ts';
 
 function open(level = 'info') {
@@ -101,5 +101,39 @@ describe('createLog', () => {
 
   test('is silent under test when no level is set', () => {
     expect(createLog('notes').level).toBe('silent');
+  });
+});
+
+describe('warnings', () => {
+  test('that are equal are written once a second, with their number, whatever request they are about', async () => {
+    jest.useFakeTimers();
+    const { log, lines } = open();
+    const warn = (reason: string, times: number) => {
+      for (let i = 0; i < times; i += 1) log.child({ correlationId: `c-${i}` }).warn({ subgraph: 'notes', reason }, 'no answer');
+    };
+
+    warn('closed', 1_000);
+    warn('refused', 1);
+    await jest.advanceTimersByTimeAsync(1_000);
+    warn('closed', 2);
+    await jest.advanceTimersByTimeAsync(10_000);
+    warn('closed', 1);
+    jest.useRealTimers();
+
+    expect(lines.map(({ reason, repeated }) => [reason, repeated])).toEqual([
+      ['closed', undefined],
+      ['refused', undefined],
+      ['closed', 999],
+      ['closed', 2],
+      ['closed', undefined],
+    ]);
+  });
+
+  test('are the only lines that are left out', () => {
+    const { log, lines } = open();
+
+    for (let i = 0; i < 3; i += 1) log.error({ err: new Error('the same') }, 'unexpected error');
+
+    expect(lines).toHaveLength(3);
   });
 });

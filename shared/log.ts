@@ -1,5 +1,6 @@
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import { readLogLevel } from './env.ts';
+import { createSampler } from './sampling.ts';
 
 export type Log = Logger;
 
@@ -9,6 +10,7 @@ interface LogOptions {
   stream?: DestinationStream;
 }
 
+const WARN = 40;
 const HIDDEN = '[hidden]';
 const DEEPEST = 8;
 
@@ -18,12 +20,23 @@ const SECRET_ENDINGS =
 const SECRET_NAMES = new Set(['pin', 'pins', 'deliverypin', 'newpin', 'tokens', 'msisdn']);
 
 /**
- * Lines of JSON on standard error. Passwords, tokens, PINs, phones and e-mail addresses are hidden at any depth, in errors too.
+ * Lines of JSON on standard error. Passwords, tokens, PINs, phones and e-mail addresses are hidden at any depth, in errors too. Equal warnings
+ * are written once a second, with a count: `repeated` is how many there were since the last line.
  * Give each request `log.child({ correlationId })`.
  */
 export function createLog(name: string, options: LogOptions = {}): Log {
-  const settings = {
+  const sample = createSampler();
+  const settings: LoggerOptions = {
     name,
+    hooks: {
+      logMethod(args, method, level) {
+        if (level !== WARN) return method.apply(this, args);
+        const { facts, message } = partsOf(args);
+        sample(keyOf(this.bindings(), facts, message), (repeated) =>
+          method.apply(this, repeated === 0 ? args : [{ ...facts, repeated }, message]),
+        );
+      },
+    },
     level: options.level ?? readLogLevel(process.env),
     formatters: { log: hideRecord, level: (label: string) => ({ level: label }) },
     serializers: { err: hideError, error: hideError, cause: hideError },
@@ -37,6 +50,17 @@ export function createLog(name: string, options: LogOptions = {}): Log {
     return plain.child.call(this, hideRecord(bindings), ...rest);
   } as Log['child'];
   return log;
+}
+
+const partsOf = ([first, second]: readonly unknown[]): { facts: Record<string, unknown>; message: string } =>
+  typeof first === 'object' && first !== null
+    ? { facts: first as Record<string, unknown>, message: String(second ?? '') }
+    : { facts: {}, message: String(first) };
+
+/** What makes two warnings equal: not the request that they are about. */
+function keyOf(bindings: Record<string, unknown>, { subgraph, err, reason }: Record<string, unknown>, message: string): string {
+  const { message: text, code } = (err ?? {}) as { message?: unknown; code?: unknown };
+  return JSON.stringify([message, subgraph ?? bindings['subgraph'], reason, text, code]);
 }
 
 const hideError = (error: unknown): unknown => (error instanceof Error ? hide(pino.stdSerializers.err(error), 0) : error);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseEnv, type EnvSource } from './env.ts';
+import { StartError } from './start-error.ts';
 
 /** One subgraph of `rover.yaml`. */
 export interface ManifestEntry {
@@ -49,7 +50,7 @@ export function readManifest(root: string, environment: EnvSource = process.env)
   if (!parsed.success) throw new Error(`${FILE}: ${z.prettifyError(parsed.error)}`);
   const { SUBGRAPH_URLS: overrides } = parseEnv(Overrides, environment);
   const unknown = Object.keys(overrides).filter((name) => !(name in parsed.data.subgraphs));
-  if (unknown.length > 0) throw new Error(`SUBGRAPH_URLS names ${unknown.join(', ')}, which ${FILE} does not know`);
+  if (unknown.length > 0) throw new StartError(`Environment: SUBGRAPH_URLS: names ${unknown.join(', ')}, which ${FILE} does not know`);
 
   return Object.entries(parsed.data.subgraphs).map(([name, { routing_url: routingUrl, schema }], index) => {
     const override = overrides[name]?.replace(/\/(graphql)?$/, '');

@@ -1,4 +1,5 @@
 import { isEnumType, type GraphQLResolveInfo } from 'graphql';
+import type { Admission } from './admission.ts';
 import { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { isProblem, Problem, type InputPath } from './errors.ts';
@@ -10,6 +11,7 @@ const TOP_LEVEL = new Set([
   'COMPENSATED_BY_ADMIN',
   'UNAUTHENTICATED',
   'FORBIDDEN',
+  'OVERLOADED',
   'RATE_LIMITED',
   'UNAVAILABLE',
   'SUBGRAPH_UNAVAILABLE',
@@ -23,7 +25,9 @@ export interface UserError {
   path: string[];
 }
 
-interface MutationOptions<A> {
+interface MutationOptions<C, A> {
+  /** Where it waits for its turn, or is refused, before anything is done. Default: it need not. */
+  admission?: (ctx: C) => Admission;
   /** Default true: the action runs in one transaction. False for those that run a saga and manage their own. */
   transaction?: boolean;
   /** An answer that is not final is not kept: the same idempotency key asks again. Default: every answer is final. */
@@ -40,7 +44,7 @@ type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<P
 export function mutation<S extends z.ZodType, C extends AnyContext, A extends Record<string, unknown>>(
   schema: S,
   action: (ctx: C, input: z.infer<S>) => Promise<A>,
-  options: MutationOptions<A> = {},
+  options: MutationOptions<C, A> = {},
 ): Resolver {
   const inTransaction = options.transaction ?? true;
   return async (_root, args, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
@@ -50,19 +54,13 @@ export function mutation<S extends z.ZodType, C extends AnyContext, A extends Re
     try {
       const work = (inner: AnyContext) => action(inner as C, input as z.infer<S>);
       const key = (input as { idempotencyKey?: unknown }).idempotencyKey;
-      const answer =
-        typeof key === 'string'
-          ? await once(ctx, {
-              scope: scopeOf(ctx, info?.fieldName ?? 'mutation', input),
-              key,
-              input: args.input,
-              transaction: inTransaction,
-              work,
-              isFinal: options.isFinal,
-            })
-          : inTransaction
-            ? await ctx.transaction(work)
-            : await work(ctx);
+      const run = async (): Promise<A> => {
+        if (typeof key !== 'string') return inTransaction ? ctx.transaction(work) : work(ctx);
+        const scope = scopeOf(ctx, info?.fieldName ?? 'mutation', input);
+        return once(ctx, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
+      };
+      const wanted = { deadline: ctx.deadline, signal: ctx.departure, caller: ctx.viewer?.id };
+      const answer = await (options.admission ? options.admission(ctx as C).run(run, wanted) : run());
       return { ...answer, userErrors: [] };
     } catch (error) {
       if (!isProblem(error) || TOP_LEVEL.has(error.code) || !isInSchema(error.code, info)) throw error;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { answer, defineCommand, type Command, type CommandHandler } from './commands.ts';
 import { deadLettersOf } from './consumers.ts';
 import type { AnyContext } from './context.ts';
-import { notFound, Problem } from './errors.ts';
+import { forbidden, notFound, Problem } from './errors.ts';
 import { hasRole } from './permissions.ts';
 import { mutation } from './mutation.ts';
 import { sagasOf } from './saga-store.ts';
@@ -13,6 +13,7 @@ import type { SagaRow } from './sagas.ts';
  * with `operations: true`) shows all of them in the schema.
  */
 
+const ADMIN = 'admin';
 const Page = z.object({ limit: z.number().int().min(1).max(100), before: z.string().optional() });
 const SagaPage = Page.extend({ saga: z.string().max(100).optional(), state: z.string().max(30).optional() });
 const Id = z.object({ id: z.string().max(200) });
@@ -39,20 +40,27 @@ export interface Operator {
   compensateSaga(id: string, reason: string): Promise<SagaRow>;
 }
 
+/** The rules of the schema hold for its resolvers only; these can be asked by every process of ours. */
+const forAdmins: typeof answer = (asked, action) =>
+  answer(asked, async (ctx: AnyContext, input) => {
+    if (!ctx.viewer?.roles.includes(ADMIN)) throw forbidden();
+    return action(ctx as never, input);
+  });
+
 /** The commands about its own machinery that each subgraph answers. */
 export function operationsHandlers(owner: string, operator: () => Operator): CommandHandler[] {
   const commands = commandsOf(owner);
   return [
-    answer(commands.listDeadLetters, async (ctx: AnyContext, { limit, before }) => {
+    forAdmins(commands.listDeadLetters, async (ctx: AnyContext, { limit, before }) => {
       const older = before ? { at: { $lt: new Date(before) } } : {};
       const found = await deadLettersOf(ctx.db).find(older).sort({ at: -1 }).limit(limit).toArray();
       return { rows: found.map((letter) => ({ ...letter, id: letter._id, at: letter.at.toISOString() })) };
     }),
-    answer(commands.retryDeadLetter, async (ctx: AnyContext, { id }) => {
+    forAdmins(commands.retryDeadLetter, async (ctx: AnyContext, { id }) => {
       if (!(await operator().retryDeadLetter(id))) throw notFound('DeadLetter', id, ['input', 'id']);
       return { row: { id } };
     }),
-    answer(commands.listSagas, async (ctx: AnyContext, { limit, before, saga, state }) => {
+    forAdmins(commands.listSagas, async (ctx: AnyContext, { limit, before, saga, state }) => {
       const filter = {
         ...(saga && { saga }),
         ...(state && { state: state as SagaRow['state'] }),
@@ -61,12 +69,12 @@ export function operationsHandlers(owner: string, operator: () => Operator): Com
       const found = await sagasOf(ctx.db).find(filter).sort({ startedAt: -1 }).limit(limit).toArray();
       return { rows: found.map((row) => shown(row)) };
     }),
-    answer(commands.findSaga, async (ctx: AnyContext, { id }) => {
+    forAdmins(commands.findSaga, async (ctx: AnyContext, { id }) => {
       const row = await sagasOf(ctx.db).findOne({ _id: id });
       return { row: row && shown(row) };
     }),
-    answer(commands.retrySaga, async (_ctx: AnyContext, { id }) => ({ row: shown(await operator().retrySaga(id)) })),
-    answer(commands.compensateSaga, async (_ctx: AnyContext, { id, reason }) => ({
+    forAdmins(commands.retrySaga, async (_ctx: AnyContext, { id }) => ({ row: shown(await operator().retrySaga(id)) })),
+    forAdmins(commands.compensateSaga, async (_ctx: AnyContext, { id, reason }) => ({
       row: shown(await operator().compensateSaga(id, reason)),
     })),
   ];
@@ -88,17 +96,17 @@ const shown = (row: SagaRow): Record<string, unknown> => ({
 });
 
 export const operationsTypeDefs = /* GraphQL */ `
-  "A delivery of an event that was given up after all attempts, kept for a person to see. For admins."
+  "A delivery of an event, or a run of a scheduled job, that was given up after all attempts, kept for a person to see. For admins."
   type DeadLetter @tag(name: "admin") {
-    "Queue and event id."
+    "Queue and event id, or queue and name of the job."
     id: ID!
     "Subgraph that could not handle it."
     subgraph: String!
     "Queue it lay on."
     queue: String!
-    "Subgraph that said it."
+    "Subgraph that said it, or whose job it is."
     from: String!
-    "Name of the event."
+    "Name of the event or of the job."
     type: String!
     "Code of the last error."
     code: String!
@@ -124,7 +132,7 @@ export const operationsTypeDefs = /* GraphQL */ `
     DONE
     "Everything was undone."
     COMPENSATED
-    "Needs a person: something could not be undone."
+    "Needs a person: something could not be undone, or the step at which it stands is not known any more."
     STUCK
   }
 
@@ -169,7 +177,7 @@ export const operationsTypeDefs = /* GraphQL */ `
   }
 
   extend type Query {
-    "Deliveries of one subgraph that were given up, newest first. For admins."
+    "Deliveries and runs of jobs of one subgraph that were given up, newest first. For admins."
     deadLetters(
       "Which subgraph."
       subgraph: String!
@@ -207,7 +215,7 @@ export const operationsTypeDefs = /* GraphQL */ `
   type RetryDeadLetterPayload @tag(name: "admin") {
     "The dead letter that was handled after all."
     id: ID
-    "Refusals: NOT_FOUND, and those of the handler."
+    "Refusals: NOT_FOUND, JOB_RUNNING, and those of the handler."
     userErrors: [UserError!]!
   }
 
@@ -246,7 +254,7 @@ export const operationsTypeDefs = /* GraphQL */ `
   }
 
   extend type Mutation {
-    "Handles a dead letter once more. For admins."
+    "Handles a dead letter once more: delivers its event, or runs its job. Refusals: NOT_FOUND, JOB_RUNNING. For admins."
     retryDeadLetter("Which one." input: RetryDeadLetterInput!): RetryDeadLetterPayload!
       @policy(policies: [["role:admin"]])
       @tag(name: "admin")
@@ -261,12 +269,14 @@ export const operationsTypeDefs = /* GraphQL */ `
   extend enum UserErrorCode {
     "The saga has ended or is turning back already."
     SAGA_NOT_OPEN
+    "The job of the dead letter is running at the moment."
+    JOB_RUNNING
     "No subgraph has this name."
     UNKNOWN_SUBGRAPH
   }
 `;
 
-const isAdmin = hasRole('admin');
+const isAdmin = hasRole(ADMIN);
 const subgraphName = z.string().regex(/^[a-z]{1,40}$/, 'must be the name of a subgraph');
 const Target = z.object({ subgraph: subgraphName, id: z.string().min(1).max(200) });
 

@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Envelope } from './events.ts';
+import type { Schedule } from './jobs.ts';
 
 /** What lies on a queue: the envelope, and who waits for the acknowledgement. */
 export interface Delivery {
@@ -11,6 +12,8 @@ export interface Delivery {
 /** Tries before a delivery becomes a dead letter: 0.2 s doubling makes about 50 minutes, long enough for another service to come back. */
 export const ATTEMPTS = 14;
 const BACKOFF_MS = 200;
+/** Pause before the second try of a scheduled run; it doubles. */
+export const FIRST_JOB_RETRY_MS = 1_000;
 
 /** The process's queues, opened when first used. Finished jobs leave at once, so that the same id can be put on again if it must. */
 export function createQueues(connection: Redis, prefix: string) {
@@ -45,8 +48,15 @@ export function createQueues(connection: Redis, prefix: string) {
       );
     },
     /** Puts work on a schedule; the same id is replaced, so every process may say it at its start. */
-    async schedule(name: string, id: string, repeat: { every: number } | { pattern: string; tz: string }): Promise<void> {
-      await queue(name).upsertJobScheduler(id, repeat, { name: id, opts: { removeOnComplete: true, removeOnFail: true } });
+    async schedule(name: string, id: string, repeat: Schedule, attempts: number): Promise<void> {
+      const backoff = { type: 'exponential', delay: FIRST_JOB_RETRY_MS, jitter: 0.5 };
+      await queue(name).upsertJobScheduler(id, repeat, {
+        name: id,
+        opts: { attempts, backoff, removeOnComplete: true, removeOnFail: true },
+      });
+    },
+    async unschedule(name: string, id: string): Promise<void> {
+      await queue(name).removeJobScheduler(id);
     },
     async obliterate(): Promise<void> {
       for (const each of open.values()) await each.obliterate({ force: true }).catch(() => undefined);

@@ -1,28 +1,14 @@
 import { ExponentialBackoff, handleWhen, retry, type RetryPolicy } from 'cockatiel';
-
-export interface BreakerOptions {
-  /** Calls that failed in a row and open it. Default 5. */
-  failureThreshold?: number;
-  /** How long it stays open before it lets probes through. Default 60,000. */
-  halfOpenAfterMs?: number;
-  /** Calls that may be under way while it is half-open; others are refused. Default 3. */
-  probes?: number;
-  /** Probes that must succeed before it closes. Default 2. */
-  successThreshold?: number;
-  now?: () => number;
-}
+import { createBreaker, type Breaker, type BreakerOptions, type Verdict } from './breaker.ts';
 
 export interface RetryOptions {
   /** Attempts after the first one. Default 3. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Waiting time before the second attempt; it doubles from there. Default 100. */
   initialDelayMs?: number;
   /** Default 2,000. */
   maxDelayMs?: number;
 }
-
-/** Out of order; alive, since it answered; or nothing, because the call ended for a reason of its own. */
-export type Verdict = 'outage' | 'alive' | 'nothing';
 
 export interface ResilienceOptions {
   breaker?: BreakerOptions;
@@ -33,12 +19,15 @@ export interface ResilienceOptions {
   isRetryable: (error: unknown) => boolean;
   /** What a caller gets who is not let through. */
   refusal: () => Error;
+  /** Whether the process on the other side lives. */
+  probe?: (() => Promise<boolean>) | undefined;
 }
 
 export interface Resilience {
   readonly state: Breaker['state'];
   /** `repeatable` calls are tried again after a retryable failure, as long as the next attempt can begin before the deadline. */
   run<T>(work: () => Promise<T>, options: { repeatable: boolean; deadline: number }): Promise<T>;
+  close(): void;
 }
 
 /** A circuit breaker around retries: a call counts once for the breaker, however often it was tried; a breaker that is open ends the attempts. */
@@ -49,6 +38,7 @@ export function createResilience(options: ResilienceOptions): Resilience {
     get state() {
       return breaker.state;
     },
+    close: breaker.close,
     run: (work, { repeatable, deadline }) => {
       if (!repeatable) return breaker.run(work);
       let wait = initialDelayMs;
@@ -78,67 +68,6 @@ async function mostlyOnce<T>(work: () => Promise<T>, retrying: () => RetryPolicy
       return attempt;
     });
   }
-}
-
-interface Breaker {
-  readonly state: 'closed' | 'open' | 'half-open';
-  run<T>(work: () => Promise<T>): Promise<T>;
-}
-
-type Phase =
-  | { state: 'closed'; failures: number }
-  | { state: 'open'; until: number }
-  | { state: 'half-open'; running: number; successes: number };
-
-/** Own, because cockatiel's lets half-open callers wait for the verdict; here they are refused at once. */
-function createBreaker({ verdictOf, refusal }: Pick<ResilienceOptions, 'verdictOf' | 'refusal'>, options: BreakerOptions = {}): Breaker {
-  const { failureThreshold = 5, halfOpenAfterMs = 60_000, probes = 3, successThreshold = 2, now = Date.now } = options;
-  let phase: Phase = { state: 'closed', failures: 0 };
-
-  const enter = (): Phase => {
-    if (phase.state === 'open' && now() >= phase.until) phase = { state: 'half-open', running: 0, successes: 0 };
-    if (phase.state === 'open') throw refusal();
-    if (phase.state === 'half-open') {
-      if (phase.running >= probes) throw refusal();
-      phase.running += 1;
-    }
-    return phase;
-  };
-
-  const onAlive = (): void => {
-    if (phase.state === 'closed') phase.failures = 0;
-    if (phase.state === 'half-open' && (phase.successes += 1) >= successThreshold) phase = { state: 'closed', failures: 0 };
-  };
-
-  const onOutage = (): void => {
-    if (phase.state === 'closed' && (phase.failures += 1) < failureThreshold) return;
-    phase = { state: 'open', until: now() + halfOpenAfterMs };
-  };
-
-  const leave = (entered: Phase, verdict: Verdict): void => {
-    // A call that began in an earlier phase says nothing about this one.
-    if (entered !== phase) return;
-    if (phase.state === 'half-open') phase.running -= 1;
-    if (verdict === 'alive') onAlive();
-    if (verdict === 'outage') onOutage();
-  };
-
-  return {
-    get state() {
-      return phase.state === 'open' && now() >= phase.until ? 'half-open' : phase.state;
-    },
-    async run(work) {
-      const entered = enter();
-      try {
-        const result = await work();
-        leave(entered, 'alive');
-        return result;
-      } catch (error) {
-        leave(entered, verdictOf(error));
-        throw error;
-      }
-    },
-  };
 }
 
 /** Up to a tenth more than the plain doubling, so that callers who failed together do not come back together. */

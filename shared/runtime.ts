@@ -1,18 +1,21 @@
-import { Worker } from 'bullmq';
 import { getOperationAST, GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
 import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { Connection, Model } from 'mongoose';
 import type { Logger } from 'pino';
+import { createAdmission, type Admission } from './admission.ts';
+import { readAdmissionLimits } from './admission-settings.ts';
 import { createCommands, type Commands } from './command-bus.ts';
 import { createConsumer, createInbox, type Consumer } from './consumers.ts';
 import type { AnyContext } from './context.ts';
 import { createContexts } from './contexts.ts';
 import { maskError } from './errors.ts';
+import { parseEnv } from './env.ts';
 import { createExecution } from './execution.ts';
 import { createIdempotency } from './idempotency.ts';
 import { newId } from './ids.ts';
 import type { Identity } from './identity.ts';
+import { createJobs } from './job-runner.ts';
 import { createLeases } from './leases.ts';
 import type { Live } from './live.ts';
 import { createOrphans } from './orphans.ts';
@@ -44,6 +47,8 @@ export interface Surroundings {
   /** False: no workers, relay and sweeper; a test moves them by hand. */
   background: boolean;
   environment: Readonly<Record<string, string | undefined>>;
+  /** To the whole process. */
+  admission: Admission;
 }
 
 /** A subgraph that is open in this process. */
@@ -71,7 +76,6 @@ export interface Runtime extends OpenSubgraph {
 }
 
 const KEPT_DOCUMENTS = 2_000;
-const JOB_LOCK_MS = 60_000;
 const HEALTH_MS = 1_000;
 
 /** Connects models, creates indexes, starts workers, and answers requests and commands. */
@@ -88,7 +92,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 
-  const settings = subgraph.settings?.parse(definedOnly(around.environment));
+  const settings = subgraph.settings && parseEnv(subgraph.settings, around.environment);
   const orphans = createOrphans(db, around.owner);
   await orphans.end().catch((error) => log.warn({ err: error }, 'what died processes left open stays open until the store ends it'));
   const leases = createLeases(db);
@@ -113,7 +117,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
   });
   const commands = createCommands(subgraph, contexts, () => ({
-    retryDeadLetter: (id) => anySucceeds(consumers, (consumer) => consumer.retry(id)),
+    retryDeadLetter: (id) => anySucceeds([...consumers, jobs], (each) => each.retry(id)),
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
   }));
@@ -122,7 +126,17 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     (handler) => handler.event.queue ?? name,
   );
   const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
-  const jobs = subgraph.handlers.filter((handler) => handler.kind === 'job');
+  const jobs = createJobs({
+    subgraph: name,
+    jobs: subgraph.handlers.filter((handler) => handler.kind === 'job'),
+    db,
+    leases,
+    queues: around.queues,
+    workerConnection: around.workerConnection,
+    prefix: around.queuePrefix,
+    log,
+    contextFor: (correlationId, signal) => contexts.create({ identity: own, correlationId, signal }),
+  });
   const schema = buildSchema(subgraph);
   const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
 
@@ -141,29 +155,6 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   }
 
   const own: Identity = { issuer: name, viewer: null };
-
-  const runJob = (job: string): Promise<unknown> => {
-    const found = jobs.find((handler) => handler.name === job);
-    if (!found) throw new Error(`${name} has no job called ${job}`);
-    return found.run(contexts.create({ identity: own, correlationId: newId('job') }));
-  };
-
-  const jobWorker =
-    jobs.length > 0 && around.background
-      ? new Worker(`${name}-jobs`, ({ name: job }) => runJob(job), {
-          connection: around.workerConnection,
-          prefix: around.queuePrefix,
-          lockDuration: JOB_LOCK_MS,
-          maxStalledCount: 1_000_000,
-          skipVersionCheck: true,
-        })
-      : undefined;
-  jobWorker?.on('error', (error) => log.warn({ err: error }, 'the job queue cannot be read; it will be tried again'));
-  jobWorker?.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'a job failed'));
-
-  async function schedule(): Promise<void> {
-    for (const each of jobs) await around.queues.schedule(`${name}-jobs`, each.name, each.schedule);
-  }
 
   /** The document, or why it cannot be run. Validated once for each text. */
   function documentOf(query: string): DocumentNode | GraphQLError[] {
@@ -194,13 +185,30 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     if (Array.isArray(document)) return { errors: document.map((error) => asGraphQLError(error, request.correlationId)) };
     // What was begun to be changed is changed, whoever leaves.
     const isQuery = getOperationAST(document, request.operationName)?.operation === 'query';
-    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined });
+    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined, departure: leaving(request) });
     return {
       args: { document, contextValue, variableValues: request.variables, operationName: request.operationName },
     };
   }
 
   const run = createExecution(schema);
+  const limits = readAdmissionLimits(around.environment);
+  const requests = createAdmission(limits.subgraph);
+  const calls = createAdmission(limits.commands);
+
+  /** New work, which waits for what is under way here and in the whole process. */
+  function admitted<T>(request: SubgraphRequest, work: () => Promise<T>): Promise<T> {
+    const wanted = { deadline: request.deadline, signal: leaving(request), caller: request.identity.viewer?.id };
+    return requests.run(() => around.admission.run(work, wanted), wanted);
+  }
+
+  async function execute(request: SubgraphRequest): Promise<ExecutionResult> {
+    const { args, errors } = prepare(request);
+    if (!args) return { errors };
+    const answer = masked(await run(args), request.correlationId);
+    return { ...answer, ...extensionsFor(args.contextValue) };
+  }
+
   const runtime: Runtime = {
     name,
     typeDefs: completeTypeDefs(subgraph),
@@ -211,13 +219,8 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     consumers,
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
-    runJob,
-    async execute(request) {
-      const { args, errors } = prepare(request);
-      if (!args) return { errors };
-      const answer = masked(await run(args), request.correlationId);
-      return { ...answer, ...extensionsFor(args.contextValue) };
-    },
+    runJob: jobs.run,
+    execute: (request) => admitted(request, () => execute(request)),
     async subscribe(request) {
       // A stream outlives the request that opened it: each of its events has time of its own.
       const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
@@ -230,7 +233,8 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
         failure: (error) => asGraphQLError(error, request.correlationId),
       });
     },
-    call: (request: CommandRequest) => commands.answer(request),
+    // Commands belong to work that was admitted before, so new work never stands in their way.
+    call: (request: CommandRequest) => calls.run(() => commands.answer(request), request),
     async health() {
       const up = (check: Promise<unknown>): Promise<'up' | 'down'> =>
         Promise.race([
@@ -246,31 +250,23 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     async begin() {
       relay.start();
       await sagas.startSweeper();
-      if (jobs.length === 0) return;
-      await schedule();
-      // A wiped Redis has forgotten the schedules.
-      rescheduling = setInterval(() => void schedule().catch(() => undefined), RESCHEDULE_MS);
+      await jobs.start();
     },
     async close() {
-      clearInterval(rescheduling);
-      await Promise.all([jobWorker?.close(), ...consumers.map((consumer) => consumer.close())]);
+      await Promise.all([jobs, ...consumers].map((each) => each.close()));
       await sagas.stop();
       await relay.stop();
       await orphans.close().catch(() => undefined);
     },
   };
 
-  let rescheduling: NodeJS.Timeout | undefined;
   if (subgraph.prepare) await subgraph.prepare(runtime.context(own) as never);
   return runtime;
 }
-
-const RESCHEDULE_MS = 20_000;
 
 async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>): Promise<boolean> {
   for (const entry of list) if (await attempt(entry)) return true;
   return false;
 }
 
-const definedOnly = (source: Readonly<Record<string, string | undefined>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(source).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+const leaving = ({ signal, departure }: SubgraphRequest): AbortSignal | undefined => signal ?? departure;

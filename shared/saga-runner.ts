@@ -6,7 +6,7 @@ import type { AnyContext } from './context.ts';
 import { Problem } from './errors.ts';
 import { createSteps, turnBack } from './saga-steps.ts';
 import { createSagaStore, LEASE_MS, LostLease } from './saga-store.ts';
-import { FINAL_STATES, type Saga, type SagaRow } from './sagas.ts';
+import { FINAL_STATES, type Saga, type SagaRow, type SagaStart } from './sagas.ts';
 
 interface RunnerOptions {
   db: Connection;
@@ -24,12 +24,7 @@ const SWEEP_MS = 1_000;
 export function createSagaRunner({ db, owner, log, now, contextFor, ...options }: RunnerOptions) {
   const store = createSagaStore({ db, owner, now });
   const definitions = new Map(options.sagas.map((saga) => [saga.name, saga]));
-  const definitionOf = (name: string): Saga<any, any> => {
-    const found = definitions.get(name);
-    if (!found) throw new Error(`No saga is called ${name}`);
-    return found;
-  };
-  const steps = createSteps({ store, definitionOf, contextFor, now, log });
+  const steps = createSteps({ store, definitionOf: (name) => definitions.get(name), contextFor, now, log });
   const running = new Map<string, Promise<SagaRow>>();
   /** Rows begun here whose lease is still this process's: they need not be read again to be run. */
   const begun = new LRUCache<string, SagaRow>({ max: 1_000, ttl: LEASE_MS / 2 });
@@ -77,7 +72,7 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
   }
 
   return {
-    async start<I>(ctx: AnyContext, saga: Saga<I, any>, begin: { key: string; input: I }): Promise<string> {
+    async start<I>(ctx: AnyContext, saga: Saga<I, any>, begin: SagaStart<I>): Promise<string> {
       const row = await store.start(ctx, saga, begin);
       begun.set(row._id, row);
       return row._id;
@@ -90,16 +85,15 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
     sweep,
     /** An admin's word: try what it stands at again, now. */
     async retry(id: string): Promise<SagaRow> {
-      await store.load(id);
-      if (!(await store.overrule(id, ['STUCK'], { state: 'COMPENSATING' })))
-        await store.overrule(id, ['RUNNING', 'COMPENSATING', 'WAITING'], {});
+      const { refusal, waitsUntil } = await store.load(id);
+      const before = refusal ? 'COMPENSATING' : waitsUntil ? 'WAITING' : 'RUNNING';
+      if (!(await store.overrule(id, ['STUCK'], { state: before }))) await store.overrule(id, ['RUNNING', 'COMPENSATING', 'WAITING'], {});
       return run(id);
     },
     /** An admin's word: undo everything. */
     async compensate(id: string, reason: string): Promise<SagaRow> {
       const row = await store.load(id);
-      const { steps: all } = definitionOf(row.saga);
-      const step = all[Math.min(row.at, all.length - 1)]!.name;
+      const step = row.step ?? definitions.get(row.saga)?.steps[row.at]?.name ?? String(row.at);
       const turned = await store.overrule(id, ['RUNNING', 'WAITING', 'STUCK'], turnBack(step, new Problem('COMPENSATED_BY_ADMIN', reason)));
       if (!turned) throw new Problem('SAGA_NOT_OPEN', 'This saga has ended or is turning back already.', { path: ['input', 'id'] });
       return run(id);

@@ -2,11 +2,12 @@ import type { Logger } from 'pino';
 import type { AnyContext } from './context.ts';
 import { crashPoint } from './crash.ts';
 import { isProblem, Problem } from './errors.ts';
+import { placeOf, stepAfter, stepBefore, type Place } from './saga-places.ts';
 import { LostLease, type SagaStore } from './saga-store.ts';
 import type { Saga, SagaRow, Step, StepArgs, Wait } from './sagas.ts';
 import { isAway } from './store.ts';
 
-/** 8 tries, 100 ms doubling to 2 s: about 5 s, then the saga turns back. */
+/** 8 tries, 100 ms doubling to 2 s: about 5 s, then the saga turns back, unless the step is tried until it is answered. */
 const ATTEMPTS = 8;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
@@ -16,7 +17,8 @@ const NOW = new Date(0);
 
 interface StepsOptions {
   store: SagaStore;
-  definitionOf(name: string): Saga<any, any>;
+  /** Undefined when this build knows no saga of that name. */
+  definitionOf(name: string): Saga<any, any> | undefined;
   contextFor(row: SagaRow): AnyContext;
   now(): Date;
   log: Logger;
@@ -45,41 +47,38 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
     refusal: row.refusal,
   });
 
-  const forward = (row: SagaRow, name: string, result: unknown): Partial<SagaRow> => ({
-    at: row.at + 1,
+  const forward = (row: SagaRow, place: Place, result: unknown): Partial<SagaRow> => ({
     attempts: 0,
     wakeAt: NOW,
-    results: { ...row.results, [name]: result ?? null },
-    state: row.at + 1 === definitionOf(row.saga).steps.length ? 'DONE' : 'RUNNING',
+    results: { ...row.results, [place.step.name]: result ?? null },
     waitsUntil: null,
+    ...stepAfter(place),
   });
 
-  async function run(row: SagaRow, step: Step<any, any>): Promise<SagaRow> {
-    const place = `${row.saga}.${step.name}`;
-    crashPoint(`${place}:before`);
+  async function run(row: SagaRow, place: Place<Step<any, any>>): Promise<SagaRow> {
+    const { name, local, run: work } = place.step;
+    crashPoint(`${row.saga}.${name}:before`);
     try {
-      const saved = await effect(row, step.local, (ctx) => step.run(ctx, argsOf(row, step.name)), {
-        place: `${place}:after`,
-        progress: (result) => forward(row, step.name, result),
-        entry: { step: step.name, outcome: 'DONE' },
+      return await effect(row, local, (ctx) => work(ctx, argsOf(row, name)), {
+        place: `${row.saga}.${name}:after`,
+        progress: (result) => forward(row, place, result),
+        entry: { step: name, outcome: 'DONE' },
       });
-      return saved;
     } catch (error) {
       if (error instanceof LostLease || isAway(error)) throw error;
-      return failed(row, step.name, error);
+      return failed(row, name, error);
     }
   }
 
-  async function undo(row: SagaRow): Promise<SagaRow> {
-    const step = definitionOf(row.saga).steps[row.at];
-    const back: Partial<SagaRow> = row.at === 0 ? { state: 'COMPENSATED' } : { at: row.at - 1, attempts: 0, wakeAt: NOW };
-    if (step?.kind !== 'step' || !step.undo) return save(row, back);
+  async function undo(row: SagaRow, place: Place): Promise<SagaRow> {
+    const { step } = place;
+    const back = stepBefore(place, row);
+    if (step.kind !== 'step' || !step.undo) return save(row, back);
     const { undo: work, name } = step;
-    const place = `${row.saga}.${name}`;
-    crashPoint(`${place}:undo-before`);
+    crashPoint(`${row.saga}.${name}:undo-before`);
     try {
       return await effect(row, step.local, (ctx) => work(ctx, argsOf(row, name, ':undo')), {
-        place: `${place}:undo-after`,
+        place: `${row.saga}.${name}:undo-after`,
         progress: () => back,
         entry: { step: name, outcome: 'UNDONE' },
       });
@@ -113,13 +112,16 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
     return saved;
   }
 
+  const isTriedUntilAnswered = (row: SagaRow, name: string): boolean =>
+    definitionOf(row.saga)?.steps.some((step) => step.kind === 'step' && step.name === name && step.untilAnswered) ?? false;
+
   async function failed(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
     if (isProblem(error) && !error.retryable) {
       return save(row, turnBack(step, error), { step, outcome: 'REFUSED', message: error.code });
     }
     const attempts = row.attempts + 1;
     log.warn({ err: error, saga: row._id, step, attempts, correlationId: row.correlationId }, 'a saga step failed');
-    if (attempts >= ATTEMPTS) {
+    if (attempts >= ATTEMPTS && !isTriedUntilAnswered(row, step)) {
       const problem = isProblem(error) ? error : new Problem('UNAVAILABLE', 'A part of the system did not answer in time.');
       return save(row, turnBack(step, problem), { step, outcome: 'REFUSED', message: `gave up after ${attempts} attempts` });
     }
@@ -127,27 +129,41 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
   }
 
   async function notUndone(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
+    if (isProblem(error) && !error.retryable) return park(row, step, error.code);
     log.error({ err: error, saga: row._id, step, correlationId: row.correlationId }, 'a saga step could not be undone');
-    if (isProblem(error) && !error.retryable) return save(row, { state: 'STUCK' }, { step, outcome: 'REFUSED', message: error.code });
     const attempts = row.attempts + 1;
     return save(row, { attempts, wakeAt: retryAt(attempts, LAST_UNDO_RETRY_MS) }, { step, outcome: 'RETRIED', message: messageOf(error) });
   }
 
-  async function stand(row: SagaRow, wait: Wait<any, any>): Promise<SagaRow> {
-    const { name } = wait;
-    if (!wait.when(argsOf(row, name))) return save(row, forward(row, name, null));
-    if (name in row.signals) return accept(row, wait);
+  async function park(row: SagaRow, step: string, reason: string): Promise<SagaRow> {
+    const parked = await save(row, { state: 'STUCK' }, { step, outcome: 'REFUSED', message: reason });
+    log.error({ saga: row._id, name: row.saga, step, reason, correlationId: row.correlationId }, 'a saga is stuck: it needs a person');
+    return parked;
+  }
+
+  /** While a deploy goes on, another process may know the step that this one does not know, or does not know any more. */
+  async function lost(row: SagaRow): Promise<SagaRow> {
+    const attempts = row.attempts + 1;
+    if (attempts >= ATTEMPTS) return park(row, row.step ?? String(row.at), 'UNKNOWN_STEP');
+    return save(row, { attempts, wakeAt: retryAt(attempts, LAST_RETRY_MS) });
+  }
+
+  async function stand(row: SagaRow, place: Place<Wait<any, any>>): Promise<SagaRow> {
+    const { name, when, withinMs } = place.step;
+    if (!when(argsOf(row, name))) return save(row, forward(row, place, null));
+    if (name in row.signals) return accept(row, place);
     if (!row.waitsUntil) {
-      const waitsUntil = new Date(now().getTime() + wait.withinMs);
+      const waitsUntil = new Date(now().getTime() + withinMs);
       return save(row, { state: 'WAITING', waitsUntil }, { step: name, outcome: 'WAITS' });
     }
     if (now() < row.waitsUntil) return row;
     return save(row, turnBack(name, new Problem('TIMEOUT', `${name} did not come in time.`)), { step: name, outcome: 'TIMED_OUT' });
   }
 
-  async function accept(row: SagaRow, { name, accept: read }: Wait<any, any>): Promise<SagaRow> {
+  async function accept(row: SagaRow, place: Place<Wait<any, any>>): Promise<SagaRow> {
+    const { name, accept: read } = place.step;
     try {
-      return await save(row, forward(row, name, read(row.signals[name])), { step: name, outcome: 'DONE' });
+      return await save(row, forward(row, place, read(row.signals[name])), { step: name, outcome: 'DONE' });
     } catch (error) {
       if (!isProblem(error)) throw error;
       return save(row, turnBack(name, error), { step: name, outcome: 'REFUSED', message: error.code });
@@ -156,13 +172,15 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
 
   return {
     async advance(row: SagaRow): Promise<SagaRow> {
-      if (row.state === 'COMPENSATING') return undo(row);
-      const step = definitionOf(row.saga).steps[row.at];
-      if (!step) throw new Error(`Saga ${row._id} stands at no step`);
-      return step.kind === 'wait' ? stand(row, step) : run(row, step);
+      const place = placeOf(row, definitionOf(row.saga));
+      if (!place) return lost(row);
+      if (row.state === 'COMPENSATING') return undo(row, place);
+      const { step } = place;
+      return step.kind === 'wait' ? stand(row, { ...place, step }) : run(row, { ...place, step });
     },
     /** A signal that came while the row was being put to sleep is on it already. */
-    isAsleep: (row: SagaRow): boolean => row.state === 'WAITING' && !((definitionOf(row.saga).steps[row.at]?.name ?? '') in row.signals),
+    isAsleep: (row: SagaRow): boolean =>
+      row.state === 'WAITING' && !((placeOf(row, definitionOf(row.saga))?.step.name ?? '') in row.signals),
   };
 }
 

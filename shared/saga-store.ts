@@ -4,7 +4,7 @@ import { notFound } from './errors.ts';
 import { newId } from './ids.ts';
 import { LostLease } from './leases.ts';
 import { hasDied } from './owner.ts';
-import { FINAL_STATES, type Saga, type SagaEntry, type SagaRow } from './sagas.ts';
+import { FINAL_STATES, type Saga, type SagaEntry, type SagaRow, type SagaStart } from './sagas.ts';
 import { createIndexes } from './store.ts';
 
 /** How long a runner may be silent before another one takes over; a heartbeat prolongs it while a step runs. */
@@ -50,8 +50,12 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
   const free = new Date(0);
 
   return {
-    async start<I>(ctx: AnyContext, saga: Saga<I, any>, { key, input }: { key: string; input: I }): Promise<SagaRow> {
+    async start<I>(ctx: AnyContext, saga: Saga<I, any>, { key, input, insteadOf }: SagaStart<I>): Promise<SagaRow> {
       if (!ctx.session) throw new Error('A saga starts in the transaction that causes it');
+      if (insteadOf) {
+        const turnedBack = { _id: insteadOf, saga: saga.name, key, state: 'COMPENSATED' as const };
+        await rows.updateOne(turnedBack, { $set: { key: `${key} ${insteadOf}` } }, { session: ctx.session });
+      }
       const at = now();
       const row: SagaRow = {
         _id: newId('saga'),
@@ -62,6 +66,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
         results: {},
         signals: {},
         at: 0,
+        step: saga.steps[0]!.name,
         attempts: 0,
         wakeAt: free,
         waitsUntil: null,

@@ -28,8 +28,10 @@ export interface SagaRow<I = unknown> {
   /** What each finished step answered, by its name. */
   results: Record<string, unknown>;
   signals: Record<string, unknown>;
-  /** Index of the step to run, or to undo. */
+  /** Index of the step to run, or to undo, in the definition of whoever wrote it last. */
   at: number;
+  /** Its name, which finds it when the definition has changed. Rows of before have none. */
+  step?: string;
   attempts: number;
   /** Not looked at before. */
   wakeAt: Date;
@@ -45,6 +47,14 @@ export interface SagaRow<I = unknown> {
   updatedAt: Date;
   /** Wall clock; null while it is open or STUCK. Absent in rows from before there was a retention. */
   finishedAt?: Date | null;
+}
+
+export interface SagaStart<I> {
+  /** One saga of a kind for each key. */
+  key: string;
+  input: I;
+  /** Id of a saga of this key that was turned back: it is kept, but the new one takes its key. */
+  insteadOf?: string | undefined;
 }
 
 /** What a step sees: the saga's input, what earlier steps answered, and a key that is the same on every attempt. */
@@ -65,6 +75,8 @@ export interface Step<I, R> {
   name: string;
   /** True: runs in a transaction of this subgraph together with the row's progress, so it happens exactly once. False: it calls others. */
   local: boolean;
+  /** True: tried until there is an answer, however long the other side is silent. For what may have been done though nobody heard of it. */
+  untilAnswered: boolean;
   run(ctx: AnyContext, args: StepArgs<I, R>): Promise<unknown>;
   /** Must be safe when the step never happened, and when it is repeated. */
   undo: ((ctx: AnyContext, args: StepArgs<I, R>) => Promise<unknown>) | undefined;
@@ -88,6 +100,7 @@ export interface Saga<I = unknown, R = Record<string, unknown>> {
 
 interface StepOptions<C, I, R> {
   local?: boolean;
+  untilAnswered?: boolean;
   run(ctx: C, args: StepArgs<I, R>): Promise<unknown>;
   undo?(ctx: C, args: StepArgs<I, R>): Promise<unknown>;
 }
@@ -100,7 +113,8 @@ interface WaitOptions<I, R> {
 
 /**
  * A typed saga. `R` names what each step answers. `build` is given `step` and `wait` so that their types follow the saga's.
- * A `Problem` thrown by a step turns the saga back; any other error is tried again and turns it back when that does not help.
+ * Rows in flight are found by the names of their steps: a step may be added or moved, but one that is renamed or removed leaves the sagas that
+ * stand at it, or must undo it, stuck. A `Problem` thrown by a step turns the saga back; any other error is tried again and turns it back when that does not help.
  */
 export function defineSaga<C extends AnyContext, I, R>(
   name: string,
@@ -111,10 +125,11 @@ export function defineSaga<C extends AnyContext, I, R>(
   }) => (Step<I, R> | Wait<I, R>)[],
 ): Saga<I, R> {
   const steps = build({
-    step: (stepName, { local = false, run, undo }) => ({
+    step: (stepName, { local = false, untilAnswered = false, run, undo }) => ({
       kind: 'step',
       name: stepName,
       local,
+      untilAnswered,
       run: run as Step<I, R>['run'],
       undo: undo as Step<I, R>['undo'],
     }),
@@ -126,5 +141,7 @@ export function defineSaga<C extends AnyContext, I, R>(
       accept,
     }),
   });
+  const names = steps.map((step) => step.name);
+  if (new Set(names).size < names.length) throw new Error(`The saga ${name} has two steps of one name`);
   return { name, input, steps };
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { Problem } from './errors.ts';
+import { BATCH_TYPE, writeBatch } from './batch.ts';
 import { signIdentity, type Identity } from './identity.ts';
 import { serve, type Served } from './serve.ts';
 import { plainSubgraph } from './testing/plain-subgraph.ts';
@@ -62,7 +63,12 @@ beforeAll(async () => {
 });
 afterAll(() => served.close());
 
-async function post(path: string, body: unknown, headers: Record<string, string> = { 'x-internal-key': key }) {
+/** What a subgraph signs for a request to this path. */
+const keyFor = (path: string): Promise<string> =>
+  signIdentity(identity, 'notes', path === '/graphql' ? 'graphql' : `command ${path.split('/').at(-1)}`);
+
+async function post(path: string, body: unknown, given?: Record<string, string>) {
+  const headers = given ?? { 'x-internal-key': await keyFor(path) };
   const response = await fetch(served.url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
@@ -135,6 +141,53 @@ describe('without a valid identity', () => {
   });
 });
 
+// D5
+describe('a key opens what it was signed for, and nothing else:', () => {
+  const admin: Identity = { issuer: 'gateway', viewer: { id: 'usr_root', roles: ['admin'], scopes: [] } };
+
+  test.each([
+    ["one for a client's query", () => signIdentity(admin, 'notes')],
+    ['one of the gateway, whatever it says', () => signIdentity(admin, 'notes', 'command notes.echo')],
+    ['one for another command', () => signIdentity(identity, 'notes', 'command notes.linger')],
+  ])('%s opens no command', async (_case, sign) => {
+    const { status, body } = await post('/internal/notes.echo', { input: 1 }, { 'x-internal-key': await sign() });
+
+    expect(status).toBe(401);
+    expect(body).toEqual({ error: expect.objectContaining({ code: 'UNAUTHENTICATED' }) });
+  });
+
+  const commandKey = () => signIdentity(identity, 'notes', 'command notes.echo');
+
+  test('one for a command opens no query', async () => {
+    const { status, body } = await post('/graphql', { query: QUERY }, { 'x-internal-key': await commandKey() });
+
+    expect(status).toBe(401);
+    expect(body).not.toHaveProperty('data');
+  });
+
+  test('one for a command opens no query of a batch', async () => {
+    const keys = [await commandKey(), key];
+    const body = writeBatch(keys.map((own) => ({ headers: { 'x-internal-key': own }, body: JSON.stringify({ query: QUERY }) })));
+
+    const response = await fetch(`${served.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': BATCH_TYPE, 'x-internal-key': key },
+      body,
+    });
+
+    const lines = (await response.text()).trim().split('\n').sort();
+    expect(lines.map((line) => line.slice(0, 5))).toEqual(['0 401', '1 200']);
+  });
+
+  test('one for a command opens no subscription', async () => {
+    const client = createClient({ url: `${served.url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket });
+    const events = client.iterate({ query: 'subscription { counted(to: 3) }', extensions: { key: await commandKey() } });
+
+    await expect(events.next()).rejects.toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }]);
+    await client.dispose();
+  });
+});
+
 describe('a body', () => {
   test('of several operations is refused', async () => {
     const { status, body } = await post('/graphql', [{ query: QUERY }, { query: QUERY }]);
@@ -167,7 +220,8 @@ describe('a body', () => {
 
 describe('a command', () => {
   test('gets its input, its caller and its idempotency key', async () => {
-    const { status, body } = await post('/internal/notes.echo', { input: { a: [1] } }, { 'x-internal-key': key, 'idempotency-key': 'k-1' });
+    const headers = { 'x-internal-key': await keyFor('/internal/notes.echo'), 'idempotency-key': 'k-1' };
+    const { status, body } = await post('/internal/notes.echo', { input: { a: [1] } }, headers);
 
     expect(status).toBe(200);
     expect(body).toEqual({ result: { input: { a: [1] }, idempotencyKey: 'k-1', viewer: 'usr_1' } });
@@ -250,7 +304,7 @@ test('finishes what is under way when it stops, and takes nothing new', async ()
   const second = await serve(notes, { port: 0 });
   const started = fetch(`${second.url}/internal/notes.linger`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-internal-key': key },
+    headers: { 'content-type': 'application/json', 'x-internal-key': await keyFor('/internal/notes.linger') },
     body: '{"input":null}',
   });
   await sleep(100);

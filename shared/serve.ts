@@ -7,8 +7,8 @@ import { CORRELATION_HEADER, correlationIdFrom } from './correlation.ts';
 import { env } from './env.ts';
 import { clientOfResponse } from './departure.ts';
 import { isProblem, maskError, Problem, unauthenticated } from './errors.ts';
-import { healthReport } from './health.ts';
-import { IDENTITY_HEADER, verifyIdentity, type Identity } from './identity.ts';
+import { HEALTH_PATHS, healthReport } from './health.ts';
+import { IDENTITY_HEADER, verifyIdentity, type Identity, type Purpose } from './identity.ts';
 import { createLog, type Log } from './log.ts';
 import type { OpenSubgraph } from './runtime.ts';
 import { answerBatch } from './serve-batch.ts';
@@ -22,6 +22,8 @@ interface ServeOptions {
   /** Default: HOST of the environment, which itself defaults to this machine only. */
   host?: string;
   log?: Log;
+  /** Every subgraph of this process, for the health report of each; this one alone when left out. */
+  together?: string[];
 }
 
 export interface Served {
@@ -68,13 +70,17 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   });
   app.setNotFoundHandler((request, reply) => refuse(reply, new Problem('NOT_FOUND', 'There is nothing here.'), request, log));
 
-  addHealth(app, open);
+  addHealth(app, open, options.together ?? [open.name]);
   // Checked before the body is read: a stranger cannot even make the process parse.
-  const onRequest = async (request: FastifyRequest): Promise<void> => {
-    request.identity = await identify(request.headers[IDENTITY_HEADER], open.name);
-  };
+  const identified = (purposeOf: (params: Record<string, string>) => Purpose) => ({
+    onRequest: async (request: FastifyRequest): Promise<void> => {
+      request.identity = await identify(request.headers[IDENTITY_HEADER], open.name, purposeOf(request.params as Record<string, string>));
+    },
+  });
+  const asksGraphql = identified(() => 'graphql');
+  const asksCommand = identified(({ command }) => `command ${command}`);
   app.addContentTypeParser(BATCH_TYPE, { parseAs: 'string' }, (_request, text, done) => done(null, readBatch(String(text))));
-  app.post('/graphql', { onRequest, bodyLimit: GRAPHQL_BODY }, async (request, reply) => {
+  app.post('/graphql', { ...asksGraphql, bodyLimit: GRAPHQL_BODY }, async (request, reply) => {
     const signal = clientOfResponse(reply.raw);
     if (request.headers['content-type'] !== BATCH_TYPE)
       return reply
@@ -84,7 +90,7 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
     if (batch.length > BATCH_SIZE) throw new Problem('PAYLOAD_TOO_LARGE', 'These are too many requests for one batch.');
     return reply.type(BATCH_TYPE).send(answerBatch(batch, (one) => answerBatched(open, one, { signal, log })));
   });
-  app.post<{ Params: { command: string } }>('/internal/:command', { onRequest, bodyLimit: COMMAND_BODY }, async (request, reply) => {
+  app.post<{ Params: { command: string } }>('/internal/:command', { ...asksCommand, bodyLimit: COMMAND_BODY }, async (request, reply) => {
     const body = CommandBody.safeParse(request.body);
     if (!body.success) throw new Problem('BAD_REQUEST', 'The body must hold an input.');
     const key = request.headers['idempotency-key'];
@@ -108,12 +114,13 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   };
 }
 
-function addHealth(app: FastifyInstance, open: OpenSubgraph): void {
-  const report = () => {
+function addHealth(app: FastifyInstance, open: OpenSubgraph, subgraphs: string[]): void {
+  const report = async () => {
     const health = open.health();
-    return healthReport(open.name, { mongodb: async () => (await health).mongodb, redis: async () => (await health).redis });
+    const checks = { mongodb: async () => (await health).mongodb, redis: async () => (await health).redis };
+    return { ...(await healthReport(open.name, checks)), subgraphs };
   };
-  app.get('/health', report);
+  for (const path of HEALTH_PATHS) app.get(path, report);
   app.get('/ready', async (_request, reply) => {
     const body = await report();
     return reply.status(body.status === 'ok' ? 200 : 503).send(body);
@@ -146,7 +153,7 @@ async function answerBatched(open: OpenSubgraph, one: BatchedText, { signal, log
   let headers: FastifyRequest['headers'] = {};
   try {
     headers = BatchHeaders.parse(jsonOf(one.headers));
-    const identity = await identify(headers[IDENTITY_HEADER], open.name);
+    const identity = await identify(headers[IDENTITY_HEADER], open.name, 'graphql');
     const result = await open.execute({ ...operationOf(jsonOf(one.body)), ...envelopeOf({ identity, headers }), signal });
     return { status: 200, text: JSON.stringify(result) };
   } catch (error) {
@@ -155,9 +162,9 @@ async function answerBatched(open: OpenSubgraph, one: BatchedText, { signal, log
   }
 }
 
-async function identify(token: unknown, audience: string): Promise<Identity> {
+async function identify(token: unknown, audience: string, purpose: Purpose): Promise<Identity> {
   if (typeof token !== 'string') throw unauthenticated();
-  return verifyIdentity(token, audience);
+  return verifyIdentity(token, audience, purpose);
 }
 
 function envelopeOf({
@@ -178,6 +185,8 @@ function envelopeOf({
 function refuse(reply: FastifyReply, error: unknown, { url, headers }: FastifyRequest, log: Log): FastifyReply {
   const { status, problem, message, extensions, correlationId } = refusalOf(error, headers, log);
   reply.status(status).header(CORRELATION_HEADER, correlationId);
+  const { retryAfterSeconds } = extensions ?? {};
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   if (!url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
   return reply.send({ error: problem ? problemToWire(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
 }
@@ -195,6 +204,7 @@ const STATUS: Record<string, number> = {
   NOT_FOUND: 404,
   UNKNOWN_COMMAND: 404,
   PAYLOAD_TOO_LARGE: 413,
+  OVERLOADED: 503,
   UNAVAILABLE: 503,
   TIMEOUT: 504,
 };
@@ -243,7 +253,7 @@ async function socketRequest(
     query,
     operationName: operationName ?? undefined,
     variables: variables ?? undefined,
-    identity: await identify(extensions?.['key'], audience),
+    identity: await identify(extensions?.['key'], audience, 'graphql'),
     correlationId,
     deadline: Date.now() + LONGEST_MS,
     wantsStart: extensions?.['wantsStart'] === true,

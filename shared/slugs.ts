@@ -1,8 +1,4 @@
-/** Letters that are no Latin letter with a mark, as people write them who lack the key. */
-const SPELLED_OUT: Readonly<Record<string, string>> = { ß: 'ss', æ: 'ae', œ: 'oe', ı: 'i', ł: 'l', ø: 'o', đ: 'd', ħ: 'h' };
-
-/** A text of small letters with `ß`, `ø` and their like written in plain Latin letters. */
-export const spelledOut = (text: string): string => text.replaceAll(/[ßæœıłøđħ]/gu, (letter) => SPELLED_OUT[letter]!);
+import { textKey } from './text.ts';
 
 interface SlugOptions {
   /** Stands in when no letter of the name can be part of an address. */
@@ -13,7 +9,7 @@ interface SlugOptions {
 
 /** A name as part of an address, without accents: `Café Zoë & Sons` becomes `cafe-zoe-sons`. */
 export function slugOf(name: string, { spare, max = 100 }: SlugOptions): string {
-  const slug = spelledOut(name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase())
+  const slug = textKey(name)
     .replaceAll(/['’]/g, '')
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replace(/^-/, '')

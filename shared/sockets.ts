@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, handleProtocols, type Server as GraphqlSockets } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Log } from './log.ts';
+import { createPlaces } from './places.ts';
 
 /** What a protocol handler knows of the socket it serves. */
 export interface SocketExtra {
@@ -18,6 +19,8 @@ interface SocketServerOptions {
   maxPayload: number;
   /** False refuses the upgrade with 403. */
   accepts?: (request: IncomingMessage) => boolean;
+  /** At most so many at a time from one address; more are refused with 429. Default: any number. */
+  each?: { most: number; addressOf: (request: IncomingMessage) => string };
   log: Log;
 }
 
@@ -33,14 +36,18 @@ const PING_EVERY_MS = 12_000;
 const GOODBYE_MS = 1_000;
 
 /** graphql-transport-ws on the upgrade of an HTTP server. */
-export function serveSockets({ server, path, protocol, maxPayload, accepts = () => true, log }: SocketServerOptions): SocketServer {
+export function serveSockets({ server, path, protocol, maxPayload, accepts = () => true, each, log }: SocketServerOptions): SocketServer {
   const sockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false, handleProtocols });
   const alive = new WeakSet<WebSocket>();
+  const places = createPlaces(each?.most ?? Number.POSITIVE_INFINITY);
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     stream.on('error', (error) => log.debug({ err: error }, 'socket failed'));
     if (pathOf(request) !== path) return refuse(stream, '404 Not Found');
     if (!accepts(request)) return refuse(stream, '403 Forbidden');
+    const leave = places.take(each?.addressOf(request) ?? '');
+    if (!leave) return refuse(stream, '429 Too Many Requests');
+    stream.once('close', leave);
     sockets.handleUpgrade(request, stream, head, (socket) => bind(socket, request));
   };
 

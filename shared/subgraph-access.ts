@@ -1,7 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import type { Client } from 'graphql-ws';
 import { LRUCache } from 'lru-cache';
-import { IDENTITY_HEADER, signIdentity, type Identity } from './identity.ts';
+import { IDENTITY_HEADER, signIdentity, type Identity, type Purpose } from './identity.ts';
 import { createSocketClient, openSubscription, type SocketLimits } from './socket-client.ts';
 import type { SubgraphRequest } from './transport.ts';
 
@@ -9,7 +9,7 @@ import type { SubgraphRequest } from './transport.ts';
 export interface Access {
   /** Path of its GraphQL endpoint. */
   endpoint: string;
-  headersFor: (identity: Identity) => Promise<Record<string, string>>;
+  headersFor: (identity: Identity, purpose: Purpose) => Promise<Record<string, string>>;
   subscribe: (request: SubgraphRequest) => Promise<AsyncGenerator<ExecutionResult, void, void>>;
   close: () => Promise<void>;
 }
@@ -25,8 +25,8 @@ export function ownAccess(name: string, base: URL, limits: SocketLimits): Access
   const keyFor = createKeyring(name);
   return {
     endpoint,
-    headersFor: async (identity) => ({ [IDENTITY_HEADER]: await keyFor(identity) }),
-    subscribe: async (request) => openSubscription(name, socket, request, await keyFor(request.identity)),
+    headersFor: async (identity, purpose) => ({ [IDENTITY_HEADER]: await keyFor(identity, purpose) }),
+    subscribe: async (request) => openSubscription(name, socket, request, await keyFor(request.identity, 'graphql')),
     close: async () => socket.dispose(),
   };
 }
@@ -60,13 +60,13 @@ function contentOf(identity: Identity): string {
   return content;
 }
 
-/** One signature serves an identity for half of its life. */
-function createKeyring(audience: string): (identity: Identity) => Promise<string> {
+/** One signature serves an identity and a purpose for half of its life. */
+function createKeyring(audience: string): (identity: Identity, purpose: Purpose) => Promise<string> {
   const keys = new LRUCache<string, Promise<string>>({ max: REMEMBERED_IDENTITIES, ttl: KEY_REUSE_MS });
-  return (identity) => {
-    const memo = contentOf(identity);
+  return (identity, purpose) => {
+    const memo = purpose + contentOf(identity);
     let key = keys.get(memo);
-    if (!key) keys.set(memo, (key = signIdentity(identity, audience)));
+    if (!key) keys.set(memo, (key = signIdentity(identity, audience, purpose)));
     return key;
   };
 }

@@ -11,6 +11,8 @@ export interface SubgraphRequest {
   deadline: number;
   /** Of a query: aborted when nobody waits for the answer any more. */
   signal?: AbortSignal | undefined;
+  /** Of a mutation: aborted then, which keeps it from being begun; what has begun goes on. */
+  departure?: AbortSignal | undefined;
   /**
    * Of a subscription: its first result shall say where the stream begins, by `extensions.cursor` and nothing else (its data are null).
    * Who cannot tell leaves it out.

@@ -19,6 +19,17 @@ export function problemFromWire(value: unknown): Problem | undefined {
   return new Problem(code, message, { ...extensions, ...(typename && { typename }) });
 }
 
-/** A subgraph that does not answer, answers too late, or answers what is not an answer. Names it, never its address. */
+/** A subgraph that cannot be reached. Names it, never its address. */
 export const subgraphUnavailable = (subgraph: string, cause?: unknown): Problem =>
   new Problem('SUBGRAPH_UNAVAILABLE', `The ${subgraph} service cannot be reached at the moment.`, { retryable: true, subgraph, cause });
+
+/** A subgraph that can be reached and does not answer in time. */
+export const subgraphTimeout = (subgraph: string, cause?: unknown): Problem =>
+  new Problem('TIMEOUT', `The ${subgraph} service did not answer in time.`, { retryable: true, subgraph, cause });
+
+/** A subgraph that answers what GraphQL or its schema does not allow. It would do so again, and what it was asked to change is perhaps done. */
+export const subgraphAnswerInvalid = (subgraph: string | undefined, cause?: unknown): Problem => {
+  const service = subgraph === undefined ? 'A service' : `The ${subgraph} service`;
+  const message = `${service} answered with something that does not fit its schema.`;
+  return new Problem('SUBGRAPH_ANSWER_INVALID', message, { ...(subgraph !== undefined && { subgraph }), cause });
+};

@@ -62,8 +62,9 @@ function requestsOf({ operation: query, operationName, variableUsages = [] }: Fe
   return ({ operation, variables }, more) => {
     const used: Data = {};
     for (const name of variableUsages) if (variables[name] !== undefined) used[name] = variables[name];
-    const { identity, correlationId, deadline, signal } = operation;
-    return { query, operationName, variables: more ? Object.assign(used, more) : used, identity, correlationId, deadline, signal };
+    const { identity, correlationId, deadline, signal, departure } = operation;
+    const envelope = { identity, correlationId, deadline, signal, departure };
+    return { query, operationName, variables: more ? Object.assign(used, more) : used, ...envelope };
   };
 }
 

@@ -1,11 +1,12 @@
 import type { ExecutionResult } from 'graphql';
-import { askSubgraph, openStream, withProblems } from '../ask-subgraph.ts';
+import { askSubgraph, openStream } from '../ask-subgraph.ts';
 import { isStart, type Engine, type EngineOptions, type IncrementalResult, type Operation } from '../engine.ts';
 import type { SubgraphRequest } from '../../shared/transport.ts';
 import { cacheEntities } from '../cache/cache-entities.ts';
 import { guarded, mapEvents } from '../events.ts';
 import { shareFetches } from '../flights/share-fetches.ts';
 import { createTurns } from '../live/turns.ts';
+import { readAnswer } from '../subgraph-answer.ts';
 import { completeAnswer } from './complete.ts';
 import { deferredResults } from './defer.ts';
 import type { Planner } from './planner.ts';
@@ -25,10 +26,10 @@ const EVENTS_PER_TURN = 50;
 
 /** Soko's own engine: runs Apollo's query plans, each compiled once. */
 export function openEngine(options: EngineOptions): SokoEngine {
-  const { supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), entityStore: store, log } = options;
+  const { supergraphSdl, transports, scalars, planner = planHere(supergraphSdl), entityStore: store } = options;
   const supergraph = loadSupergraph(planner.reading, scalars);
   const { schema } = supergraph;
-  const ask = (subgraph: string, request: SubgraphRequest) => askSubgraph(subgraph, transports[subgraph], request, log);
+  const ask = (subgraph: string, request: SubgraphRequest) => askSubgraph(subgraph, transports[subgraph], request, options);
   const kit: Kit = {
     // The cache is asked by those who fly, not by those who join: what they get may be older than what they know of the cache.
     ask: shareFetches(ask, store && cacheEntities(ask, { supergraphSdl, schema, store })),
@@ -46,7 +47,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
         const known = preparations.of(operation);
         const prepared = known instanceof Promise ? await known : known;
         const isMutation = prepared.rootType === supergraph.schema.getMutationType();
-        const run = begin(prepared, isMutation ? { ...operation, signal: undefined } : operation);
+        const run = begin(prepared, isMutation ? { ...operation, signal: undefined, departure: operation.signal } : operation);
         return isRun(run) ? execute(run, prepared, supergraph) : run;
       }),
     subscribe: (operation) =>
@@ -64,10 +65,10 @@ export function openEngine(options: EngineOptions): SokoEngine {
             if (isStart(event)) return event;
             await turn();
             const each = { ...run, ...fresh(), operation: { ...operation, deadline: Date.now() + patience } };
-            primary.take(each, withProblems(event, request));
+            primary.take(each, readAnswer(primary.subgraph, event, { request, reporting: options }));
             return { ...(await answer(each, prepared, supergraph)), ...cursorOf(event) };
           });
-        const events = await openStream(primary.subgraph, transports[primary.subgraph], request, log);
+        const events = await openStream(primary.subgraph, transports[primary.subgraph], request, options);
         return Symbol.asyncIterator in events ? mapEvents(events, join) : join(events);
       }),
     close: async () => planner.close(),

@@ -68,13 +68,38 @@ describe('a thread that plans', () => {
     expect(await planner.plan(text(1))).toContain('Fetch');
   });
 
-  test('gives up a text that takes too long; those that wait go on in another thread', async () => {
-    const planner = await open({ planMs: 3_000 }).plannerOf(supergraphSdl);
+  test('gives up a text that takes too long; those that wait go on in another thread, and it is refused at once when it is sent again', async () => {
+    const planner = await open({ planMs: 300, waitMs: 30_000 }).plannerOf(supergraphSdl);
 
     const [slow, next] = await Promise.allSettled([huge, text(1)].map(async (each) => planner.plan(each)));
+    const again = planner.plan(huge);
 
-    expect(slow).toMatchObject({ status: 'rejected', reason: { code: 'TIMEOUT', retryable: true } });
+    expect(slow).toMatchObject({ status: 'rejected', reason: { code: 'OPERATION_TOO_COMPLEX', retryable: false } });
     expect(next).toMatchObject({ status: 'fulfilled' });
+    await expect(again).rejects.toMatchObject({ code: 'OPERATION_TOO_COMPLEX' });
+  });
+
+  test('takes the texts of several callers in turn, however many one of them has', async () => {
+    const planner = await open().plannerOf(supergraphSdl);
+    const done: string[] = [];
+    const ask = async (caller: string, number: number): Promise<void> => {
+      await planner.plan(text(number), caller);
+      done.push(caller);
+    };
+
+    await Promise.all([...[1, 2, 3, 4, 5].map((number) => ask('many', number)), ask('one', 6), ask('other', 7)]);
+
+    expect(done).toEqual(['many', 'many', 'one', 'other', 'many', 'many', 'many']);
+  });
+
+  test('lets only so many of one caller wait', async () => {
+    const planner = await open({ mostWaitingEach: 2 }).plannerOf(supergraphSdl);
+
+    const many = await Promise.allSettled([1, 2, 3, 4].map(async (number) => planner.plan(text(number), 'many')));
+    const [refused] = many.filter(({ status }) => status === 'rejected');
+
+    expect(many.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+    expect(refused).toMatchObject({ reason: { code: 'OVERLOADED', retryable: true, facts: { retryAfterSeconds: 1 } } });
   });
 
   test('lets only so many wait, and each only so long', async () => {
@@ -83,7 +108,7 @@ describe('a thread that plans', () => {
     const [, late, refused] = await Promise.allSettled([huge, text(1), text(2)].map(async (each) => planner.plan(each)));
 
     expect(late).toMatchObject({ status: 'rejected', reason: { code: 'TIMEOUT', retryable: true } });
-    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE', retryable: true } });
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'OVERLOADED', retryable: true } });
   });
 
   test('when it dies, fails what it was at work on and nothing else', async () => {

@@ -1,4 +1,7 @@
-import { unavailable } from '../../shared/errors.ts';
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { isProblem, overloaded, unavailable, type Problem } from '../../shared/errors.ts';
+import { createFairQueue } from '../../shared/fair-queue.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Planner } from './planner.ts';
 import { PlanningThread, tookTooLong, type Work } from './planning-thread.ts';
@@ -8,10 +11,12 @@ interface Options {
   log: Log;
   /** How long a text may wait for those before it. Default 10,000. */
   waitMs?: number;
-  /** How long one text may be planned; after that the thread is given up. Default 5,000. */
+  /** How much of the thread's time one text may take; after that the thread is given up. Default 1,000. */
   planMs?: number;
   /** Texts that may wait. Default 500. */
   mostWaiting?: number;
+  /** Texts of one caller that may wait. Default 50. */
+  mostWaitingEach?: number;
   /** The thread ends when it had nothing to do for so long, and starts again with the next text. Default 60,000. */
   idleMs?: number;
 }
@@ -27,6 +32,7 @@ interface Job {
   supergraph: Supergraph;
   /** None: the supergraph is only read. */
   work: Work | undefined;
+  caller: string;
   answer: PromiseWithResolvers<string>;
   expiry: NodeJS.Timeout;
 }
@@ -37,30 +43,37 @@ interface Supergraph {
 }
 
 const WAIT_MS = 10_000;
-const PLAN_MS = 5_000;
+const PLAN_MS = 1_000;
 /** A large supergraph takes seconds on a busy machine. */
 const LOAD_MS = 60_000;
 const IDLE_MS = 60_000;
 const MOST_WAITING = 500;
+const MOST_WAITING_EACH = 50;
+const TOO_LARGE_TEXTS = 1_000;
+/** Whose texts are not a client's. */
+const OURS = '';
 
 export function openPlanners(options: Options): Planners {
-  const { log, waitMs = WAIT_MS, planMs = PLAN_MS, mostWaiting = MOST_WAITING, idleMs = IDLE_MS } = options;
-  const waiting = new Set<Job>();
+  const { log, waitMs = WAIT_MS, planMs = PLAN_MS, idleMs = IDLE_MS } = options;
+  const { mostWaiting = MOST_WAITING, mostWaitingEach = MOST_WAITING_EACH } = options;
+  const waiting = createFairQueue<Job>();
   let thread: PlanningThread | undefined;
   let working = false;
   let closed = false;
   let idle: NodeJS.Timeout | undefined;
   let lastId = 0;
 
-  function enter(supergraph: Supergraph, work?: Work): Promise<string> {
-    if (closed || waiting.size >= mostWaiting) return Promise.reject(unavailable('planner'));
+  function enter(supergraph: Supergraph, work?: Work, caller = OURS): Promise<string> {
+    if (closed) return Promise.reject(unavailable('planner'));
+    const isFull = waiting.size >= mostWaiting || (caller !== OURS && waiting.sizeOf(caller) >= mostWaitingEach);
+    if (isFull) return Promise.reject(overloaded(Math.ceil(planMs / 1_000)));
     const answer = Promise.withResolvers<string>();
     const expire = (): void => {
-      waiting.delete(job);
+      waiting.remove(caller, job);
       answer.reject(tookTooLong());
     };
-    const job: Job = { supergraph, work, answer, expiry: setTimeout(expire, work ? waitMs : LOAD_MS) };
-    waiting.add(job);
+    const job: Job = { supergraph, work, caller, answer, expiry: setTimeout(expire, work ? waitMs : LOAD_MS) };
+    waiting.add(caller, job);
     if (!working) void workOff();
     return answer.promise;
   }
@@ -68,8 +81,7 @@ export function openPlanners(options: Options): Planners {
   async function workOff(): Promise<void> {
     working = true;
     clearTimeout(idle);
-    for (const job of waiting) {
-      waiting.delete(job);
+    for (let job = waiting.take(); job; job = waiting.take()) {
       clearTimeout(job.expiry);
       await perform(job).then(job.answer.resolve, job.answer.reject);
     }
@@ -96,23 +108,25 @@ export function openPlanners(options: Options): Planners {
     async plannerOf(sdl) {
       const supergraph = { id: (lastId += 1), sdl };
       const reading = JSON.parse(await enter(supergraph)) as Reading;
-      return plannerOver(reading, { perform: (work) => enter(supergraph, work), forget: () => thread?.forget(supergraph.id) });
+      return plannerOver(reading, {
+        perform: (work, caller) => enter(supergraph, work, caller),
+        forget: () => thread?.forget(supergraph.id),
+      });
     },
     async close() {
       closed = true;
       clearTimeout(idle);
-      for (const { answer, expiry } of waiting) {
+      for (const { answer, expiry } of waiting.drain()) {
         clearTimeout(expiry);
         answer.reject(unavailable('planner'));
       }
-      waiting.clear();
       await thread?.end();
     },
   };
 }
 
 interface Access {
-  perform: (work: Work) => Promise<string>;
+  perform: (work: Work, caller?: string) => Promise<string>;
   forget: () => void;
 }
 
@@ -120,10 +134,20 @@ interface Access {
 function plannerOver(reading: Reading, { perform, forget }: Access): Planner {
   let underWay = 0;
   let closed = false;
-  const counted = async (work: Work): Promise<string> => {
+  /** By hash: whoever sends one again is told at once. */
+  const tooLarge = new LRUCache<string, Problem>({ max: TOO_LARGE_TEXTS });
+  const remembering = async (memo: string, work: Promise<string>): Promise<string> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (isProblem(error) && error.code === 'OPERATION_TOO_COMPLEX') tooLarge.set(memo, error);
+      throw error;
+    }
+  };
+  const counted = async (work: Work, caller?: string): Promise<string> => {
     underWay += 1;
     try {
-      return await perform(work);
+      return await perform(work, caller);
     } finally {
       underWay -= 1;
       if (closed && underWay === 0) forget();
@@ -131,7 +155,14 @@ function plannerOver(reading: Reading, { perform, forget }: Access): Planner {
   };
   return {
     reading,
-    plan: (operation) => counted({ plan: operation }),
+    async plan(operation, caller) {
+      const memo = createHash('sha256')
+        .update(`${operation.operationName ?? ''}\n${operation.source}`)
+        .digest('base64');
+      const known = tooLarge.get(memo);
+      if (known) throw known;
+      return remembering(memo, counted({ plan: operation }, caller));
+    },
     fingerprint: (source) => counted({ fingerprint: source }),
     close() {
       closed = true;

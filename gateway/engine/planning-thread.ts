@@ -7,6 +7,9 @@ import type { Plannable } from './planner.ts';
 /** A text that needs more is nobody's, and must not take the process with it. */
 const MOST_MEGABYTES = 1_024;
 
+/** A thread that is given no time by a busy machine is waited for so much longer. */
+const PATIENCE_MS = 30_000;
+
 /** A text to be planned, or to be told the fingerprint of. */
 export type Work = { plan: Plannable } | { fingerprint: string };
 
@@ -51,15 +54,37 @@ export class PlanningThread {
     await this.#worker.terminate();
   }
 
-  async #ask(task: Task, patienceMs: number): Promise<string> {
+  /** `budgetMs`: of the thread's own time, since a busy machine may leave it little. */
+  async #ask(task: Task, budgetMs: number): Promise<string> {
     const answer = (this.#answer = Promise.withResolvers<string>());
-    // Nothing stops a planner but the end of its thread.
-    const timer = setTimeout(() => {
-      answer.reject(tookTooLong());
-      void this.end();
-    }, patienceMs);
+    const since = performance.now();
+    const before = this.#usedMs();
+    let timer: NodeJS.Timeout | undefined;
+    const look = async (): Promise<void> => {
+      const left = budgetMs - ((await this.#usedMs()) - (await before));
+      const patience = since + budgetMs + PATIENCE_MS - performance.now();
+      if (this.#ended || this.#answer !== answer) return;
+      if (left <= 1 || patience <= 0) return this.#giveUp(left <= 1 ? tooMuch() : tookTooLong());
+      timer = setTimeout(look, Math.min(left, patience));
+    };
+    timer = setTimeout(look, budgetMs);
     this.#post(task);
-    return answer.promise.finally(() => clearTimeout(timer));
+    return answer.promise.finally(() => {
+      clearTimeout(timer);
+      if (this.#answer === answer) this.#answer = undefined;
+    });
+  }
+
+  /** Nothing stops a planner but the end of its thread. */
+  #giveUp(reason: Problem): void {
+    this.#answer?.reject(reason);
+    void this.end();
+  }
+
+  /** What it has worked so far; as much as can be when it has ended. */
+  async #usedMs(): Promise<number> {
+    const { user, system } = await this.#worker.cpuUsage().catch(() => ({ user: 0, system: 0 }));
+    return (user + system) / 1_000;
   }
 
   #post(task: Task): void {
@@ -81,3 +106,7 @@ export class PlanningThread {
 
 export const tookTooLong = (): Problem =>
   new Problem('TIMEOUT', 'The operation could not be planned in time. Ask again in a moment.', { retryable: true });
+
+/** It would take as long the next time. */
+const tooMuch = (): Problem =>
+  new Problem('OPERATION_TOO_COMPLEX', 'The operation takes too long to plan: ask for less, or in several parts.');

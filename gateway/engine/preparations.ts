@@ -2,6 +2,7 @@ import type { QueryPlan } from '@apollo/query-planner';
 import { Kind, type DefinitionNode, type DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Operation } from '../engine.ts';
+import type { Identity } from '../../shared/identity.ts';
 import type { Planner } from './planner.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import type { Kit } from './run.ts';
@@ -18,7 +19,7 @@ export interface Planned extends Asked {
 /** The operations that are known, ready to run. */
 export interface Preparations {
   /** At once when it is known; otherwise it is planned, once for all who ask meanwhile. */
-  of(asked: Asked): Prepared | Promise<Prepared>;
+  of(asked: Asked & { identity?: Identity }): Prepared | Promise<Prepared>;
   /** Makes a known plan ready. */
   adopt(planned: Planned): void;
   /** Most recently asked first. */
@@ -65,12 +66,12 @@ export function createPreparations({ supergraph, planner, kit }: Options): Prepa
   }
 
   return {
-    of({ source, document, operationName }) {
+    of({ source, document, operationName, identity }) {
       const asked: Asked = { source, document, operationName: nameIn(document, operationName) };
       const memo = memoOf(asked);
       const ready = known.get(memo)?.prepared ?? flights.get(memo);
       if (ready) return ready;
-      const plan = planner.plan({ source, operationName: asked.operationName });
+      const plan = planner.plan({ source, operationName: asked.operationName }, identity && callerOf(identity));
       if (typeof plan === 'string') return keep(asked, plan);
       const flight = land(memo, asked, plan);
       flights.set(memo, flight);
@@ -87,5 +88,8 @@ function nameIn({ definitions }: DocumentNode, operationName: string | undefined
   const isOperation = ({ kind }: DefinitionNode): boolean => kind === Kind.OPERATION_DEFINITION;
   return definitions.filter(isOperation).length > 1 ? operationName : undefined;
 }
+
+/** Whoever has not signed in is the address he comes from. */
+const callerOf = ({ viewer, client }: Identity): string => (viewer ? `viewer ${viewer.id}` : `address ${client?.ip ?? ''}`);
 
 const memoOf = ({ source, operationName }: Omit<Asked, 'document'>): string => `${operationName ?? ''}\n${source}`;

@@ -15,6 +15,9 @@ const times = (count: number, make: (i: number) => string): string => Array.from
 const nested = (levels: number): string =>
   `person(id: "p1") { boards { owner { ${'boards { owner { '.repeat(levels)}name${' } }'.repeat(levels)} } } }`;
 
+const doubling = (levels: number): string =>
+  `{ ...F0 } ${times(levels, (i) => `fragment F${i} on Query { ${i < levels - 1 ? `...F${i + 1} ...F${i + 1}` : '__typename'} }`)}`;
+
 /** Each with the code it is refused with. */
 const ATTACKS: [string, string, string][] = [
   ['5,000 aliases', `{ ${times(5_000, (i) => `a${i}: __typename`)} }`, 'GRAPHQL_PARSE_FAILED'],
@@ -39,6 +42,9 @@ const ATTACKS: [string, string, string][] = [
     `{ person(id: "p1") { ...F0 ...F0 } } ${times(18, (i) => `fragment F${i} on Person { ${i < 17 ? `...F${i + 1} friends { ...F${i + 1} }` : 'name'} }`)}`,
     'OPERATION_TOO_COMPLEX',
   ],
+  ['fragments that double forty times', doubling(40), 'OPERATION_TOO_COMPLEX'],
+  ['fragments that double ten times', doubling(11), 'OPERATION_TOO_COMPLEX'],
+  ['9 directives that do not exist', `{ ${times(9, (i) => `viewer @d${i}`)} }`, 'OPERATION_TOO_COMPLEX'],
   [
     'fragments in a circle',
     '{ person(id: "p1") { ...A } } fragment A on Person { friends { ...B } } fragment B on Person { friends { ...A } }',
@@ -71,6 +77,32 @@ describe('an operation with', () => {
       await expect(gateway.subscribe(query).next()).rejects.toMatchObject([{ extensions: { code, correlationId: expect.any(String) } }]);
     },
   );
+});
+
+test.each(['application/json', 'text/event-stream'])(
+  'a document that grows when it is expanded is refused in milliseconds to %s',
+  async (accept) => {
+    const ask = async (query: string, more = {}) => {
+      const headers = { 'content-type': 'application/json', accept };
+      const response = await fetch(gateway.url, { method: 'POST', headers, body: JSON.stringify({ query, ...more }) });
+      return { status: response.status, body: await response.text() };
+    };
+    await ask('{ viewer }');
+    const start = performance.now();
+
+    const answers = await Promise.all([ask(doubling(40)), ask(doubling(41), { extensions: {} }), ask(doubling(500))]);
+
+    expect(performance.now() - start).toBeLessThan(500);
+    for (const { status, body } of answers.slice(0, 2))
+      expect([status, JSON.parse(body)]).toMatchObject([400, { errors: [{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }] }]);
+    expect(answers[2]!.status).toBe(400);
+  },
+);
+
+test('a fragment that is spread as often as a page needs it passes', async () => {
+  const query = `{ ...F0 } ${times(9, (i) => `fragment F${i} on Query { ${i < 8 ? `...F${i + 1} ...F${i + 1}` : '__typename'} }`)}`;
+
+  expect((await gateway.ask(query)).status).toBe(200);
 });
 
 test('a subscription is held to the same limits', async () => {
@@ -166,5 +198,47 @@ describe('a socket', () => {
     await open[0]!.return?.();
     expect((await client.iterate({ query: '{ viewer }' }).next()).value).toEqual({ data: { viewer: 'null' } });
     await client.dispose();
+  });
+});
+
+describe('sockets', () => {
+  const opened = async (
+    url: string,
+    token?: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ code: string | number; socket: WebSocket }> => {
+    const socket = new WebSocket(url, 'graphql-transport-ws', { headers });
+    const code = await new Promise<string | number>((resolve) => {
+      socket.once('error', ({ message }) => resolve(message));
+      socket.once('close', (closed) => resolve(closed));
+      socket.once('message', (message) => resolve(JSON.parse(String(message)).type));
+      socket.once('open', () =>
+        socket.send(JSON.stringify({ type: 'connection_init', ...(token && { payload: { authorization: `Bearer ${token}` } }) })),
+      );
+    });
+    return { code, socket };
+  };
+
+  test('of one address, and of one viewer, are so many at a time and no more', async () => {
+    const options = { sockets: { perAddress: 5, perViewer: 2 }, trustedProxies: 1 };
+    const narrow = await openGatewayForTest({ subgraphs: testSubgraphs().all, ...options });
+    const ada = await narrow.tokenFor({ id: 'usr_ada' });
+    const from = (address: string) => ({ 'x-forwarded-for': address });
+
+    const own: Awaited<ReturnType<typeof opened>>[] = [];
+    for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) own.push(await opened(narrow.wsUrl, ada, from(address)));
+    const others: typeof own = [];
+    for (let i = 0; i < 6; i += 1) others.push(await opened(narrow.wsUrl, undefined, from('10.0.0.9')));
+    const elsewhere = await opened(narrow.wsUrl, undefined, from('10.0.0.8'));
+    const gone = new Promise((resolve) => own[0]!.socket.once('close', resolve));
+    own[0]!.socket.close();
+    await gone;
+    let again = await opened(narrow.wsUrl, ada);
+    while (again.code === 4429) again = await opened(narrow.wsUrl, ada);
+
+    expect(own.map(({ code }) => code)).toEqual(['connection_ack', 'connection_ack', 4429]);
+    expect(others.map(({ code }) => code)).toEqual([...Array(5).fill('connection_ack'), 'Unexpected server response: 429']);
+    expect([elsewhere.code, again.code]).toEqual(['connection_ack', 'connection_ack']);
+    await narrow.close();
   });
 });

@@ -1,6 +1,7 @@
 import { ApolloArmor } from '@escape.tech/graphql-armor';
 import { validate, type DocumentNode, type GraphQLError, type GraphQLSchema, type ValidationContext, type ValidationRule } from 'graphql';
 import { Problem } from '../../shared/errors.ts';
+import { largestOperation } from '../expansion.ts';
 
 /** What one operation, one message and one socket may be at most; the same over HTTP and WebSocket. */
 export const LIMITS = {
@@ -8,6 +9,8 @@ export const LIMITS = {
   tokens: 1_000,
   aliases: 15,
   directives: 8,
+  /** Fields and fragments of one operation, each as often as it is spread: what the planner has to look at. */
+  expanded: 2_000,
   /** Levels of fields, fragments not counted. A page that shows everything of a list has 11. */
   depth: 14,
   /** By the weights of `gateway/cost`: an object 1, times the lists it is in. A page of 50 entries, 11 levels deep, costs about 5,000. */
@@ -20,17 +23,22 @@ export const LIMITS = {
 export type Limits = Readonly<typeof LIMITS>;
 
 export interface UseLimits {
-  /** Why an operation is too large; undefined when it is not. Ask after validation: it relies on fragments without cycles. */
+  /** Why an operation is too large; undefined when it is not. The document need not be valid. */
   check: (document: DocumentNode) => Problem | undefined;
 }
 
-/** Limits that stand before planning: the planner is what a small hostile document would keep busy for seconds. */
+/** Limits that stand before validation and planning, which a small hostile document would keep busy for seconds. */
 export function useLimits(schema: GraphQLSchema, limits: Limits = LIMITS): UseLimits {
   const rules = limitRules(limits);
   const accepted = new WeakSet<DocumentNode>();
   return {
     check(document) {
       if (accepted.has(document)) return undefined;
+      if (largestOperation(document) > limits.expanded)
+        return new Problem(
+          'OPERATION_TOO_COMPLEX',
+          `The operation asks for more than ${limits.expanded} fields, each as often as it is spread.`,
+        );
       const [error] = validate(schema, document, rules);
       if (error) return new Problem('OPERATION_TOO_COMPLEX', error.message.replace(/^Syntax Error: /, ''));
       accepted.add(document);

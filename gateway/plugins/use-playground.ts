@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gzip } from 'node:zlib';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Guide } from '../playground/guide.ts';
+import { linkPage, toolbar } from '../playground/pages.ts';
 
 /** Compression strong enough for a page that is made once, quick enough for the first visitor. */
 const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
@@ -16,8 +18,9 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const WELCOME =
-  '# Write an operation and press the arrow. Subscriptions work as well.\n# Sign in by a header below: { "authorization": "Bearer <access token>" }\n';
+const WELCOME = '# Write an operation and press the arrow. Subscriptions work as well.\n';
+/** Where GraphiQL's page begins to load scripts. */
+const BEFORE_SCRIPTS = '<noscript>';
 
 interface Page {
   br: Buffer;
@@ -31,12 +34,12 @@ export interface UsePlayground {
 }
 
 /** GraphiQL for browsers at the endpoint itself: one page that loads nothing from elsewhere. Made when it is first asked for. */
-export function usePlayground({ path }: { path: string }): UsePlayground {
+export function usePlayground({ path, guide = Guide.parse({}) }: { path: string; guide?: Guide }): UsePlayground {
   let page: Promise<Page> | undefined;
   return {
     wants: ({ method, headers }) => method === 'GET' && (headers.accept ?? '').includes('text/html'),
     async send({ headers }, reply) {
-      const { br, gzip: zipped, etag } = await (page ??= render(path));
+      const { br, gzip: zipped, etag } = await (page ??= render(path, guide));
       reply.header('etag', etag).header('cache-control', 'public, max-age=3600').header('vary', 'accept, accept-encoding');
       reply.header('content-security-policy', POLICY);
       if (headers['if-none-match'] === etag) return reply.status(304).send();
@@ -49,17 +52,30 @@ export function usePlayground({ path }: { path: string }): UsePlayground {
   };
 }
 
-async function render(path: string): Promise<Page> {
+/** A page for each link of the guide, at the link's own path. */
+export function addLinkPages(app: FastifyInstance, { path, guide }: { path: string; guide: Guide }): void {
+  for (const link of guide.links) {
+    app.get(link.path, async (_request, reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .header('content-security-policy', POLICY)
+        .send(linkPage(guide, link, path)),
+    );
+  }
+}
+
+async function render(path: string, guide: Guide): Promise<Page> {
   // 9 MB of text: only who shows the page pays for it.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-  const html = renderGraphiQL({
+  const graphiql = renderGraphiQL({
     endpoint: path,
     // Over WebSocket it would leave out the headers, and nobody could be signed in.
     subscriptionsProtocol: 'SSE',
     title: 'Soko',
-    defaultQuery: WELCOME,
+    defaultQuery: WELCOME + (guide.examples[0]?.query ?? ''),
     shouldPersistHeaders: false,
   });
+  const html = graphiql.replace(BEFORE_SCRIPTS, (before) => toolbar(guide, path) + before);
   const [br, zipped] = await Promise.all([promisify(brotliCompress)(html, QUALITY), promisify(gzip)(html)]);
   return { br, gzip: zipped, etag: `"${createHash('sha256').update(html).digest('base64url').slice(0, 22)}"` };
 }

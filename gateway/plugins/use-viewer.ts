@@ -49,7 +49,7 @@ export const anonymousViewers: UseViewer = {
  * is UNAUTHENTICATED, never anonymous. Verified once, then remembered until it expires.
  */
 export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
-  const key = createPublicKey(publicKey);
+  const key = readKey(publicKey);
   const verified = new LRUCache<string, Session>({ max: REMEMBERED_TOKENS });
 
   const sessionOf = (authorization: unknown): Session | Promise<Session> => {
@@ -78,6 +78,19 @@ export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
       return sessionOf(params[given[0]!]);
     },
   };
+}
+
+/** Another key would start, and then refuse everyone. */
+function readKey(pem: string): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPublicKey(pem);
+  } catch (error) {
+    throw new Error('ACCESS_TOKEN_PUBLIC_KEY: must be a public key, as a PEM', { cause: error });
+  }
+  const type = key.asymmetricKeyType;
+  if (type !== 'ed25519') throw new Error(`ACCESS_TOKEN_PUBLIC_KEY: must be an Ed25519 key, and is one of the type ${type}`);
+  return key;
 }
 
 const badToken = (): Problem => new Problem('UNAUTHENTICATED', 'The access token is not valid. Sign in again, or refresh it.');

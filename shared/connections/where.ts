@@ -2,12 +2,16 @@ import { trusted } from 'mongoose';
 import { z } from 'zod';
 import { invalid, type InputPath } from '../errors.ts';
 import { isCurrency, MoneyInput } from '../money.ts';
+import { keptText } from '../text.ts';
 import { wording } from '../wording.ts';
 
 export type FieldKind = 'enum' | 'text' | 'date' | 'int' | 'id' | 'boolean' | 'money';
 
-/** What a client may filter by: the name in the schema, the kind, and where it lies in the document when that is called otherwise. */
-export type Fields = Readonly<Record<string, FieldKind | { kind: FieldKind; path: string }>>;
+/**
+ * What a client may filter by: the name in the schema, the kind, and where it lies in the document when that is called otherwise. `as` spells
+ * a text the way the document has it, `keptText` unless said otherwise.
+ */
+export type Fields = Readonly<Record<string, FieldKind | { kind: FieldKind; path: string; as?: (text: string) => string }>>;
 
 type Filter = Record<string, unknown>;
 
@@ -53,11 +57,20 @@ const money = z
 const CONDITIONS = {
   enum: z.strictObject(equality(z.string().regex(/^\w{1,100}$/, 'is not a value of this kind'))),
   id: z.strictObject(equality(exact(200))),
-  text: z.strictObject({ ...equality(exact(1_000)), startsWith: exact(64).min(1, 'must not be empty').optional() }),
   int: z.strictObject({ ...equality(z.int()), ...range(z.int()) }),
   date: z.strictObject({ ...equality(z.date()), ...range(z.date()) }),
   boolean: z.strictObject({ eq: z.boolean().optional(), ne: z.boolean().optional() }),
 };
+
+const textCondition = (as: (text: string) => string) =>
+  z.strictObject({
+    ...equality(exact(1_000).transform(as)),
+    startsWith: exact(64)
+      // A word that is finished is not the beginning of a longer one.
+      .transform((value) => (/\S\s+$/.test(value) ? `${as(value)} ` : as(value)))
+      .refine((value) => value !== '', 'must not be empty')
+      .optional(),
+  });
 
 /**
  * A client's `where` as a filter of the store. Only declared fields and operators come through, each value checked and put behind an
@@ -73,9 +86,10 @@ export function translateWhere(where: unknown, fields: Fields): Filter {
       if (name === 'AND' || name === 'OR') return { [name === 'AND' ? '$and' : '$or']: branches(condition, inner, depth + 1) };
       const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
       if (!field) throw invalid(inner, 'This list cannot be filtered by this field.');
-      const { kind, path: place } = typeof field === 'string' ? { kind: field, path: name } : field;
+      const { kind, path: place, as = keptText } = typeof field === 'string' ? { kind: field, path: name } : field;
       spend(entriesOf(condition, inner).length, inner);
-      return kind === 'money' ? moneyFilter(place, condition, inner) : on(place, parse(CONDITIONS[kind], condition, inner));
+      if (kind === 'money') return moneyFilter(place, condition, inner);
+      return on(place, parse(kind === 'text' ? textCondition(as) : CONDITIONS[kind], condition, inner));
     });
     return parts.length === 1 ? (parts[0] as Filter) : parts.length === 0 ? {} : { $and: parts };
   }

@@ -4,7 +4,7 @@ import { readSources } from './source.ts';
 import { domainWords } from './words.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const CODE = ['gateway', 'subgraphs', 'schema', 'shared', 'demo', 'sandbox', 'bench'];
+const CODE = ['gateway', 'subgraphs', 'schema', 'shared', 'demo', 'commands', 'sandbox', 'bench'];
 const WITHOUT_DOMAIN = ['shared', 'gateway'];
 const TEXTS = ['.ts', '.mjs', '.graphql', '.json', '.html', '.md'];
 /** They name the words in order to forbid them. */

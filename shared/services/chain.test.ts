@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readChoice, rememberChoice } from './choice.ts';
 import type { Surroundings } from './choice.ts';
@@ -6,6 +7,7 @@ import { writeJson } from './files.ts';
 import { locateMongod } from './mongod-download.ts';
 import { findOnPath } from './processes.ts';
 import { untilReachable } from './provided.ts';
+import { findRustStore, rustStoreFolder } from './rust-store.ts';
 import { openServices } from './services.ts';
 import type { Services } from './services.ts';
 import { connectTo, openGround, realPython } from './test-ground.ts';
@@ -119,6 +121,29 @@ describe('the order of the links', () => {
     ground.remove('secantusd-rs');
   });
 
+  test('uses the store that npm run store built, which is outside the clone', async () => {
+    const [python] = commandOf('one', 'mongodb');
+    const file = join(rustStoreFolder(ground.env), 'bin', 'secantusd-rs');
+    mkdirSync(dirname(file), { recursive: true });
+    const script = `if [ "$1" = --version ]; then echo "secantusd-rs"; else exec ${python} -m secantus "$@"; fi`;
+    writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+
+    await open('built', onlyMongodb());
+
+    expect(commandOf('built', 'mongodb')).toEqual([file]);
+    rmSync(file);
+  });
+
+  test('asks only the link that SOKO_STORE names, and leaves the data of another store alone', async () => {
+    const named = (store: string) => ({ env: { ...onlyMongodb().env, SOKO_STORE: store } });
+
+    await expect(open('named', named('rust'))).rejects.toThrow(/No MongoDB was found\. .*\n {2}- run npm run store/);
+    await expect(open('named', named('sqlite'))).rejects.toThrow('must be one of: mongod, download, rust, python');
+    const python = { link: 'SecantusDB from PyPI', engine: 'SecantusDB', kind: 'secantusdb' as const, command: ['gone'] };
+    rememberChoice(join(ground.folder('other'), 'mongodb'), python);
+    await expect(open('other', named('rust'))).rejects.toThrow('were written by SecantusDB, which SOKO_STORE does not allow');
+  });
+
   test('takes what the environment names before everything else, and leaves it running', async () => {
     const env = { MONGODB_URI: first.mongodb.uri, REDIS_URL: first.redis.uri };
 
@@ -146,7 +171,7 @@ describe('the order of the links', () => {
   });
 
   test.each(['mongod', 'secantusd-rs'])('uses the real %s of this machine, if there is one', async (program) => {
-    const file = findOnPath(program, process.env);
+    const file = program === 'mongod' ? findOnPath(program, process.env) : findRustStore(process.env);
     if (file) ground.program(program, `exec ${file} "$@"`);
     else process.stdout.write(`NOT RUN: no ${program} on this machine, so its link was only seen to be passed over\n`);
 

@@ -27,6 +27,8 @@ export interface Surroundings {
 /** One way to come by a service. The links of a service are asked in the order of their list; the first that has one wins. */
 export interface Link {
   name: string;
+  /** Value of SOKO_STORE that allows no other way; only for the stores of MongoDB's protocol. */
+  key?: string;
   /** What a person can do so that this link has something to offer. */
   remedy: string;
   find(around: Surroundings): Offer | Promise<Offer>;
@@ -54,6 +56,14 @@ export async function findAgain(links: Link[], choice: Choice, around: Surroundi
   const offer = await link?.find(around);
   if (offer && 'command' in offer) return { ...offer, link: choice.link };
   return { refused: offer && 'refused' in offer ? offer.refused : 'this way no longer exists' };
+}
+
+/** The links that may be asked: all, or the one that SOKO_STORE names. */
+export function allowedLinks(links: Link[], { SOKO_STORE }: NodeJS.ProcessEnv): Link[] {
+  const keys = links.flatMap(({ key }) => key ?? []);
+  if (!SOKO_STORE || keys.length === 0) return links;
+  if (!keys.includes(SOKO_STORE)) throw new Error(`SOKO_STORE is ${SOKO_STORE}, but must be one of: ${keys.join(', ')}.`);
+  return links.filter(({ key }) => key === SOKO_STORE);
 }
 
 export interface Refusal {

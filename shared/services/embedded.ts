@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findAgain, nothingFound, readChoice, rememberChoice } from './choice.ts';
+import { allowedLinks, findAgain, nothingFound, readChoice, rememberChoice } from './choice.ts';
 import type { Choice, Refusal, Surroundings } from './choice.ts';
 import { choosePort } from './ports.ts';
 import { endProcess, isAlive, lastLine } from './processes.ts';
@@ -45,7 +45,7 @@ export async function openEmbedded(service: Service, place: Place): Promise<Embe
 async function openFirst(service: Service, folder: string, place: Place): Promise<Embedded | { uri: string }> {
   await clearRemains(service, folder, place);
   const refusals: Refusal[] = [];
-  for (const link of service.links) {
+  for (const link of allowedLinks(service.links, place.around.env)) {
     const offer = await link.find(place.around);
     if ('uri' in offer) return offer;
     const served = 'refused' in offer ? offer : await tryOut(service, { ...offer, link: link.name }, folder, place);
@@ -75,6 +75,8 @@ async function clearRemains(service: Service, folder: string, { state }: Place):
 }
 
 async function reopen(service: Service, chosen: Choice, folder: string, place: Place): Promise<Embedded> {
+  if (!allowedLinks(service.links, place.around.env).some(({ name }) => name === chosen.link))
+    throw new Error(`${service.title}: the data in ${folder} were written by ${chosen.engine}, which SOKO_STORE does not allow.`);
   const choice = await findAgain(service.links, chosen, place.around);
   if ('refused' in choice) {
     const wayOut = 'Bring it back, or begin anew with --fresh, which deletes these data.';

@@ -3,6 +3,7 @@ import { locateMongod } from './mongod-download.ts';
 import { pingMongodb } from './ping.ts';
 import { findOnPath, isExecutable, run } from './processes.ts';
 import { ensureReplicaSet } from './replica-set.ts';
+import { findRustStore, RUST_STORE } from './rust-store.ts';
 import { flags } from './service.ts';
 import type { Service } from './service.ts';
 
@@ -18,21 +19,25 @@ const links: Link[] = [
   },
   {
     name: 'mongod',
+    key: 'mongod',
     remedy: `put mongod ${OLDEST_MONGOD} or newer on PATH, or set MONGOMS_SYSTEM_BINARY to it`,
     find: ({ env }) => mongodAt(env.MONGOMS_SYSTEM_BINARY ?? findOnPath('mongod', env), env),
   },
   {
     name: 'mongodb-memory-server',
+    key: 'download',
     remedy: 'let mongodb-memory-server download a mongod (needs internet access; MONGOMS_DOWNLOAD_MIRROR names a mirror)',
     find: downloadedMongod,
   },
   {
-    name: 'secantusd-rs',
-    remedy: 'put secantusd-rs on PATH (cargo install --locked --ignore-rust-version secantus-mdb@0.5.3-beta.196)',
-    find: secantusdOnPath,
+    name: RUST_STORE.program,
+    key: 'rust',
+    remedy: `run npm run store, which builds ${RUST_STORE.program} with cargo, or put that program on PATH`,
+    find: builtSecantusd,
   },
   {
     name: 'SecantusDB from PyPI',
+    key: 'python',
     remedy: `have Python >= 3.10 with venv on PATH and a package index from which pip gets ${SECANTUS}`,
     find: secantusdFromPypi,
   },
@@ -53,12 +58,12 @@ async function downloadedMongod(around: Surroundings): Promise<Offer> {
   return 'refused' in found ? found : mongodAt(found.file, around.env);
 }
 
-async function secantusdOnPath({ env }: Surroundings): Promise<Offer> {
-  const file = findOnPath('secantusd-rs', env);
-  if (file === undefined) return { refused: 'none on PATH' };
+async function builtSecantusd({ env }: Surroundings): Promise<Offer> {
+  const file = findRustStore(env);
+  if (file === undefined) return { refused: 'none on PATH, and none built' };
   const { ok, stdout, lastWord } = await run(file, ['--version'], env, 10_000);
-  const version = stdout.split('\n')[0]?.replace('secantusd-rs', '').trim();
-  return ok ? { engine: `SecantusDB ${version} (secantusd-rs)`, kind: 'secantusdb', command: [file] } : { refused: lastWord };
+  const version = stdout.split('\n')[0]?.replace(RUST_STORE.program, '').trim();
+  return ok ? { engine: `SecantusDB ${version} (${RUST_STORE.program})`, kind: 'secantusdb', command: [file] } : { refused: lastWord };
 }
 
 async function secantusdFromPypi({ venv }: Surroundings): Promise<Offer> {

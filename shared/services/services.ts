@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { toolsFolder } from '../data-folder.ts';
 import { openEmbedded } from './embedded.ts';
 import type { Embedded, Place } from './embedded.ts';
 import { tryLock } from './lock.ts';
@@ -11,8 +12,6 @@ import { redis } from './redis.ts';
 import type { Service } from './service.ts';
 import { openState } from './state.ts';
 import { openVenv } from './venv.ts';
-
-const TOOLS = resolve(import.meta.dirname, '../../.data/tools');
 
 interface ServiceInfo {
   uri: string;
@@ -62,7 +61,7 @@ export async function openServices({
   fresh = false,
   log = console.log,
   env = process.env,
-  toolsDir = TOOLS,
+  toolsDir = toolsFolder(),
 }: ServicesOptions): Promise<Services> {
   const folder = resolve(dataDir);
   // Who starts nothing here takes nothing of the folder: many processes may use the same provided services.

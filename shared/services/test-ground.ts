@@ -16,7 +16,7 @@ export interface Ground {
   clear(): void;
 }
 
-const NAMED = ['MONGODB_URI', 'REDIS_URL', 'MONGOMS_SYSTEM_BINARY'];
+const NAMED = ['MONGODB_URI', 'REDIS_URL', 'MONGOMS_SYSTEM_BINARY', 'SOKO_STORE'];
 
 export function openGround(): Ground {
   const root = mkdtempSync(join(tmpdir(), 'services-'));
@@ -30,7 +30,8 @@ export function openGround(): Ground {
       chmodSync(join(bin, name), 0o755);
     },
     remove: (name) => rmSync(join(bin, name)),
-    env: { ...Object.fromEntries(inherited), PATH: bin },
+    // What this machine's user has built is not there either.
+    env: { ...Object.fromEntries(inherited), PATH: bin, XDG_CACHE_HOME: join(root, 'cache') },
     clear: () => rmSync(root, { recursive: true, force: true }),
   };
 }

@@ -5,8 +5,11 @@ import { defineEvent, defineWork } from '../../shared/events.ts';
 const timestamp = z.iso.datetime();
 const userId = z.string();
 
-/** Somebody has an account now. */
-export const userRegistered = defineEvent('User.Registered', z.object({ userId, email: z.string(), role: z.string(), timestamp }));
+/** Somebody has an account now; `role` is the one of its `roles` that opens most. */
+export const userRegistered = defineEvent(
+  'User.Registered',
+  z.object({ userId, email: z.string(), role: z.string(), roles: z.array(z.string()).optional(), timestamp }),
+);
 
 /** `changes` names the fields, never their values. */
 export const userProfileUpdated = defineEvent('User.ProfileUpdated', z.object({ userId, changes: z.array(z.string()), timestamp }));
@@ -26,7 +29,7 @@ export const accountMailAsked = defineEvent(
 /** One mail to one person; `template` decides the words. What its link lets in with is the `token`, never one of the params. */
 export const emailWork = defineWork(
   'email',
-  z.object({ to: z.email(), template: z.string(), params: z.record(z.string(), z.string()), token: z.string().optional() }),
+  z.object({ to: z.string(), template: z.string(), params: z.record(z.string(), z.string()), token: z.string().optional() }),
   { sealed: ['token'] },
 );
 

@@ -45,6 +45,8 @@ const userSchema = new Schema(
     email: { type: String, required: true },
     verified: { type: Boolean, default: false },
     name: { type: String, required: true },
+    /** What the name is found and sorted by. */
+    searchName: { type: String, required: true },
     phone: { type: String, default: null },
     locale: { type: String, default: null },
     profile: { type: [new Schema({ key: String, value: String }, { _id: false })], default: [] },
@@ -69,7 +71,7 @@ userSchema.index({ email: 1 }, { unique: true }); // login
 userSchema.index({ googleSubject: 1 }, { unique: true, partialFilterExpression: { googleSubject: { $type: 'string' } } }); // one account a person at Google
 userSchema.index({ googleSubject: 1, _id: 1 }); // googleOAuth: a partial index on a type serves no query for a value
 userSchema.index({ createdAt: -1, _id: -1 }); // Query.users
-userSchema.index({ name: 1, _id: 1 }); // Query.users by name
+userSchema.index({ searchName: 1, _id: 1 }); // Query.users by name
 userSchema.index({ roles: 1 }); // Query.users, the last admin
 retain(userSchema, { forEver: 'an account ends when its owner or an admin deletes it' });
 

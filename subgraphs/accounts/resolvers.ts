@@ -1,5 +1,6 @@
 import { connection, type ListArguments } from '../../shared/connections.ts';
 import { mutation } from '../../shared/mutation.ts';
+import { codeText, textKey } from '../../shared/text.ts';
 import {
   createAddress,
   CreateAddress,
@@ -49,8 +50,8 @@ const ownTransactions = { transaction: false };
 
 const USER_FIELDS = {
   id: { kind: 'id', path: '_id' },
-  email: 'text',
-  name: 'text',
+  email: { kind: 'text', path: 'email', as: (text: string) => codeText(text).toLowerCase() },
+  name: { kind: 'text', path: 'searchName', as: textKey },
   phone: 'text',
   role: { kind: 'enum', path: 'roles' },
   isActive: 'boolean',
@@ -58,7 +59,7 @@ const USER_FIELDS = {
   createdAt: 'date',
 } as const;
 
-const USER_SORTS = { CREATED_AT: 'createdAt', EMAIL: 'email', NAME: 'name' };
+const USER_SORTS = { CREATED_AT: 'createdAt', EMAIL: 'email', NAME: 'searchName' };
 
 export const resolvers = {
   UserRole: { CUSTOMER: 'customer', VENDOR: 'vendor', AGENT: 'agent', ADMIN: 'admin' },

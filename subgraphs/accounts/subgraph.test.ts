@@ -217,7 +217,9 @@ describe('seedAccount', () => {
     const { as } = await app.signIn(input.email);
     const { data } = await app.ask('{ me { verified roles defaultAddress { recipient } } }', {}, { as });
     expect(data.me).toEqual({ verified: true, roles: ['CUSTOMER', 'AGENT'], defaultAddress: { recipient: 'Moses' } });
-    expect((await app.said('User.Registered')).filter((event) => event.data.userId === user._id)).toHaveLength(1);
+    expect((await app.said('User.Registered')).filter((event) => event.data.userId === user._id)).toMatchObject([
+      { data: { role: 'agent', roles: ['customer', 'agent'] } },
+    ]);
   });
 
   test('leaves an account alone that is there', async () => {

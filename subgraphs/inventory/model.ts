@@ -34,8 +34,8 @@ const warehouseSchema = new Schema(
     address: { type: addressSchema, default: null },
     priority: { type: Number, required: true },
     isActive: { type: Boolean, required: true, default: true },
-    /** The one that is made when a vendor without a warehouse first stocks something. */
-    isDefault: { type: Boolean, required: true, default: false },
+    /** Vendor of the warehouse that is made when a vendor without one first stocks something; unset in all others. Unique. */
+    defaultOf: { type: String },
     /** Counts the stock items ever opened here: a first item and the closing of the warehouse then cannot pass each other. */
     itemsOpened: count,
     version: { type: Number, required: true, default: 1 },
@@ -45,7 +45,7 @@ const warehouseSchema = new Schema(
 
 warehouseSchema.index({ vendorId: 1, priority: 1, _id: 1 }); // Query.warehouses
 warehouseSchema.index({ vendorId: 1, name: 1 }, { unique: true }); // createWarehouse
-warehouseSchema.index({ vendorId: 1 }, { name: 'oneDefault', unique: true, partialFilterExpression: { isDefault: true } }); // the first setStock
+warehouseSchema.index({ defaultOf: 1 }, { unique: true, partialFilterExpression: { defaultOf: { $type: 'string' } } }); // the first setStock
 retain(warehouseSchema, { forEver: 'movements and reservations name it' });
 
 /** `available` is kept, not computed, so that the condition on it can stand in the filter of the update that takes it. */
@@ -152,6 +152,8 @@ const alertSchema = new Schema(
     variantId: required,
     warehouseId: required,
     state: { type: String, enum: ['OPEN', 'ACKNOWLEDGED'], required: true },
+    /** The stock item while the alert is open, unset afterwards. Unique: one open alert an item. */
+    openKey: { type: String },
     available: { type: Number, required: true },
     threshold: { type: Number, required: true },
     timesRaised: { type: Number, required: true },
@@ -164,7 +166,7 @@ const alertSchema = new Schema(
 );
 
 alertSchema.index({ vendorId: 1, _id: 1 }); // Query.stockAlerts
-alertSchema.index({ stockItemId: 1 }, { unique: true, partialFilterExpression: { state: 'OPEN' } }); // raising it again
+alertSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // raising it again
 retain(alertSchema, { after: 'acknowledgedAt', seconds: 180 * 24 * 3_600, rest: 'an open one waits for somebody to see it' });
 
 export type Warehouse = InferRawDocTypeFromSchema<typeof warehouseSchema>;

@@ -47,6 +47,7 @@ describe('createWarehouse', () => {
     ['a lone surrogate', { name: 'a\uDC00' }, 'input.name'],
     ['a negative priority', { priority: -1 }, 'input.priority'],
     ['a huge priority', { priority: 1_000_001 }, 'input.priority'],
+    ['a country that is none', { address: { ...address, country: 'QQ' } }, 'input.address.country'],
     ['a country in small letters', { address: { ...address, country: 'zm' } }, 'input.address.country'],
     ['an address without a street', { address: { ...address, line1: '' } }, 'input.address.line1'],
     ['a place beyond the pole', { address: { ...address, location: { longitude: 0, latitude: 90.1 } } }, 'input.address.location.latitude'],

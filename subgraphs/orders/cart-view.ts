@@ -1,14 +1,15 @@
 import type { AnyContext } from '../../shared/context.ts';
+import { isProblem } from '../../shared/errors.ts';
 import { multiply, sum, type Money } from '../../shared/money.ts';
 import { findVariants } from '../catalog/contract.ts';
 import { findStock } from '../inventory/contract.ts';
 import { findVendors } from '../vendors/contract.ts';
 import type { Cart, CartLine } from './model.ts';
 
-type Variant = Awaited<ReturnType<typeof askVariants>> extends Map<string, infer V> ? V : never;
+export type Variant = Awaited<ReturnType<typeof askVariants>> extends Map<string, infer V> ? V : never;
 
 export interface CartProblem {
-  code: 'NOT_FOR_SALE' | 'VENDOR_SUSPENDED' | 'INSUFFICIENT_STOCK' | 'PRICE_CHANGED' | 'CURRENCY_MIXED';
+  code: 'NOT_FOR_SALE' | 'VENDOR_SUSPENDED' | 'INSUFFICIENT_STOCK' | 'PRICE_CHANGED' | 'CURRENCY_MIXED' | 'AMOUNT_TOO_LARGE';
   message: string;
   lineId: string | null;
   available?: number;
@@ -19,12 +20,14 @@ export interface LineView {
   line: CartLine;
   /** Undefined when it is not sold any more. */
   variant: Variant | undefined;
+  /** Undefined also when it is too large to be counted. */
   total: Money | undefined;
 }
 
 /** A cart as the other subgraphs see it now. */
 export interface CartView {
   lines: LineView[];
+  groups: { vendorId: string; lines: LineView[]; subtotal: Money | undefined }[];
   problems: CartProblem[];
   subtotal: Money | undefined;
 }
@@ -42,7 +45,7 @@ export function createCartViews(ctx: Pick<AnyContext, 'call'>): (cart: Cart) => 
 
 async function view(ctx: Pick<AnyContext, 'call'>, cart: Cart): Promise<CartView> {
   const ids = cart.lines.map(({ variantId }) => variantId);
-  if (ids.length === 0) return { lines: [], problems: [], subtotal: undefined };
+  if (ids.length === 0) return { lines: [], groups: [], problems: [], subtotal: undefined };
   const vendorIds = [...new Set(cart.lines.map(({ vendorId }) => vendorId))];
   const [variants, { vendors }, { stock }] = await Promise.all([
     askVariants(ctx, ids),
@@ -54,13 +57,34 @@ async function view(ctx: Pick<AnyContext, 'call'>, cart: Cart): Promise<CartView
   const lines = cart.lines.map((line): LineView => {
     const variant = variants.get(line.variantId);
     const forSale = variant?.isForSale ? variant : undefined;
-    return { line, variant: forSale, total: forSale && multiply(forSale.price, line.quantity) };
+    return { line, variant: forSale, total: forSale && counted(() => multiply(forSale.price, line.quantity)) };
   });
   const problems = lines.flatMap((each) => problemsOf(each, active, available.get(each.line.variantId) ?? 0));
-  const totals = lines.flatMap(({ total }) => total ?? []);
-  const currencies = new Set(totals.map(({ currency }) => currency));
+  const currencies = new Set(lines.flatMap(({ variant }) => variant?.price.currency ?? []));
   if (currencies.size > 1) problems.push({ code: 'CURRENCY_MIXED', message: 'An order has one currency.', lineId: null });
-  return { lines, problems, subtotal: currencies.size === 1 ? sum(totals[0]!.currency, totals) : undefined };
+  const groups = [...Map.groupBy(lines, ({ line }) => line.vendorId)];
+  const subtotal = subtotalOf(lines);
+  if (currencies.size === 1 && !subtotal && !problems.some(({ code }) => code === 'AMOUNT_TOO_LARGE'))
+    problems.push({ code: 'AMOUNT_TOO_LARGE', message: 'The sum is too large to be counted.', lineId: null });
+  return { lines, groups: groups.map(([vendorId, own]) => ({ vendorId, lines: own, subtotal: subtotalOf(own) })), problems, subtotal };
+}
+
+/** Sum of what is for sale; undefined when that is nothing, of more than one currency, or too large to be counted. */
+function subtotalOf(lines: LineView[]): Money | undefined {
+  const forSale = lines.filter(({ variant }) => variant);
+  const totals = forSale.flatMap(({ total }) => total ?? []);
+  if (totals.length < forSale.length || new Set(totals.map(({ currency }) => currency)).size !== 1) return undefined;
+  return counted(() => sum(totals[0]!.currency, totals));
+}
+
+/** One amount that is too large must not take the rest of the cart with it. */
+function counted(count: () => Money): Money | undefined {
+  try {
+    return count();
+  } catch (error) {
+    if (isProblem(error) && error.code === 'AMOUNT_TOO_LARGE') return undefined;
+    throw error;
+  }
 }
 
 export async function askVariants(ctx: Pick<AnyContext, 'call'>, variantIds: string[]) {
@@ -68,13 +92,14 @@ export async function askVariants(ctx: Pick<AnyContext, 'call'>, variantIds: str
   return new Map(variants.map((variant) => [variant.variantId, variant]));
 }
 
-function problemsOf({ line, variant }: LineView, active: Set<string>, available: number): CartProblem[] {
+function problemsOf({ line, variant, total }: LineView, active: Set<string>, available: number): CartProblem[] {
   const lineId = line._id;
   if (!variant) return [{ code: 'NOT_FOR_SALE', message: 'This is not sold any more.', lineId }];
   if (!active.has(line.vendorId)) return [{ code: 'VENDOR_SUSPENDED', message: 'The vendor may not sell at the moment.', lineId }];
   const problems: CartProblem[] = [];
   if (available < line.quantity)
     problems.push({ code: 'INSUFFICIENT_STOCK', message: `There are only ${available} left.`, lineId, available });
+  if (!total) problems.push({ code: 'AMOUNT_TOO_LARGE', message: 'The sum is too large to be counted.', lineId });
   const { priceSeen: seen } = line;
   if (seen.amount !== variant.price.amount || seen.currency !== variant.price.currency) {
     problems.push({ code: 'PRICE_CHANGED', message: 'The price has changed.', lineId, previousPrice: seen });

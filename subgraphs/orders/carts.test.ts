@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { idempotencyOf } from '../../shared/idempotency.ts';
 import { viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
 import { buyer, createMarket, openOrders, run, stranger } from './fixtures.ts';
 import type { Ctx } from './loaders.ts';
@@ -148,6 +149,53 @@ describe('a cart', () => {
     expect(after.data.cart.lines[0]).toEqual({ unitPrice: null });
   });
 
+  test('with a price beyond counting stays readable, and the line can be taken out', async () => {
+    const broken = createMarket();
+    await using other = await openOrders(broken);
+    const { cart: before } = await run(other, 'addToCart', { variantId: 'var_meal', quantity: 2 });
+    await run(other, 'addToCart', { variantId: 'var_dress', quantity: 2 });
+    broken.goods.get('var_dress')!.amount = Number.MAX_SAFE_INTEGER;
+
+    const { cart, userErrors } = await run(other, 'updateCartLine', { lineId: before.lines[0].id, quantity: 1 });
+    const [meal, dress] = cart.lines;
+
+    expect(userErrors).toEqual([]);
+    expect([meal.total, dress.total]).toEqual([{ amount: '185.50' }, null]);
+    expect(cart).toMatchObject({ subtotal: null, groups: [{ subtotal: { amount: '185.50' } }, { subtotal: null }] });
+    expect(cart.problems.map(({ code, lineId }: Data) => [code, lineId])).toEqual([
+      ['AMOUNT_TOO_LARGE', dress.id],
+      ['PRICE_CHANGED', dress.id],
+    ]);
+    expect((await run(other, 'removeCartLine', { lineId: dress.id })).cart).toMatchObject({ subtotal: { amount: '185.50' }, problems: [] });
+  });
+
+  test('whose sum is beyond counting says so, each line with its own total', async () => {
+    const broken = createMarket();
+    await using other = await openOrders(broken);
+    for (const variantId of ['var_meal', 'var_oil']) {
+      broken.goods.get(variantId)!.amount = Number.MAX_SAFE_INTEGER;
+      await run(other, 'addToCart', { variantId, quantity: 1 });
+    }
+
+    const { data } = await other.ask('{ cart { subtotal { amount } problems { code lineId } lines { total { amount } } } }');
+
+    expect(data.cart).toMatchObject({ subtotal: null, problems: [{ code: 'AMOUNT_TOO_LARGE', lineId: null }] });
+    expect(data.cart.lines.map(({ total }: Data) => total)).toEqual(Array(2).fill({ amount: '90071992547409.91' }));
+  });
+
+  test('still says what a line was when it is not sold any more', async () => {
+    await add('var_oil', 1);
+    const oil = market.goods.get('var_oil')!;
+    market.goods.delete('var_oil');
+
+    const { data } = await app.ask('{ cart { lines { productName variantName imageUrl total { amount } } } }');
+    market.goods.set('var_oil', oil);
+
+    expect(data.cart.lines).toEqual([
+      { productName: 'The oil', variantName: '', imageUrl: 'https://pictures.example/oil.jpg', total: null },
+    ]);
+  });
+
   test('refuses what is not for sale', async () => {
     market.goods.set('var_gone', { vendorId: 'vnd_grocer', amount: 1, currency: 'ZMW', isForSale: false, stock: 1 });
 
@@ -175,6 +223,8 @@ describe('a guest', () => {
     const again = await add('var_meal', 1, key, null);
 
     expect(again).toEqual(first);
+    const rows = await idempotencyOf(app.runtime().db).find().toArray();
+    expect(JSON.stringify(rows)).not.toContain(first.guestToken);
   });
 
   describe('who signs in', () => {
@@ -199,6 +249,17 @@ describe('a guest', () => {
       expect(Object.fromEntries(cart.lines.map((line: Data) => [line.variant.id, line.quantity]))).toEqual(expected);
       expect(again.cart).toEqual(cart);
       expect(await cartOf(null, guestToken)).toBeNull();
+    });
+
+    test('is told when a secret is wrong, also with a cart of the own, and when somebody else merged it', async () => {
+      const guestToken = await both();
+      await run(app, 'mergeCarts', { guestToken, strategy: 'MERGE' });
+      await add('var_meal', 1, {}, stranger);
+
+      for (const [token, as] of [['mistyped', buyer] as const, [guestToken, stranger] as const]) {
+        const { cart, userErrors } = await run(app, 'mergeCarts', { guestToken: token, strategy: 'MERGE' }, as);
+        expect([cart, userErrors[0]]).toMatchObject([null, { code: 'NOT_FOUND', path: ['input', 'guestToken'] }]);
+      }
     });
 
     test('cannot merge without a cart of that secret, nor without signing in', async () => {

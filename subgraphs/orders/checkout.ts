@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { invalid, notFound, Problem } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
-import { multiply, sum, type Money } from '../../shared/money.ts';
+import { formatMoney, money, multiply, sum, type Money } from '../../shared/money.ts';
 import { defineSaga, type StepArgs } from '../../shared/sagas.ts';
 import { findAddress } from '../accounts/contract.ts';
 import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStock } from '../inventory/contract.ts';
 import { findVendors } from '../vendors/contract.ts';
 import { askVariants } from './cart-view.ts';
-import { orderCancelled, orderCreated, orderStatusChanged, vendorOrderReceived } from './contract.ts';
+import { entryOf, FOLLOWS, forgetWhenOver, tellChange, type Change } from './actions/settle.ts';
+import { orderCreated, vendorOrderReceived } from './contract.ts';
 import { forgetOrder } from './kept.ts';
 import type { Ctx } from './loaders.ts';
-import type { OrderAddress, OrderLine } from './model.ts';
+import type { Order, OrderAddress, OrderLine } from './model.ts';
 
 const Money = z.object({ amount: z.number().int(), currency: z.string() });
 const Address = z.custom<OrderAddress>();
@@ -25,6 +26,8 @@ const Input = z.object({
   paymentMethod: z.string(),
   expectedTotal: Money.nullable(),
   note: z.string().nullable(),
+  /** Of the request that placed it: the same key with another one is not the same request. */
+  requestHash: z.string(),
 });
 
 type Checkout = z.infer<typeof Input>;
@@ -64,11 +67,13 @@ export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({
   step('create', { local: true, run: createOrder, undo: abandonOrder }),
   // Nothing to collect before delivery; other methods bring their own work here.
   step('pay', { run: async () => ({ state: 'DUE_ON_DELIVERY' }) }),
+  // The goods may be sold though nobody heard of it: only an answer, or the end of the hold, cancels the order.
   step('commitStock', {
+    untilAnswered: true,
     run: (ctx, { input, stepKey }) =>
       ctx.call(commitReservation, { reference: input.orderId }, { idempotencyKey: stepKey }).then(() => null),
   }),
-  step('confirm', { local: true, run: confirmOrder }),
+  step('confirm', { local: true, untilAnswered: true, run: confirmOrder }),
 ]);
 
 /** Everything is still sold, by somebody who may, to a place that exists. */
@@ -77,18 +82,17 @@ async function validate(ctx: Ctx, { input }: Args): Promise<Results['validate']>
     ctx,
     input.lines.map(({ variantId }) => variantId),
   );
-  for (const { variantId } of input.lines) {
-    if (!variants.get(variantId)?.isForSale) {
-      throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['input'], variantId });
-    }
-  }
+  for (const line of input.lines) if (!variants.get(line.variantId)?.isForSale) throw notForSale(line, 'This is not sold any more.');
   const vendorIds = [...new Set([...variants.values()].map(({ vendorId }) => vendorId))];
   const { vendors } = await ctx.call(findVendors, { ids: vendorIds });
-  if (vendors.filter(({ state }) => state === 'ACTIVE').length < vendorIds.length) {
-    throw new Problem('NOT_FOR_SALE', 'A vendor in the cart may not sell at the moment.', { path: ['input'] });
-  }
+  const active = new Set(vendors.filter(({ state }) => state === 'ACTIVE').map(({ id }) => id));
+  const closed = input.lines.find(({ variantId }) => !active.has(variants.get(variantId)!.vendorId));
+  if (closed) throw notForSale(closed, 'The vendor may not sell at the moment.');
   return { address: input.address ?? (await addressOf(ctx, input)) };
 }
+
+const notForSale = ({ lineId, variantId }: Checkout['lines'][number], message: string): Problem =>
+  new Problem('NOT_FOR_SALE', message, { path: ['input'], typename: 'LineNotForSaleError', lineId, variantId });
 
 async function addressOf(ctx: Ctx, { buyerId, addressId }: Checkout): Promise<OrderAddress> {
   const { address } = await ctx.call(findAddress, { userId: buyerId, ...(addressId && { addressId }) });
@@ -105,14 +109,15 @@ async function priceLines(ctx: Ctx, { input }: Args): Promise<Results['price']> 
   );
   const byVendor = new Map<string, OrderLine[]>();
   let changed = false;
-  for (const { variantId, quantity, priceSeen } of input.lines) {
+  for (const line of input.lines) {
+    const { variantId, quantity, priceSeen } = line;
     const variant = variants.get(variantId);
-    if (!variant) throw new Problem('NOT_FOR_SALE', 'Something in the cart is not sold any more.', { path: ['input'] });
+    if (!variant) throw notForSale(line, 'This is not sold any more.');
     const { productId, productName, variantName, sku, imageUrl, price: unitPrice, vendorId } = variant;
     changed ||= priceSeen.amount !== unitPrice.amount || priceSeen.currency !== unitPrice.currency;
     const total = multiply(unitPrice, quantity);
-    const line = { _id: newId('lin'), variantId, productId, productName, variantName, sku, imageUrl, quantity, unitPrice, total };
-    byVendor.set(vendorId, [...(byVendor.get(vendorId) ?? []), line]);
+    const ordered = { _id: newId('lin'), variantId, productId, productName, variantName, sku, imageUrl, quantity, unitPrice, total };
+    byVendor.set(vendorId, [...(byVendor.get(vendorId) ?? []), ordered]);
   }
   const parts = [...byVendor].map(([vendorId, lines]): Part => {
     const subtotal = sum(
@@ -136,18 +141,10 @@ function refuseOtherTotal(expected: Money | null, total: Money, changed: boolean
   if (isExpected || (!expected && !changed)) return;
   throw new Problem('PRICE_CHANGED', 'The total is another one now: look at the cart again.', {
     path: expected ? ['input', 'expectedTotal'] : ['input'],
-    total,
+    typename: 'PriceChangedError',
+    total: formatMoney(total),
   });
 }
-
-const byBuyer = (ctx: Ctx, { buyerId }: Checkout) => ({
-  previousStatus: null,
-  newStatus: 'PENDING' as const,
-  actor: 'BUYER' as const,
-  actorId: buyerId,
-  reason: null,
-  at: ctx.now(),
-});
 
 async function createOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   const { parts, total } = results.price!;
@@ -157,11 +154,15 @@ async function createOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
     status: 'PENDING' as const,
     shippingAddress: results.validate!.address,
     note,
-    timeline: [byBuyer(ctx, input)],
+    timeline: [
+      { previousStatus: null, newStatus: 'PENDING' as const, actor: 'BUYER' as const, actorId: buyerId, reason: null, at: ctx.now() },
+    ],
     placedAt: ctx.now(),
     version: 1,
   };
-  await ctx.models.Order.insertMany([{ ...common, _id: orderId, paymentMethod, subtotal: total, total }], { lean: true });
+  await ctx.models.Order.insertMany([{ ...common, _id: orderId, paymentMethod, subtotal: total, total, originalTotal: total }], {
+    lean: true,
+  });
   await ctx.models.VendorOrder.insertMany(
     parts.map(({ vendorOrderId, ...part }) => ({ ...common, ...part, _id: vendorOrderId, orderId })),
     { lean: true },
@@ -180,65 +181,51 @@ const itemOf = (vendorId: string, { variantId, productId, quantity, unitPrice }:
 });
 
 /** Undoes `create`: the order stays for the record, as cancelled. */
-async function abandonOrder(ctx: Ctx, { input, refusal }: Args): Promise<void> {
-  const { orderId, buyerId } = input;
-  const reason = refusal?.code ?? null;
-  const change = {
-    newStatus: 'CANCELLED' as const,
-    previousStatus: 'PENDING' as const,
-    actor: 'SYSTEM' as const,
-    actorId: null,
-    reason,
-    at: ctx.now(),
-  };
-  const update = { $set: { status: 'CANCELLED' as const }, $push: { timeline: change }, $inc: { version: 1 } };
-  const { modifiedCount } = await ctx.models.Order.updateOne({ _id: orderId, status: 'PENDING' }, update);
-  if (modifiedCount === 0) return;
-  await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, update);
-  forgetOrder(ctx, orderId);
-  const timestamp = ctx.now().toISOString();
-  const whole = {
-    orderId,
-    userId: buyerId,
-    vendorOrderId: null,
-    vendorId: null,
-    previousStatus: 'PENDING',
-    newStatus: 'CANCELLED',
-    reason,
-    timestamp,
-  };
-  ctx.publish(orderStatusChanged(whole), orderCancelled({ orderId, userId: buyerId, reason, timestamp }));
+async function abandonOrder(ctx: Ctx, { input, results, refusal }: Args): Promise<void> {
+  if (!results.price) return;
+  const nothing = money(0, results.price.total.currency);
+  const change: Change = { ...FOLLOWS, reason: refusal?.code ?? null, from: 'PENDING', to: 'CANCELLED' };
+  const order = await movePending(ctx, input, change, { subtotal: nothing, total: nothing });
+  if (!order) return;
+  for (const { vendorOrderId: _id, vendorId } of results.price.parts) tellChange(ctx, order, { _id, vendorId }, change);
+  tellChange(ctx, order, null, change);
 }
 
 /** The order stands: the vendors hear of it and the cart holds no more what was ordered. */
 async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
-  const { orderId, buyerId, cartId } = input;
-  const change = {
-    newStatus: 'CONFIRMED' as const,
-    previousStatus: 'PENDING' as const,
-    actor: 'SYSTEM' as const,
-    actorId: null,
-    reason: null,
-    at: ctx.now(),
-  };
-  const update = { $set: { status: 'CONFIRMED' as const }, $push: { timeline: change }, $inc: { version: 1 } };
-  await ctx.models.Order.updateOne({ _id: orderId, status: 'PENDING' }, update);
-  await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, update);
-  forgetOrder(ctx, orderId);
+  const { orderId, cartId } = input;
+  const change: Change = { ...FOLLOWS, from: 'PENDING', to: 'CONFIRMED' };
+  const order = await movePending(ctx, input, change);
   await ctx.models.Cart.updateOne(
     { _id: cartId },
     { $pull: { lines: { _id: { $in: input.lines.map(({ lineId }) => lineId) } } }, $set: { checkout: null }, $inc: { version: 1 } },
   );
+  if (!order) return null;
   const timestamp = ctx.now().toISOString();
-  const changed = { orderId, userId: buyerId, previousStatus: 'PENDING', newStatus: 'CONFIRMED', reason: null, timestamp };
   for (const { vendorOrderId, vendorId, lines, subtotal } of results.price!.parts) {
-    ctx.publish(
-      orderStatusChanged({ ...changed, vendorOrderId, vendorId }),
-      vendorOrderReceived({ vendorOrderId, orderId, vendorId, items: lines.map((line) => itemOf(vendorId, line)), subtotal, timestamp }),
-    );
+    tellChange(ctx, order, { _id: vendorOrderId, vendorId }, change);
+    const items = lines.map((line) => itemOf(vendorId, line));
+    ctx.publish(vendorOrderReceived({ vendorOrderId, orderId, vendorId, items, subtotal, timestamp }));
   }
-  ctx.publish(orderStatusChanged({ ...changed, vendorOrderId: null, vendorId: null }));
+  tellChange(ctx, order, null, change);
   return null;
+}
+
+type Amounts = Pick<Order, 'subtotal' | 'total'>;
+
+/** The order and all its parts leave PENDING together; null when they had left it before. */
+async function movePending(ctx: Ctx, { orderId }: Checkout, change: Change, amounts: Partial<Amounts> = {}): Promise<Order | null> {
+  const status = change.to;
+  const moved = { $push: { timeline: entryOf(ctx, change) }, $inc: { version: 1 } };
+  const order = await ctx.models.Order.findOneAndUpdate(
+    { _id: orderId, status: 'PENDING' },
+    { ...moved, $set: { status, ...amounts } },
+    { returnDocument: 'after' },
+  ).lean<Order>();
+  if (!order) return null;
+  await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, { ...moved, $set: { status } });
+  forgetOrder(ctx, orderId);
+  return forgetWhenOver(ctx, order);
 }
 
 /** Only the checkout that holds the cart lets it go. */

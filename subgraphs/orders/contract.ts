@@ -21,7 +21,7 @@ const item = z.object({
 export const orderTopic = (id: string): string => `order:${id}:status`;
 /** Live topic of everything that happens to the orders of one user. */
 export const userOrdersTopic = (id: string): string => `user:${id}:orders`;
-/** Live topic of the orders a vendor receives. */
+/** Live topic of everything that happens to a vendor's parts of orders. */
 export const vendorOrdersTopic = (id: string): string => `vendor:${id}:orders`;
 
 /** An order exists; it is not confirmed yet. */
@@ -31,7 +31,13 @@ export const orderCreated = defineEvent(
   { topics: ({ userId }) => [userOrdersTopic(userId)] },
 );
 
-/** One vendor's part (`vendorOrderId`) or, without it, the order as a whole has another status. */
+/** What the buyer pays for the whole order from now on. Events of old do not say it. */
+const total = amount.optional();
+
+/**
+ * One vendor's part (`vendorOrderId`) or, without it, the order as a whole has another status. The reason of a part is for its buyer, its vendor
+ * and admins; the order as a whole only has one when somebody cancelled all of it.
+ */
 export const orderStatusChanged = defineEvent(
   'Order.StatusChanged',
   z.object({
@@ -42,22 +48,25 @@ export const orderStatusChanged = defineEvent(
     previousStatus: z.string(),
     newStatus: z.string(),
     reason: z.string().nullable(),
+    total,
     timestamp,
   }),
   {
-    // That the whole order is cancelled has an event of its own for the user.
-    topics: ({ orderId: id, userId, vendorOrderId, newStatus }) =>
-      vendorOrderId === null && newStatus === 'CANCELLED' ? [orderTopic(id)] : [orderTopic(id), userOrdersTopic(userId)],
+    topics: ({ orderId: id, userId, vendorId, newStatus }) => {
+      if (vendorId !== null) return [orderTopic(id), userOrdersTopic(userId), vendorOrdersTopic(vendorId)];
+      // That the whole order is cancelled has an event of its own for the user.
+      return newStatus === 'CANCELLED' ? [orderTopic(id)] : [orderTopic(id), userOrdersTopic(userId)];
+    },
   },
 );
 
 /** Every part of the order was delivered, or cancelled with at least one delivered. */
-export const orderCompleted = defineEvent('Order.Completed', z.object({ orderId, userId: z.string(), timestamp }));
+export const orderCompleted = defineEvent('Order.Completed', z.object({ orderId, userId: z.string(), total, timestamp }));
 
 /** Nothing of the order will be delivered. */
 export const orderCancelled = defineEvent(
   'Order.Cancelled',
-  z.object({ orderId, userId: z.string(), reason: z.string().nullable(), timestamp }),
+  z.object({ orderId, userId: z.string(), reason: z.string().nullable(), total, timestamp }),
   { topics: ({ userId }) => [userOrdersTopic(userId)] },
 );
 

@@ -1,5 +1,7 @@
 import { Problem, unavailable } from '../../shared/errors.ts';
+import type { Said } from '../../shared/events.ts';
 import type { Viewer } from '../../shared/identity.ts';
+import { newId } from '../../shared/ids.ts';
 import { answering, open, viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
 import { findAddress } from '../accounts/contract.ts';
 import { findVariants } from '../catalog/contract.ts';
@@ -14,14 +16,19 @@ export const stranger = viewer('usr_stranger');
 export const admin = viewer('usr_admin', ['admin']);
 export const grocer = viewer('usr_grocer', ['vendor']);
 export const tailor = viewer('usr_tailor', ['vendor']);
-/** Works for the tailor, but not on orders. */
+/** Works for the tailor, but changes nothing. */
 export const clerk = viewer('usr_clerk', ['vendor']);
 
-const MEMBERS: Record<string, { vendorId: string; permissions: ('ORDERS' | 'STOCK')[] }> = {
-  usr_grocer: { vendorId: 'vnd_grocer', permissions: ['ORDERS'] },
-  usr_tailor: { vendorId: 'vnd_tailor', permissions: ['ORDERS'] },
-  usr_clerk: { vendorId: 'vnd_tailor', permissions: ['STOCK'] },
-};
+const MEMBERS: [userId: string, Member][] = [
+  ['usr_grocer', { vendorId: 'vnd_grocer', permissions: ['ORDERS'] }],
+  ['usr_tailor', { vendorId: 'vnd_tailor', permissions: ['ORDERS'] }],
+  ['usr_clerk', { vendorId: 'vnd_tailor', permissions: [] }],
+];
+
+interface Member {
+  vendorId: string;
+  permissions: 'ORDERS'[];
+}
 
 const ADDRESS = {
   recipient: 'Mutale Banda',
@@ -62,9 +69,12 @@ export function createMarket() {
       ['var_tea', good('vnd_tokyo', 1_200, { currency: 'JPY' })],
     ]),
     suspended: new Set<string>(),
+    members: new Map(MEMBERS),
     holds: new Map<string, { lines: { variantId: string; quantity: number }[]; state: 'HELD' | 'COMMITTED' | 'RELEASED' }>(),
     /** Commands that fail with a retryable error, this many times. */
     outages: new Map<string, number>(),
+    /** Commands that are answered only then. */
+    gates: new Map<string, Promise<void>>(),
   };
   return market;
 }
@@ -98,7 +108,7 @@ function answers(market: Market) {
               price: { amount, currency },
               isForSale,
               categoryIds: [],
-              imageUrl: null,
+              imageUrl: `https://pictures.example/${variantId.slice(4)}.jpg`,
               productVersion: 1,
             }
           : [];
@@ -117,7 +127,7 @@ function answers(market: Market) {
       stock: variantIds.map((variantId) => ({ variantId, available: market.goods.get(variantId)?.stock ?? 0 })),
     })),
     answering(findMemberships, ({ userId }) => {
-      const member = MEMBERS[userId];
+      const member = market.members.get(userId);
       return { memberships: member ? [{ ...member, role: 'MEMBER' }] : [] };
     }),
     answering(findAddress, ({ userId, addressId }) => ({
@@ -141,7 +151,8 @@ function answers(market: Market) {
       }
       return { reservationId: `rsv_${reference}`, expiresAt: new Date().toISOString() };
     }),
-    answering(commitReservation, ({ reference }) => {
+    answering(commitReservation, async ({ reference }) => {
+      await market.gates.get('commitReservation');
       failIfAsked(market, 'commitReservation');
       market.holds.get(reference)!.state = 'COMMITTED';
       return { committed: true as const };
@@ -159,13 +170,15 @@ function answers(market: Market) {
   ];
 }
 
-export const openOrders = (market: Market): Promise<TestApp> => open(subgraph, { viewer: buyer, answers: answers(market) });
+export const openOrders = (market: Market, environment: Record<string, string> = {}): Promise<TestApp> =>
+  open(subgraph, { viewer: buyer, answers: answers(market), environment });
 
 const CART =
-  'cart { id version totalQuantity lines { id quantity variant { id } unitPrice { amount currency } total { amount } } groups { vendor { id } subtotal { amount } } problems { code lineId available previousPrice { amount } } subtotal { amount currency } user { id } }';
-const ERRORS = 'userErrors { __typename code message path ... on InsufficientStockError { variantId available } }';
+  'cart { id version totalQuantity lines { id quantity productName imageUrl variant { id } unitPrice { amount currency } total { amount } } groups { vendor { id } subtotal { amount } } problems { code lineId available previousPrice { amount } } subtotal { amount currency } user { id } }';
+const ERRORS =
+  'userErrors { __typename code message path ... on InsufficientStockError { variantId available } ... on LineNotForSaleError { lineId variantId } ... on PriceChangedError { total { amount } } }';
 export const ORDER =
-  'id status availableActions total { amount currency } timeline { previousStatus newStatus actor reason } shippingAddress { recipient city } vendorOrders { id status nextStatuses vendor { id } subtotal { amount } lines { quantity productName unitPrice { amount } variant { id } } timeline { newStatus actor reason } } placedAt buyer { id }';
+  'id status availableActions subtotal { amount } total { amount currency } originalTotal { amount } timeline { previousStatus newStatus actor reason } shippingAddress { recipient city } vendorOrders { id status nextStatuses vendor { id } subtotal { amount } lines { quantity productName unitPrice { amount } variant { id } } timeline { newStatus actor reason } } placedAt buyer { id }';
 
 const INPUTS: Record<string, [type: string, selection: string]> = {
   addToCart: ['AddToCartInput', `guestToken ${CART}`],
@@ -175,7 +188,7 @@ const INPUTS: Record<string, [type: string, selection: string]> = {
   mergeCarts: ['MergeCartsInput', CART],
   placeOrder: ['PlaceOrderInput', `order { ${ORDER} }`],
   cancelOrder: ['CancelOrderInput', `order { ${ORDER} }`],
-  cancelVendorOrder: ['CancelVendorOrderInput', 'vendorOrder { id status nextStatuses }'],
+  cancelVendorOrder: ['CancelVendorOrderInput', 'vendorOrder { id status nextStatuses timeline { newStatus actor reason } }'],
   updateVendorOrderStatus: [
     'UpdateVendorOrderStatusInput',
     'vendorOrder { id status nextStatuses timeline { previousStatus newStatus actor reason } }',
@@ -198,14 +211,39 @@ export async function placed(
   app: TestApp,
   goods: Record<string, number> = { var_meal: 1, var_dress: 2 },
   as: Viewer = buyer,
+  where: object = as === buyer ? { addressId: 'adr_home' } : { address: ADDRESS },
 ): Promise<Data> {
   for (const [variantId, quantity] of Object.entries(goods)) await run(app, 'addToCart', { variantId, quantity }, as);
-  const { order, userErrors } = await run(
-    app,
-    'placeOrder',
-    { paymentMethod: 'CASH_ON_DELIVERY', addressId: 'adr_home', idempotencyKey: newKey() },
-    as,
-  );
+  const input = { paymentMethod: 'CASH_ON_DELIVERY', ...where, idempotencyKey: newKey() };
+  const { order, userErrors } = await run(app, 'placeOrder', input, as);
   if (!order) throw new Error(`no order: ${JSON.stringify(userErrors)}`);
   return order;
+}
+
+export const partOf = (order: Data, vendorId: string): Data => order.vendorOrders.find(({ vendor }: Data) => vendor.id === vendorId);
+
+/** An order that is not confirmed yet; `confirm` lets its checkout go on. */
+export async function pending(app: TestApp, market: Market, as: Viewer): Promise<{ order: Data; confirm(): Promise<Data> }> {
+  const gate = Promise.withResolvers<void>();
+  market.gates.set('commitReservation', gate.promise);
+  const created = await app.subscribe(`subscription { orderEvents { order { ${ORDER} } } }`, {}, { as });
+  const placing = placed(app, { var_meal: 1, var_dress: 1 }, as);
+  const { order } = (await created.next()).value.data.orderEvents;
+  await created.return!();
+  const confirm = (): Promise<Data> => {
+    market.gates.clear();
+    gate.resolve();
+    return placing;
+  };
+  return { order, confirm };
+}
+
+/** Hands an event of another subgraph to this one, as its queue would. */
+export async function deliver<T>(app: TestApp, { definition, data }: Said<T>, id = newId('evt')): Promise<void> {
+  const now = new Date().toISOString();
+  const envelope = { id, type: definition.type, version: definition.version, occurredAt: now, correlationId: 'test', data };
+  await app
+    .runtime()
+    .consumers.find(({ queue }) => queue === 'orders')!
+    .deliver({ envelope, from: 'elsewhere' }, 1);
 }

@@ -1,11 +1,15 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { Viewer } from '../../shared/identity.ts';
 import { viewer, type Answered, type Data, type TestApp } from '../../shared/testing/open.ts';
 import { admin, buyer, clerk, createMarket, grocer, openOrders, placed, run, stranger, tailor } from './fixtures.ts';
 
+const market = createMarket();
 let app: TestApp;
 beforeAll(async () => {
-  app = await openOrders(createMarket());
+  app = await openOrders(market);
+});
+afterEach(() => {
+  market.members = createMarket().members;
 });
 afterAll(() => app.close());
 
@@ -15,6 +19,9 @@ const EVENTS =
   'subscription ($after: Cursor) { orderEvents(after: $after) { cursor kind newStatus vendorOrder { id status } order { id status } } }';
 const RECEIVED =
   'subscription ($vendorId: ID!, $after: Cursor) { vendorOrderReceived(vendorId: $vendorId, after: $after) { cursor vendorOrder { id lines { quantity } } } }';
+
+const CHANGED =
+  'subscription ($vendorId: ID!, $after: Cursor) { vendorOrderChanged(vendorId: $vendorId, after: $after) { cursor vendorOrderId vendorOrder { id status } previousStatus newStatus reason } }';
 
 const take = async (stream: AsyncIterableIterator<Answered>, count: number): Promise<Data[]> => {
   const taken: Data[] = [];
@@ -111,10 +118,69 @@ test('a vendor hears of its own part and of the whole, not of others’ parts', 
   await heard.return!();
 });
 
+test('a vendor hears in one stream of every change of its parts, whoever made it, and goes on by cursor', async () => {
+  const clothes = await app.subscribe(CHANGED, { vendorId: 'vnd_tailor' }, { as: tailor });
+  const [one, two] = [await placed(app), await placed(app)];
+  const [first, second] = [partOf(one, 'vnd_tailor'), partOf(two, 'vnd_tailor')];
+
+  await run(app, 'cancelOrder', { orderId: one.id, reason: 'Changed my mind.' });
+  await run(app, 'cancelVendorOrder', { vendorOrderId: second, reason: 'Fraud.' }, admin);
+  const events = await take(clothes, 4);
+
+  expect(events.map(({ vendorOrderId, previousStatus, newStatus, reason }) => [vendorOrderId, previousStatus, newStatus, reason])).toEqual([
+    [first, 'PENDING', 'CONFIRMED', null],
+    [second, 'PENDING', 'CONFIRMED', null],
+    [first, 'CONFIRMED', 'CANCELLED', 'Changed my mind.'],
+    [second, 'CONFIRMED', 'CANCELLED', 'Fraud.'],
+  ]);
+  expect(events[3].vendorOrder).toEqual({ id: second, status: 'CANCELLED' });
+  const resumed = await app.subscribe(CHANGED, { vendorId: 'vnd_tailor', after: events[2].cursor }, { as: clerk });
+  expect(await take(resumed, 1)).toEqual([events[3]]);
+  for (const stream of [clothes, resumed]) await stream.return!();
+});
+
+test('the reason of a part is not told to other vendors of the order', async () => {
+  const order = await placed(app);
+  await app.settled();
+  const REASONS = 'subscription ($orderId: ID!) { orderStatusChanged(orderId: $orderId) { newStatus reason vendorOrder { id } } }';
+  const [grocers, buyers] = await Promise.all([grocer, buyer].map((as) => app.subscribe(REASONS, { orderId: order.id }, { as })));
+  const [food, clothes] = [partOf(order, 'vnd_grocer'), partOf(order, 'vnd_tailor')];
+
+  await move(food, 'PROCESSING', grocer);
+  await run(app, 'cancelVendorOrder', { vendorOrderId: clothes, reason: 'This buyer owes us money.' }, tailor);
+
+  expect(await take(grocers!, 2)).toEqual([
+    { newStatus: 'PROCESSING', reason: null, vendorOrder: { id: food } },
+    { newStatus: 'PROCESSING', reason: null, vendorOrder: null },
+  ]);
+  expect((await take(buyers!, 3)).map(({ reason }) => reason)).toEqual([null, 'This buyer owes us money.', null]);
+  for (const stream of [grocers!, buyers!]) await stream.return!();
+});
+
+test.each<[string, string, (order: Data) => Record<string, unknown>, string]>([
+  ['an order', STATUS, ({ id }) => ({ orderId: id }), 'NOT_FOUND'],
+  ['a vendor’s new orders', RECEIVED, () => ({ vendorId: 'vnd_tailor' }), 'FORBIDDEN'],
+  ['a vendor’s dashboard', CHANGED, () => ({ vendorId: 'vnd_tailor' }), 'FORBIDDEN'],
+])('the stream of %s ends for a member who is removed, at the next event', async (_case, query, variables, code) => {
+  const order = await placed(app);
+  await app.settled();
+  const heard = await app.subscribe(query, variables(order), { as: tailor });
+
+  market.members.delete(tailor.id);
+  await run(app, 'cancelOrder', { orderId: order.id, reason: 'A secret.' });
+  await placed(app);
+
+  const { value } = await heard.next();
+  expect(value).toMatchObject({ errors: [{ extensions: { code } }] });
+  expect(value.data ?? null).toBeNull();
+  expect((await heard.next()).done).toBe(true);
+});
+
 test.each<[string, string, (order: Data) => Record<string, unknown>, Viewer | null, string]>([
   ['a stranger to an order', STATUS, ({ id }) => ({ orderId: id }), stranger, 'NOT_FOUND'],
   ['nobody to an order', STATUS, ({ id }) => ({ orderId: id }), null, 'UNAUTHENTICATED'],
-  ['a member without the right', RECEIVED, () => ({ vendorId: 'vnd_tailor' }), clerk, 'FORBIDDEN'],
+  ['who works for nobody', RECEIVED, () => ({ vendorId: 'vnd_tailor' }), stranger, 'FORBIDDEN'],
+  ['another vendor to a dashboard', CHANGED, () => ({ vendorId: 'vnd_tailor' }), grocer, 'FORBIDDEN'],
   ['another vendor', RECEIVED, () => ({ vendorId: 'vnd_tailor' }), grocer, 'FORBIDDEN'],
   ['a cursor that is none', EVENTS, () => ({ after: 'garbage' }), buyer, 'INVALID_CURSOR'],
   ['an order that does not exist', STATUS, () => ({ orderId: 'ord_none' }), admin, 'NOT_FOUND'],

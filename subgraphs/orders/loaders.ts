@@ -1,3 +1,4 @@
+import type { Admission } from '../../shared/admission.ts';
 import type { Context } from '../../shared/context.ts';
 import { byId, manyBy } from '../../shared/loaders.ts';
 import { createMemberships } from '../vendors/contract.ts';
@@ -5,7 +6,12 @@ import { createCartViews } from './cart-view.ts';
 import { kept, orderKey, partsKey } from './kept.ts';
 import type { Cart, Models, Order, VendorOrder } from './model.ts';
 
-export const loaders = ({ Cart, Order, VendorOrder }: Models, ctx: Context<Models, unknown>) => ({
+interface Ports {
+  /** How many checkouts begin. */
+  checkouts: Admission;
+}
+
+export const loaders = ({ Cart, Order, VendorOrder }: Models, ctx: Context<Models, unknown, Ports>) => ({
   cart: byId<Cart>(Cart),
   order: kept(ctx, orderKey, byId<Order>(Order)),
   vendorOrder: byId<VendorOrder>(VendorOrder),
@@ -15,4 +21,4 @@ export const loaders = ({ Cart, Order, VendorOrder }: Models, ctx: Context<Model
   cartView: createCartViews(ctx),
 });
 
-export type Ctx = Context<Models, ReturnType<typeof loaders>>;
+export type Ctx = Context<Models, ReturnType<typeof loaders>, Ports>;

@@ -22,11 +22,11 @@ const machine = setup({ types: { events: {} as Move } }).createMachine({
 
 const snapshots = new Map(VENDOR_ORDER_STATUSES.map((status) => [status, machine.resolveState({ value: status })]));
 
-/** Only the saga confirms; a buyer may step back until packing begins, and do nothing else. */
+/** Only the saga moves what is not confirmed yet; a buyer may step back until packing begins, and do nothing else. */
 const mayMove = (mover: Mover, from: VendorOrderStatus, to: VendorOrderStatus): boolean => {
   if (mover === 'SYSTEM') return true;
-  if (mover === 'BUYER') return to === 'CANCELLED' && from !== 'PROCESSING';
-  return to !== 'CONFIRMED';
+  if (from === 'PENDING') return false;
+  return mover !== 'BUYER' || (to === 'CANCELLED' && from !== 'PROCESSING');
 };
 
 export const canMove = (from: VendorOrderStatus, to: VendorOrderStatus, mover: Mover): boolean => {
@@ -43,6 +43,11 @@ export const nextStatuses = (from: VendorOrderStatus, mover: Mover): VendorOrder
 /** From which statuses `mover` can come to `to`: the filter of the update. */
 export const sourcesOf = (to: VendorOrderStatus, mover: Mover): VendorOrderStatus[] =>
   VENDOR_ORDER_STATUSES.filter((from) => canMove(from, to, mover));
+
+/** Nothing follows it. */
+export const isFinal = (status: VendorOrderStatus): boolean => FINAL_STATUSES.includes(status);
+
+export const FINAL_STATUSES: VendorOrderStatus[] = ['DELIVERED', 'CANCELLED'];
 
 const PROGRESS: VendorOrderStatus[] = ['PENDING', 'CONFIRMED', 'PROCESSING', 'SHIPPED', 'DELIVERED'];
 

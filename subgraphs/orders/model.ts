@@ -12,6 +12,10 @@ const cartLineSchema = new Schema(
     quantity: { type: Number, required: true, min: 1 },
     /** What the buyer was shown when it was put in. */
     priceSeen: { type: moneySchema, required: true },
+    /** What it was called and looked like then: nobody else can tell once it is gone. Null in lines of old. */
+    productName: { type: String, default: null },
+    variantName: { type: String, default: null },
+    imageUrl: { type: String, default: null },
   },
   { versionKey: false },
 );
@@ -25,6 +29,8 @@ const cartSchema = new Schema(
     lines: { type: [cartLineSchema], required: true, default: [] },
     /** The order that is being made of it; one at a time. */
     checkout: { type: String, default: null },
+    /** SHA-256 of the secrets of guests' carts that were merged into it, the latest last: merging again is then known to be no mistake. */
+    mergedGuests: { type: [String], required: true, default: [] },
     version: { type: Number, required: true, default: 1 },
   },
   { timestamps: true, versionKey: false },
@@ -75,10 +81,14 @@ const orderSchema = new Schema(
     buyerId: { type: String, required: true },
     status: { type: String, enum: VENDOR_ORDER_STATUSES, required: true },
     paymentMethod: { type: String, required: true },
+    /** Both follow the parts: what is cancelled is not paid. */
     subtotal: { type: moneySchema, required: true },
     total: { type: moneySchema, required: true },
-    /** Null once the buyer's account is deleted. */
+    /** Total when it was placed. Null in orders of old, whose total is that. */
+    originalTotal: { type: moneySchema, default: null },
+    /** Null once the buyer's account is deleted and the order is over. */
     shippingAddress: { type: addressSchema, default: null },
+    isBuyerDeleted: { type: Boolean, required: true, default: false },
     note: { type: String, default: null },
     timeline: { type: [statusChangeSchema], required: true },
     placedAt: { type: Date, required: true },

@@ -1,5 +1,5 @@
 import type { ListArguments } from '../../shared/connections.ts';
-import { formatMoney, multiply, sum, type Money } from '../../shared/money.ts';
+import { formatMoney, type Money } from '../../shared/money.ts';
 import { mutation } from '../../shared/mutation.ts';
 import {
   AddToCart,
@@ -16,18 +16,20 @@ import {
 } from './actions/carts.ts';
 import { listOrders, listVendorOrders, listViewersOrders } from './actions/lists.ts';
 import { PlaceOrder, placeOrder } from './actions/place-order.ts';
+import { originalTotalOf } from './actions/settle.ts';
 import {
   availableActions,
   CancelOrder,
   cancelOrder,
   CancelVendorOrder,
   cancelVendorOrder,
+  mayRead,
   moverOf,
   UpdateVendorOrderStatus,
   updateVendorOrderStatus,
 } from './actions/statuses.ts';
 import { subscriptions } from './actions/subscriptions.ts';
-import type { CartProblem, LineView } from './cart-view.ts';
+import type { CartProblem, CartView, LineView } from './cart-view.ts';
 import type { Ctx } from './loaders.ts';
 import { nextStatuses } from './machine.ts';
 import type { Cart, Order, OrderLine, VendorOrder } from './model.ts';
@@ -45,7 +47,7 @@ const findOrder = async (ctx: Ctx, id: string): Promise<Order | null> => {
 
 const findPart = async (ctx: Ctx, id: string): Promise<VendorOrder | null> => {
   const part = await ctx.loaders.vendorOrder.load(id);
-  return part && (await moverOf(ctx, part)) ? part : null;
+  return part && (await mayRead(ctx, part)) ? part : null;
 };
 
 /** An event is about an order, or about one part of it. */
@@ -53,14 +55,6 @@ const whatIsMeant = {
   order: ({ orderId }: { orderId: string }, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
   vendorOrder: ({ vendorOrderId }: { vendorOrderId?: string | null }, _args: unknown, ctx: Ctx) =>
     vendorOrderId ? findPart(ctx, vendorOrderId) : null,
-};
-
-const byVendor = (lines: LineView[]) =>
-  [...Map.groupBy(lines, ({ line }) => line.vendorId)].map(([vendorId, group]) => ({ vendorId, group }));
-
-const totalOf = (lines: LineView[]): Money | undefined => {
-  const totals = lines.flatMap(({ total }) => total ?? []);
-  return totals[0] && new Set(totals.map(({ currency }) => currency)).size === 1 ? sum(totals[0].currency, totals) : undefined;
 };
 
 export const resolvers = {
@@ -77,7 +71,11 @@ export const resolvers = {
     removeCartLine: mutation(RemoveCartLine, removeCartLine),
     clearCart: mutation(ClearCart, clearCart),
     mergeCarts: mutation(MergeCarts, mergeCarts),
-    placeOrder: mutation(PlaceOrder, placeOrder, { transaction: false, isFinal: ({ order }) => order.status !== 'PENDING' }),
+    placeOrder: mutation(PlaceOrder, placeOrder, {
+      transaction: false,
+      isFinal: ({ order }) => order.status !== 'PENDING',
+      admission: ({ ports }: Ctx) => ports.checkouts,
+    }),
     cancelOrder: mutation(CancelOrder, cancelOrder),
     cancelVendorOrder: mutation(CancelVendorOrder, cancelVendorOrder),
     updateVendorOrderStatus: mutation(UpdateVendorOrderStatus, updateVendorOrderStatus),
@@ -101,7 +99,7 @@ export const resolvers = {
     id: (cart: Cart) => cart._id,
     user: ({ userId }: Cart) => userId && { id: userId },
     lines: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).lines,
-    groups: async (cart: Cart, _args: unknown, { loaders }: Ctx) => byVendor((await loaders.cartView(cart)).lines),
+    groups: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).groups,
     problems: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).problems,
     subtotal: async (cart: Cart, _args: unknown, { loaders }: Ctx) => shown((await loaders.cartView(cart)).subtotal),
     totalQuantity: ({ lines }: Cart) => lines.reduce((total, { quantity }) => total + quantity, 0),
@@ -110,14 +108,16 @@ export const resolvers = {
     id: ({ line }: LineView) => line._id,
     variant: ({ line }: LineView) => ({ id: line.variantId }),
     vendor: ({ line }: LineView) => ({ id: line.vendorId }),
+    productName: ({ line, variant }: LineView) => (variant ?? line).productName,
+    variantName: ({ line, variant }: LineView) => (variant ?? line).variantName,
+    imageUrl: ({ line, variant }: LineView) => (variant ?? line).imageUrl,
     quantity: ({ line }: LineView) => line.quantity,
     unitPrice: ({ variant }: LineView) => shown(variant?.price),
-    total: ({ line, variant }: LineView) => shown(variant && multiply(variant.price, line.quantity)),
+    total: ({ total }: LineView) => shown(total),
   },
   CartGroup: {
     vendor: ({ vendorId }: { vendorId: string }) => ({ id: vendorId }),
-    lines: ({ group }: { group: LineView[] }) => group,
-    subtotal: ({ group }: { group: LineView[] }) => shown(totalOf(group)),
+    subtotal: ({ subtotal }: CartView['groups'][number]) => shown(subtotal),
   },
   CartProblem: {
     previousPrice: ({ previousPrice }: CartProblem) => shown(previousPrice),
@@ -130,6 +130,7 @@ export const resolvers = {
     vendorOrders: ({ _id }: Order, _args: unknown, { loaders }: Ctx) => loaders.partsOf.load(_id),
     subtotal: ({ subtotal }: Order) => shown(subtotal),
     total: ({ total }: Order) => shown(total),
+    originalTotal: (order: Order) => shown(originalTotalOf(order)),
   },
   VendorOrder: {
     __resolveReference: ({ id }: { id: string }, { loaders }: Ctx) => loaders.vendorOrder.load(id),
@@ -151,7 +152,6 @@ export const resolvers = {
   },
   OrderStatusEvent: whatIsMeant,
   OrderEvent: whatIsMeant,
-  VendorOrderEvent: {
-    vendorOrder: ({ vendorOrderId }: { vendorOrderId: string }, _args: unknown, ctx: Ctx) => findPart(ctx, vendorOrderId),
-  },
+  VendorOrderEvent: { vendorOrder: whatIsMeant.vendorOrder },
+  VendorOrderStatusEvent: { vendorOrder: whatIsMeant.vendorOrder },
 };

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { createAdmission } from '../../shared/admission.ts';
 import { defineSubgraph } from '../../shared/subgraph.ts';
 import { checkout } from './checkout.ts';
 import { handlers } from './handlers.ts';
@@ -11,6 +13,12 @@ export const subgraph = defineSubgraph({
   folder: import.meta.dirname,
   models,
   loaders,
+  settings: z.object({
+    /** Checkouts under way at a time. */
+    CHECKOUTS_AT_ONCE: z.coerce.number().int().min(1).max(1_000).default(8),
+  }),
+  // What has begun shall end in time, so what waits is refused while it may still go elsewhere.
+  ports: ({ CHECKOUTS_AT_ONCE: atOnce }) => ({ checkouts: createAdmission({ atOnce, waiting: atOnce * 4, longestWaitMs: 4_000 }) }),
   resolvers,
   permissions,
   handlers,

@@ -50,6 +50,7 @@ describe('applyAsVendor', () => {
     ['a currency that is none', { currency: 'ZZZ' }, ['input', 'currency']],
     ['a time zone that is none', { timeZone: 'Mars/Olympus' }, ['input', 'timeZone']],
     ['an offset as time zone', { timeZone: '+02:00' }, ['input', 'timeZone']],
+    ['a country that is none', { address: { ...COMPLETE.address, country: 'QQ' } }, ['input', 'address', 'country']],
     ['a country in small letters', { address: { ...COMPLETE.address, country: 'zm' } }, ['input', 'address', 'country']],
     [
       'a place beyond the poles',

@@ -102,6 +102,7 @@ describe('updateVendor', () => {
     ['a name of one character', { name: 'a' }, ['name']],
     ['no name', { name: null }, ['name']],
     ['a name of 10,000 characters', { name: 'x'.repeat(10_000) }, ['name']],
+    ['a country that is none', { address: { line1: 'x', city: 'x', country: 'UK' } }, ['address', 'country']],
     ['a name of emoji only', { name: '🍞🍞' }, ['name']],
     ['a lone surrogate', { description: 'a\uDC00' }, ['description']],
     ['a NUL', { description: 'a\u0000' }, ['description']],

@@ -164,6 +164,13 @@ describe('vendors', () => {
     expect(first.data.vendors.totalCount).toBe(2);
   });
 
+  test('finds and sorts by name whatever its case, accents and width', async () => {
+    for (const name of ['Zèbre Deux', 'zebre un', 'Zebre Trois']) await opened(name);
+
+    for (const startsWith of ['ZEBRE', 'zèbre', 'ｚｅｂｒｅ', 'Ze\u200Bbre'])
+      expect(names(await market.app.ask(LIST, { where: { name: { startsWith } } }))).toEqual(['Zèbre Deux', 'Zebre Trois', 'zebre un']);
+  });
+
   test.each([
     ['a page of 101', { first: 101 }, 'INVALID'],
     ['a cursor that is none', { after: 'garbage' }, 'INVALID_CURSOR'],

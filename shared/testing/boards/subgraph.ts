@@ -71,6 +71,15 @@ async function extendTrail(ctx: Ctx, { boardId, word }: { boardId: string; word:
   return { length: board?.trail.length ?? 0 };
 }
 
+export const titleOf = defineCommand('boards', 'titleOf', {
+  input: z.object({ boardId: z.string() }),
+  output: z.object({ title: z.string().max(50) }),
+});
+
+async function readTitle(ctx: Ctx, { boardId }: { boardId: string }) {
+  return { title: (await ctx.models.Board.findById(boardId).lean())?.title ?? '' };
+}
+
 interface Walked {
   first: { length: number };
   second: null;
@@ -98,6 +107,8 @@ export const walk = defineSaga<Ctx, { boardId: string; words: string[]; waits: b
     step('third', {
       run: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: input.words[2]! }, { idempotencyKey: stepKey }),
+      undo: (ctx, { input, stepKey }) =>
+        ctx.call(addToTrail, { boardId: input.boardId, word: `un-${input.words[2]}` }, { idempotencyKey: stepKey }),
     }),
   ],
 );
@@ -134,6 +145,7 @@ export const subgraph = defineSubgraph({
     on(boardCreated, countBoard),
     on(boardRenamed, retitle, { repeatable: true }),
     answer(addToTrail, extendTrail),
+    answer(titleOf, readTitle),
     job('sweep-boards', { every: 60_000 }, (ctx: Ctx) => ctx.models.Board.deleteMany({ title: 'old' })),
   ],
   sagas: [walk],

@@ -1,14 +1,12 @@
 import { z } from 'zod';
 import { notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
-import { phone, text } from '../../../shared/input.ts';
+import { country, phone, text } from '../../../shared/input.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Address, User } from '../model.ts';
 
 const MOST_ADDRESSES = 50;
-const regions = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
-const isCountry = (code: string): boolean => /^[A-Z]{2}$/.test(code) && code !== 'ZZ' && regions.of(code) !== undefined;
 
 const line = (max: number) => text({ min: 1, max });
 const maybe = (max: number) =>
@@ -25,7 +23,7 @@ export const addressFields = z.object({
   city: line(100),
   region: maybe(100),
   postalCode: maybe(20),
-  country: z.string().refine(isCountry, 'must be a country code of ISO 3166, such as ZM'),
+  country: country(),
   location: z.object({ longitude: z.number().min(-180).max(180), latitude: z.number().min(-90).max(90) }).nullish(),
 });
 

@@ -240,6 +240,8 @@ describe('addresses', () => {
     ['a country by its name', { country: 'Zambia' }, ['country']],
     ['a country in small letters', { country: 'zm' }, ['country']],
     ['a country that is none', { country: 'ZZ' }, ['country']],
+    ['a country that has another code', { country: 'UK' }, ['country']],
+    ['a city that nobody sees', { city: '\u200b' }, ['city']],
     ['a place beyond the pole', { location: { longitude: 0, latitude: 90.1 } }, ['location', 'latitude']],
     ['a place around the world', { location: { longitude: 181, latitude: 0 } }, ['location', 'longitude']],
     ['10,000 characters', { line2: 'x'.repeat(10_000) }, ['line2']],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { invalid, unauthenticated } from '../../../shared/errors.ts';
 import { list, phone, text } from '../../../shared/input.ts';
+import { textKey } from '../../../shared/text.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
@@ -44,7 +45,7 @@ export async function updateProfile(ctx: Ctx, { profile, ...fields }: z.infer<ty
   if (given.length === 0) return { user: current };
   const user = await ctx.models.User.findOneAndUpdate(
     { _id: current._id },
-    { $set: Object.fromEntries(given), $inc: { version: 1 } },
+    { $set: { ...Object.fromEntries(given), ...(fields.name && { searchName: textKey(fields.name) }) }, $inc: { version: 1 } },
     { returnDocument: 'after' },
   ).lean();
   ctx.publish(userProfileUpdated({ userId: current._id, changes: given.map(([key]) => key), timestamp: ctx.now().toISOString() }));

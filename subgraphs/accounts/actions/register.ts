@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { email, idempotencyKey, phone, text } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
+import { textKey } from '../../../shared/text.ts';
 import { accountMailAsked, emailWork, userProfileUpdated, userRegistered } from '../contract.ts';
 import { countRegistration, guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
 import { hashPassword, newPassword, refuseWeak } from '../passwords.ts';
-import { ROLES, type Role } from '../roles.ts';
+import { foremost, ROLES, type Role } from '../roles.ts';
 import { addressFields, embedded } from './addresses.ts';
 import { locale } from './profile.ts';
 import { badToken, issueToken, takeToken, tokenInput } from './tokens.ts';
@@ -62,9 +63,9 @@ async function tellOwner(ctx: Ctx, user: User, mayWrite: boolean): Promise<void>
 
 /** Writes the row and tells the world, in the running transaction. */
 export async function createUser(ctx: Ctx, person: Partial<User> & { email: string; name: string; roles: Role[] }): Promise<User> {
-  const [user] = await ctx.models.User.create([person]);
+  const [user] = await ctx.models.User.create([{ ...person, searchName: textKey(person.name) }]);
   const { _id: userId, email: address, roles } = user!;
-  ctx.publish(userRegistered({ userId, email: address, role: roles[0]!, timestamp: ctx.now().toISOString() }));
+  ctx.publish(userRegistered({ userId, email: address, role: foremost(roles), roles, timestamp: ctx.now().toISOString() }));
   return user!.toObject();
 }
 

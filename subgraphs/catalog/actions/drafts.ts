@@ -2,11 +2,12 @@ import { keyOf } from '../keys.ts';
 import { isProblem, notFound, Problem, type InputPath } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
 import { compare, type Money } from '../../../shared/money.ts';
+import { textKey } from '../../../shared/text.ts';
 import { stateAfter } from '../machine.ts';
 import type { Product, Value, Variant } from '../model.ts';
 import type { Facts } from './facts.ts';
 import type { NewProduct, NewVariant, Publication } from './inputs.ts';
-import { nameKeyOf, takeSlug } from './names.ts';
+import { takeSlug } from './names.ts';
 import { publicationDates } from './publication.ts';
 import { axisKey, checkValue, requireAttribute, textOf, type AttributeValueInput, type CheckedValue } from './values.ts';
 
@@ -43,7 +44,7 @@ export function draftProduct(
     vendorId,
     vendorSuspended,
     name: input.name,
-    nameKey: nameKeyOf(input.name),
+    nameKey: textKey(input.name),
     slug: '',
     slugKey: '',
     skuKeys: [],

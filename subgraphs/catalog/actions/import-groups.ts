@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { invalid, isProblem, Problem } from '../../../shared/errors.ts';
+import { codeText } from '../../../shared/text.ts';
 import { wording } from '../../../shared/wording.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product, ProductImport } from '../model.ts';
@@ -70,7 +71,11 @@ async function lookUp(ctx: Ctx, { vendorId, errorPolicy }: ProductImport, rows: 
   const definitions = await ctx.models.Attribute.find({ vendorId: { $in: [null, vendorId] } }).lean<Attribute[]>();
   const slugs = cells('slug').map((slug) => slug.trim());
   const found = await ctx.models.Product.find({ slugKey: { $in: slugs.map((slug) => uniqueKey(vendorId, slug)) } }).lean<Product[]>();
-  const facts = await findFacts(ctx, vendorId, { categoryIds: cells('categories').flatMap(splitList), slugs, skus: cells('sku') });
+  const facts = await findFacts(ctx, vendorId, {
+    categoryIds: cells('categories').flatMap(splitList),
+    slugs,
+    skus: cells('sku').map(codeText),
+  });
   const keys = [...cells('media').flatMap(splitList).map(keyOf), ...cells('variant_media')];
   const uploads =
     keys.length > 0 ? await ctx.models.Upload.find({ key: { $in: keys }, vendorId, purpose: 'MEDIA', usedBy: { $ne: null } }).lean() : [];
@@ -158,7 +163,7 @@ const unknownCodes = (cells: Row, attributes: ReadonlyMap<string, Attribute>): s
 
 function withVariant({ table, attemptAt }: Group, product: Product, { number, cells }: NumberedRow): Product {
   // A product without variants has one row without a SKU.
-  const sku = cells['sku']?.trim();
+  const sku = codeText(cells['sku'] ?? '');
   if (!sku) return product;
   const { facts, attributes, now } = table;
   const old = product.variants.find((variant) => variant.sku === sku);

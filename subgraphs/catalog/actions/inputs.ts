@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { list, longText, slug, text } from '../../../shared/input.ts';
+import { code, list, longText, slug, text } from '../../../shared/input.ts';
 import { PositiveMoneyInput } from '../../../shared/money.ts';
+import { codeText } from '../../../shared/text.ts';
 import { AttributeValueInput } from './values.ts';
 
 export const MOST_VARIANTS = 250;
@@ -8,13 +9,15 @@ const MOST_NEW_VARIANTS = 100;
 const MOST_GRAMS = 10_000_000;
 
 const ids = (max: number) => list(z.string(), { max });
-const tag = text({ min: 1, max: 50 }).transform((value) => value.toLowerCase());
+/** Tags are kept in the spelling they are found by. */
+export const tagOf = (value: string): string => codeText(value.normalize('NFKC').toLowerCase());
+const tag = code({ max: 50 }).transform(tagOf);
 
 export const metadataKey = z.string().regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes, underscores and colons');
 export const metadataList = list(z.object({ key: metadataKey, value: text({ max: 1_000 }) }), { max: 50 });
 
 const variantFields = {
-  sku: text({ min: 1, max: 64 }),
+  sku: code({ max: 64 }),
   axisValues: list(AttributeValueInput, { max: 3 }),
   price: PositiveMoneyInput,
   compareAtPrice: PositiveMoneyInput.nullish(),

@@ -3,7 +3,7 @@ import { slugOf } from '../../../shared/slugs.ts';
 import type { Product } from '../model.ts';
 import type { Facts } from './facts.ts';
 
-/* What is made of a product's name: its slug, and the spelling that lists look at. */
+/* What is made of a product's name: its slug. What lists look at is its `textKey`. */
 
 /** A slug that was asked for is refused when it is taken; one made from the name gets a number. */
 export function takeSlug(facts: Facts, { _id, name }: Pick<Product, '_id' | 'name'>, wanted: string | null, path: InputPath): string {
@@ -23,7 +23,3 @@ export const slugsOf = (name: string): string[] => [
   slugFor(name),
   ...Array.from({ length: NUMBERED_SLUGS }, (_, index) => `${slugFor(name)}-${index + 2}`),
 ];
-
-/** One spelling for names that read the same to somebody who searches: no accents, no capital letters, single spaces. */
-export const nameKeyOf = (name: string): string =>
-  name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase().replaceAll(/\s+/g, ' ').trim();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { invalid, Problem } from '../../../shared/errors.ts';
 import { idempotencyKey, list } from '../../../shared/input.ts';
+import { textKey } from '../../../shared/text.ts';
 import { productCreated, productDeleted } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { actionsFrom, stateAfter, statesBefore, type ProductAction } from '../machine.ts';
@@ -9,7 +10,7 @@ import { attempts, checkAttributes, checkAxes, checkCategories, distinct, draftP
 import { changed, checkVersion, productForEdit, refuseTaken, saveProduct, type Changes } from './editing.ts';
 import { findFacts, type Facts, type Wanted } from './facts.ts';
 import { metadataKey, metadataList, NewProduct, ProductChange, Publication, Which } from './inputs.ts';
-import { nameKeyOf, slugsOf, takeSlug } from './names.ts';
+import { slugsOf, takeSlug } from './names.ts';
 import { publicationDates } from './publication.ts';
 
 export const CreateProduct = NewProduct.extend({ vendorId: z.string(), idempotencyKey: idempotencyKey().optional() });
@@ -79,7 +80,7 @@ export function changesOf(
   const { name, slug, description, categoryIds, tags, attributes, variantAxes } = input;
   const axisIds = variantAxes && attempt(() => checkNewAxes(facts, product, variantAxes, { path: [...path, 'variantAxes'], attempt }));
   return {
-    ...(name !== undefined && { name, nameKey: nameKeyOf(name) }),
+    ...(name !== undefined && { name, nameKey: textKey(name) }),
     slug: slug === undefined ? undefined : attempt(() => takeSlug(facts, product, slug, [...path, 'slug'])),
     ...(description !== undefined && { description: description || null }),
     categoryIds: categoryIds && checkCategories(facts, categoryIds, [...path, 'categoryIds'], attempt),

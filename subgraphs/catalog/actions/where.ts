@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { translateWhere } from '../../../shared/connections/where.ts';
 import { invalid, isProblem, Problem, type InputPath } from '../../../shared/errors.ts';
+import { textKey } from '../../../shared/text.ts';
 import { findSubtree } from '../../categories/contract.ts';
 import type { Ctx } from '../loaders.ts';
-import { nameKeyOf } from './names.ts';
+import { tagOf } from './inputs.ts';
 
 type Filter = Record<string, unknown>;
 
@@ -31,7 +32,7 @@ interface AttributeFilter {
 const FIELDS = {
   vendorId: 'id',
   price: { kind: 'money', path: 'lowestPrice' },
-  tags: 'text',
+  tags: { kind: 'text', path: 'tags', as: tagOf },
   state: 'enum',
   createdAt: 'date',
 } as const;
@@ -85,7 +86,7 @@ async function subtreeOf(ctx: Ctx, id: string): Promise<string[]> {
 }
 
 function prefixFilter(given: string, path: InputPath): Filter {
-  const key = nameKeyOf(given);
+  const key = textKey(given);
   if (key.length === 0 || given.length > LONGEST_PREFIX || !given.isWellFormed() || given.includes('\0')) {
     throw invalid(path, `1 to ${LONGEST_PREFIX} characters belong here.`);
   }

@@ -13,13 +13,15 @@ export async function recordAlert(ctx: Ctx, low: LowStock): Promise<void> {
   const { stockItemId, vendorId, variantId, warehouse: warehouseId, available, threshold } = low;
   const lastRaisedAt = new Date(low.timestamp);
   await ctx.models.StockAlert.updateOne(
-    { stockItemId, state: 'OPEN' },
+    { openKey: stockItemId },
     {
       $set: { available, threshold },
       $max: { lastRaisedAt },
       $inc: { timesRaised: 1 },
       $setOnInsert: {
         _id: newId('sal'),
+        stockItemId,
+        state: 'OPEN',
         vendorId,
         variantId,
         warehouseId,
@@ -42,7 +44,7 @@ export async function acknowledgeStockAlert(ctx: Ctx, { id: _id }: z.infer<typeo
   await ctx.loaders.memberships.require(found.vendorId, 'STOCK');
   const acknowledged = await StockAlert.findOneAndUpdate(
     { _id, state: 'OPEN' },
-    { $set: { state: 'ACKNOWLEDGED', acknowledgedAt: ctx.now(), acknowledgedById: ctx.viewer!.id } },
+    { $set: { state: 'ACKNOWLEDGED', acknowledgedAt: ctx.now(), acknowledgedById: ctx.viewer!.id }, $unset: { openKey: 1 } },
     { returnDocument: 'after' },
   ).lean();
   return { stockAlert: acknowledged ?? found };

@@ -1,11 +1,12 @@
+import type { JobRun } from '../../../shared/jobs.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Reservation } from '../model.ts';
 import { endHold } from './end.ts';
 
 const BATCH = 100;
 
-/** Sets free what nobody paid for in time, each reservation in a transaction of its own, until none is overdue or the job's time is up. */
-export async function expireReservations(ctx: Ctx): Promise<{ expired: number; failed: number }> {
+/** Sets free what nobody paid for in time, each reservation in a transaction of its own, until none is overdue or the run is told to end. */
+export async function expireReservations(ctx: Ctx, { signal }: Pick<JobRun, 'signal'>): Promise<{ expired: number; failed: number }> {
   const failed: string[] = [];
   let expired = 0;
   for (;;) {
@@ -14,7 +15,7 @@ export async function expireReservations(ctx: Ctx): Promise<{ expired: number; f
       .limit(BATCH)
       .lean();
     for (const reservation of overdue) {
-      if (Date.now() > ctx.deadline) return { expired, failed: failed.length };
+      if (signal.aborted) return { expired, failed: failed.length };
       if (await expireOne(ctx, reservation)) expired += 1;
       else failed.push(reservation._id);
     }
@@ -29,7 +30,7 @@ async function expireOne(ctx: Ctx, reservation: Reservation): Promise<boolean> {
       await inner.ports.turns.take(
         inner.session!,
         reservation.lines.map(({ variantId }) => variantId),
-        inner.deadline,
+        { deadline: inner.deadline, first: true },
       );
       await endHold(inner, reservation, { state: 'EXPIRED' });
     });

@@ -23,7 +23,7 @@ const MOST_OVERDUE = 50;
 /** Holds all lines or none, from the warehouse with the smallest priority on. The same reference again is the same reservation. */
 export async function holdStock(ctx: Ctx, { reference, lines, ttlSeconds, holder }: Input) {
   const wanted = merge(lines);
-  await ctx.ports.turns.take(ctx.session!, [`reference ${reference}`, `holder ${holder}`, ...wanted.keys()], ctx.deadline);
+  await ctx.ports.turns.take(ctx.session!, [`reference ${reference}`, `holder ${holder}`, ...wanted.keys()], { deadline: ctx.deadline });
   const known = await ctx.models.Reservation.findOne({ reference }).lean();
   if (known) return again(ctx, known, wanted);
   const shares = await share(ctx, wanted, lines);

@@ -102,9 +102,12 @@ function piecesOf({ lines }: Reservation, variantId: string, quantity: number): 
   });
 }
 
-/** Looks outside the transaction what it is about, so that the wait comes before its first read. What it is about never changes. */
+/**
+ * Before all who only want to hold: what is held already must not wait for them. Looks outside the transaction what it is about, so that the
+ * wait comes before its first read. What it is about never changes.
+ */
 async function waitForTurn(ctx: Ctx, reference: string): Promise<void> {
   const found = await outsideTransactions(() => ctx.models.Reservation.findOne({ reference }, { lines: 1 }).lean().exec());
   const variantIds = found?.lines.map(({ variantId }) => variantId) ?? [];
-  await ctx.ports.turns.take(ctx.session!, [`reference ${reference}`, ...variantIds], ctx.deadline);
+  await ctx.ports.turns.take(ctx.session!, [`reference ${reference}`, ...variantIds], { deadline: ctx.deadline, first: true });
 }

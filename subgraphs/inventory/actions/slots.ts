@@ -33,7 +33,7 @@ export async function findSlots(ctx: Ctx, places: Place[]): Promise<(Slot | Prob
   const warehouseIdOf = (place: Place) => place.warehouseId ?? defaults.get(owners.get(place.variantId)?.vendorId ?? '') ?? '';
   const variantIds = places.map(({ variantId }) => variantId);
   const warehouseIds = places.map(warehouseIdOf);
-  await ctx.ports.turns.take(ctx.session!, [...variantIds, ...warehouseIds], ctx.deadline);
+  await ctx.ports.turns.take(ctx.session!, [...variantIds, ...warehouseIds], { deadline: ctx.deadline });
   const warehouses = new Map((await ctx.models.Warehouse.find({ _id: { $in: warehouseIds } }).lean()).map((each) => [each._id, each]));
   const items = await ctx.models.StockItem.find({ variantId: { $in: variantIds }, warehouseId: { $in: warehouseIds } }).lean();
   const known = new Map(items.map((item) => [keyOf(item), item]));
@@ -105,7 +105,7 @@ export async function firstWarehouse(ctx: Ctx, vendorId: string): Promise<string
   const closed = await Warehouse.findOne({ vendorId }, { _id: 1 }).sort({ priority: 1, _id: 1 }).lean();
   if (closed) return closed._id;
   try {
-    const [made] = await Warehouse.create([{ vendorId, name: 'Main warehouse', priority: 0, isDefault: true }]);
+    const [made] = await Warehouse.create([{ vendorId, name: 'Main warehouse', priority: 0, defaultOf: vendorId }]);
     return made!._id;
   } catch (error) {
     // Two at once: the index lets one of them make it.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { notFound, Problem } from '../../../shared/errors.ts';
-import { idempotencyKey, text } from '../../../shared/input.ts';
+import { country, idempotencyKey, text } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Warehouse } from '../model.ts';
@@ -19,7 +19,7 @@ const Address = z
     city: text({ min: 1, max: 100 }),
     region: text({ max: 100 }).nullish(),
     postalCode: text({ max: 20 }).nullish(),
-    country: z.string().regex(/^[A-Z]{2}$/, 'must be a country code of two capital letters'),
+    country: country(),
     location: z.object({ longitude: z.number().min(-180).max(180), latitude: z.number().min(-90).max(90) }).nullish(),
   })
   .transform(({ location, ...address }) => ({
@@ -38,7 +38,7 @@ export const CreateWarehouse = z.object({
 /** A new warehouse, used after all others unless `priority` says otherwise. */
 export async function createWarehouse(ctx: Ctx, { vendorId, name: called, address, priority: wanted }: z.infer<typeof CreateWarehouse>) {
   await ctx.loaders.memberships.require(vendorId, 'STOCK');
-  await ctx.ports.turns.take(ctx.session!, [vendorId], ctx.deadline);
+  await ctx.ports.turns.take(ctx.session!, [vendorId], { deadline: ctx.deadline });
   const known = await ctx.models.Warehouse.find({ vendorId }, { priority: 1 }).sort({ priority: -1 }).lean();
   if (known.length >= MOST_WAREHOUSES) {
     throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MOST_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });

@@ -4,12 +4,13 @@ import { notFound, Problem } from '../../../shared/errors.ts';
 import { newId } from '../../../shared/ids.ts';
 import { idempotencyKey, quantity } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
-import { askVariants } from '../cart-view.ts';
+import { askVariants, type Variant } from '../cart-view.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, CartLine } from '../model.ts';
 
 const MOST_LINES = 100;
 const MOST_PIECES = 10_000;
+const REMEMBERED_MERGES = 20;
 
 const id = z.string().min(1).max(100);
 const guestToken = z.string().min(1).max(100).nullish();
@@ -44,12 +45,11 @@ export async function addToCart(ctx: Ctx, input: z.infer<typeof AddToCart>) {
   if (!variant) throw notFound('ProductVariant', input.variantId, ['input', 'variantId']);
   if (!variant.isForSale) throw new Problem('NOT_FOR_SALE', 'This is not sold any more.', { path: ['input', 'variantId'] });
   const { cart, token } = await openCart(ctx, input.guestToken);
+  const seen = asSeen(variant);
   const line = cart.lines.find(({ variantId }) => variantId === input.variantId);
   const lines = line
-    ? cart.lines.map((each) =>
-        each === line ? { ...each, quantity: addedUp(each.quantity, input.quantity), priceSeen: variant.price } : each,
-      )
-    : [...cart.lines, newLine(input.variantId, variant.vendorId, input.quantity, variant.price)];
+    ? cart.lines.map((each) => (each === line ? { ...each, ...seen, quantity: addedUp(each.quantity, input.quantity) } : each))
+    : [...cart.lines, { _id: newId('lin'), variantId: input.variantId, vendorId: variant.vendorId, quantity: input.quantity, ...seen }];
   return { cart: await saveLines(ctx, cart, lines), guestToken: token };
 }
 
@@ -83,13 +83,15 @@ export const MergeCarts = z.object({ guestToken: z.string().min(1).max(100), str
 
 /** The guest's cart is gone afterwards; its secret opens nothing any more. Again is the same: the viewer's cart. */
 export async function mergeCarts(ctx: Ctx, input: z.infer<typeof MergeCarts>) {
-  const guest = await ctx.models.Cart.findOneAndDelete({ guestHash: hashOf(input.guestToken) }).lean<Cart>();
-  const merged = await ctx.models.Cart.findOne({ userId: ctx.viewer!.id }).lean<Cart>();
+  const guestHash = hashOf(input.guestToken);
+  const guest = await ctx.models.Cart.findOneAndDelete({ guestHash }).lean<Cart>();
   if (!guest) {
+    const merged = await ctx.models.Cart.findOne({ userId: ctx.viewer!.id, mergedGuests: guestHash }).lean<Cart>();
     if (merged) return { cart: merged };
     throw notFound('Cart', '', ['input', 'guestToken']);
   }
   const { cart: mine } = await openCart(ctx, null);
+  await ctx.models.Cart.updateOne({ _id: mine._id }, { $push: { mergedGuests: { $each: [guestHash], $slice: -REMEMBERED_MERGES } } });
   if (input.strategy === 'KEEP_MINE') return { cart: mine };
   return { cart: await saveLines(ctx, mine, input.strategy === 'KEEP_GUEST' ? guest.lines : bothLines(mine.lines, guest.lines)) };
 }
@@ -141,10 +143,4 @@ function addedUp(before: number, more: number): number {
   return before + more;
 }
 
-const newLine = (variantId: string, vendorId: string, pieces: number, priceSeen: CartLine['priceSeen']): CartLine => ({
-  _id: newId('lin'),
-  variantId,
-  vendorId,
-  quantity: pieces,
-  priceSeen,
-});
+const asSeen = ({ price, productName, variantName, imageUrl }: Variant) => ({ priceSeen: price, productName, variantName, imageUrl });

@@ -1,15 +1,24 @@
+import { unavailable } from '../../../shared/errors.ts';
 import { restockReservation } from '../../inventory/contract.ts';
 import { forgetOrder } from '../kept.ts';
 import type { Ctx } from '../loaders.ts';
+import { isFinal } from '../machine.ts';
 
-/** The account is gone: orders stay for the record, without what they knew of the person. */
+/**
+ * The account is gone: orders stay for the record, without what they knew of the person. One that is under way keeps it until nobody delivers
+ * any more. While a checkout runs there may soon be one more, so the event is taken up again later.
+ */
 export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {
-  const orders = await ctx.models.Order.find({ buyerId: userId }, { _id: 1 }).lean();
+  const { Cart, Order, VendorOrder } = ctx.models;
+  if (await Cart.exists({ userId, checkout: { $ne: null } })) throw unavailable('buyer while an order is being placed');
+  await Cart.deleteOne({ userId });
+  const orders = await Order.find({ buyerId: userId }, { status: 1 }).lean();
+  const underWay = orders.filter(({ status }) => !isFinal(status)).map(({ _id }) => _id);
   forgetOrder(ctx, ...orders.map(({ _id }) => _id));
   const forgotten = { $set: { shippingAddress: null, note: null } };
-  await ctx.models.Order.updateMany({ buyerId: userId }, forgotten);
-  await ctx.models.VendorOrder.updateMany({ buyerId: userId }, forgotten);
-  await ctx.models.Cart.deleteOne({ userId });
+  await Order.updateMany({ _id: { $in: underWay } }, { $set: { isBuyerDeleted: true } });
+  await Order.updateMany({ buyerId: userId, _id: { $nin: underWay } }, forgotten);
+  await VendorOrder.updateMany({ buyerId: userId, orderId: { $nin: underWay } }, forgotten);
 }
 
 interface StockReturn {

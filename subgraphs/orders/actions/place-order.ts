@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { Problem } from '../../../shared/errors.ts';
+import { keyReused } from '../../../shared/idempotency.ts';
 import { newId } from '../../../shared/ids.ts';
-import { idempotencyKey, longText, phone, text } from '../../../shared/input.ts';
+import { country, idempotencyKey, longText, phone, text } from '../../../shared/input.ts';
 import { MoneyInput } from '../../../shared/money.ts';
 import type { SagaRow } from '../../../shared/sagas.ts';
+import { isDuplicateKey } from '../../../shared/store.ts';
 import { checkout } from '../checkout.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, Order, OrderAddress } from '../model.ts';
@@ -21,7 +23,7 @@ const Address = z.object({
   city: text({ min: 1, max: 100 }),
   region: optional(100),
   postalCode: optional(20),
-  country: z.string().regex(/^[A-Z]{2}$/, 'must be a country of ISO 3166 in two capital letters, such as ZM'),
+  country: country(),
   location: z
     .object({ longitude: z.number().min(-180).max(180), latitude: z.number().min(-90).max(90) })
     .nullish()
@@ -44,19 +46,42 @@ export const PlaceOrder = z
  * request whose runner died goes on with the same order.
  */
 export async function placeOrder(ctx: Ctx, input: z.infer<typeof PlaceOrder>) {
-  const key = ctx.requestKey!;
-  const id = await begin(ctx, key, input).catch((error: unknown) => alreadyBegun(ctx, key, error));
-  const row = (await ctx.runSaga(id)) as SagaRow<{ orderId: string }>;
+  const row = (await ctx.runSaga(await open(ctx, input))) as Row;
   if (row.state === 'COMPENSATED' && row.refusal) {
     const { code, message, extensions } = row.refusal;
-    throw new Problem(code, message, { ...extensions, retryable: false });
+    throw new Problem(code, message, { ...extensions, retryable: code === 'UNAVAILABLE' });
   }
   const order = await ctx.models.Order.findById(row.input.orderId).lean<Order>();
-  if (!order || order.status === 'CANCELLED') throw stillRunning(true);
+  // One that is cancelled after its checkout was through is an order like any other.
+  if (!order || (order.status === 'CANCELLED' && row.state !== 'DONE')) throw stillRunning();
   return { order };
 }
 
-function begin(ctx: Ctx, key: string, input: z.infer<typeof PlaceOrder>): Promise<string> {
+type Row = SagaRow<{ orderId: string; requestHash: string }>;
+
+/**
+ * Answers the saga of this request: a new one, or the one that an earlier attempt began. One that was turned back left everything as it was, so
+ * a new attempt takes its place: the cart may have been corrected since.
+ */
+async function open(ctx: Ctx, input: z.infer<typeof PlaceOrder>): Promise<string> {
+  try {
+    return await begin(ctx, input);
+  } catch (error) {
+    const earlier = await ctx.findSaga(checkout, ctx.requestKey!);
+    if (!earlier) throw error;
+    if (earlier.state === 'COMPENSATED') return beginInsteadOf(ctx, input, earlier._id);
+    if (earlier.input.requestHash !== ctx.requestHash) throw keyReused();
+    return earlier._id;
+  }
+}
+
+/** Whoever comes second finds the place taken. */
+const beginInsteadOf = (ctx: Ctx, input: z.infer<typeof PlaceOrder>, earlier: string): Promise<string> =>
+  begin(ctx, input, earlier).catch((error: unknown) => {
+    throw isDuplicateKey(error) ? stillRunning() : error;
+  });
+
+function begin(ctx: Ctx, input: z.infer<typeof PlaceOrder>, insteadOf?: string): Promise<string> {
   return ctx.transaction(async (tx) => {
     const orderId = newId('ord');
     const buyerId = tx.viewer!.id;
@@ -64,7 +89,8 @@ function begin(ctx: Ctx, key: string, input: z.infer<typeof PlaceOrder>): Promis
     const lines = cart.lines.map(({ _id: lineId, variantId, quantity, priceSeen }) => ({ lineId, variantId, quantity, priceSeen }));
     const { addressId = null, address = null, paymentMethod, expectedTotal = null, note } = input;
     return tx.startSaga(checkout, {
-      key,
+      key: tx.requestKey!,
+      insteadOf,
       input: {
         orderId,
         buyerId,
@@ -75,16 +101,10 @@ function begin(ctx: Ctx, key: string, input: z.infer<typeof PlaceOrder>): Promis
         paymentMethod,
         expectedTotal,
         note: note || null,
+        requestHash: tx.requestHash!,
       },
     });
   });
-}
-
-/** An earlier attempt of the same request has begun: that one is gone on with. */
-async function alreadyBegun(ctx: Ctx, key: string, error: unknown): Promise<string> {
-  const row = await ctx.findSaga(checkout, key);
-  if (!row) throw error;
-  return row._id;
 }
 
 /** One checkout of a cart at a time, or its goods would be ordered twice. */
@@ -100,9 +120,10 @@ async function lockCart(ctx: Ctx, userId: string, orderId: string): Promise<Cart
       throw new Problem('CURRENCY_MISMATCH', 'An order has one currency: buy the rest separately.', { path: ['input'] });
     return cart;
   }
-  if (await ctx.models.Cart.exists({ userId, checkout: { $ne: null } })) throw stillRunning(false);
+  if (await ctx.models.Cart.exists({ userId, checkout: { $ne: null } }))
+    throw new Problem('CART_IN_CHECKOUT', 'Another request is ordering this cart already.', { path: ['input'] });
   throw new Problem('CART_EMPTY', 'There is nothing in the cart.', { path: ['input'] });
 }
 
-const stillRunning = (retryable: boolean): Problem =>
-  new Problem('CHECKOUT_IN_PROGRESS', 'This cart is being ordered already.', { path: ['input'], retryable });
+const stillRunning = (): Problem =>
+  new Problem('CHECKOUT_IN_PROGRESS', 'This order is still on its way: send the same request again.', { path: ['input'], retryable: true });

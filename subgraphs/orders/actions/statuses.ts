@@ -1,18 +1,12 @@
 import { z } from 'zod';
-import { invalid, notFound, Problem } from '../../../shared/errors.ts';
+import { forbidden, invalid, notFound, Problem } from '../../../shared/errors.ts';
 import { text } from '../../../shared/input.ts';
-import {
-  orderCancelled,
-  orderCompleted,
-  orderStatusChanged,
-  stockReturnWork,
-  VENDOR_ORDER_STATUSES,
-  type VendorOrderStatus,
-} from '../contract.ts';
+import { stockReturnWork, VENDOR_ORDER_STATUSES, type VendorOrderStatus } from '../contract.ts';
 import { forgetOrder } from '../kept.ts';
 import type { Ctx } from '../loaders.ts';
-import { canMove, deriveStatus, sourcesOf, type Mover } from '../machine.ts';
+import { canMove, sourcesOf, type Mover } from '../machine.ts';
 import type { Order, VendorOrder } from '../model.ts';
+import { entryOf, settleOrder, tellChange, type Act } from './settle.ts';
 
 const id = z.string().min(1).max(100);
 const reason = text({ max: 500 }).nullish();
@@ -29,9 +23,8 @@ export async function cancelOrder(ctx: Ctx, input: z.infer<typeof CancelOrder>) 
   refuseWhilePending(order);
   const parts = await ctx.models.VendorOrder.find({ orderId: order._id, status: { $ne: 'CANCELLED' } }).lean<VendorOrder[]>();
   for (const { status } of parts) if (!canMove(status, 'CANCELLED', mover)) throw notCancellable(['input', 'orderId']);
-  const actor = { mover, actorId: ctx.viewer!.id, reason: input.reason || null };
-  for (const part of parts) await move(ctx, part, 'CANCELLED', actor);
-  return { order: await settleOrder(ctx, order, actor) };
+  const act = { mover, actorId: ctx.viewer!.id, reason: input.reason || null };
+  return { order: (await moveParts(ctx, order, { parts, to: 'CANCELLED', act, isOfWhole: true })).order };
 }
 
 export const CancelVendorOrder = z.object({ vendorOrderId: id, reason });
@@ -45,36 +38,31 @@ export const UpdateVendorOrderStatus = z.object({ vendorOrderId: id, status: z.e
 
 /** Moves one part on to one of its next statuses. A status it has already is no mistake. */
 export async function updateVendorOrderStatus(ctx: Ctx, input: z.infer<typeof UpdateVendorOrderStatus>) {
-  return changeStatus(
-    ctx,
-    input,
-    ({ status }) =>
-      new Problem('ILLEGAL_TRANSITION', `${input.status} cannot follow ${status}.`, { path: ['input', 'status'], currentStatus: status }),
-  );
-}
-
-interface Actor {
-  mover: Mover;
-  actorId: string | null;
-  reason: string | null;
+  return changeStatus(ctx, input, ({ status }) => illegal(input.status, status));
 }
 
 async function changeStatus(ctx: Ctx, input: z.infer<typeof UpdateVendorOrderStatus>, refusal: (part: VendorOrder) => Problem) {
   const part = await ctx.models.VendorOrder.findById(input.vendorOrderId).lean<VendorOrder>();
-  const mover = part && (await moverOf(ctx, part));
-  if (!part || !mover) throw notFound('VendorOrder', input.vendorOrderId, ['input', 'vendorOrderId']);
+  if (!part || !(await mayRead(ctx, part))) throw notFound('VendorOrder', input.vendorOrderId, ['input', 'vendorOrderId']);
+  const mover = await moverOf(ctx, part);
+  if (!mover) throw forbidden();
   if (part.status === input.status) return { vendorOrder: part };
   if (input.status === 'CANCELLED' && mover !== 'BUYER' && !input.reason) throw invalid(['input', 'reason'], 'Say why it is cancelled.');
-  if (!canMove(part.status, input.status, mover)) throw refusal(part);
   const order = await ctx.models.Order.findById(part.orderId).lean<Order>();
   refuseWhilePending(order!);
-  const actor = { mover, actorId: ctx.viewer!.id, reason: input.reason || null };
-  const vendorOrder = await move(ctx, part, input.status, actor);
-  await settleOrder(ctx, order!, actor);
-  return { vendorOrder };
+  if (!canMove(part.status, input.status, mover)) throw refusal(part);
+  const act = { mover, actorId: ctx.viewer!.id, reason: input.reason || null };
+  const { parts } = await moveParts(ctx, order!, { parts: [part], to: input.status, act });
+  return { vendorOrder: parts[0]! };
 }
 
-/** As whom the viewer moves this part; undefined when the viewer may not know of it. */
+/** Whether the viewer may know of this part: its buyer, everybody who works for the vendor, admins. */
+export async function mayRead(ctx: Ctx, part: Pick<VendorOrder, 'buyerId' | 'vendorId'>): Promise<boolean> {
+  if (!ctx.viewer) return false;
+  return isAdmin(ctx) || part.buyerId === ctx.viewer.id || ctx.loaders.memberships.has(part.vendorId);
+}
+
+/** As whom the viewer moves this part; undefined when the viewer may not. */
 export async function moverOf(ctx: Ctx, part: Pick<VendorOrder, 'buyerId' | 'vendorId'>): Promise<Mover | undefined> {
   if (!ctx.viewer) return undefined;
   if (isAdmin(ctx)) return 'ADMIN';
@@ -90,70 +78,47 @@ function refuseWhilePending(order: Order): void {
     throw new Problem('CHECKOUT_IN_PROGRESS', 'The order is not confirmed yet.', { path: ['input'], retryable: true });
 }
 
-async function move(ctx: Ctx, part: VendorOrder, to: VendorOrderStatus, { mover, actorId, reason: why }: Actor): Promise<VendorOrder> {
-  const change = { previousStatus: part.status, newStatus: to, actor: mover, actorId, reason: why, at: ctx.now() };
+interface Moves {
+  parts: VendorOrder[];
+  to: VendorOrderStatus;
+  act: Act;
+  /** True when somebody moved the order as such, and its parts with it. */
+  isOfWhole?: boolean;
+}
+
+/** Moves parts of one order, and the order with them; then the world is told. */
+async function moveParts(ctx: Ctx, order: Order, { parts, to, act, isOfWhole = false }: Moves) {
+  const moved: VendorOrder[] = [];
+  for (const part of parts) moved.push(await move(ctx, part, to, act));
+  const settled = await settleOrder(ctx, order, isOfWhole ? act : undefined);
+  for (const part of parts) tellChange(ctx, settled.order, part, { ...act, from: part.status, to });
+  if (settled.change) tellChange(ctx, settled.order, null, settled.change);
+  return { order: settled.order, parts: moved };
+}
+
+async function move(ctx: Ctx, part: VendorOrder, to: VendorOrderStatus, act: Act): Promise<VendorOrder> {
   const moved = await ctx.models.VendorOrder.findOneAndUpdate(
-    { _id: part._id, status: { $eq: part.status, $in: sourcesOf(to, mover) } },
-    { $set: { status: to }, $push: { timeline: change }, $inc: { version: 1 } },
+    { _id: part._id, status: { $eq: part.status, $in: sourcesOf(to, act.mover) } },
+    { $set: { status: to }, $push: { timeline: entryOf(ctx, { ...act, from: part.status, to }) }, $inc: { version: 1 } },
     { returnDocument: 'after' },
   ).lean<VendorOrder>();
   forgetOrder(ctx, part.orderId);
   if (!moved) throw new Problem('ILLEGAL_TRANSITION', `${to} cannot follow the status it has.`, { path: ['input', 'status'] });
-  const { orderId, vendorId, buyerId: userId } = part;
-  const timestamp = ctx.now().toISOString();
-  ctx.publish(
-    orderStatusChanged({
-      orderId,
-      userId,
-      vendorOrderId: part._id,
-      vendorId,
-      previousStatus: part.status,
-      newStatus: to,
-      reason: why,
-      timestamp,
-    }),
-  );
   if (to === 'CANCELLED') {
     const lines = part.lines.map(({ variantId, quantity }) => ({ variantId, quantity }));
-    ctx.publish(stockReturnWork({ orderId, vendorOrderId: part._id, lines, reason: why ?? '' }));
+    ctx.publish(stockReturnWork({ orderId: part.orderId, vendorOrderId: part._id, lines, reason: act.reason ?? '' }));
   }
   return moved;
 }
 
-/** Brings the order's own status in line with its parts. It is written in any case, so that two parts that move at once cannot miss each other. */
-async function settleOrder(ctx: Ctx, order: Order, { mover, actorId, reason: why }: Actor): Promise<Order> {
-  const parts = await ctx.models.VendorOrder.find({ orderId: order._id }, { status: 1 }).lean();
-  const status = deriveStatus(parts.map((part) => part.status));
-  const change = { previousStatus: order.status, newStatus: status, actor: mover, actorId, reason: why, at: ctx.now() };
-  const settled = await ctx.models.Order.findOneAndUpdate(
-    { _id: order._id },
-    { $set: { status }, $inc: { version: 1 }, ...(status !== order.status && { $push: { timeline: change } }) },
-    { returnDocument: 'after' },
-  ).lean<Order>();
-  if (status === order.status) return settled!;
-  const { _id: orderId, buyerId: userId } = order;
-  const timestamp = ctx.now().toISOString();
-  const whole = {
-    orderId,
-    userId,
-    vendorOrderId: null,
-    vendorId: null,
-    previousStatus: order.status,
-    newStatus: status,
-    reason: why,
-    timestamp,
-  };
-  ctx.publish(orderStatusChanged(whole));
-  if (status === 'CANCELLED') ctx.publish(orderCancelled({ orderId, userId, reason: why, timestamp }));
-  if (status === 'DELIVERED') ctx.publish(orderCompleted({ orderId, userId, timestamp }));
-  return settled!;
-}
+const illegal = (to: VendorOrderStatus, from: VendorOrderStatus): Problem =>
+  new Problem('ILLEGAL_TRANSITION', `${to} cannot follow ${from}.`, { path: ['input', 'status'] });
 
 const notCancellable = (path: string[]): Problem => new Problem('NOT_CANCELLABLE', 'It is too far on to be cancelled.', { path });
 
 /** What the viewer can do with the order as a whole, as of now. */
 export async function availableActions(ctx: Ctx, order: Order): Promise<'CANCEL'[]> {
-  if (order.status === 'PENDING' || order.status === 'CANCELLED') return [];
+  if (order.status === 'CANCELLED') return [];
   const mover: Mover = isAdmin(ctx) ? 'ADMIN' : 'BUYER';
   const parts = (await ctx.loaders.partsOf.load(order._id)).filter(({ status }) => status !== 'CANCELLED');
   return parts.every(({ status }) => canMove(status, 'CANCELLED', mover)) ? ['CANCEL'] : [];

@@ -1,7 +1,6 @@
 import type { z } from 'zod';
-import { notFound } from '../../../shared/errors.ts';
-import type { Envelope } from '../../../shared/events.ts';
-import { filtered } from '../../../shared/streams.ts';
+import { forbidden, notFound } from '../../../shared/errors.ts';
+import { topicStream } from '../../../shared/streams.ts';
 import {
   orderCancelled,
   orderCreated,
@@ -16,57 +15,49 @@ import type { Ctx } from '../loaders.ts';
 type StatusChanged = z.infer<typeof orderStatusChanged.schema>;
 type Received = z.infer<typeof vendorOrderReceived.schema>;
 
-interface Entry<T> {
-  cursor: string;
-  payload: Envelope<T>;
-}
-
-interface After {
-  after?: string | null;
-}
-
 /** Which parts of the order the viewer may hear of: all, or those of the stores the viewer works for. */
-async function heardVendors(ctx: Ctx, orderId: string): Promise<'all' | Set<string>> {
-  const order = await ctx.models.Order.findById(orderId, { buyerId: 1 }).lean();
-  if (order && (order.buyerId === ctx.viewer!.id || ctx.viewer!.roles.includes('admin'))) return 'all';
-  const parts = await ctx.models.VendorOrder.find({ orderId }, { vendorId: 1 }).lean();
+async function heardVendors(ctx: Ctx, { orderId }: { orderId: string }): Promise<'all' | Set<string>> {
+  const order = await ctx.loaders.order.load(orderId);
+  if (order && (order.buyerId === ctx.viewer!.id || isAdmin(ctx))) return 'all';
   const mine = new Set<string>();
-  for (const { vendorId } of parts) if (await ctx.loaders.memberships.can(vendorId, 'ORDERS')) mine.add(vendorId);
+  for (const { vendorId } of await ctx.loaders.partsOf.load(orderId)) if (await ctx.loaders.memberships.has(vendorId)) mine.add(vendorId);
   if (mine.size === 0) throw notFound('Order', orderId);
   return mine;
 }
 
-const eventOf = <T extends { timestamp: string }>({ cursor, payload }: Entry<T>, _args: unknown, ctx: Ctx) => {
-  ctx.clearLoaders();
-  return { cursor, ...payload.data, at: payload.data.timestamp };
-};
+async function requireMember(ctx: Ctx, { vendorId }: { vendorId: string }): Promise<void> {
+  if (!isAdmin(ctx) && !(await ctx.loaders.memberships.has(vendorId))) throw forbidden();
+}
 
-/** Loaders live as long as their context, which for a subscription is all its events: each event begins with empty ones. */
+const isAdmin = (ctx: Ctx): boolean => ctx.viewer!.roles.includes('admin');
+const vendorTopic = (_ctx: Ctx, { vendorId }: { vendorId: string }): string => vendorOrdersTopic(vendorId);
+
 export const subscriptions = {
-  orderStatusChanged: {
-    async subscribe(_root: unknown, { orderId, after }: After & { orderId: string }, ctx: Ctx) {
-      const heard = await heardVendors(ctx, orderId);
-      const stream = ctx.live.subscribe<Envelope<StatusChanged>>(orderTopic(orderId), { after });
-      return filtered(stream, ({ payload: { data } }) => heard === 'all' || data.vendorId === null || heard.has(data.vendorId));
-    },
-    resolve: eventOf,
-  },
-  orderEvents: {
-    subscribe: (_root: unknown, { after }: After, ctx: Ctx) => ctx.live.subscribe(userOrdersTopic(ctx.viewer!.id), { after }),
-    resolve(entry: Entry<{ timestamp: string }>, args: unknown, ctx: Ctx) {
-      const { type } = entry.payload;
+  orderStatusChanged: topicStream<Ctx, { orderId: string }, StatusChanged, 'all' | Set<string>>({
+    topic: (_ctx, { orderId }) => orderTopic(orderId),
+    authorize: heardVendors,
+    includes: ({ data: { vendorId } }, heard) => heard === 'all' || vendorId === null || heard.has(vendorId),
+    resolve: ({ data }) => ({ ...data, at: data.timestamp }),
+  }),
+  orderEvents: topicStream<Ctx, object, { timestamp: string }, void>({
+    topic: ({ viewer }) => userOrdersTopic(viewer!.id),
+    // The topic is the viewer's own. A session that has ended is ended by the gateway.
+    authorize: () => undefined,
+    resolve({ type, data }) {
       const kind = type === orderCreated.type ? 'CREATED' : type === orderCancelled.type ? 'CANCELLED' : 'UPDATED';
-      return { ...eventOf(entry, args, ctx), kind };
+      return { ...data, at: data.timestamp, kind };
     },
-  },
-  vendorOrderReceived: {
-    async subscribe(_root: unknown, { vendorId, after }: After & { vendorId: string }, ctx: Ctx) {
-      if (!ctx.viewer!.roles.includes('admin')) await ctx.loaders.memberships.require(vendorId, 'ORDERS');
-      return ctx.live.subscribe(vendorOrdersTopic(vendorId), { after });
-    },
-    resolve({ cursor, payload }: Entry<Received>, _args: unknown, ctx: Ctx) {
-      ctx.clearLoaders();
-      return { cursor, vendorOrderId: payload.data.vendorOrderId, at: payload.data.timestamp };
-    },
-  },
+  }),
+  vendorOrderReceived: topicStream<Ctx, { vendorId: string }, Received, void>({
+    topic: vendorTopic,
+    authorize: requireMember,
+    includes: ({ type }) => type === vendorOrderReceived.type,
+    resolve: ({ data: { vendorOrderId, timestamp } }) => ({ vendorOrderId, at: timestamp }),
+  }),
+  vendorOrderChanged: topicStream<Ctx, { vendorId: string }, StatusChanged, void>({
+    topic: vendorTopic,
+    authorize: requireMember,
+    includes: ({ type }) => type === orderStatusChanged.type,
+    resolve: ({ data }) => ({ ...data, at: data.timestamp }),
+  }),
 };

@@ -37,6 +37,7 @@ export async function applyAsVendor(ctx: Ctx, { idempotencyKey: _key, ...fields 
   const draft = {
     ...given(fields),
     applicantId,
+    openKey: applicantId,
     createdAt: at,
     timeline: [{ at, status: 'DRAFT' as const, actorRole: 'APPLICANT' as const, actorId: applicantId }],
   };

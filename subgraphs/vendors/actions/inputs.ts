@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, list, longText, phone, text, webAddress } from '../../../shared/input.ts';
+import { country, email, list, longText, phone, text, webAddress } from '../../../shared/input.ts';
 import { isCurrency } from '../../../shared/money.ts';
 import { nameKeys } from '../names.ts';
 import { DAYS, inOrder, overlapIn } from '../opening-hours.ts';
@@ -34,7 +34,7 @@ export const address = z
     city: text({ min: 1, max: 100 }),
     region: text({ max: 100 }).nullish(),
     postalCode: text({ max: 20 }).nullish(),
-    country: z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters of ISO 3166-1'),
+    country: country(),
     location: z
       .object({
         longitude: z.number().min(-180, 'must be from -180 to 180').max(180, 'must be from -180 to 180'),

@@ -6,6 +6,7 @@ import { emailWork, findAccounts } from '../../accounts/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES } from '../roles.ts';
+import { closed } from './close-invitation.ts';
 import { takeIn } from './members.ts';
 import { requireVendor, roleIn, vendorSuspended, viewerId } from './rights.ts';
 
@@ -30,12 +31,21 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   const mine = await roleIn(ctx, vendorId);
   if (!mine || !manages(mine, role)) throw forbidden();
   if (vendor.state !== 'ACTIVE') throw vendorSuspended(['input', 'vendorId']);
-  await ctx.models.Invitation.updateMany({ vendorId, email: to, status: 'PENDING' }, { $set: { status: 'REVOKED' } });
+  await ctx.models.Invitation.updateMany({ vendorId, email: to, status: 'PENDING' }, closed('REVOKED'));
   await refuseTooMany(ctx, vendorId);
   const at = ctx.now();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const expiresAt = new Date(at.getTime() + VALID_MS);
-  const letter = { vendorId, email: to, role, tokenHash: hashOf(token), invitedBy: viewerId(ctx), expiresAt, createdAt: at };
+  const letter = {
+    vendorId,
+    email: to,
+    openKey: `${vendorId} ${to}`,
+    role,
+    tokenHash: hashOf(token),
+    invitedBy: viewerId(ctx),
+    expiresAt,
+    createdAt: at,
+  };
   const [invitation] = await ctx.models.Invitation.create([letter]);
   ctx.publish(
     emailWork({ to, template: 'vendor-invitation', params: { storeName: vendor.name, role, expiresAt: expiresAt.toISOString() }, token }),
@@ -51,11 +61,9 @@ export async function revokeVendorInvitation(ctx: Ctx, { id }: z.infer<typeof Re
   const mine = current && (await roleIn(ctx, current.vendorId));
   if (!current || !mine) throw notFound('VendorInvitation', id, ['input', 'id']);
   if (!manages(mine, current.role)) throw forbidden();
-  const revoked = await ctx.models.Invitation.findOneAndUpdate(
-    { _id: id, status: 'PENDING' },
-    { $set: { status: 'REVOKED' } },
-    { returnDocument: 'after' },
-  ).lean<Invitation>();
+  const revoked = await ctx.models.Invitation.findOneAndUpdate({ _id: id, status: 'PENDING' }, closed('REVOKED'), {
+    returnDocument: 'after',
+  }).lean<Invitation>();
   return { invitation: revoked ?? current };
 }
 
@@ -86,10 +94,7 @@ export interface HeldLetter extends Invitation {
 }
 
 async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: string) {
-  const taken = await ctx.models.Invitation.updateOne(
-    { _id, status: 'PENDING', expiresAt: { $gt: ctx.now() } },
-    { $set: { status: 'ACCEPTED' } },
-  );
+  const taken = await ctx.models.Invitation.updateOne({ _id, status: 'PENDING', expiresAt: { $gt: ctx.now() } }, closed('ACCEPTED'));
   if (taken.matchedCount === 0) throw used();
   if (await ctx.models.Member.exists({ vendorId, userId })) throw refused('ALREADY_MEMBER', 'You are a member of this store already.');
   const vendor = await ctx.models.Vendor.findById(vendorId, { state: 1, memberCount: 1 }).lean<Vendor>();

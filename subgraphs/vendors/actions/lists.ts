@@ -1,5 +1,6 @@
 import { connection, type ListArguments } from '../../../shared/connections.ts';
 import { forbidden } from '../../../shared/errors.ts';
+import { textKey } from '../../../shared/text.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Application, ChecklistItem } from '../model/application.ts';
 import type { Invitation, Member, Vendor } from '../model/vendor.ts';
@@ -8,7 +9,7 @@ import { isAdmin, requireInsider, requireVendor, viewerId } from './rights.ts';
 /** The arguments of a list as the schema names them. */
 const VENDOR_FIELDS = {
   id: { kind: 'id', path: '_id' },
-  name: 'text',
+  name: { kind: 'text', path: 'searchName', as: textKey },
   slug: 'text',
   city: { kind: 'text', path: 'address.city' },
   country: { kind: 'text', path: 'address.country' },
@@ -16,7 +17,7 @@ const VENDOR_FIELDS = {
   state: 'enum',
   createdAt: 'date',
 } as const;
-const VENDOR_SORTS = { NAME: 'name', CREATED_AT: 'createdAt' } as const;
+const VENDOR_SORTS = { NAME: 'searchName', CREATED_AT: 'createdAt' } as const;
 
 const APPLICATION_FIELDS = {
   status: 'enum',
@@ -83,7 +84,7 @@ export async function listInvitations(ctx: Ctx, vendorId: string, args: ListArgu
 export async function listOwnStores(ctx: Ctx): Promise<Vendor[]> {
   const ids = (await ctx.loaders.memberships.all()).map(({ vendorId }) => vendorId);
   return ctx.models.Vendor.find({ _id: { $in: ids } })
-    .sort({ name: 1, _id: 1 })
+    .sort({ searchName: 1, _id: 1 })
     .lean<Vendor[]>();
 }
 

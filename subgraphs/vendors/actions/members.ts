@@ -5,6 +5,7 @@ import { vendorMemberAdded, vendorMemberRemoved, vendorMemberRoleChanged } from 
 import type { Ctx } from '../loaders.ts';
 import type { Member } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES, type VendorRole } from '../roles.ts';
+import { closed } from './close-invitation.ts';
 import { requireVendor, roleIn, viewerId } from './rights.ts';
 
 const role = z.enum(VENDOR_ROLES);
@@ -108,7 +109,7 @@ async function countOwners(
 
 /** Whoever has no right to invite any more has no letters out either. */
 const takeBackLetters = (ctx: Ctx, vendorId: string, invitedBy: string) =>
-  ctx.models.Invitation.updateMany({ vendorId, invitedBy, status: 'PENDING' }, { $set: { status: 'REVOKED' } });
+  ctx.models.Invitation.updateMany({ vendorId, invitedBy, status: 'PENDING' }, closed('REVOKED'));
 
 /** A member of a store the viewer belongs to; others learn nothing. */
 async function requireMember(ctx: Ctx, memberId: string): Promise<{ member: Member; mine: VendorRole }> {

@@ -22,7 +22,12 @@ export async function moveApplication(ctx: Ctx, { id, action, actorRole, reason 
   const step = { at, status, reason, actorRole, actorId: ctx.viewer?.id ?? null };
   const moved = await ctx.models.Application.findOneAndUpdate(
     { _id: id, status: { $in: sources }, ...ownOnly(ctx, actorRole) },
-    { $set: { ...set, status, isOpen: !isFinal(status) }, $push: { timeline: step }, $inc: { version: 1 } },
+    {
+      $set: { ...set, status },
+      ...(isFinal(status) && { $unset: { openKey: 1 } }),
+      $push: { timeline: step },
+      $inc: { version: 1 },
+    },
     { returnDocument: 'after' },
   ).lean<Application>();
   if (!moved) throw wrongStatus(await requireApplication(ctx, id, { actorRole }));

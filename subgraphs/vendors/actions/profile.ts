@@ -5,7 +5,7 @@ import { slug } from '../../../shared/input.ts';
 import { vendorUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Vendor } from '../model/vendor.ts';
-import { nameKeys } from '../names.ts';
+import { nameFields } from '../names.ts';
 import { address, closures, contactEmail, contactPhone, description, given, openingHours, picture, storeName, timeZone } from './inputs.ts';
 import { refuseTaken } from './names-taken.ts';
 import { isAdmin, requireVendor, vendorSuspended } from './rights.ts';
@@ -34,7 +34,7 @@ export async function updateVendor(ctx: Ctx, { id, expectedVersion, ...fields }:
   const vendor = await refuseTaken(
     ctx.models.Vendor.findOneAndUpdate(
       { _id: id, version: expectedVersion, ...legal },
-      { $set: { ...set, ...(set.name && { nameKeys: nameKeys(set.name) }) }, $inc: { version: 1 } },
+      { $set: { ...set, ...(set.name && nameFields(set.name)) }, $inc: { version: 1 } },
       { returnDocument: 'after' },
     ).lean<Vendor>(),
     { name: 'name', slug: 'slug' },

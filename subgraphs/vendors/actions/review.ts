@@ -5,7 +5,7 @@ import { vendorApproved, vendorMemberAdded } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Application } from '../model/application.ts';
 import type { Vendor } from '../model/vendor.ts';
-import { nameKeys } from '../names.ts';
+import { nameFields } from '../names.ts';
 import { comment, currency, reason } from './inputs.ts';
 import { moveApplication } from './move-application.ts';
 import { freeSlug, refuseTaken } from './names-taken.ts';
@@ -69,8 +69,7 @@ export async function approveVendorApplication(ctx: Ctx, { id, comment: words, .
 }
 
 const storeOf = ({ _id, storeName, description, address, timeZone, contactEmail, contactPhone }: Application) => ({
-  name: storeName,
-  nameKeys: nameKeys(storeName),
+  ...nameFields(storeName),
   description: description ?? null,
   address: address ?? null,
   timeZone: timeZone!,

@@ -23,8 +23,8 @@ export const applicationSchema = new Schema(
     _id: { type: String, default: () => newId('vap') },
     applicantId: { type: String, required: true },
     status: { type: String, enum: APPLICATION_STATUSES, required: true, default: 'DRAFT' },
-    /** True until the status is final: what the unique index below looks at. */
-    isOpen: { type: Boolean, required: true, default: true },
+    /** The applicant until the status is final, unset afterwards. Unique: one open application a person. */
+    openKey: { type: String },
     storeName: { type: String, required: true },
     slug: { type: String, default: null },
     description: { type: String, default: null },
@@ -47,7 +47,7 @@ export const applicationSchema = new Schema(
   { timestamps: true, versionKey: false },
 );
 
-applicationSchema.index({ applicantId: 1 }, { unique: true, partialFilterExpression: { isOpen: true } }); // one under way a person
+applicationSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // applyAsVendor
 applicationSchema.index({ applicantId: 1, createdAt: 1, _id: 1 }); // Query.myVendorApplication, Query.vendorApplications of an applicant
 applicationSchema.index({ status: 1, createdAt: 1, _id: 1 }); // Query.vendorApplications: the review queue
 applicationSchema.index({ createdAt: 1, _id: 1 }); // Query.vendorApplications of all

@@ -34,6 +34,8 @@ export const vendorSchema = new Schema(
     name: { type: String, required: true },
     /** What the name might be taken for; unique one by one, so that no two stores look the same. */
     nameKeys: { type: [String], required: true },
+    /** What the name is found and sorted by. */
+    searchName: { type: String, required: true },
     slug: { type: String, required: true },
     description: { type: String, default: null },
     logo: { type: String, default: null },
@@ -60,7 +62,7 @@ export const vendorSchema = new Schema(
 
 vendorSchema.index({ slug: 1 }, { unique: true }); // Query.vendorBySlug
 vendorSchema.index({ nameKeys: 1 }, { unique: true }); // refuses a name that looks like another's
-vendorSchema.index({ state: 1, name: 1, _id: 1 }); // Query.vendors
+vendorSchema.index({ state: 1, searchName: 1, _id: 1 }); // Query.vendors
 vendorSchema.index({ state: 1, createdAt: 1, _id: 1 }); // Query.vendors, sorted by CREATED_AT
 retain(vendorSchema, { forEver: 'orders and products name it' });
 
@@ -95,6 +97,8 @@ export const invitationSchema = new Schema(
     /** SHA-256: whoever reads the store cannot accept. */
     tokenHash: { type: String, required: true },
     status: { type: String, enum: INVITATION_STATUSES, required: true, default: 'PENDING' },
+    /** Store and address while the invitation is pending, unset afterwards. Unique: one open invitation an address. */
+    openKey: { type: String },
     invitedBy: { type: String, required: true },
     expiresAt: { type: Date, required: true },
   },
@@ -105,7 +109,8 @@ export const invitationSchema = new Schema(
 const KEPT_AFTER_EXPIRY_SECONDS = 90 * 24 * 60 * 60;
 
 invitationSchema.index({ tokenHash: 1 }, { unique: true }); // acceptVendorInvitation
-invitationSchema.index({ vendorId: 1, email: 1 }, { unique: true, partialFilterExpression: { status: 'PENDING' } }); // one open letter an address
+invitationSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // inviteVendorMember
+invitationSchema.index({ vendorId: 1, email: 1 }); // inviteVendorMember: what a newer one replaces
 invitationSchema.index({ vendorId: 1, createdAt: 1, _id: 1 }); // Query.vendorInvitations
 retain(invitationSchema, { after: 'expiresAt', seconds: KEPT_AFTER_EXPIRY_SECONDS });
 
