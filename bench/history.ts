@@ -37,15 +37,20 @@ const MOST_MODELS = 200;
 const AT_ONCE = 1_000;
 const AGE_MS = 7 * 24 * 3_600_000;
 
-/** Copies until the store holds what `orders` orders leave, of which `real` were placed. Answers how many rows it wrote. */
-export async function grow({ runtimes }: Host, real: number, orders: number): Promise<number> {
+const filterOf = (collection: string): object =>
+  collection === 'outbox' ? { state: 'DONE' } : collection === 'stockmovements' ? { cause: { $ne: 'RECEIVED' } } : {};
+
+/** How many rows there are of each kind; asked before and after the real orders, it tells what one leaves. */
+export const countRows = ({ runtimes }: Host): Promise<number[]> =>
+  Promise.all(KEPT.map(({ subgraph, collection }) => rowsOf(runtimes.get(subgraph)!.db, collection).countDocuments(filterOf(collection))));
+
+/** Adds what so many orders leave. Answers how many rows it wrote. */
+export async function grow({ runtimes }: Host, rowsPerOrder: readonly number[], orders: number): Promise<number> {
   let written = 0;
-  for (const { subgraph, collection, change } of KEPT) {
+  for (const [kind, { subgraph, collection, change }] of KEPT.entries()) {
     const rows = rowsOf(runtimes.get(subgraph)!.db, collection);
-    const filter = collection === 'outbox' ? { state: 'DONE' } : collection === 'stockmovements' ? { cause: { $ne: 'RECEIVED' } } : {};
-    const count = await rows.countDocuments(filter);
-    const models = await rows.find(filter).sort({ _id: -1 }).limit(MOST_MODELS).toArray();
-    const wanted = models.length === 0 ? 0 : Math.round((count / real) * (orders - real));
+    const models = await rows.find(filterOf(collection)).sort({ _id: -1 }).limit(MOST_MODELS).toArray();
+    const wanted = models.length === 0 ? 0 : Math.round(rowsPerOrder[kind]! * orders);
     for (let at = 0; at < wanted; at += AT_ONCE) {
       const numbers = Array.from({ length: Math.min(AT_ONCE, wanted - at) }, (_, index) => at + index + 1);
       await rows.insertMany(numbers.map((number) => copyOf(models[number % models.length]!, number, wanted, change)));

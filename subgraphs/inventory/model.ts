@@ -167,6 +167,7 @@ const alertSchema = new Schema(
 
 alertSchema.index({ vendorId: 1, _id: 1 }); // Query.stockAlerts
 alertSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // raising it again
+alertSchema.index({ openKey: 1, _id: 1 }); // the same: a partial index on a type serves no query for a value
 retain(alertSchema, { after: 'acknowledgedAt', seconds: 180 * 24 * 3_600, rest: 'an open one waits for somebody to see it' });
 
 export type Warehouse = InferRawDocTypeFromSchema<typeof warehouseSchema>;
