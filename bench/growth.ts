@@ -12,7 +12,7 @@ import { createLog } from '../shared/log.ts';
 import { outboxOf, type OutboxRow } from '../shared/outbox.ts';
 import { orderCreated } from '../subgraphs/orders/contract.ts';
 import type { Store } from './bench.ts';
-import { grow } from './history.ts';
+import { countRows, grow } from './history.ts';
 import { dropMarket, fillMarket, MARKET_PREFIX, openMarket, openMarketHost, type Market } from './market.ts';
 
 /*
@@ -43,12 +43,14 @@ export async function run(args: string[], keepsStores: boolean, { engine, pid }:
   try {
     await fillMarket(host);
     const market = await openMarket(host);
+    const before = await countRows(host);
     for (let number = 0; number < REAL_ORDERS; number += 1) await market.order(number);
     await market.settled();
-    await grow(host, REAL_ORDERS, few!);
+    const rowsPerOrder = (await countRows(host)).map((count, kind) => (count - before[kind]!) / REAL_ORDERS);
+    await grow(host, rowsPerOrder, few! - REAL_ORDERS);
     const young = await measured(market, orders!, idle!, pid);
     console.log(`${few} finished orders: ${said(young)}`);
-    const rows = await grow(host, few! + orders!, many!);
+    const rows = await grow(host, rowsPerOrder, many! - few! - orders!);
     const old = await measured(market, orders!, idle!, pid);
     console.log(`${many} finished orders, ${rows} rows more: ${said(old)}`);
     const drain = await drained(host, events!);
@@ -91,7 +93,11 @@ async function measured(market: Market, orders: number, idleSeconds: number, pid
 function cpuMsOf(pid: number | undefined): number {
   if (pid === undefined) return Number.NaN;
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = text.slice(text.lastIndexOf(')') + 2).split(' ').slice(11, 13).map(Number) as [number, number];
+  const [user, system] = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number) as [number, number];
   return (user + system) * TICK_MS;
 }
 

@@ -19,12 +19,16 @@ interface Kept {
 const KEPT: Kept[] = [
   { subgraph: 'orders', collection: 'orders' },
   { subgraph: 'orders', collection: 'vendororders' },
-  { subgraph: 'orders', collection: 'sagas', change: ({ key }, number) => ({ key: `${String(key)} ${number}` }) },
+  { subgraph: 'orders', collection: 'sagas', change: () => ({ key: newId('key') }) },
   { subgraph: 'orders', collection: 'outbox' },
   { subgraph: 'orders', collection: 'inbox' },
   { subgraph: 'orders', collection: 'idempotency' },
-  { subgraph: 'inventory', collection: 'stockmovements', change: (_row, number) => ({ sequence: -number }) },
-  { subgraph: 'inventory', collection: 'reservations', change: ({ reference }, number) => ({ reference: `${String(reference)} ${number}` }) },
+  { subgraph: 'inventory', collection: 'stockmovements', change: (_row, number) => ({ sequence: -Date.now() - number }) },
+  {
+    subgraph: 'inventory',
+    collection: 'reservations',
+    change: () => ({ reference: newId('ref') }),
+  },
   { subgraph: 'inventory', collection: 'outbox' },
   { subgraph: 'inventory', collection: 'inbox' },
   { subgraph: 'inventory', collection: 'idempotency' },
@@ -33,15 +37,20 @@ const MOST_MODELS = 200;
 const AT_ONCE = 1_000;
 const AGE_MS = 7 * 24 * 3_600_000;
 
-/** Copies until the store holds what `orders` orders leave, of which `real` were placed. Answers how many rows it wrote. */
-export async function grow({ runtimes }: Host, real: number, orders: number): Promise<number> {
+const filterOf = (collection: string): object =>
+  collection === 'outbox' ? { state: 'DONE' } : collection === 'stockmovements' ? { cause: { $ne: 'RECEIVED' } } : {};
+
+/** How many rows there are of each kind; asked before and after the real orders, it tells what one leaves. */
+export const countRows = ({ runtimes }: Host): Promise<number[]> =>
+  Promise.all(KEPT.map(({ subgraph, collection }) => rowsOf(runtimes.get(subgraph)!.db, collection).countDocuments(filterOf(collection))));
+
+/** Adds what so many orders leave. Answers how many rows it wrote. */
+export async function grow({ runtimes }: Host, rowsPerOrder: readonly number[], orders: number): Promise<number> {
   let written = 0;
-  for (const { subgraph, collection, change } of KEPT) {
+  for (const [kind, { subgraph, collection, change }] of KEPT.entries()) {
     const rows = rowsOf(runtimes.get(subgraph)!.db, collection);
-    const filter = collection === 'outbox' ? { state: 'DONE' } : collection === 'stockmovements' ? { sequence: { $gt: 1 } } : {};
-    const count = await rows.countDocuments(filter);
-    const models = await rows.find(filter).sort({ _id: -1 }).limit(MOST_MODELS).toArray();
-    const wanted = models.length === 0 ? 0 : Math.round((count / real) * (orders - real));
+    const models = await rows.find(filterOf(collection)).sort({ _id: -1 }).limit(MOST_MODELS).toArray();
+    const wanted = models.length === 0 ? 0 : Math.round(rowsPerOrder[kind]! * orders);
     for (let at = 0; at < wanted; at += AT_ONCE) {
       const numbers = Array.from({ length: Math.min(AT_ONCE, wanted - at) }, (_, index) => at + index + 1);
       await rows.insertMany(numbers.map((number) => copyOf(models[number % models.length]!, number, wanted, change)));
@@ -55,7 +64,7 @@ function copyOf(row: Row, number: number, of: number, change: Kept['change']): R
   const at = new Date(Date.now() - AGE_MS + (number / of) * (AGE_MS - 60_000));
   const prefix = /^([a-z]+)_[0-9A-Z]{26}$/.exec(row._id)?.[1];
   const placed = 'placedAt' in row ? { placedAt: at } : {};
-  return { ...row, ...placed, ...change?.(row, number), _id: prefix ? newId(prefix, at) : `${row._id} ${number}` };
+  return { ...row, ...placed, ...change?.(row, number), _id: newId(prefix ?? 'old', at) };
 }
 
 const rowsOf = (db: Connection, collection: string): mongo.Collection<Row> => db.collection<Row>(collection);

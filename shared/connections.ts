@@ -33,6 +33,8 @@ interface ConnectionOptions extends ListArguments {
   sorts?: Readonly<Record<string, string>>;
   /** When the client gives no `sort`; newest first by `_id` when this is missing too. */
   defaultSort?: Sort;
+  /** Why the store may read more than it answers, where no index serves the whole of it: goes along as a comment. */
+  plan?: string | undefined;
   /** `totalCount` stops counting here; default 10,000. */
   maxCount?: number;
 }
@@ -70,8 +72,9 @@ export async function connection<T>(model: AnyModel<T>, options: ConnectionOptio
   const sequence = sequenceOf(model.modelName, options);
   const conditions = [options.filter ?? {}, translateWhere(options.where, options.fields ?? {})];
   const borders = bordersOf(sequence, options);
+  const comment = options.plan && { comment: `plan: ${options.plan}` };
   const found = (await model
-    .find(trusted({ $and: [...conditions, ...borders] }))
+    .find(trusted({ $and: [...conditions, ...borders] }), null, { ...comment })
     .sort(sortOf(backward ? reversed(sequence.keys) : sequence.keys))
     .limit(size + 1)
     .lean()) as (T & { _id: unknown })[];
@@ -92,7 +95,7 @@ export async function connection<T>(model: AnyModel<T>, options: ConnectionOptio
         return edges.at(-1)?.cursor ?? null;
       },
     },
-    totalCount: () => model.countDocuments(trusted({ $and: conditions }), { limit: options.maxCount ?? LARGEST_COUNT }).exec(),
+    totalCount: () => model.countDocuments(trusted({ $and: conditions }), { limit: options.maxCount ?? LARGEST_COUNT, ...comment }).exec(),
   };
 }
 

@@ -91,18 +91,19 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     set: (time: Date) => void (offset = time.getTime() - Date.now()),
     advance: (ms: number) => void (offset += ms),
   };
-  const opening = () => openHost(list, {
-    monitorCommands: true,
-    onClient: (client) => (plans = watchPlans(client, `${run}_`)),
-    mongodbUri: process.env['MONGODB_URI']!,
-    redisUrl: process.env['REDIS_URL']!,
-    databasePrefix: `${run}_`,
-    queuePrefix: run,
-    now: clock.now,
-    remote: (name) => standIn(name, options.answers ?? []),
-    environment: { NODE_ENV: 'test', ...options.environment },
-    ...(options.ports && { ports: options.ports }),
-  });
+  const opening = () =>
+    openHost(list, {
+      monitorCommands: true,
+      onClient: (client) => (plans = watchPlans(client, `${run}_`)),
+      mongodbUri: process.env['MONGODB_URI']!,
+      redisUrl: process.env['REDIS_URL']!,
+      databasePrefix: `${run}_`,
+      queuePrefix: run,
+      now: clock.now,
+      remote: (name) => standIn(name, options.answers ?? []),
+      environment: { NODE_ENV: 'test', ...options.environment },
+      ...(options.ports && { ports: options.ports }),
+    });
   let plans: ReturnType<typeof watchPlans> | undefined;
   const host = await watched(opening);
 

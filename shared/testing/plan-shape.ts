@@ -1,6 +1,7 @@
 /*
  * Whether an index can serve a query, judged by their shapes: collections of tests are too small for counts. Glossary. Point: a field that
- * must equal a value, or one of a few. Weak: a point on a flag, an enum or null, which many rows share. Rest: what is only filtered.
+ * must equal a value, or one of a few. Weak: what many rows share, such as a flag, an enum, null or a time that has passed. Rest: what is
+ * only filtered.
  */
 
 // oxlint-disable-next-line typescript/no-explicit-any -- commands of every kind
@@ -13,15 +14,18 @@ export interface Index {
   partialFilterExpression?: object;
 }
 
+type Strength = 'weak' | 'strong';
+
 export interface Shape {
-  points: Map<string, 'weak' | 'strong'>;
-  ranges: Set<string>;
+  points: Map<string, Strength>;
+  ranges: Map<string, Strength>;
   /** Conditions no index bounds: fields, or operators that join conditions. */
   rest: Set<string>;
   sort: [path: string, direction: number][];
   isLimited: boolean;
 }
 
+const EXCEPT = new Set(['$ne', '$nin']);
 const RANGE = new Set(['$gt', '$gte', '$lt', '$lte']);
 
 /** What each query of a command asks: several for a bulk. */
@@ -51,7 +55,7 @@ export function shapesOf(name: string, command: Command): Shape[] {
 }
 
 function shapeOf(filter: Command, sort: Command, isLimited: boolean): Shape {
-  const shape: Shape = { points: new Map(), ranges: new Set(), rest: new Set(), sort: [], isLimited };
+  const shape: Shape = { points: new Map(), ranges: new Map(), rest: new Set(), sort: [], isLimited };
   shape.sort = Object.entries(sort instanceof Map ? Object.fromEntries(sort) : sort) as Shape['sort'];
   add(shape, filter, '');
   return shape;
@@ -68,22 +72,26 @@ function add(shape: Shape, filter: Command, prefix: string): void {
 
 function addField(shape: Shape, path: string, condition: unknown): void {
   if (!isOperators(condition)) {
-    shape.points.set(path, strengthOf([condition]));
+    shape.points.set(path, strengthOf(path, [condition]));
     return;
   }
   for (const [operator, value] of Object.entries(condition)) {
-    if (operator === '$eq') shape.points.set(path, strengthOf([value]));
-    else if (operator === '$in') shape.points.set(path, strengthOf(value as unknown[]));
+    if (operator === '$eq') shape.points.set(path, strengthOf(path, [value]));
+    else if (operator === '$in') shape.points.set(path, strengthOf(path, value as unknown[]));
     else if (operator === '$elemMatch') add(shape, value as Command, `${path}.`);
-    else if (RANGE.has(operator) || (operator === '$regex' && String(value).startsWith('^'))) shape.ranges.add(path);
-    else if (operator !== '$options') shape.rest.add(path);
+    else if (RANGE.has(operator) || (operator === '$regex' && String(value).startsWith('^')))
+      shape.ranges.set(path, operator.startsWith('$l') && value instanceof Date && shape.ranges.get(path) !== 'strong' ? 'weak' : 'strong');
+    // All but a few is as good as all.
+    else if (EXCEPT.has(operator) && strengthOf(path, [value].flat()) === 'weak') shape.ranges.set(path, 'weak');
+    else if (operator !== '$options' && !(path === '_id' && EXCEPT.has(operator))) shape.rest.add(path);
   }
 }
 
 const isOperators = (value: unknown): value is Command =>
   typeof value === 'object' && value !== null && Object.keys(value).length > 0 && Object.keys(value).every((key) => key.startsWith('$'));
 
-const strengthOf = (values: unknown[]): 'weak' | 'strong' =>
+const strengthOf = (path: string, values: unknown[]): Strength =>
+  /(?:_id|Ids?|[kK]eys?)$/.test(path) ||
   values.some((value) => value !== null && typeof value !== 'boolean' && !(typeof value === 'string' && /^[A-Z][A-Z_]*$/.test(value)))
     ? 'strong'
     : 'weak';
@@ -94,7 +102,7 @@ export function faultOf(shape: Shape, indexes: readonly Index[]): string | undef
     return shape.isLimited ? undefined : 'reads the whole collection';
   const faults = indexes.map((index) => faultWith(shape, index));
   if (faults.includes(undefined)) return undefined;
-  return faults.find((fault) => fault !== NOT_SERVED) ?? NOT_SERVED;
+  return faults.find((fault) => fault?.includes('sieved')) ?? faults.find((fault) => fault !== NOT_SERVED) ?? NOT_SERVED;
 }
 
 const NOT_SERVED = 'no index begins with what it asks for';
@@ -115,12 +123,13 @@ function faultWith({ points, ranges, rest, sort }: Shape, { name, key, unique, p
   });
   const hasRange = following.length > 0 && ranges.has(following[0]![0]);
   if (prefix.length === 0 && !hasRange && (wanted.length === 0 || !isSorted)) return NOT_SERVED;
-  if (!isSorted) return `${name} serves the filter, and all it finds is sorted in memory`;
   if (prefix.some((path) => points.get(path) === 'strong')) return undefined;
+  if (!isSorted) return `${name} serves the filter, and all it finds is sorted in memory`;
   const covered = new Set(Object.keys(key));
-  const filtered = [...ranges, ...rest, ...points.keys()].filter((path) => !covered.has(path));
+  const filtered = [...ranges.keys(), ...rest, ...points.keys()].filter((path) => !covered.has(path));
   // Behind an enum or a flag, other flags are what most rows have; anything else may match one row in thousands.
-  const isHarmless = (path: string): boolean => (prefix.length > 0 || hasRange) && (points.get(path) === 'weak' || path === '$or');
+  const isHarmless = (path: string): boolean =>
+    (prefix.length > 0 || hasRange) && ((points.get(path) ?? ranges.get(path)) === 'weak' || path === '$or');
   const sieved = filtered.filter((path) => !isHarmless(path));
   return sieved.length > 0 ? `${name} serves a part, and ${sieved.join(', ')} is sieved out of all it finds` : undefined;
 }
@@ -129,7 +138,7 @@ function faultWith({ points, ranges, rest, sort }: Shape, { name, key, unique, p
 export function wordsOf({ points, ranges, rest, sort, isLimited }: Shape): string {
   const fields = [
     ...[...points].map(([path, strength]) => `${path} =${strength === 'weak' ? ' (of few)' : ''}`),
-    ...[...ranges].map((path) => `${path} <>`),
+    ...[...ranges].map(([path, strength]) => `${path} <>${strength === 'weak' ? ' (passed)' : ''}`),
     ...[...rest].map((path) => `${path} …`),
   ];
   const order = sort.map(([path, direction]) => `${path} ${direction}`).join(', ');

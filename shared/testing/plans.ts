@@ -61,7 +61,7 @@ export function watchPlans(client: mongo.MongoClient, databasePrefix: string) {
         const retention = retentions.get(place);
         if (retention && 'few' in retention) continue;
         const of = client.db(db).collection(collection);
-        if (!indexes.has(place)) indexes.set(place, of.indexes().catch(() => []) as Promise<Index[]>);
+        if (!indexes.has(place)) indexes.set(place, of.indexes().catch(() => [BY_ID]) as Promise<Index[]>);
         const fault = faultOf(shape, (await indexes.get(place))!) ?? (store && (await explained(client.db(db), query)));
         if (fault) faults.push(`${key}: ${fault}`);
       }
@@ -72,6 +72,9 @@ export function watchPlans(client: mongo.MongoClient, databasePrefix: string) {
 
 const isExcused = ({ comment }: Command): boolean => typeof comment === 'string' && comment.startsWith('plan: ');
 
+/** What a collection has that nobody has written to yet. */
+const BY_ID: Index = { name: '_id_', key: { _id: 1 } };
+
 /** A bulk is explained one by one. */
 function alone(name: string, command: Command, shape: Shape): Command {
   const kept = Object.fromEntries(Object.entries(command).filter(([field]) => EXPLAINED.has(field) || field === name));
@@ -81,7 +84,20 @@ function alone(name: string, command: Command, shape: Shape): Command {
   return { ...kept, [list]: [command[list].find((one: Command) => wordsOf(shapesOf(name, { [list]: [one] })[0]!) === words)] };
 }
 
-const EXPLAINED = new Set(['filter', 'sort', 'limit', 'query', 'key', 'pipeline', 'cursor', 'update', 'projection', 'skip', 'new', 'upsert']);
+const EXPLAINED = new Set([
+  'filter',
+  'sort',
+  'limit',
+  'query',
+  'key',
+  'pipeline',
+  'cursor',
+  'update',
+  'projection',
+  'skip',
+  'new',
+  'upsert',
+]);
 
 /** SecantusDB in Python says COLLSCAN of much that it answers by an index; the others plan as MongoDB does. */
 async function plannerOf(client: mongo.MongoClient): Promise<boolean> {

@@ -115,6 +115,7 @@ productSchema.index({ state: 1, 'lowestPrice.amount': 1, _id: 1 }); // Query.pro
 productSchema.index({ state: 1, nameKey: 1, _id: 1 }); // Query.products, by name or its beginning
 productSchema.index({ categoryIds: 1, createdAt: -1, _id: -1 }); // Category.products
 productSchema.index({ vendorId: 1, createdAt: -1, _id: -1 }); // Vendor.products
+productSchema.index({ vendorId: 1, _id: 1 }); // startProductExport
 productSchema.index({ 'facets.attributeId': 1, 'facets.value': 1 }); // ProductWhere.attributes
 productSchema.index({ tags: 1 }); // ProductWhere.tags
 retain(productSchema, { forEver: 'orders name it, also after it was deleted' });

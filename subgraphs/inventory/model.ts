@@ -105,6 +105,7 @@ const movementSchema = new Schema(
 movementSchema.index({ stockItemId: 1, sequence: 1 }, { unique: true }); // StockItem.movements; and no two changes from one balance
 movementSchema.index({ vendorId: 1, _id: 1 }); // Query.stockMovements
 movementSchema.index({ reference: 1 }); // Query.stockMovements by reference
+movementSchema.index({ variantId: 1, _id: 1 }); // Query.stockMovements of an admin, by variant
 retain(movementSchema, { forEver: 'the ledger: what is on hand is the sum of all of them' });
 
 const RESERVATION_STATES = ['HELD', 'COMMITTED', 'RELEASED', 'EXPIRED'] as const;
@@ -167,6 +168,7 @@ const alertSchema = new Schema(
 alertSchema.index({ vendorId: 1, _id: 1 }); // Query.stockAlerts
 alertSchema.index({ stockItemId: 1, _id: -1 }); // recordAlert: the latest of an item
 alertSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // raising it again
+alertSchema.index({ openKey: 1, _id: 1 }); // the same: a partial index on a type serves no query for a value
 retain(alertSchema, { after: 'acknowledgedAt', seconds: 180 * 24 * 3_600, rest: 'an open one waits for somebody to see it' });
 
 export type Warehouse = InferRawDocTypeFromSchema<typeof warehouseSchema>;

@@ -145,8 +145,6 @@ vendorOrderSchema.index({ vendorId: 1, placedAt: -1, _id: -1 }); // Query.vendor
 vendorOrderSchema.index({ vendorId: 1, status: 1 }); // findUnfinishedParts
 vendorOrderSchema.index({ buyerId: 1 }); // User.Deleted
 vendorOrderSchema.index({ vendorId: 1, status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders with a status
-vendorOrderSchema.index({ status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders of admins with a status
-vendorOrderSchema.index({ placedAt: -1, _id: -1 }); // Query.vendorOrders of admins
 retain(vendorOrderSchema, { forEver: 'what was sold stays provable' });
 
 export type Cart = InferRawDocTypeFromSchema<typeof cartSchema> & { updatedAt: Date };

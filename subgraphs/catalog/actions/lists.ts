@@ -38,8 +38,12 @@ async function requireOwn(ctx: Ctx, { vendorId }: ProductWhere): Promise<void> {
 
 async function read(ctx: Ctx, { where, ...list }: ProductList, visible: Record<string, unknown>): Promise<Connection<Product>> {
   const filter = { $and: [visible, await translateProductWhere(ctx, where)] };
-  return connection<Product>(ctx.models.Product, { ...list, filter, sorts: SORTS, defaultSort: NEWEST_FIRST });
+  const plan =
+    where && isComposed(where) ? 'a range under another order, or conditions joined at will, walk the order that is asked for' : undefined;
+  return connection<Product>(ctx.models.Product, { ...list, filter, sorts: SORTS, defaultSort: NEWEST_FIRST, plan });
 }
+
+const isComposed = ({ price, nameStartsWith, AND, OR }: ProductWhere): boolean => Boolean(price ?? nameStartsWith ?? AND ?? OR);
 
 /** A page as it is kept: which products, not what they look like, so that what was hidden since can be left out. */
 interface Page {

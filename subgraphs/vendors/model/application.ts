@@ -51,6 +51,8 @@ applicationSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression:
 applicationSchema.index({ applicantId: 1, createdAt: 1, _id: 1 }); // Query.myVendorApplication, Query.vendorApplications of an applicant
 applicationSchema.index({ status: 1, createdAt: 1, _id: 1 }); // Query.vendorApplications: the review queue
 applicationSchema.index({ createdAt: 1, _id: 1 }); // Query.vendorApplications of all
+applicationSchema.index({ storeName: 1, _id: 1 }); // the same by STORE_NAME, or its beginning
+applicationSchema.index({ status: 1, storeName: 1, _id: 1 }); // the review queue by STORE_NAME
 retain(applicationSchema, { forEver: 'why a store was admitted or refused stays on record' });
 
 export type Application = InferSchemaType<typeof applicationSchema>;
