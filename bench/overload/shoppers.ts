@@ -27,7 +27,7 @@ export interface Shopper {
 type Answer = any;
 
 const STORES = { vendor1: 'tiyende-grocers', vendor2: 'dimba-fresh' };
-const PIECES = 10;
+const PIECES = 50;
 const PLENTY = 5_000;
 const ADDRESS = { recipient: 'Bench', phone: '+260971234567', line1: 'Plot 1', city: 'Lusaka', country: 'ZM' };
 const ADD = 'mutation ($input: AddToCartInput!) { addToCart(input: $input) { cart { id } userErrors { code } } }';
