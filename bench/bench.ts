@@ -3,7 +3,7 @@ import { openServices } from '../shared/services/services.ts';
 
 /* `npm run bench -- NAME [options]`: side-by-side measurements. Each ends with one line of JSON: { "bench": NAME, "figures": {...} }. */
 
-const BENCHES = ['checkout', 'growth', 'lists', 'start', 'gateway', 'peers', 'live', 'planning', 'reload'] as const;
+const BENCHES = ['checkout', 'growth', 'lists', 'overload', 'start', 'gateway', 'peers', 'live', 'planning', 'reload'] as const;
 /** The others keep nothing, or start what they need themselves. */
 const WITH_STORES: readonly string[] = ['checkout', 'growth', 'lists'];
 

@@ -42,7 +42,7 @@ const TIMEOUT_MS = 30_000;
 /** Most of them wait for a subgraph, which has limits of its own. */
 const ADMISSION = { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 };
 /** Many people may share an address. */
-export const SOCKETS = { perAddress: 10_000, perViewer: 100 };
+const SOCKETS = { perAddress: 10_000, perViewer: 100 };
 const REVOCATION_CHECK_MS = 10_000;
 /** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
 const HEADERS_TIMEOUT_MS = 10_000;

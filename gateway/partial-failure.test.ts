@@ -291,3 +291,32 @@ test('null for an input field with a default is a mistake of the client', async 
   expect(await gateway.ask('query($n: Int) { b(n: $n) }', { n: null })).toMatchObject({ status: 400, errors: refused });
   expect(await gateway.ask('query($n: Int) { b(n: $n) }')).toMatchObject({ data: { b: 7 } });
 });
+
+test('an operation beyond what the gateway does at a time is refused with 503 and the seconds to wait, and asks nobody', async () => {
+  const begun = Promise.withResolvers<void>();
+  const free = Promise.withResolvers<void>();
+  let asked = 0;
+  const { all } = testSubgraphs();
+  const slow = answering(async () => {
+    asked += 1;
+    begun.resolve();
+    await free.promise;
+    return { data: { person: { __typename: 'Person', id: 'p1', name: 'Ada' } } };
+  });
+  const gateway = await openGatewayForTest({
+    subgraphs: all,
+    transports: { people: slow },
+    admission: { atOnce: 1, waiting: 0, longestWaitMs: 1_000 },
+  });
+  opened.push(gateway);
+  const first = gateway.ask('{ person(id: "p1") { name } }');
+  await begun.promise;
+
+  const { status, headers, errors } = await gateway.ask('{ person(id: "p2") { name } }');
+  free.resolve();
+
+  expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+  expect(errors).toMatchObject([{ extensions: { code: 'OVERLOADED', retryable: true, retryAfterSeconds: 1 } }]);
+  expect((await first).data).toEqual({ person: { name: 'Ada' } });
+  expect(asked).toBe(1);
+});

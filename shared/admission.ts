@@ -6,7 +6,7 @@ export interface AdmissionLimits {
   atOnce: number;
   /** Pieces that may wait for that. */
   waiting: number;
-  /** How long one may wait: refused at once when it would take longer, by how long work has taken lately. */
+  /** Refused at once when it would take longer, by how long work has taken lately; afterwards when it has taken twice as long. */
   longestWaitMs: number;
 }
 
@@ -62,7 +62,7 @@ export function createAdmission({ atOnce, waiting: mostWaiting, longestWaitMs }:
       };
       const leave = settle(() => reject(refusal()));
       const begin = settle(resolve);
-      const timer = setTimeout(leave, Math.min(deadline - Date.now(), longestWaitMs));
+      const timer = setTimeout(leave, Math.min(deadline - Date.now(), longestWaitMs * 2));
       signal?.addEventListener('abort', leave);
       queue.add(caller, begin);
     });

@@ -290,6 +290,18 @@ describe('a request', () => {
     expect(performance.now() - since).toBeLessThan(2_000);
   });
 
+  test('that an overloaded subgraph would not begin is not sent again, and says when to come back', async () => {
+    const { url, asked } = await rogue((_in, out) => {
+      const extensions = { code: 'OVERLOADED', retryable: true, retryAfterSeconds: 7 };
+      out.writeHead(503).end(JSON.stringify({ errors: [{ message: 'Too much.', extensions }] }));
+    });
+
+    const error = await failureOf(transportTo(url).execute(request('{ reader }')));
+
+    expect(error).toMatchObject({ code: 'OVERLOADED', retryable: true, facts: { retryAfterSeconds: 7 } });
+    expect(asked).toHaveLength(1);
+  });
+
   test('is given up at its deadline, whatever number of attempts is left', async () => {
     const { url, asked } = await rogue((_in, out) => void setTimeout(() => out.writeHead(502).end(), 50));
     const start = Date.now();

@@ -54,8 +54,10 @@ export function createLog(name: string, options: LogOptions = {}): Log {
 
 const partsOf = ([first, second]: readonly unknown[]): { facts: Record<string, unknown>; message: string } =>
   typeof first === 'object' && first !== null
-    ? { facts: first as Record<string, unknown>, message: String(second ?? '') }
-    : { facts: {}, message: String(first) };
+    ? { facts: first as Record<string, unknown>, message: textOf(second) }
+    : { facts: {}, message: textOf(first) };
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** What makes two warnings equal: not the request that they are about. */
 function keyOf(bindings: Record<string, unknown>, { subgraph, err, reason }: Record<string, unknown>, message: string): string {

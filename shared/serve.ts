@@ -186,7 +186,7 @@ function refuse(reply: FastifyReply, error: unknown, { url, headers }: FastifyRe
   const { status, problem, message, extensions, correlationId } = refusalOf(error, headers, log);
   reply.status(status).header(CORRELATION_HEADER, correlationId);
   const { retryAfterSeconds } = extensions ?? {};
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
+  if (typeof retryAfterSeconds === 'number') reply.header('retry-after', String(retryAfterSeconds));
   if (!url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
   return reply.send({ error: problem ? problemToWire(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
 }

@@ -211,7 +211,7 @@ describe('sockets', () => {
     const code = await new Promise<string | number>((resolve) => {
       socket.once('error', ({ message }) => resolve(message));
       socket.once('close', (closed) => resolve(closed));
-      socket.once('message', (message) => resolve(JSON.parse(String(message)).type));
+      socket.once('message', (message: Buffer) => resolve(JSON.parse(message.toString()).type));
       socket.once('open', () =>
         socket.send(JSON.stringify({ type: 'connection_init', ...(token && { payload: { authorization: `Bearer ${token}` } }) })),
       );
