@@ -386,7 +386,7 @@ describe('an error of a subgraph that names no field is told at every field it h
 
     const { errors = [] } = await gateway.ask('{ boards { owner { name age } } }');
 
-    expect(errors.map(({ path }) => path?.join('.')).sort()).toEqual(paths);
+    expect(errors.map(({ path }) => path?.join('.') ?? '').sort()).toEqual(paths);
     expect(new Set(errors.map(({ extensions }) => extensions.code))).toEqual(new Set(['QUOTA']));
     await expectRecovery();
   });

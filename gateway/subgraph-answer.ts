@@ -92,6 +92,8 @@ function placedErrors(error: unknown, data: unknown, { name, request, reporting 
   const path = isPath(fields['path']) ? fields['path'] : [];
   const { log, subgraphErrors = 'masked' } = reporting;
   const problem = problemOf(error) ?? toldProblem(name, fields, subgraphErrors);
+  if (problem?.code === 'SUBSCRIPTION_NOT_SUPPORTED')
+    log.warn({ err: problem.cause, subgraph: name, correlationId: request.correlationId }, 'a subgraph does not stream over graphql-ws');
   if (problem?.code === SUBGRAPH_ERROR)
     log.warn({ subgraph: name, path, reported: message, correlationId: request.correlationId }, 'a subgraph reported an error');
   return placesOf(path, data, request).map((place) => (problem ? at(place, problem) : new GraphQLError(String(message), { path: place })));

@@ -51,6 +51,7 @@ export const COMMON_CODES = {
   SUBGRAPH_ANSWER_INVALID: 'One subgraph answered what its schema does not allow; the rest of the answer stands.',
   SUBGRAPH_ERROR: 'One subgraph that is not ours reported an error; the rest of the answer stands.',
   SUBGRAPH_UNAVAILABLE: 'One subgraph does not answer; the rest of the answer stands.',
+  SUBSCRIPTION_NOT_SUPPORTED: 'The subgraph of the subscription does not stream over graphql-ws.',
   SUBSCRIPTION_OVER_HTTP: 'Subscriptions are opened over graphql-ws, server-sent events or multipart.',
   TIMEOUT: 'It took longer than anyone waits.',
   TOO_MANY_OPERATIONS: 'The socket has as many operations open as it may.',

@@ -522,6 +522,20 @@ describe('a subgraph that is not ours', () => {
     expect(answer).toEqual({ errors: [{ message: 'Sign in.' }] });
   });
 
+  test.each<[string, RequestListener]>([
+    ['by another protocol', (_in, out) => out.writeHead(200, { 'content-type': 'text/event-stream' }).end()],
+    ['not at all', (_in, out) => out.writeHead(404).end()],
+  ])('that streams %s is told so, and not to be down', async (_case, listener) => {
+    const { url } = await rogue(listener);
+
+    const events = (await transportTo(url, { isForeign: true }).subscribe(
+      request('subscription { ticks }'),
+    )) as AsyncGenerator<ExecutionResult>;
+
+    expect((await events.next()).value).toMatchObject({ errors: [{ code: 'SUBSCRIPTION_NOT_SUPPORTED', retryable: false }] });
+    expect((await events.next()).done).toBe(true);
+  });
+
   /** A subgraph whose stream goes on for ever; what each connection began with, and how many of them are open. */
   async function ticking() {
     const begun: unknown[] = [];

@@ -228,11 +228,11 @@ function commandAnswer(name: string, { status, value }: Answer): unknown {
   throw problem ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no answer to a command`));
 }
 
-const BYTE_ORDER_MARK = 0xfeff;
+const UNICODE_MARK = 0xfeff;
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
+    return JSON.parse(text.charCodeAt(0) === UNICODE_MARK ? text.slice(1) : text);
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { createChannel } from './channel.ts';
 import { Problem } from './errors.ts';
 import type { SubgraphRequest } from './transport.ts';
-import { subgraphUnavailable } from './wire.ts';
+import { streamsUnsupported, subgraphUnavailable } from './wire.ts';
 
 const WAITING_EVENTS = 1_000;
 
@@ -48,6 +48,14 @@ export function createSocketClient(url: string, { maxPayload, connectTimeoutMs, 
   return client;
 }
 
+/** What `ws` says of a server that answers the handshake in another language. */
+const OTHER_PROTOCOL = /^Unexpected server response: [1-4]|subprotocol/;
+
+function lost(name: string, reason: unknown): Problem {
+  const message = typeof reason === 'object' && reason !== null && 'message' in reason ? String(reason.message) : '';
+  return OTHER_PROTOCOL.test(message) ? streamsUnsupported(name, reason) : subgraphUnavailable(name, reason);
+}
+
 /** The stream ends with a retryable error when the subgraph is lost; the client resumes it with its cursor. */
 export function openSubscription(
   name: string,
@@ -64,7 +72,7 @@ export function openSubscription(
       // Whoever asked looks at what it is, as at every answer.
       next: (event) => channel.push(event as ExecutionResult),
       // Refusals come as a list of GraphQL errors, a lost socket as anything else.
-      error: (reason) => channel.end({ errors: Array.isArray(reason) ? (reason as GraphQLError[]) : [subgraphUnavailable(name, reason)] }),
+      error: (reason) => channel.end({ errors: Array.isArray(reason) ? (reason as GraphQLError[]) : [lost(name, reason)] }),
       complete: () => channel.end(),
     },
   );

@@ -94,7 +94,7 @@ function poolSockets(open: (forwarded: Record<string, string>) => Client, most: 
       };
     },
     close() {
-      for (const { client } of [...inUse.values()]) void client.dispose();
+      for (const { client } of inUse.values()) void client.dispose();
       for (const client of idle.values()) void client.dispose();
       inUse.clear();
       idle.clear();

@@ -23,6 +23,10 @@ export function problemFromWire(value: unknown): Problem | undefined {
 export const subgraphUnavailable = (subgraph: string, cause?: unknown): Problem =>
   new Problem('SUBGRAPH_UNAVAILABLE', `The ${subgraph} service cannot be reached at the moment.`, { retryable: true, subgraph, cause });
 
+/** A subgraph that is there, and does not speak the protocol of streams: it will not tomorrow either. */
+export const streamsUnsupported = (subgraph: string, cause?: unknown): Problem =>
+  new Problem('SUBSCRIPTION_NOT_SUPPORTED', `The ${subgraph} service does not stream over graphql-ws at its address.`, { subgraph, cause });
+
 /** A subgraph that can be reached and does not answer in time. */
 export const subgraphTimeout = (subgraph: string, cause?: unknown): Problem =>
   new Problem('TIMEOUT', `The ${subgraph} service did not answer in time.`, { retryable: true, subgraph, cause });
