@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readTable, SLICE_BYTES, type TableRow } from './actions/csv-reading.ts';
-import { inChunks } from './testing-files.ts';
+import { inChunks } from './test-files.ts';
 
 const read = (text: string | Buffer): Promise<TableRow[]> => Array.fromAsync(readTable(inChunks(text)));
 const HEADING = 'slug,name,sku,price';

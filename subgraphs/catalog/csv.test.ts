@@ -5,7 +5,7 @@ import type { Data } from '../../shared/testing/open.ts';
 import { columnsFor, joinList, splitList, writeRows } from './actions/csv.ts';
 import { readTable } from './actions/csv-reading.ts';
 import { importWork } from './contract.ts';
-import { exportFile, FILE, finished, handIn, IMPORT, importFile, inChunks, productsOf } from './testing-files.ts';
+import { exportFile, FILE, finished, handIn, IMPORT, importFile, inChunks, productsOf } from './test-files.ts';
 import { ben, carl, codesOf, dora, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
 
 let market: Market;
@@ -292,7 +292,7 @@ describe('an export', () => {
     const again = await importFile(other, file);
     expect(again).toMatchObject({ created: 0, updated: 3, failed: 0 });
     expect((await productsOf(other)).map(({ version }) => version)).toEqual([1, 1, 1]);
-  });
+  }, 120_000);
 
   test('holds no cell that a spreadsheet would run', async () => {
     await using other = await openMarket();

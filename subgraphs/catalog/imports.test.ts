@@ -4,7 +4,7 @@ import type { Data } from '../../shared/testing/open.ts';
 import { ATTEMPTS } from '../../shared/queues.ts';
 import { exportWork, importWork } from './contract.ts';
 import { admin, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
-import { finished, handIn, IMPORT, importFile } from './testing-files.ts';
+import { finished, handIn, IMPORT, importFile } from './test-files.ts';
 
 let market: Market;
 beforeAll(async () => {

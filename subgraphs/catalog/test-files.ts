@@ -17,7 +17,7 @@ export async function handIn(of: Market, text: string | Buffer, as = ann, vendor
 }
 
 /** Waits until an import or export has come to its end. */
-export async function finished(of: Market, field: string, id: string, selection: string, patienceMs = 20_000): Promise<Data> {
+export async function finished(of: Market, field: string, id: string, selection: string, patienceMs = 60_000): Promise<Data> {
   const until = Date.now() + patienceMs;
   for (;;) {
     const { data } = await of.app.ask(`query ($id: ID!) { ${field}(id: $id) { state ${selection} } }`, { id });
