@@ -41,7 +41,7 @@ describe('an invitation', () => {
     expect(letter).toEqual({
       to: `${guest.id}@example.com`,
       template: 'vendor-invitation',
-      params: { storeName: 'Welcome', role: 'CATALOG', expiresAt: invitation.expiresAt },
+      params: { storeName: 'Welcome', role: 'CATALOG', expiresAt: invitation.expiresAt, timeZone: 'Africa/Lusaka' },
       token: expect.any(String),
     });
     const token = await lastToken(market.app);

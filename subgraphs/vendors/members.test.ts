@@ -25,12 +25,13 @@ describe('roles', () => {
     const permissions = [];
     for (const role of ['OWNER', 'MANAGER', 'CATALOG', 'FULFILMENT', 'VIEWER']) permissions.push((await rights(people[role]!))[0]);
 
+    const active = { vendorId: vendor.id, state: 'ACTIVE' };
     expect(permissions).toEqual([
-      { vendorId: vendor.id, role: 'OWNER', permissions: ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS', 'MONEY'] },
-      { vendorId: vendor.id, role: 'MANAGER', permissions: ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS'] },
-      { vendorId: vendor.id, role: 'CATALOG', permissions: ['PRODUCTS', 'STOCK'] },
-      { vendorId: vendor.id, role: 'FULFILMENT', permissions: ['STOCK', 'ORDERS'] },
-      { vendorId: vendor.id, role: 'VIEWER', permissions: [] },
+      { ...active, role: 'OWNER', permissions: ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS', 'MONEY'] },
+      { ...active, role: 'MANAGER', permissions: ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS'] },
+      { ...active, role: 'CATALOG', permissions: ['PRODUCTS', 'STOCK'] },
+      { ...active, role: 'FULFILMENT', permissions: ['STOCK', 'ORDERS'] },
+      { ...active, role: 'VIEWER', permissions: [] },
     ]);
     expect(await rights(stranger)).toEqual([]);
   });
