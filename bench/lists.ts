@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createDoor, type Door } from '../demo/load/door.ts';
-import { provideSecrets } from '../demo/secrets.ts';
+import { provideSecrets } from '../shared/development-secrets.ts';
 import type { Host } from '../shared/host.ts';
 import { newId } from '../shared/ids.ts';
 import type { Viewer } from '../shared/identity.ts';
