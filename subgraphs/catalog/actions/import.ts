@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { invalid, isProblem, type Problem } from '../../../shared/errors.ts';
 import { idempotencyKey } from '../../../shared/input.ts';
 import { newId } from '../../../shared/ids.ts';
-import { findVendors } from '../../vendors/contract.ts';
 import { importWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';

@@ -35,7 +35,8 @@ export async function whyNotEdit(ctx: Ctx, job: Started): Promise<Problem | unde
   const membership = await membershipOf(ctx, job);
   if (!membership) return noLongerAllowed();
   try {
-    return void refuseInactive(membership.state);
+    refuseInactive(membership.state);
+    return undefined;
   } catch (error) {
     if (isProblem(error)) return error;
     throw error;
