@@ -9,7 +9,6 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 const once = { repeatable: false, deadline: NEVER };
 const again = { repeatable: true, deadline: NEVER };
 const fail = (error: Error) => () => Promise.reject(error);
-const succeed = () => Promise.resolve('fine');
 
 function resilience(options: Partial<ResilienceOptions> = {}) {
   return createResilience({
