@@ -1,4 +1,5 @@
 import { trusted } from 'mongoose';
+import { allOf } from './connections/all-of.ts';
 import { cursorOf, positionOf, type Position } from './connections/cursor.ts';
 import { translateWhere, type Fields } from './connections/where.ts';
 import { invalid } from './errors.ts';
@@ -74,7 +75,7 @@ export async function connection<T>(model: AnyModel<T>, options: ConnectionOptio
   const borders = bordersOf(sequence, options);
   const comment = options.plan && { comment: `plan: ${options.plan}` };
   const found = (await model
-    .find(trusted({ $and: [...conditions, ...borders] }), null, { ...comment })
+    .find(trusted(allOf([...conditions, ...borders])), null, { ...comment })
     .sort(sortOf(backward ? reversed(sequence.keys) : sequence.keys))
     .limit(size + 1)
     .lean()) as (T & { _id: unknown })[];
@@ -95,7 +96,7 @@ export async function connection<T>(model: AnyModel<T>, options: ConnectionOptio
         return edges.at(-1)?.cursor ?? null;
       },
     },
-    totalCount: () => model.countDocuments(trusted({ $and: conditions }), { limit: options.maxCount ?? LARGEST_COUNT, ...comment }).exec(),
+    totalCount: () => model.countDocuments(trusted(allOf(conditions)), { limit: options.maxCount ?? LARGEST_COUNT, ...comment }).exec(),
   };
 }
 

@@ -166,6 +166,7 @@ const alertSchema = new Schema(
 );
 
 alertSchema.index({ vendorId: 1, _id: 1 }); // Query.stockAlerts
+alertSchema.index({ variantId: 1, _id: 1 }); // Query.stockAlerts of a variant, for admins
 alertSchema.index({ stockItemId: 1, _id: -1 }); // recordAlert: the latest of an item
 alertSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // raising it again
 alertSchema.index({ openKey: 1, _id: 1 }); // the same: a partial index on a type serves no query for a value

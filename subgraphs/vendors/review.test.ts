@@ -72,7 +72,14 @@ describe('the review', () => {
       { vendorId: vendor.id, storeName: 'Soweto Market Stall', ownerId: applicant.id, timestamp: expect.any(String) },
     ]);
     expect(await market.app.call(findMemberships, { userId: applicant.id })).toEqual({
-      memberships: [{ vendorId: vendor.id, role: 'OWNER', permissions: ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS', 'MONEY'] }],
+      memberships: [
+        {
+          vendorId: vendor.id,
+          role: 'OWNER',
+          permissions: ['STORE', 'MEMBERS', 'PRODUCTS', 'STOCK', 'ORDERS', 'MONEY'],
+          state: 'ACTIVE',
+        },
+      ],
     });
     expect(await market.app.call(findVendors, { ids: [vendor.id, 'ven_nowhere'] })).toEqual({
       vendors: [{ id: vendor.id, name: 'Soweto Market Stall', slug: 'soweto-market-stall', state: 'ACTIVE', currency: 'ZMW' }],

@@ -117,11 +117,8 @@ async function inOrder(ctx: Ctx, items: StockItem[]): Promise<Map<string, StockI
 
 /** Reservations past their time hold nothing, also before the job has come round. */
 async function freeOverdue(ctx: Ctx, variantIds: string[]): Promise<boolean> {
-  const overdue = await ctx.models.Reservation.find({
-    state: 'HELD',
-    expiresAt: { $lte: ctx.now() },
-    'lines.variantId': { $in: variantIds },
-  })
+  const held = { state: 'HELD', expiresAt: { $lte: ctx.now() }, 'lines.variantId': { $in: variantIds } } as const;
+  const overdue = await ctx.models.Reservation.find(held, null, { comment: 'plan: overdue reservations are few, the job ends them' })
     .sort({ expiresAt: 1 })
     .limit(MOST_OVERDUE)
     .lean();
