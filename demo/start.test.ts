@@ -60,7 +60,7 @@ async function stop(): Promise<void> {
   const { child, demo } = running;
   running = undefined;
   // To npm alone, as a supervisor does it.
-  if (child.exitCode === null) process.kill(child.pid!, 'SIGTERM');
+  if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
   const until = Date.now() + STOP_MS;
   while (demo.processes.some(({ pid }) => isAlive(pid))) {
     if (Date.now() > until) throw new Error(`still running: ${JSON.stringify(demo.processes.filter(({ pid }) => isAlive(pid)))}`);
