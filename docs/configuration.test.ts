@@ -2,16 +2,20 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { z } from 'zod';
+import { ServeEnvironment } from '../gateway/serve-settings.ts';
 import { GatewayEnvironment } from '../gateway/settings.ts';
+import { AdmissionSettings } from '../shared/admission-settings.ts';
 import { environmentSchema } from '../shared/env.ts';
 import { COMMON_CODES } from '../shared/errors.ts';
+import { HttpSettings } from '../shared/http-settings.ts';
 import { ManifestOverrides, readManifest } from '../shared/manifest.ts';
+import { StoreSettings } from '../shared/store.ts';
 import type { Subgraph } from '../shared/subgraph.ts';
 import { uploadSettings } from '../shared/uploads.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** The system's own, those of tests, and those of a library. */
-const NOT_OURS = ['PATH', 'CRASH_AT', 'SEED', 'EQUALITY_OPERATIONS', 'HOME', 'CI', 'NO_COLOR'];
+const NOT_OURS = ['PATH', 'CRASH_AT', 'SEED', 'EQUALITY_OPERATIONS', 'HOME', 'XDG_CACHE_HOME', 'CI', 'NO_COLOR'];
 
 const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const firstColumn = (file: string): string[] => [...text(file).matchAll(/^\| `([A-Z][A-Z0-9_]+)` +\|/gm)].map(([, name]) => name!);
@@ -41,7 +45,8 @@ function readDirectly(): string[] {
 }
 
 test('docs/configuration.md lists every environment variable that the code reads, and no other', async () => {
-  const schemas = [environmentSchema, ManifestOverrides, GatewayEnvironment, uploadSettings].flatMap(fieldsOf);
+  const kit = [environmentSchema, ManifestOverrides, HttpSettings, AdmissionSettings, StoreSettings, uploadSettings];
+  const schemas = [...kit, GatewayEnvironment, ServeEnvironment].flatMap(fieldsOf);
   const variables = new Set([...schemas, ...(await settingsOfSubgraphs()), ...readDirectly()]);
 
   expect(firstColumn('docs/configuration.md').sort()).toEqual([...variables].filter((name) => !NOT_OURS.includes(name)).sort());

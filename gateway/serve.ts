@@ -3,8 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
-import { logSettings, parseEnv, pem, type EnvSource } from '../shared/env.ts';
+import { logSettings, parseEnv, type EnvSource } from '../shared/env.ts';
 import type { HttpTransportOptions } from '../shared/http-transport.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { openForeignSubgraphs } from './foreign.ts';
@@ -12,6 +11,7 @@ import { openGateway } from './gateway.ts';
 import type { Limits } from './plugins/use-limits.ts';
 import { followSupergraph } from './follow.ts';
 import { LOCALHOST } from './plugins/use-origins.ts';
+import { LIMITS, ServeEnvironment } from './serve-settings.ts';
 import { gatewaySettings } from './settings.ts';
 import type { SubgraphErrors } from './subgraph-answer.ts';
 
@@ -20,53 +20,12 @@ import type { SubgraphErrors } from './subgraph-answer.ts';
  * one. Who asks shows a key of API_KEYS_FILE, signs in with a token of ACCESS_TOKEN_PUBLIC_KEY, or both; with `--open` neither is looked at.
  */
 
-const DEFAULT_PORT = 4000;
 const DRAIN_MS = 10_000;
 const REDIS_PATIENCE_MS = 1_000;
 /** Before every key in Redis. Whoever changes an entity renews its tag there: see `shared/stamps.ts`. */
 const PREFIX = 'soko';
-/** Wider than ours: what others ask of their subgraphs is not known here. A cost says nothing where lists do not tell their size. */
-const LIMITS: Limits = {
-  expanded: 20_000,
-  tokens: 15_000,
-  aliases: 500,
-  directives: 200,
-  depth: 60,
-  cost: Number.POSITIVE_INFINITY,
-  bodyBytes: 2 * 1024 * 1024,
-  socketMessageBytes: 1024 * 1024,
-  operationsPerSocket: 500,
-};
-
 const USAGE =
   'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--expose-errors] [--cache REDIS_URL]';
-
-const LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
-
-const Environment = z.object({
-  ACCESS_TOKEN_PUBLIC_KEY: pem,
-  API_KEYS_FILE: z.string().optional(),
-  PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
-  HOST: z.string().default('127.0.0.1'),
-  /** Fields and fragments of one operation, each as often as it is spread. */
-  MAX_EXPANDED_FIELDS: z.coerce.number().int().min(1).default(LIMITS.expanded),
-  /** Messages of errors of subgraphs are shown to clients; by default with `--open` only. */
-  EXPOSE_ERRORS: z.stringbool().optional(),
-  /** Longest time for a whole request, hence for each answer of a subgraph. */
-  REQUEST_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(30_000),
-  /** Longest time to open a connection to a subgraph. */
-  SUBGRAPH_CONNECT_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(2_000),
-  /** Connections kept open to each subgraph. */
-  SUBGRAPH_CONNECTIONS: z.coerce.number().int().min(1).max(10_000).default(32),
-  /** Sockets for subscriptions to each subgraph: one for each set of headers that is handed on. */
-  SUBGRAPH_SOCKETS: z.coerce.number().int().min(1).max(100_000).default(500),
-  /** Largest answer of a subgraph that is read, in bytes. */
-  SUBGRAPH_ANSWER_BYTES: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(16 * 1024 * 1024),
-});
 
 interface Options {
   limits: Limits;
@@ -145,7 +104,7 @@ function readOptions(): Options {
   });
   const { supergraph: file, port, open } = values;
   if (file === undefined) throw new Error(`Name the file of a composed supergraph: ${USAGE}`);
-  const environment = parseEnv(Environment.extend(logSettings.shape), { ...process.env, ...(port !== undefined && { PORT: port }) });
+  const environment = parseEnv(ServeEnvironment.extend(logSettings.shape), { ...process.env, ...(port !== undefined && { PORT: port }) });
   const { ACCESS_TOKEN_PUBLIC_KEY: tokenKey, API_KEYS_FILE: keys, PORT, HOST, MAX_EXPANDED_FIELDS: expanded } = environment;
   if (!open && tokenKey === undefined && keys === undefined)
     throw new Error('Set ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE to say who may ask; or start with --open.');

@@ -4,7 +4,7 @@ import { parseEnv, type EnvSource } from './env.ts';
 
 const count = (usual: number) => z.coerce.number().int().min(1).max(100_000).default(usual);
 
-const Settings = z.object({
+export const AdmissionSettings = z.object({
   /** Requests that one subgraph works on at a time. */
   REQUESTS_AT_ONCE: count(64),
   /** Requests that may wait for that. */
@@ -29,7 +29,7 @@ interface ProcessLimits {
 
 /** What the environment says about how much is done at a time. */
 export function readAdmissionLimits(environment: EnvSource = process.env): ProcessLimits {
-  const settings = parseEnv(Settings, environment);
+  const settings = parseEnv(AdmissionSettings, environment);
   const {
     REQUESTS_AT_ONCE,
     REQUESTS_WAITING: waiting,

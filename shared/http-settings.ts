@@ -5,7 +5,7 @@ import type { HttpTransportOptions } from './http-transport.ts';
 const count = z.coerce.number().int().min(1).max(1_000).optional();
 const milliseconds = z.coerce.number().int().min(1).max(600_000).optional();
 
-const Settings = z.object({
+export const HttpSettings = z.object({
   /** Failures to connect in a row that open the circuit breaker of a subgraph. */
   BREAKER_FAILURES: count,
   /** Successes that close it. */
@@ -24,7 +24,7 @@ const Settings = z.object({
 
 /** What the environment says about how other processes are asked. What it leaves out stays as `httpTransport` has it. */
 export function readResilience(environment: EnvSource = process.env): NonNullable<HttpTransportOptions['resilience']> {
-  const settings = parseEnv(Settings, environment);
+  const settings = parseEnv(HttpSettings, environment);
   return {
     breaker: {
       failureThreshold: settings.BREAKER_FAILURES,

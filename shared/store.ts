@@ -29,14 +29,14 @@ const storage = (mongoose as unknown as { transactionAsyncLocalStorage: AsyncLoc
 const SERVER_SELECTION_MS = 5_000;
 const DEFAULT_POOL_SIZE = 50;
 
-const Settings = z.object({
+export const StoreSettings = z.object({
   /** Connections of one process to the store. */
   MONGODB_POOL_SIZE: z.coerce.number().int().min(1).max(1_000).default(DEFAULT_POOL_SIZE),
 });
 
 /** One client for the process; each subgraph gets its own database of it. Reconnects by itself when the store comes back. */
 export async function connectMongo(uri: string, { monitorCommands = false } = {}): Promise<Connection> {
-  const { MONGODB_POOL_SIZE: maxPoolSize } = parseEnv(Settings, process.env);
+  const { MONGODB_POOL_SIZE: maxPoolSize } = parseEnv(StoreSettings, process.env);
   return mongoose
     .createConnection(uri, {
       serverSelectionTimeoutMS: SERVER_SELECTION_MS,

@@ -59,11 +59,12 @@ export async function findAgain(links: Link[], choice: Choice, around: Surroundi
 }
 
 /** The links that may be asked: all, or the one that SOKO_STORE names. */
-export function allowedLinks(links: Link[], { SOKO_STORE }: NodeJS.ProcessEnv): Link[] {
+export function allowedLinks(links: Link[], env: NodeJS.ProcessEnv): Link[] {
+  const named = env.SOKO_STORE;
   const keys = links.flatMap(({ key }) => key ?? []);
-  if (!SOKO_STORE || keys.length === 0) return links;
-  if (!keys.includes(SOKO_STORE)) throw new Error(`SOKO_STORE is ${SOKO_STORE}, but must be one of: ${keys.join(', ')}.`);
-  return links.filter(({ key }) => key === SOKO_STORE);
+  if (!named || keys.length === 0) return links;
+  if (!keys.includes(named)) throw new Error(`SOKO_STORE is ${named}, but must be one of: ${keys.join(', ')}.`);
+  return links.filter(({ key }) => key === named);
 }
 
 export interface Refusal {
