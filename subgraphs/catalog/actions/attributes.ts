@@ -78,7 +78,7 @@ export async function updateAttribute(ctx: Ctx, { id, expectedVersion, ...input 
   const chosen = input.options && checkOptions(before.type, input.options);
   if (input.variantAxis !== undefined) checkAxis(before.type, input.variantAxis);
   if (chosen) await refuseLostOptions(ctx, before, chosen);
-  if (input.variantAxis === false && (await ctx.models.Product.exists({ axisIds: id, deletedAt: null })))
+  if (input.variantAxis === false && (await ctx.models.Product.exists({ ...usersOf(before), axisIds: id, deletedAt: null }).comment(RARE)))
     throw inUse(['input', 'variantAxis']);
   const changes = { ...input, ...(chosen && { options: chosen }) };
   const attribute = await ctx.models.Attribute.findOneAndUpdate(
@@ -86,7 +86,7 @@ export async function updateAttribute(ctx: Ctx, { id, expectedVersion, ...input 
     { $set: changes, $inc: { version: 1 } },
     { returnDocument: 'after' },
   ).lean<Attribute>();
-  for (const { value, label } of relabelled(before, chosen ?? [])) await relabel(ctx, { id, value, label });
+  for (const { value, label } of relabelled(before, chosen ?? [])) await relabel(ctx, before, { value, label });
   return { attribute };
 }
 
@@ -119,22 +119,27 @@ async function refuseLostOptions(ctx: Ctx, before: Attribute, chosen: AttributeO
   const lost = before.options.map(({ value }) => value).filter((value) => !chosen.some((each) => each.value === value));
   if (lost.length === 0) return;
   const holds = { $elemMatch: { attributeId: before._id, value: { $in: lost } } };
-  if (await ctx.models.Product.exists({ deletedAt: null, $or: [{ attributes: holds }, { 'variants.axes': holds }] }))
-    throw inUse(['input', 'options']);
+  const users = { ...usersOf(before), deletedAt: null };
+  for (const holding of [{ attributes: holds }, { 'variants.axes': holds }])
+    if (await ctx.models.Product.exists({ ...users, ...holding }).comment(RARE)) throw inUse(['input', 'options']);
 }
+
+/** Products that can have an attribute: those of its vendor, or all for one of the operator's. */
+const usersOf = ({ vendorId }: Attribute) => (vendorId ? { vendorId } : {});
+const RARE = 'plan: attributes of the operator change rarely';
 
 const relabelled = (before: Attribute, chosen: AttributeOption[]): AttributeOption[] =>
   chosen.filter(({ value, label }) => before.options.some((old) => old.value === value && old.label !== label));
 
-async function relabel(ctx: Ctx, { id, value, label }: { id: string; value: string; label: string }): Promise<void> {
-  const filter = { 'variants.axes': { $elemMatch: { attributeId: id, value } } };
-  const found = await ctx.models.Product.find(filter, KNOWN_BY).lean<KnownBy[]>();
+async function relabel(ctx: Ctx, attribute: Attribute, { value, label }: { value: string; label: string }): Promise<void> {
+  const filter = { ...usersOf(attribute), 'variants.axes': { $elemMatch: { attributeId: attribute._id, value } } };
+  const found = await ctx.models.Product.find(filter, KNOWN_BY).comment(RARE).lean<KnownBy[]>();
   if (found.length === 0) return;
   const timestamp = ctx.now().toISOString();
   await ctx.models.Product.updateMany(
     filter,
     { $set: { 'variants.$[].axes.$[axis].text': label } },
-    { arrayFilters: [{ 'axis.attributeId': id, 'axis.value': value }] },
+    { arrayFilters: [{ 'axis.attributeId': attribute._id, 'axis.value': value }], comment: RARE },
   );
   ctx.publish(...found.map((product) => productUpdated({ ...namesOf(product), changes: ['variants'], timestamp })));
 }
