@@ -108,7 +108,9 @@ const vault = () => createVault('idempotency', env.INTERNAL_SECRET);
 const sealed = (answer: unknown): string =>
   vault().seal(Buffer.from(BSON.serialize({ answer }, { ignoreUndefined: false })).toString('base64'));
 
-const opened = <T>({ answer }: IdempotencyRow): T => BSON.deserialize(Buffer.from(vault().open(answer!), 'base64'))['answer'] as T;
+/** Rows of builds before 2026-11-29 hold the answer itself; they live for a day. */
+const opened = <T>({ answer }: { answer?: unknown }): T =>
+  (typeof answer === 'string' ? BSON.deserialize(Buffer.from(vault().open(answer), 'base64'))['answer'] : answer) as T;
 
 /** For actions that know of a key longer than its row is kept. */
 export const keyReused = (): Problem =>
