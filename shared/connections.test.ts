@@ -266,6 +266,8 @@ describe('where', () => {
     [{ rank: { gt: 1, lte: 3 } }, 'a c e'],
     [{ rank: { eq: 2 } }, 'e'],
     [{ dueAt: { gte: due(1), lt: due(3) } }, 'c'],
+    [{ rank: { gt: 1, gte: 0, lt: 9, lte: 3 } }, 'a c e'],
+    [{ state: { eq: 'OPEN' }, dueAt: { gte: due(1), lte: due(1) } }, 'c'],
     [{ pinned: { eq: true } }, 'b'],
     [{ pinned: { ne: true } }, 'a c d e'],
     [{ title: { startsWith: 'Buy' } }, 'b'],

@@ -117,8 +117,26 @@ function moneyFilter(place: string, condition: unknown, path: InputPath): Filter
 function on(place: string, condition: Record<string, unknown>): Filter {
   const given = Object.entries(condition).filter(([, value]) => value !== undefined);
   const own = given.map(([name, value]) => (name === 'startsWith' ? ['$regex', prefix(value as string)] : [`$${name}`, value]));
-  return own.length === 0 ? {} : { [place]: trusted(Object.fromEntries(own) as Filter) };
+  return own.length === 0 ? {} : { [place]: trusted(openEnded(Object.fromEntries(own) as Filter)) };
 }
+
+/**
+ * The same range without its bounds. Dates and amounts are whole numbers, so the neighbour of an inclusive bound is an exclusive one. The store
+ * from PyPI misses rows at an inclusive bound when more fields follow in the index.
+ */
+function openEnded({ $gt, $gte, $lt, $lte, ...others }: Filter): Filter {
+  const above = [$gt, neighbour($gte, -1)].filter((bound) => bound !== undefined);
+  const below = [$lt, neighbour($lte, 1)].filter((bound) => bound !== undefined);
+  const ascending = (a: unknown, b: unknown): number => Number(a) - Number(b);
+  return {
+    ...others,
+    ...(above.length > 0 && { $gt: above.toSorted(ascending).at(-1) }),
+    ...(below.length > 0 && { $lt: below.toSorted(ascending)[0] }),
+  };
+}
+
+const neighbour = (bound: unknown, step: 1 | -1): unknown =>
+  bound instanceof Date ? new Date(bound.getTime() + step) : typeof bound === 'number' ? bound + step : undefined;
 
 const prefix = (text: string): string => `^${text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)}`;
 

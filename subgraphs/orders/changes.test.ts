@@ -88,6 +88,38 @@ describe('what the buyer pays', () => {
   });
 });
 
+test('a list holds the orders at the very bounds of its range', async () => {
+  const who = somebody();
+  const [one, two] = [await order(who, { var_meal: 1 }), await order(who, { var_meal: 1 })];
+  const LIST = 'query ($where: OrderWhere) { orders(where: $where) { nodes { id } } }';
+  const list = async (placedAt: object) =>
+    (await app.ask(LIST, { where: { placedAt } }, { as: who })).data.orders.nodes.map(({ id }: Data) => id);
+
+  expect(await list({ gte: two.placedAt })).toEqual([two.id]);
+  expect(await list({ lte: one.placedAt })).toEqual([one.id]);
+  expect(await list({ gte: one.placedAt, lte: two.placedAt })).toEqual([two.id, one.id]);
+  expect(await list({ gt: one.placedAt, gte: one.placedAt })).toEqual([two.id]);
+});
+
+test('what is put into the cart while its checkout runs stays there', async () => {
+  const who = somebody();
+  const { order: waiting, confirm } = await pending(app, market, who);
+  await run(app, 'addToCart', { variantId: 'var_meal', quantity: 2 }, who);
+  const { cart } = await run(app, 'addToCart', { variantId: 'var_oil', quantity: 1 }, who);
+  const dress = cart.lines.find(({ variant }: Data) => variant.id === 'var_dress');
+  await run(app, 'updateCartLine', { lineId: dress.id, quantity: 4 }, who);
+
+  await confirm();
+
+  const { data } = await app.ask('{ cart { lines { quantity variant { id } } } }', {}, { as: who });
+  expect(data.cart.lines.map(({ quantity, variant }: Data) => [variant.id, quantity])).toEqual([
+    ['var_meal', 2],
+    ['var_dress', 3],
+    ['var_oil', 1],
+  ]);
+  expect(partOf(waiting, 'vnd_grocer').lines).toMatchObject([{ quantity: 1 }]);
+});
+
 describe('the timeline of an order', () => {
   test('names nobody where the order only followed its parts, and gives no reason of theirs', async () => {
     const who = somebody();

@@ -11,7 +11,7 @@ import { entryOf, FOLLOWS, forgetWhenOver, tellChange, type Change } from './act
 import { orderCreated, vendorOrderReceived } from './contract.ts';
 import { forgetOrder } from './kept.ts';
 import type { Ctx } from './loaders.ts';
-import type { Order, OrderAddress, OrderLine } from './model.ts';
+import type { Cart, CartLine, Order, OrderAddress, OrderLine } from './model.ts';
 
 const Money = z.object({ amount: z.number().int(), currency: z.string() });
 const Address = z.custom<OrderAddress>();
@@ -191,15 +191,16 @@ async function abandonOrder(ctx: Ctx, { input, results, refusal }: Args): Promis
   tellChange(ctx, order, null, change);
 }
 
-/** The order stands: the vendors hear of it and the cart holds no more what was ordered. */
+/** The order stands: the vendors hear of it, and the cart holds only what was added to it since the checkout began. */
 async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   const { orderId, cartId } = input;
   const change: Change = { ...FOLLOWS, from: 'PENDING', to: 'CONFIRMED' };
   const order = await movePending(ctx, input, change);
-  await ctx.models.Cart.updateOne(
-    { _id: cartId },
-    { $pull: { lines: { _id: { $in: input.lines.map(({ lineId }) => lineId) } } }, $set: { checkout: null }, $inc: { version: 1 } },
-  );
+  // A step that is repeated finds the cart let go already.
+  const held = { _id: cartId, checkout: orderId };
+  const cart = await ctx.models.Cart.findOne(held, { lines: 1 }).lean<Cart>();
+  const lines = withoutOrdered(cart?.lines ?? [], input.lines);
+  await ctx.models.Cart.updateOne(held, { $set: { lines, checkout: null }, $inc: { version: 1 } });
   if (!order) return null;
   const timestamp = ctx.now().toISOString();
   for (const { vendorOrderId, vendorId, lines, subtotal } of results.price!.parts) {
@@ -209,6 +210,11 @@ async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   }
   tellChange(ctx, order, null, change);
   return null;
+}
+
+function withoutOrdered(lines: CartLine[], ordered: Checkout['lines']): CartLine[] {
+  const taken = new Map(ordered.map(({ lineId, quantity }) => [lineId, quantity]));
+  return lines.map((line) => ({ ...line, quantity: line.quantity - (taken.get(line._id) ?? 0) })).filter(({ quantity }) => quantity > 0);
 }
 
 type Amounts = Pick<Order, 'subtotal' | 'total'>;
