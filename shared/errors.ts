@@ -149,7 +149,7 @@ export function maskError(error: unknown, options: MaskOptions): GraphQLFormatte
     if (code) {
       const { message } = error as GraphQLError;
       const path = code === 'BAD_USER_INPUT' ? inputPathOf(message) : undefined;
-      return { message, ...placeOf(error), extensions: { code, ...(path && { path }), retryable: false, correlationId } };
+      return { message: withoutValue(error as GraphQLError), ...placeOf(error), extensions: { code, ...(path && { path }), retryable: false, correlationId } };
     }
     logQuietly(error, options);
     if (isStoreGone(error)) return maskError(within(error, unavailable('store')), options);
@@ -208,6 +208,18 @@ function requestCode(error: unknown): string | undefined {
  * Where in the input graphql-js found a value that does not fit: the name of the variable and the way inside it, or the name of the argument.
  * Read from the message, since nothing else says so. Values in it are printed as JSON, so a quote of theirs cannot end a pattern.
  */
+const LONGEST_REASON = 300;
+
+/** What graphql-js says of a variable without the value, which it prints whole: it may be long, or a secret. */
+function withoutValue({ message, originalError }: GraphQLError): string {
+  const [, variable] = /^Variable "\$(\w+)" got invalid value /.exec(message) ?? [];
+  const reason = originalError?.message;
+  if (!variable || !reason || !message.endsWith(`; ${reason}`)) return message;
+  const [place = ''] = / at "[^"]*"$/.exec(message.slice(0, -reason.length - 2)) ?? [];
+  const [unvalued] = /^[\s\S]*?\bvalue(?=: )/.exec(reason) ?? [reason];
+  return `Variable "$${variable}" got invalid value${place}; ${unvalued.slice(0, LONGEST_REASON)}`;
+}
+
 function inputPathOf(message: string): InputPath | undefined {
   const [, root] = /^(?:Argument "|Variable "\$)(\w+)"/.exec(message) ?? [];
   if (!root) return undefined;

@@ -16,6 +16,8 @@ const MOST_QUANTITY = 10_000;
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 const CONTROL_BUT_LINES = /[^\P{Cc}\n\t]/u;
 const LINE_ENDS = /\r\n|[\u2028\u2029]/g;
+/** More marks on one letter than Unicode's stream-safe text has (UAX #15); thousands take a second to put in order. */
+const PILED_MARKS = /\p{M}{31}/u;
 // These turn the reading direction around: the usual way to make one name look like another.
 const DIRECTION = /[\u202A-\u202E\u2066-\u2069]/u;
 
@@ -103,6 +105,7 @@ const clean = (forbidden: RegExp, max: number) =>
     .max(max * 2 + 100, `must have at most ${max} characters`)
     .refine((value) => value.isWellFormed(), 'is not well-formed Unicode')
     .refine((value) => !forbidden.test(value), 'must not contain control characters')
+    .refine((value) => !PILED_MARKS.test(value), 'must not have more than 30 marks on one letter')
     .refine((value) => !DIRECTION.test(value), 'must not contain characters that turn the direction of the text');
 
 const length = (min: number, max: number) =>

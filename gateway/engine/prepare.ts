@@ -31,7 +31,8 @@ export interface Prepared {
   shapeOf: (run: Run, part?: { deferral: Deferral; typename: string }) => Shape;
 }
 
-const MAX_VARIABLE_ERRORS = 50;
+/** Each error prints the whole value before it is cut out: five are enough to see what is wrong. */
+const MAX_VARIABLE_ERRORS = 5;
 /** Shapes of one operation: one for each combination of its conditions that was asked for. */
 const KEPT_SHAPES = 64;
 
