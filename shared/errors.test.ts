@@ -105,6 +105,18 @@ describe('maskError', () => {
   });
 
   const WRITE = 'query ($input: Draft!) { write(input: $input) }';
+  test.each<[string, Record<string, unknown>]>([
+    ['an unknown field', { secret: 'hunter2 "; at "x"; ', extra: 1 }],
+    ['a value of another type', { text: { secret: 'hunter2' } }],
+    ['a field that is missing', { secret: 'hunter2' }],
+  ])('says no value of a variable with %s', async (_case, input) => {
+    const { answers } = await ask(WRITE, () => ({ text: 'a' }), { input });
+
+    expect(answers.length).toBeGreaterThan(0);
+    for (const { message } of answers) expect(message).toMatch(/^Variable "\$input" got invalid value[^;]*; /);
+    expect(JSON.stringify(answers)).not.toContain('hunter2');
+  });
+
   test.each<[string, string, Record<string, unknown>, (string | number)[]]>([
     ['a variable of the wrong type', 'query ($n: Int) { note(length: $n) { text } }', { n: 'a' }, ['n']],
     ['a variable that is missing', 'query ($n: Int!) { note(length: $n) { text } }', {}, ['n']],

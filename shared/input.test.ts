@@ -178,3 +178,20 @@ test.each([
   expect(good.map((value) => schema.safeParse(value).success)).toEqual(good.map(() => true));
   expect(bad.filter((value) => schema.safeParse(value).success)).toEqual([]);
 });
+
+test('thousands of spaces or marks within a text cost no time', () => {
+  const costOf = (value: string): number => {
+    const since = process.cpuUsage();
+    longText().safeParse(value);
+    const { user, system } = process.cpuUsage(since);
+    return (user + system) / 1_000;
+  };
+  const words = 'ab '.repeat(6_000);
+  costOf(words);
+
+  // What takes as long as words of that length took seconds before.
+  const usual = Math.max(costOf(words), 5);
+  expect(costOf(`a${' '.repeat(18_000)}b`)).toBeLessThan(usual * 20);
+  expect(costOf(`a${'\u0301\u0327'.repeat(9_000)}`)).toBeLessThan(usual * 20);
+  expect(longText().safeParse(`a${'\u0301'.repeat(31)}`).success).toBe(false);
+});

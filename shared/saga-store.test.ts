@@ -7,6 +7,8 @@ import { open, viewer, type TestApp } from './testing/open.ts';
 let app: TestApp;
 beforeAll(async () => {
   app = await open(subgraph, { viewer: viewer('usr_ann') });
+  // Its sweeper would run what these tests lay out.
+  await app.runtime().sagas.stop();
 });
 afterAll(() => app.close());
 

@@ -84,15 +84,20 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
       return row;
     },
 
-    /** Takes the lease; null when somebody else holds it or the saga is final. Two point reads: some stores read all rows for an `$or`. */
+    /**
+     * Takes the lease; null when somebody else holds it or the saga is final. Two updates and a read: one store reads all rows for an `$or`, and
+     * for a findAndModify.
+     */
     async acquire(id: string): Promise<SagaRow | null> {
-      const take = (holder: Filter<SagaRow>): Promise<SagaRow | null> =>
-        rows.findOneAndUpdate(
+      const take = async (holder: Filter<SagaRow>): Promise<boolean> => {
+        const { matchedCount } = await rows.updateOne(
           { _id: id, state: { $nin: [...FINAL_STATES] }, ...holder },
           { $set: { 'lease.owner': owner, 'lease.until': leaseEnd() }, $inc: { 'lease.token': 1 } },
-          { returnDocument: 'after' },
         );
-      return (await take({ 'lease.until': { $lte: new Date() } })) ?? (await take({ 'lease.owner': owner }));
+        return matchedCount > 0;
+      };
+      const isTaken = (await take({ 'lease.until': { $lte: new Date() } })) || (await take({ 'lease.owner': owner }));
+      return isTaken ? rows.findOne({ _id: id, 'lease.owner': owner }) : null;
     },
 
     prolong: (id: string, token: number): Promise<unknown> =>
@@ -112,8 +117,10 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
     /** Writes progress, but only while the lease is still this runner's; in the transaction of `ctx` where there is one. */
     async save(row: SagaRow, change: Partial<SagaRow>, entry?: Omit<SagaEntry, 'at'>, ctx?: AnyContext): Promise<SagaRow> {
       const isFinal = change.state !== undefined && FINAL_STATES.includes(change.state);
-      const saved = await rows.findOneAndUpdate(
-        { _id: row._id, 'lease.token': row.lease.token },
+      const own = { _id: row._id, 'lease.token': row.lease.token };
+      const options = ctx?.session ? { session: ctx.session } : {};
+      const { matchedCount } = await rows.updateOne(
+        own,
         {
           $set: {
             ...change,
@@ -124,8 +131,9 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
           },
           ...(entry && { $push: { history: { ...entry, at: now() } } }),
         },
-        { returnDocument: 'after', ...(ctx?.session && { session: ctx.session }) },
+        options,
       );
+      const saved = matchedCount > 0 && (await rows.findOne(own, options));
       if (!saved) throw new LostLease();
       return saved;
     },

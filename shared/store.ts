@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { mongo, Mongoose, type ClientSession, type Connection } from 'mongoose';
 import { z } from 'zod';
 import { parseEnv } from './env.ts';
+import { avoidSlowFindAndModify } from './find-and-modify.ts';
 
 /**
  * The mongoose of the whole process: models take the running transaction's session by themselves (a forgotten `{ session }` is the classic
@@ -37,7 +38,7 @@ export const StoreSettings = z.object({
 /** One client for the process; each subgraph gets its own database of it. Reconnects by itself when the store comes back. */
 export async function connectMongo(uri: string, { monitorCommands = false } = {}): Promise<Connection> {
   const { MONGODB_POOL_SIZE: maxPoolSize } = parseEnv(StoreSettings, process.env);
-  return mongoose
+  const connection = await mongoose
     .createConnection(uri, {
       serverSelectionTimeoutMS: SERVER_SELECTION_MS,
       maxPoolSize,
@@ -46,6 +47,8 @@ export async function connectMongo(uri: string, { monitorCommands = false } = {}
       monitorCommands,
     })
     .asPromise();
+  await avoidSlowFindAndModify(connection.getClient());
+  return connection;
 }
 
 const FIRST_PAUSE_MS = 5;
