@@ -57,9 +57,9 @@ describe('what the buyer pays', () => {
     const who = somebody();
     const { id } = await order(who);
     await run(app, 'cancelOrder', { orderId: id }, who);
-    market.outages.set('commitReservation', 100);
+    market.holdsRunOut = true;
     await order(who, { var_meal: 1 }).catch(() => undefined);
-    market.outages.clear();
+    market.holdsRunOut = false;
 
     const { nodes } = (await app.ask('{ orders { nodes { status total { amount } originalTotal { amount } } } }', {}, { as: who })).data
       .orders;

@@ -73,6 +73,8 @@ export function createMarket() {
     holds: new Map<string, { lines: { variantId: string; quantity: number }[]; state: 'HELD' | 'COMMITTED' | 'RELEASED' }>(),
     /** Commands that fail with a retryable error, this many times. */
     outages: new Map<string, number>(),
+    /** Reservations run out before they are committed. */
+    holdsRunOut: false,
     /** Commands that are answered only then. */
     gates: new Map<string, Promise<void>>(),
   };
@@ -155,6 +157,7 @@ function answers(market: Market) {
     answering(commitReservation, async ({ reference }) => {
       await market.gates.get('commitReservation');
       failIfAsked(market, 'commitReservation');
+      if (market.holdsRunOut) throw new Problem('RESERVATION_ENDED', 'The hold has expired.');
       market.holds.get(reference)!.state = 'COMMITTED';
       return { committed: true as const };
     }),
