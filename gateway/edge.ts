@@ -112,7 +112,7 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
       const { direct, answer, operations } = await graphs.of(context.contract);
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) return sendDirectly(request, reply, ready);
-      operations.measure(textIn(request));
+      operations.measure(textIn(request, known));
       const accept = acceptingParts(request.headers.accept);
       if (accept !== undefined) request.headers.accept = accept;
       request.graphql = { ...context, inOnePiece: accept === undefined };
@@ -157,8 +157,9 @@ function readText(request: FastifyRequest, known: KnownOperations): void {
   request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
 }
 
-function textIn({ method, query: inUrl, body }: FastifyRequest): string {
-  const { query } = ((method === 'GET' ? inUrl : body) ?? {}) as Readonly<Record<string, unknown>>;
+function textIn({ method, query: inUrl, body }: FastifyRequest, known: KnownOperations): string {
+  const given = ((method === 'GET' ? inUrl : body) ?? {}) as Readonly<Record<string, unknown>>;
+  const query = method === 'GET' ? known.textOf(inAddress(given)) : given['query'];
   return typeof query === 'string' ? query : '';
 }
 
