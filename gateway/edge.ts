@@ -4,6 +4,7 @@ import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { clientOfResponse } from '../shared/departure.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { HEALTH_PATHS, healthReport, type Check } from '../shared/health.ts';
+import { answerType } from './accepted.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
@@ -21,7 +22,6 @@ export const PATH = '/graphql';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
 /** Names of UTF-8, and of what is the same in it. */
 const CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii']);
-const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -196,9 +196,7 @@ export function addHealth(app: FastifyInstance, { tells, live, entityStore, chec
   });
 }
 
-/** Clients read errors of another status than 200 only from the media type of GraphQL; to the others plain JSON is what they know. */
-const mediaTypeFor = ({ headers }: FastifyRequest): string =>
-  `${headers.accept?.includes(GRAPHQL_MEDIA_TYPE) ? GRAPHQL_MEDIA_TYPE : 'application/json'}; charset=utf-8`;
+const mediaTypeFor = ({ headers }: FastifyRequest): string => `${answerType(headers.accept)}; charset=utf-8`;
 
 const STATUS: Record<string, number> = {
   // Clients that know the protocol send the text then.
