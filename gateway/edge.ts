@@ -10,6 +10,7 @@ import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
 import type { Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
+import { addJsonBodies } from './json-body.ts';
 import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
 import { acceptingParts } from './parts-accepted.ts';
@@ -97,6 +98,7 @@ interface GraphqlOptions {
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
 export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void {
   const { common, graphs, streams, known, contextOf, errors, isClosing, playground, guide } = options;
+  addJsonBodies(app);
   const page = playground ? usePlayground({ path: PATH, guide }) : undefined;
   if (playground && guide) addLinkPages(app, { path: PATH, guide });
   app.route({
