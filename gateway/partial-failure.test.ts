@@ -43,8 +43,8 @@ async function deadUrl(): Promise<string> {
 
 const QUERY = '{ boards { nodes { title owner { name } notes { text author { name } } } } person(id: "p1") { name } }';
 
-const UNREACHED = { code: 'SUBGRAPH_UNAVAILABLE', message: 'The people service cannot be reached at the moment.' };
-const TOO_LATE = { code: 'TIMEOUT', message: 'The people service did not answer in time.' };
+const UNREACHED = { code: 'SUBGRAPH_UNAVAILABLE', message: 'The subgraph people cannot be reached at the moment.' };
+const TOO_LATE = { code: 'TIMEOUT', message: 'The subgraph people did not answer in time.' };
 
 function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer, { code, message } = UNREACHED): void {
   const note = (text: string) => ({ text, author: { name: null } });

@@ -121,7 +121,7 @@ function expectUnavailable(error: unknown): void {
   expect(error).toBeInstanceOf(Problem);
   const { message, extensions } = error as Problem;
   expect({ message, extensions }).toEqual({
-    message: 'The notes service cannot be reached at the moment.',
+    message: 'The subgraph notes cannot be reached at the moment.',
     extensions: { code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'notes', retryable: true },
   });
 }

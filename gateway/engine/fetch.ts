@@ -128,7 +128,7 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
   for (let index = 0; index < entities.length; index += 1) {
     const entity = entities[index] as Data | null;
     if (entity === null) {
-      owners[index]!.forEach(markDangling);
+      owners[index]!.forEach((owner) => markDangling(owner, fetch.subgraph));
       continue;
     }
     fetch.rewriteOutput?.(entity);
