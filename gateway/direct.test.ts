@@ -63,6 +63,24 @@ describe('an operation that needs nothing of Apollo Server', () => {
     expect(first.headers['content-type']).toBe('application/graphql-response+json; charset=utf-8');
   });
 
+  test.each([
+    ['application/graphql-response+json;q=0.5, application/json', 'application/json'],
+    ['application/graphql-response+json; q=0.5, application/*', 'application/json'],
+    ['application/graphql-response+json;q=0, application/json;q=0.1', 'application/json'],
+    ['application/json, application/graphql-response+json', 'application/json'],
+    ['application/json;q=0.9, application/graphql-response+json', 'application/graphql-response+json'],
+    ['application/graphql-response+json, application/json', 'application/graphql-response+json'],
+    ['*/*, application/graphql-response+json', 'application/graphql-response+json'],
+    ['*/*', 'application/json'],
+  ])('is answered to %s as the client likes it best', async (accept, type) => {
+    const body = { query: BOARD, variables: { id: 'b1' } };
+    const first = await askedOfApollo(body, { accept });
+
+    expect(first.headers['content-type']).toBe(`${type}; charset=utf-8`);
+    expect(await asked(body, { accept })).toEqual(first);
+    expect((await asked({ query: 5 }, { accept })).headers['content-type']).toBe(`${type}; charset=utf-8`);
+  });
+
   test('is answered to the page of another origin as every answer is', async () => {
     const body = { query: BOARD, variables: { id: 'b1' } };
     const headers = { origin: 'https://shop.example' };

@@ -4,11 +4,13 @@ import { CORRELATION_HEADER } from '../shared/correlation.ts';
 import { clientOfResponse } from '../shared/departure.ts';
 import { isProblem, Problem } from '../shared/errors.ts';
 import { HEALTH_PATHS, healthReport, type Check } from '../shared/health.ts';
+import { answerType } from './accepted.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { CommonHeaders } from './common-headers.ts';
 import type { DirectAnswer } from './direct.ts';
 import type { Graphs } from './graphs.ts';
 import type { RequestContext } from './http.ts';
+import { addJsonBodies } from './json-body.ts';
 import { NotValid } from './live/asked.ts';
 import type { KnownOperations } from './known.ts';
 import { acceptingParts } from './parts-accepted.ts';
@@ -21,7 +23,6 @@ export const PATH = '/graphql';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
 /** Names of UTF-8, and of what is the same in it. */
 const CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii']);
-const GRAPHQL_MEDIA_TYPE = 'application/graphql-response+json';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -97,6 +98,7 @@ interface GraphqlOptions {
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
 export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void {
   const { common, graphs, streams, known, contextOf, errors, isClosing, playground, guide } = options;
+  addJsonBodies(app);
   const page = playground ? usePlayground({ path: PATH, guide }) : undefined;
   if (playground && guide) addLinkPages(app, { path: PATH, guide });
   app.route({
@@ -112,7 +114,7 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
       const { direct, answer, operations } = await graphs.of(context.contract);
       const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
       if (ready) return sendDirectly(request, reply, ready);
-      operations.measure(textIn(request));
+      operations.measure(textIn(request, known));
       const accept = acceptingParts(request.headers.accept);
       if (accept !== undefined) request.headers.accept = accept;
       request.graphql = { ...context, inOnePiece: accept === undefined };
@@ -157,8 +159,9 @@ function readText(request: FastifyRequest, known: KnownOperations): void {
   request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
 }
 
-function textIn({ method, query: inUrl, body }: FastifyRequest): string {
-  const { query } = ((method === 'GET' ? inUrl : body) ?? {}) as Readonly<Record<string, unknown>>;
+function textIn({ method, query: inUrl, body }: FastifyRequest, known: KnownOperations): string {
+  const given = ((method === 'GET' ? inUrl : body) ?? {}) as Readonly<Record<string, unknown>>;
+  const query = method === 'GET' ? known.textOf(inAddress(given)) : given['query'];
   return typeof query === 'string' ? query : '';
 }
 
@@ -195,9 +198,7 @@ export function addHealth(app: FastifyInstance, { tells, live, entityStore, chec
   });
 }
 
-/** Clients read errors of another status than 200 only from the media type of GraphQL; to the others plain JSON is what they know. */
-const mediaTypeFor = ({ headers }: FastifyRequest): string =>
-  `${headers.accept?.includes(GRAPHQL_MEDIA_TYPE) ? GRAPHQL_MEDIA_TYPE : 'application/json'}; charset=utf-8`;
+const mediaTypeFor = ({ headers }: FastifyRequest): string => `${answerType(headers.accept)}; charset=utf-8`;
 
 const STATUS: Record<string, number> = {
   // Clients that know the protocol send the text then.

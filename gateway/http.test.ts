@@ -106,6 +106,27 @@ describe('a request', () => {
     expect(await gateway.post('{"query": ')).toMatchObject({ status: 400, errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
   });
 
+  test.each([
+    '{"query":"{ viewer }","__proto__":{"admin":true}}',
+    '{"query":"{ viewer }","variables":{"__proto__":1}}',
+    '{"query":"{ viewer }","variables":{"a":[{"__proto__":null}]}}',
+    '{"query":"{ viewer }","variables":{"constructor":{"prototype":1}}}',
+  ])('with a name that may not be there is told which: %s', async (body) => {
+    expect(await gateway.post(body)).toMatchObject({
+      status: 400,
+      errors: [
+        {
+          message: 'The body must not hold the name "__proto__", nor "prototype" within "constructor".',
+          extensions: { code: 'BAD_REQUEST', retryable: false },
+        },
+      ],
+    });
+  });
+
+  test.each(['', '{', '{"__proto__":'])('that is no JSON is told so: %s', async (body) => {
+    expect(await gateway.post(body)).toMatchObject({ status: 400, errors: [{ message: 'The body must be JSON.' }] });
+  });
+
   test('with a poisoned body is refused', async () => {
     expect((await gateway.post('{"query":"{ viewer }","__proto__":{"admin":true}}')).status).toBe(400);
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
@@ -231,6 +252,17 @@ describe('a method that asks nothing', () => {
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('HEAD, GET, POST, PUT, DELETE');
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED', retryable: false } }] });
+  });
+
+  test('GET of a mutation is told by which to send it', async () => {
+    const query = 'mutation { rename(id: "p1", name: "Eve") { name } }';
+    const response = await fetch(`${gateway.url}?${new URLSearchParams({ query })}`, { headers: { 'apollo-require-preflight': '1' } });
+
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('POST');
+    expect(await response.json()).toMatchObject({
+      errors: [{ message: 'This request must be sent by POST.', extensions: { code: 'METHOD_NOT_ALLOWED', retryable: false } }],
+    });
   });
 
   test('is not found elsewhere either', async () => {

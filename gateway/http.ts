@@ -1,6 +1,7 @@
-import { ApolloServer, type ApolloServerPlugin, type GraphQLResponse } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin, type GraphQLResponse, type HTTPGraphQLHead } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
+import { GraphQLError } from 'graphql';
 import { Problem } from '../shared/errors.ts';
 import type { Identity } from '../shared/identity.ts';
 import type { Log } from '../shared/log.ts';
@@ -55,7 +56,7 @@ export async function startApolloServer({
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: limits.tokens },
-    formatError: (_formatted, error) => errors.format(error),
+    formatError: (_formatted, error) => errors.format(methodRefused(error) ?? error),
     stringifyResult: (result) => JSON.stringify(result),
     logger: log,
     plugins: [
@@ -76,6 +77,13 @@ const readOnly = ({ byHash }: KnownOperations) => ({
   set: async () => undefined,
   delete: async () => false,
 });
+
+/** Apollo Server calls a request with another method than it may be sent by a bad one, like all others. */
+function methodRefused(error: unknown): Problem | undefined {
+  const { http } = (error instanceof GraphQLError ? error.extensions : {}) as { http?: HTTPGraphQLHead };
+  if (http?.status !== 405) return undefined;
+  return new Problem('METHOD_NOT_ALLOWED', `This request must be sent by ${http.headers.get('allow')}.`);
+}
 
 const BAD_REQUEST = 400;
 

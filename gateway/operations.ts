@@ -14,6 +14,7 @@ import { Problem } from '../shared/errors.ts';
 import type { Viewer } from '../shared/identity.ts';
 import type { CachePolicies } from './cache/policy.ts';
 import { directivesIn, forgetPlaces } from './documents.ts';
+import { refuseRootConditions } from './root-conditions.ts';
 import type { Rules } from './rules.ts';
 import { useCost } from './plugins/use-cost.ts';
 import { useIntrospection } from './plugins/use-introspection.ts';
@@ -43,12 +44,12 @@ export interface Admission {
 export interface Operations {
   /**
    * The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. Throws a Problem when
-   * it is too large, before it is validated.
+   * it is too large, or a subscription with conditions at its root, before it is validated.
    */
   read: (source: string) => { document: DocumentNode; errors?: never } | { document?: never; errors: readonly GraphQLError[] };
   /** The same of what is answered without Apollo Server: in one piece, and over HTTP. Undefined for all else, and for what is not valid. */
   readPlain: (source: string) => DocumentNode | undefined;
-  /** Throws a Problem when the document of a text is too large. What is no GraphQL is left to others. */
+  /** Throws the Problems of a text that `read` throws. What is no GraphQL is left to others. */
   measure: (source: string) => void;
   /** The operation that is meant. Throws a Problem when it may not run. */
   admit: (admission: Admission) => OperationDefinitionNode;
@@ -78,7 +79,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     } catch (error) {
       return { errors: [error as GraphQLError] };
     }
-    refuseIfTooLarge(document);
+    refuseBeforeValidation(document);
     const errors = validate(schema, document);
     if (errors.length > 0) return { errors };
     const read = { document: forgetPlaces(document), isPlain: isPlain(document) };
@@ -86,9 +87,11 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     return read;
   }
 
-  function refuseIfTooLarge(document: DocumentNode): void {
+  /** What would keep validation busy, and what it throws at. */
+  function refuseBeforeValidation(document: DocumentNode): void {
     const refused = size.check(document);
     if (refused) throw refused;
+    refuseRootConditions(document);
   }
 
   return {
@@ -96,7 +99,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     measure(source) {
       if (documents.has(source)) return;
       const document = parsed(source, limits);
-      if (document) refuseIfTooLarge(document);
+      if (document) refuseBeforeValidation(document);
     },
     readPlain(source) {
       const known = read(source);

@@ -149,7 +149,7 @@ describe('a gateway for any supergraph', () => {
     expect(await ask(query)).toMatchObject({ errors: [{ ...error, message: UNCODED }] });
     expect(await ask(query, { 'x-soko-key': 'of-shop' }, told)).toMatchObject({ errors: [{ ...error, message: UNCODED }] });
     expect(await ask(query, { 'x-soko-key': 'of-shop' }, quiet)).toMatchObject({
-      errors: [{ ...error, message: 'The people service reported an error.' }],
+      errors: [{ ...error, message: 'The subgraph people reported an error.' }],
     });
   });
 

@@ -111,7 +111,7 @@ function toldProblem(name: string, { message, extensions: given }: Fields, subgr
   if (typeof code === 'string' && CODE.test(code) && !OURS.has(code)) return new Problem(code, message, facts);
   if (!isForeign) return undefined;
   if (subgraphErrors === 'exposed') return new Problem(SUBGRAPH_ERROR, message, { ...facts, retryable: false });
-  return new Problem(SUBGRAPH_ERROR, `The ${name} service reported an error.`, { subgraph: name });
+  return new Problem(SUBGRAPH_ERROR, `The subgraph ${name} reported an error.`, { subgraph: name });
 }
 
 /** Foreign subgraphs may say anything here. */

@@ -123,6 +123,65 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
   });
 });
 
+describe('a condition at the root of a subscription', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all });
+  });
+  afterAll(() => gateway.close());
+
+  const TICKS = 'ticks(to: 1)';
+  const refused = {
+    message: expect.stringMatching(/^The root of a subscription must be selected without conditions: leave @(skip|include) out\.$/),
+    extensions: { code: 'GRAPHQL_VALIDATION_FAILED', retryable: false },
+  };
+
+  describe.each([
+    ['@include by a variable', `subscription ($b: Boolean!) { ${TICKS} @include(if: $b) }`],
+    ['@skip by a variable', `subscription ($b: Boolean!) { ${TICKS} @skip(if: $b) }`],
+    ['a condition that is written out', `subscription { ${TICKS} @include(if: true) }`],
+    ['a condition without its argument', `subscription { ${TICKS} @include }`],
+    ['an inline fragment', `subscription ($b: Boolean!) { ... @include(if: $b) { ${TICKS} } }`],
+    ['a field of a named fragment', `subscription ($b: Boolean!) { ...Root } fragment Root on Subscription { ${TICKS} @skip(if: $b) }`],
+    [
+      'a fragment within itself',
+      `subscription ($b: Boolean!) { ...Root } fragment Root on Subscription { ...Root ${TICKS} @skip(if: $b) }`,
+    ],
+    ['one operation of two', `query A { viewer } subscription B($b: Boolean!) { ${TICKS} @skip(if: $b) }`],
+  ])('at %s', (_case, query) => {
+    test.each(['text/event-stream', 'multipart/mixed;subscriptionSpec=1.0', 'application/json'])(
+      'is refused to who accepts %s',
+      async (accept) => {
+        for (const extensions of [undefined, {}]) {
+          const body = { query, operationName: query.includes(' B(') ? 'B' : undefined, variables: { b: true }, extensions };
+          expect(await gateway.post(body, { accept })).toMatchObject({ status: 400, errors: [refused] });
+        }
+        const inUrl = await fetch(`${gateway.url}?${new URLSearchParams({ query })}`, {
+          headers: { accept, 'apollo-require-preflight': '1' },
+        });
+        expect(inUrl.status).toBe(400);
+        expect(await inUrl.json()).toMatchObject({ errors: [refused] });
+      },
+    );
+
+    test('is refused over WebSocket', async () => {
+      await expect(
+        gateway
+          .socket()
+          .iterate({ query, variables: { b: true } })
+          .next(),
+      ).rejects.toMatchObject([refused]);
+    });
+  });
+
+  test('does not count below the root, nor in a fragment that only a query spreads', async () => {
+    const query = `query A($b: Boolean!) { ...Root } fragment Root on Query { viewer @include(if: $b) } subscription B { ${TICKS} }`;
+
+    expect(await gateway.post({ query, operationName: 'A', variables: { b: true } })).toMatchObject({ data: { viewer: 'null' } });
+    expect(await gateway.socket().iterate({ query, operationName: 'B' }).next()).toMatchObject({ value: { data: { ticks: 1 } } });
+  });
+});
+
 test('a subgraph that goes away ends its streams with an error to resume after, and the socket lives on', async () => {
   const subgraphs = testSubgraphs();
   const running = await serve(subgraphs.notes, { port: 0 });

@@ -121,7 +121,7 @@ function expectUnavailable(error: unknown): void {
   expect(error).toBeInstanceOf(Problem);
   const { message, extensions } = error as Problem;
   expect({ message, extensions }).toEqual({
-    message: 'The notes service cannot be reached at the moment.',
+    message: 'The subgraph notes cannot be reached at the moment.',
     extensions: { code: 'SUBGRAPH_UNAVAILABLE', subgraph: 'notes', retryable: true },
   });
 }
@@ -213,11 +213,12 @@ describe('a request', () => {
 
   test('is not waited for beyond its deadline', async () => {
     const { url } = await rogue(() => undefined);
-    const start = Date.now();
+    const transport = transportTo(url);
+    const patient = failureOf(transport.execute(request('{ reader }')));
 
-    expectTooLate(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() + 100 }))));
+    const hasty = failureOf(transport.execute(request('{ reader }', { deadline: Date.now() + 100 })));
 
-    expect(Date.now() - start).toBeLessThan(1_500);
+    expectTooLate(await Promise.race([hasty, patient.then(() => 'as late as one that may take longer')]));
   });
 
   test('is not sent when its deadline has passed', async () => {
@@ -303,13 +304,14 @@ describe('a request', () => {
   });
 
   test('is given up at its deadline, whatever number of attempts is left', async () => {
-    const { url, asked } = await rogue((_in, out) => void setTimeout(() => out.writeHead(502).end(), 50));
-    const start = Date.now();
+    const unwell: RequestListener = (_in, out) => void setTimeout(() => out.writeHead(502).end(), 50);
+    const [{ url, asked }, other] = [await rogue(unwell), await rogue(unwell)];
+    const patient = failureOf(transportTo(other.url).execute(request('{ reader }')));
 
-    expectUnavailable(await failureOf(transportTo(url).execute(request('{ reader }', { deadline: start + 260 }))));
+    const hasty = failureOf(transportTo(url).execute(request('{ reader }', { deadline: Date.now() + 260 })));
 
+    expectUnavailable(await Promise.race([hasty, patient.then(() => 'as late as one that may take longer')]));
     expect(asked).toHaveLength(2);
-    expect(Date.now() - start).toBeLessThan(1_000);
   });
 
   test('that was given too little time is not tried again and does not count against the subgraph', async () => {

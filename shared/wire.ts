@@ -21,19 +21,27 @@ export function problemFromWire(value: unknown): Problem | undefined {
 
 /** A subgraph that cannot be reached. Names it, never its address. */
 export const subgraphUnavailable = (subgraph: string, cause?: unknown): Problem =>
-  new Problem('SUBGRAPH_UNAVAILABLE', `The ${subgraph} service cannot be reached at the moment.`, { retryable: true, subgraph, cause });
+  new Problem('SUBGRAPH_UNAVAILABLE', `The subgraph ${subgraph} cannot be reached at the moment.`, { retryable: true, subgraph, cause });
 
 /** A subgraph that is there, and does not speak the protocol of streams: it will not tomorrow either. */
 export const streamsUnsupported = (subgraph: string, cause?: unknown): Problem =>
-  new Problem('SUBSCRIPTION_NOT_SUPPORTED', `The ${subgraph} service does not stream over graphql-ws at its address.`, { subgraph, cause });
+  new Problem('SUBSCRIPTION_NOT_SUPPORTED', `The subgraph ${subgraph} does not stream over graphql-ws at its address.`, {
+    subgraph,
+    cause,
+  });
 
 /** A subgraph that can be reached and does not answer in time. */
 export const subgraphTimeout = (subgraph: string, cause?: unknown): Problem =>
-  new Problem('TIMEOUT', `The ${subgraph} service did not answer in time.`, { retryable: true, subgraph, cause });
+  new Problem('TIMEOUT', `The subgraph ${subgraph} did not answer in time.`, { retryable: true, subgraph, cause });
 
 /** A subgraph that answers what GraphQL or its schema does not allow. It would do so again, and what it was asked to change is perhaps done. */
 export const subgraphAnswerInvalid = (subgraph: string | undefined, cause?: unknown): Problem => {
-  const service = subgraph === undefined ? 'A service' : `The ${subgraph} service`;
-  const message = `${service} answered with something that does not fit its schema.`;
+  const message = `${subgraph === undefined ? 'A subgraph' : `The subgraph ${subgraph}`} answered with something that does not fit its schema.`;
   return new Problem('SUBGRAPH_ANSWER_INVALID', message, { ...(subgraph !== undefined && { subgraph }), cause });
 };
+
+/** A subgraph that does not know an object which another one says is there. Which of them is wrong nobody can tell. */
+export const entityUnknown = (subgraph: string): Problem =>
+  new Problem('SUBGRAPH_ANSWER_INVALID', `The subgraph ${subgraph} does not know this object, to which another subgraph refers.`, {
+    subgraph,
+  });

@@ -2,6 +2,7 @@ import type { DeferNode, PlanNode } from '@apollo/query-planner';
 import { compileFetch } from './fetch.ts';
 import type { DeferredPart, Kit, Path, Step } from './run.ts';
 import { gather } from './targets.ts';
+import { clientVariable } from './variables.ts';
 
 /** Turns a node of a plan into what runs it; `at` is the path of the objects that it will be given. */
 export function compilePlan(node: PlanNode, kit: Kit, at: Path = []): Step {
@@ -45,7 +46,8 @@ function parallel(steps: readonly Step[]): Step {
 }
 
 function condition(variable: string, yes: Step | undefined, no: Step | undefined): Step {
-  return (run, targets) => (run.conditions[variable] ? yes : no)?.(run, targets);
+  const given = clientVariable(variable);
+  return (run, targets) => (run.conditions[given] ? yes : no)?.(run, targets);
 }
 
 /** Runs what the first answer needs and leaves the rest on the run. */

@@ -1,5 +1,5 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
-import { invalidAnswer, placed } from './answer-errors.ts';
+import { invalidAnswer, placed, unknownEntity } from './answer-errors.ts';
 import type { Data, Path, Run } from './run.ts';
 import type { Shape, Violation } from './shape.ts';
 import type { LoadedSupergraph } from './supergraph.ts';
@@ -19,7 +19,7 @@ interface Completion {
 /** The answer of a run: data in its shape, and an error wherever something is missing that should be there. */
 export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [], explained = [] }: Completion): ExecutionResult {
   const { data = null, violations } = shape(source);
-  const found = violations.map(({ path, coordinate }) => ({ path: [...at, ...path], coordinate }));
+  const found = violations.map((each) => ({ ...each, path: [...at, ...each.path] }));
   const errors = [
     ...run.errors,
     ...unexplained(found, [...pathsOf([...run.errors, ...explained]), ...run.lost.map((field) => [field])], ownerOf),
@@ -60,7 +60,13 @@ function unexplained(violations: readonly Violation[], told: readonly Path[], ow
   return violations
     .filter(({ path }) => !known.some((each) => isPrefix(each, namesOf(path)) || isPrefix(namesOf(path), each)))
     .slice(0, MAX_VIOLATIONS)
-    .map(({ path, coordinate }) => invalidAnswer(ownerOf(coordinate), path));
+    .map((violation) => errorOf(violation, ownerOf(violation.coordinate)));
+}
+
+/** Who promised the field is at fault, unless somebody was asked for the object it is about and does not know it. */
+function errorOf({ path, unknownTo }: Violation, owner: string | undefined): GraphQLError {
+  if (!unknownTo) return invalidAnswer(owner, path);
+  return unknownEntity(unknownTo.find((each) => each === owner) ?? unknownTo[0]!, path);
 }
 
 /** Without list positions: of a thousand errors of one list, only the first are told. */

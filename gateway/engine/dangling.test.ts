@@ -31,6 +31,11 @@ const notes = plainSubgraph({
   },
 });
 
+const UNKNOWN = {
+  message: 'The subgraph people does not know this object, to which another subgraph refers.',
+  extensions: { code: 'SUBGRAPH_ANSWER_INVALID', subgraph: 'people', retryable: false },
+};
+
 describe('a reference to an object that its subgraph does not know', () => {
   let gateway: TestGateway | undefined;
   afterEach(() => gateway?.close());
@@ -61,13 +66,51 @@ describe('a reference to an object that its subgraph does not know', () => {
     expect(data.notes[1]).toEqual({ editor: { id: 'gone', nickname: null } });
   });
 
-  test('takes its parent with it where it must not be null, and the error names who promised it', async () => {
+  test('takes its parent with it where it must not be null, and the error names who does not know it', async () => {
     const { data, errors } = await ask('{ notes { text review { by { name } } } }');
 
     expect(data.notes[1]).toEqual({ text: 'two', review: null });
-    expect(errors).toMatchObject([
-      { path: ['notes', 1, 'review', 'by'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID', subgraph: 'notes' } },
-    ]);
+    expect(errors).toMatchObject([{ ...UNKNOWN, path: ['notes', 1, 'review', 'by'] }]);
+  });
+
+  describe('and of which more is deferred', () => {
+    /** The parts after the first answer. */
+    async function partsOf(query: string): Promise<unknown[]> {
+      gateway = await openGatewayForTest({ subgraphs: [people, notes], transports: { people, notes } });
+      const parts: { incremental?: unknown[] }[] = [];
+      for await (const part of gateway.subscribe(query)) parts.push(part as (typeof parts)[number]);
+      return parts.slice(1).flatMap(({ incremental = [] }) => incremental);
+    }
+
+    test.each([
+      ['that may be null', 'editor', ['notes', 1, 'editor']],
+      ['that must not be null', 'review { by', ['notes', 1, 'review', 'by']],
+    ])('is told in a part of its own: %s', async (_case, field, path) => {
+      const parts = await partsOf(`{ notes { ${field} { id ... @defer(label: "more") { name } } } ${field.includes('{') ? '}' : ''} }`);
+
+      expect(parts).toMatchObject([
+        { path: ['notes', 0, ...path.slice(2)], label: 'more', data: { name: 'Ada' } },
+        { path, label: 'more', data: null, errors: [{ ...UNKNOWN, path: [...path, 'name'] }] },
+      ]);
+    });
+
+    test('is told for each entry of a list', async () => {
+      const parts = await partsOf('{ notes { readers { id ... @defer { name } } } }');
+
+      expect(parts).toMatchObject([
+        { path: ['notes', 0, 'readers', 0], data: null, errors: [{ ...UNKNOWN, path: ['notes', 0, 'readers', 0, 'name'] }] },
+        { path: ['notes', 0, 'readers', 1], data: { name: 'Ada' } },
+      ]);
+    });
+
+    test('misses nothing where what is deferred may be null', async () => {
+      const parts = await partsOf('{ notes { editor { id ... @defer { nickname } } } }');
+
+      expect(parts).toEqual([
+        { path: ['notes', 0, 'editor'], data: { nickname: null } },
+        { path: ['notes', 1, 'editor'], data: { nickname: null } },
+      ]);
+    });
   });
 
   test('is not what a subgraph means that knows the object but not all of it', async () => {

@@ -249,6 +249,7 @@ describe('an operation with deferred parts', () => {
       ['anything', '*/*'],
       ['parts in a format that is not written here', 'multipart/mixed;incrementalSpec=v0.2, application/graphql-response+json'],
       ['no parts', 'multipart/mixed;q=0, application/json'],
+      ['no parts at all', 'multipart/mixed; deferSpec=20220824; q=0.0, application/json'],
     ])('in one piece for a client that takes %s', async (_client, accept) => {
       const response = await ask(accept);
 

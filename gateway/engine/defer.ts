@@ -5,7 +5,7 @@ import { clientField } from './aliases.ts';
 import { completeAnswer } from './complete.ts';
 import { isAskedFor, type Deferral } from './deferrals.ts';
 import type { Prepared } from './prepare.ts';
-import { isData, isDangling, ownValue, type Data, type DeferredPart, type Path, type Run } from './run.ts';
+import { isData, ownValue, type Data, type DeferredPart, type Path, type Run } from './run.ts';
 import type { LoadedSupergraph } from './supergraph.ts';
 
 interface Deferring {
@@ -69,13 +69,12 @@ async function finish(run: Run, { deferral, work, sent }: Unfinished, { supergra
   const places = placesIn(supergraph, run.root, prepared.rootType, deferral.path);
   const incremental = places
     .filter(({ path }) => sent.some((each) => holds(each, path)))
-    .flatMap(({ data, path, typename }): IncrementalPart[] => {
+    .map(({ data, path, typename }): IncrementalPart => {
       const place: Run = { ...own, errors: own.errors.flatMap((error) => within(path, error)) };
       const shape = prepared.shapeOf(run, { deferral, typename });
       const answer = completeAnswer(place, data, { shape, ownerOf: supergraph.ownerOf, at: path, explained: run.errors });
-      // A reference that leads nowhere would be null if nothing of it had been sent: it is no fault that there is nothing to add.
-      if (answer.data === null && isDangling(data) && place.errors.length === 0) return [];
-      return [{ ...answer, path: [...path], ...label }];
+      // Of a reference that leads nowhere the client has the beginning already: it cannot be null any more, so an error says that this is all.
+      return { ...answer, path: [...path], ...label };
     });
   run.errors.push(...own.errors);
   return { deferral, incremental, further: own.deferred };

@@ -10,6 +10,7 @@ import { compileSelect, type Select } from './representations.ts';
 import { clientNames, compileRewrites, renamedLevel, type Rewrite } from './rewrites.ts';
 import { isData, markDangling, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
 import { placesOf } from './targets.ts';
+import { clientVariable } from './variables.ts';
 
 /** What every run of one fetch has in common. */
 interface Fetch {
@@ -62,9 +63,10 @@ function readFetch(node: FetchNode, at: Path, kit: Kit): Fetch {
 }
 
 function requestsOf({ operation: query, operationName, variableUsages = [] }: FetchNode): Fetch['requestOf'] {
+  const usages = variableUsages.map((name) => ({ name, given: clientVariable(name) }));
   return ({ operation, variables }, more) => {
     const used: Data = {};
-    for (const name of variableUsages) if (variables[name] !== undefined) used[name] = variables[name];
+    for (const { name, given } of usages) if (variables[given] !== undefined) used[name] = variables[given];
     const { identity, correlationId, deadline, signal, departure } = operation;
     const envelope = { identity, correlationId, deadline, signal, departure };
     return { query, operationName, variables: more ? Object.assign(used, more) : used, ...envelope };
@@ -126,7 +128,7 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
   for (let index = 0; index < entities.length; index += 1) {
     const entity = entities[index] as Data | null;
     if (entity === null) {
-      owners[index]!.forEach(markDangling);
+      owners[index]!.forEach((owner) => markDangling(owner, fetch.subgraph));
       continue;
     }
     fetch.rewriteOutput?.(entity);

@@ -15,6 +15,7 @@ import { withoutRootTypes } from './root-fragments.ts';
 import { settleConditions } from './settled-conditions.ts';
 import { readSupergraph } from './supergraph.ts';
 import { answerable } from './unanswerable.ts';
+import { withPlanVariables } from './variables.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -39,7 +40,7 @@ export function planHere(supergraphSdl: string): Planner {
   return {
     reading: readSupergraph(supergraphSdl, apiSdl),
     plan({ source, operationName }) {
-      const inPlan = toPlanKeys(leaveOut(parse(source, { noLocation: true })));
+      const inPlan = toPlanKeys(withPlanVariables(leaveOut(parse(source, { noLocation: true }))));
       const planned = (written: DocumentNode): string => {
         const document = settleConditions(withoutIntrospection(written));
         return serialize(restore(answerable(() => planOf(document, operationName), document, operationName)));

@@ -52,9 +52,10 @@ export function setOwn(data: Data, key: string, value: unknown): void {
   else data[key] = value;
 }
 
-const dangling = new WeakSet<Data>();
+const dangling = new WeakMap<Data, readonly string[]>();
 
 /** Remembers a reference that leads nowhere: the subgraph that was asked for the object answered that there is none. */
-export const markDangling = (data: Data): void => void dangling.add(data);
+export const markDangling = (data: Data, subgraph: string): void => void dangling.set(data, [...(dangling.get(data) ?? []), subgraph]);
 
-export const isDangling = (value: unknown): boolean => dangling.has(value as Data);
+/** The subgraphs that do not know an object to which another refers; undefined when nobody said so. */
+export const unknownTo = (value: unknown): readonly string[] | undefined => dangling.get(value as Data);

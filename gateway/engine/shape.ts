@@ -14,13 +14,15 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { createFields, type FieldPlan, type Selected } from './fields.ts';
-import { isDangling, ownValue, setOwn, type Data } from './run.ts';
+import { ownValue, unknownTo, setOwn, type Data } from './run.ts';
 
 /** A value that the schema does not allow where it stands. */
 export interface Violation {
   path: (string | number)[];
   /** `Type.field` */
   coordinate: string;
+  /** Where it is a reference that leads nowhere, or what is missing of one: the subgraphs that do not know the object. */
+  unknownTo?: readonly string[] | undefined;
 }
 
 /**
@@ -86,7 +88,7 @@ function createCompletions(schema: GraphQLSchema, selected: Selected) {
       const inner = present(type.ofType, sets);
       return (value, found) => {
         const completed = value === null || value === undefined ? null : inner(value, found);
-        return completed === null ? violate(found) : completed;
+        return completed === null ? violate(found, unknownTo(value)) : completed;
       };
     }
     const inner = present(type, sets);
@@ -110,7 +112,7 @@ function reference(complete: Complete): Complete {
   return (value, found) => {
     const before = found.length;
     const shaped = complete(value, found);
-    if (shaped !== undefined || !isDangling(value) || found.slice(before).some(isAboutType)) return shaped;
+    if (shaped !== undefined || !unknownTo(value) || found.slice(before).some(isAboutType)) return shaped;
     found.length = before;
     return null;
   };
@@ -131,11 +133,18 @@ function shapeFields(data: Data, fields: readonly CompiledField[], found: Violat
     const before = found.length;
     const value = constant ?? complete(inherited ? ownValue(data, source) : data[source], found);
     if (found.length > before) locate(found, before, key, coordinate);
-    if (value === undefined) return undefined;
+    if (value === undefined) return incomplete(data, found, before);
     if (inherited) setOwn(shaped, key, value);
     else shaped[key] = value;
   }
   return shaped;
+}
+
+/** Of an object that a subgraph does not know, that is why a field is missing. */
+function incomplete(data: Data, found: readonly Violation[], since: number): undefined {
+  const subgraphs = unknownTo(data);
+  if (subgraphs) for (const violation of found.slice(since)) if (violation.path.length === 1) violation.unknownTo ??= subgraphs;
+  return undefined;
 }
 
 function list(complete: Complete): Complete {
@@ -153,8 +162,8 @@ function list(complete: Complete): Complete {
   };
 }
 
-function violate(found: Violation[]): undefined {
-  found.push({ path: [], coordinate: '' });
+function violate(found: Violation[], subgraphs?: readonly string[]): undefined {
+  found.push({ path: [], coordinate: '', unknownTo: subgraphs });
   return undefined;
 }
 

@@ -1,3 +1,5 @@
+import { acceptedRanges } from '../accepted.ts';
+
 /** How a stream is written into an HTTP response. Each text is complete by itself: what was written is read at once. */
 export interface Format {
   contentType: string;
@@ -47,14 +49,19 @@ const multipart: Format = {
   end: '--\r\n',
 };
 
-/** In what format a client takes streams; undefined when it takes none. */
+/** In what format a client takes streams: of several the one that it likes best. Undefined when it takes none. */
 export function formatFor(accept: string | undefined): Format | undefined {
-  if (accept === undefined) return undefined;
-  if (/\bmultipart\/mixed\b[^,]*;\s*subscriptionSpec="?1\.0"?/i.test(accept)) return multipart;
-  return /\btext\/event-stream\b/i.test(accept) ? serverSentEvents : undefined;
+  const streams = acceptedRanges(accept).flatMap(({ type, parameters, quality }) => {
+    if (type === 'text/event-stream') return [{ format: serverSentEvents, quality }];
+    return type === 'multipart/mixed' && parameters.get('subscriptionspec') === '1.0' ? [{ format: multipart, quality }] : [];
+  });
+  const best = Math.max(...streams.map(({ quality }) => quality));
+  const formats = streams.filter(({ quality }) => quality === best).map(({ format }) => format);
+  return formats.find((format) => format === multipart) ?? formats[0];
 }
 
 export const takesEvents = (accept: string | undefined): boolean => formatFor(accept) === serverSentEvents;
 
 /** True for a client that takes nothing but events, so that queries and mutations are answered by events too. Some name all they know. */
-export const takesEventsOnly = (accept: string | undefined): boolean => takesEvents(accept) && !/\bjson\b/i.test(accept!);
+export const takesEventsOnly = (accept: string | undefined): boolean =>
+  takesEvents(accept) && !acceptedRanges(accept).some(({ type }) => /\bjson\b/.test(type));

@@ -201,6 +201,18 @@ test('who takes JSON as well is answered queries by JSON, and subscriptions by e
   expect(await take(read('server-sent events', subscription), 9)).toEqual([{ data: { counted: 1 } }, 'end']);
 });
 
+test.each([
+  ['text/event-stream, multipart/mixed;subscriptionSpec="1.0";q=0.5', 'text/event-stream'],
+  ['text/event-stream;q=0.5, multipart/mixed;subscriptionSpec=1.0', 'multipart/mixed'],
+  ['text/event-stream;q=0.0, multipart/mixed;subscriptionSpec=1.0;q=0.1', 'multipart/mixed'],
+  ['text/event-stream;q=0, application/json', 'application/json'],
+])('who accepts %s gets %s', async (accept, type) => {
+  const response = await post(accept, 'subscription { counted(to: 1) }');
+
+  expect(response.headers.get('content-type')?.split(';')[0]).toBe(type);
+  await response.text();
+});
+
 test("Apollo's client subscribes over HTTP by itself", async () => {
   const client = new ApolloClient({ link: new HttpLink({ uri: gateway.url }), cache: new InMemoryCache() });
   const events: unknown[] = [];

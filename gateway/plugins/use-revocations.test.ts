@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { Log } from '../../shared/log.ts';
@@ -8,6 +8,8 @@ const redis = new Redis(process.env['REDIS_URL']!);
 const lost = new Redis({ port: 1, lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
 lost.on('error', () => undefined);
 afterAll(() => [redis, lost].forEach((each) => each.disconnect()));
+
+afterEach(() => void jest.restoreAllMocks());
 
 let prefix: string;
 const warnings: unknown[] = [];
@@ -39,10 +41,9 @@ test('sees a session end within two seconds', async () => {
   expect(await isRevoked('ses_1')).toBe(false);
   await redis.set(`${prefix}sessions:revoked:ses_1`, '1', 'PX', 60_000);
 
-  const start = Date.now();
-  while (!(await isRevoked('ses_1'))) await new Promise((resolve) => setTimeout(resolve, 100));
+  jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 2_001);
 
-  expect(Date.now() - start).toBeLessThan(4_000);
+  expect(await isRevoked('ses_1')).toBe(true);
 });
 
 test('lets everyone in, and says so, when Redis does not answer', async () => {

@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { Kind, parse, print, visit, type DirectiveNode, type DocumentNode, type FieldNode, type SelectionNode } from 'graphql';
+import {
+  Kind,
+  parse,
+  print,
+  visit,
+  type DirectiveNode,
+  type DocumentNode,
+  type FieldNode,
+  type GraphQLError,
+  type SelectionNode,
+} from 'graphql';
 import { isIncremental, type Engine, type IncrementalPart } from '../../engine.ts';
 import type { RandomOperation } from './operations.ts';
 
@@ -69,6 +79,18 @@ export interface Parts {
   errors: unknown[];
   /** Paths of parts that can be put nowhere. */
   lost: (string | number)[][];
+}
+
+/** Whether an error says of a reference that it leads nowhere which the answer in one piece says by a null: of that, no error is left over. */
+export function isAboutNull(whole: unknown, error: unknown): boolean {
+  const { message, path = [] } = error as GraphQLError;
+  if (!message.endsWith('does not know this object, to which another subgraph refers.')) return false;
+  let value = whole;
+  for (const step of path) {
+    if (value === null) return true;
+    value = (value as Record<string | number, unknown> | undefined)?.[step];
+  }
+  return false;
 }
 
 /** What a client has in the end that puts every part where it belongs. */

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { plainSubgraph } from '../../shared/testing/plain-subgraph.ts';
+import { openGatewayForTest, type TestGateway } from '../testing.ts';
+
+const LINK =
+  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@context", "@fromContext", "@external"])\n';
+
+const shops = plainSubgraph({
+  name: 'shops',
+  typeDefs: `${LINK}
+    type Query { shop: Shop!  echo(list: [Int!]): [Int!] }
+    type Shop @key(fields: "id") @context(name: "shop") { id: ID!  currency: String!  item: Item! }
+    type Item @key(fields: "id") { id: ID! }
+  `,
+  resolvers: {
+    Query: {
+      shop: () => ({ id: 's1', currency: 'EUR', item: { id: 'i1' } }),
+      echo: (_root: unknown, { list }: { list: number[] }) => list,
+    },
+  },
+});
+
+const items = plainSubgraph({
+  name: 'items',
+  typeDefs: `${LINK}
+    type Query { unused: Int }
+    type Shop @key(fields: "id") @context(name: "shop") { id: ID!  currency: String! @external  names(first: Int): [String!] }
+    type Item @key(fields: "id") { id: ID!  price(times: Int, currency: String @fromContext(field: "$shop { currency }")): String }
+  `,
+  resolvers: {
+    Shop: { names: (_shop: unknown, { first }: { first: number }) => ['a', 'b', 'c'].slice(0, first) },
+    Item: { price: (_item: unknown, { times, currency }: { times: number; currency: string }) => `${times} ${currency}` },
+  },
+});
+
+describe('a variable of the client that is named like one of a plan', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await openGatewayForTest({ subgraphs: [shops, items] });
+  });
+  afterAll(() => gateway.close());
+
+  test.each(['first', 'representations', '_client_representations'])('is given to the subgraph of an entity: %s', async (name) => {
+    const answer = await gateway.ask(`query ($${name}: Int) { shop { names(first: $${name}) } }`, { [name]: 2 });
+
+    expect(answer).toMatchObject({ status: 200, data: { shop: { names: ['a', 'b'] } } });
+  });
+
+  test('keeps its default, and stays apart from another of almost its name', async () => {
+    const query = `query ($representations: Int = 1, $_client_representations: Int) {
+      shop { one: names(first: $representations) two: names(first: $_client_representations) }
+    }`;
+
+    const { data } = await gateway.ask(query, { _client_representations: 2 });
+
+    expect(data).toEqual({ shop: { one: ['a'], two: ['a', 'b'] } });
+  });
+
+  test('may be a list at the root', async () => {
+    const { data } = await gateway.ask('query ($representations: [Int!]) { echo(list: $representations) }', { representations: [1, 2] });
+
+    expect(data).toEqual({ echo: [1, 2] });
+  });
+
+  test.each([
+    [true, { shop: { id: 's1', names: ['a', 'b', 'c'] } }],
+    [false, { shop: { id: 's1' } }],
+  ])('decides what is asked for: %s', async (value, expected) => {
+    const conditional = 'query ($representations: Boolean!) { shop { id ... @include(if: $representations) { names } } }';
+    const deferred = 'query ($representations: Boolean!) { shop { id ... @defer(if: $representations) { names } } }';
+
+    expect((await gateway.ask(conditional, { representations: value })).data).toEqual(expected);
+    expect((await gateway.ask(deferred, { representations: value })).data).toEqual({ shop: { id: 's1', names: ['a', 'b', 'c'] } });
+  });
+
+  test('stays apart from what an argument takes of its context', async () => {
+    const query = (name: string) => `query ($${name}: Int) { shop { item { price(times: $${name}) } } }`;
+    await gateway.ask(query('times'), { times: 2 });
+    const [context] = /contextualArgument_\d+_\d+/.exec(items.asked.at(-1)!.query)!;
+
+    expect((await gateway.ask(query(context), { [context]: 3 })).data).toEqual({ shop: { item: { price: '3 EUR' } } });
+  });
+
+  test('is told by its own name where its value does not fit', async () => {
+    const answer = await gateway.ask('query ($representations: Int) { shop { names(first: $representations) } }', { representations: 'x' });
+
+    expect(answer).toMatchObject({ status: 400, errors: [{ extensions: { code: 'BAD_USER_INPUT', path: ['representations'] } }] });
+  });
+});
