@@ -7,6 +7,7 @@ import { isDuplicateKey } from '../../../shared/store.ts';
 import { askVariants, type Variant } from '../cart-view.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, CartLine } from '../model.ts';
+import { refuseDeleted } from './people.ts';
 
 const MOST_LINES = 100;
 const MOST_PIECES = 10_000;
@@ -114,6 +115,7 @@ async function openCart(ctx: Ctx, token: string | null | undefined): Promise<{ c
     return { cart: made!.toObject<Cart>(), token: secret };
   }
   const userId = ctx.viewer.id;
+  await refuseDeleted(ctx, userId);
   const cart = await ctx.models.Cart.findOneAndUpdate(
     { userId },
     { $setOnInsert: { _id: newId('crt') } },
