@@ -132,7 +132,8 @@ async function takeAtAccount(ctx: Ctx, account: string | undefined, device: stri
 
 /**
  * The device that asks, if it signed in to this account before and was not signed out since by somebody else: the same network address and
- * the same program. Either alone is shared by thousands. Undefined for all others.
+ * the same program. Either alone is shared by thousands. Both can be had by who sits behind the same address, so this keeps strangers elsewhere from
+ * locking the owner out, not a neighbour: a secret of the device would. Undefined for all others.
  */
 async function knownDevice(ctx: Ctx, account: string | undefined): Promise<string | undefined> {
   const { ip, userAgent } = ctx.identity.client ?? {};
