@@ -225,7 +225,12 @@ type Amounts = Pick<Order, 'subtotal' | 'total'>;
  * The order and all its parts leave PENDING together; null when they had left it before. An order of an account that went meanwhile is marked,
  * since nobody looks for it again.
  */
-async function movePending(ctx: Ctx, { orderId, buyerId }: Checkout, change: Change, amounts: Partial<Amounts> = {}): Promise<Order | null> {
+async function movePending(
+  ctx: Ctx,
+  { orderId, buyerId }: Checkout,
+  change: Change,
+  amounts: Partial<Amounts> = {},
+): Promise<Order | null> {
   const status = change.to;
   const moved = { $push: { timeline: entryOf(ctx, change) }, $inc: { version: 1 } };
   const mark = (await isDeleted(ctx, buyerId)) ? { isBuyerDeleted: true } : {};

@@ -40,6 +40,9 @@ async function requireCart(ctx: Ctx, token: string | null | undefined): Promise<
 
 export const AddToCart = z.object({ variantId: id, quantity: quantity(), guestToken, idempotencyKey: idempotencyKey().nullish() });
 
+/** False for a guest's first line, which makes a cart and tells its secret: sent again it makes another cart, with a secret of its own. */
+export const hasCart = (ctx: Ctx, input: z.infer<typeof AddToCart>): boolean => Boolean(ctx.viewer ?? input.guestToken);
+
 /** Adds pieces of a variant. A guest without a token gets a cart and its secret, which is told once. */
 export async function addToCart(ctx: Ctx, input: z.infer<typeof AddToCart>) {
   const variant = (await askVariants(ctx, [input.variantId])).get(input.variantId);
