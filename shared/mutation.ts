@@ -25,13 +25,15 @@ export interface UserError {
   path: string[];
 }
 
-interface MutationOptions<C, A> {
+interface MutationOptions<C, A, I = unknown> {
   /** Where it waits for its turn, or is refused, before anything is done. Default: it need not. */
   admission?: (ctx: C) => Admission;
   /** Default true: the action runs in one transaction. False for those that run a saga and manage their own. */
   transaction?: boolean;
   /** An answer that is not final is not kept: the same idempotency key asks again. Default: every answer is final. */
   isFinal?: (answer: A) => boolean;
+  /** False for a request whose answer holds a secret and whose caller is nobody in particular: whoever sends its like is told no answer of another. */
+  isKeyed?: (ctx: C, input: I) => boolean;
 }
 
 type Payload = Record<string, unknown> & { userErrors: UserError[] };
@@ -44,7 +46,7 @@ type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<P
 export function mutation<S extends z.ZodType, C extends AnyContext, A extends Record<string, unknown>>(
   schema: S,
   action: (ctx: C, input: z.infer<S>) => Promise<A>,
-  options: MutationOptions<C, A> = {},
+  options: MutationOptions<C, A, z.infer<S>> = {},
 ): Resolver {
   const inTransaction = options.transaction ?? true;
   return async (_root, args, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
@@ -55,7 +57,8 @@ export function mutation<S extends z.ZodType, C extends AnyContext, A extends Re
       const work = (inner: AnyContext) => action(inner as C, input as z.infer<S>);
       const key = (input as { idempotencyKey?: unknown }).idempotencyKey;
       const run = async (): Promise<A> => {
-        if (typeof key !== 'string') return inTransaction ? ctx.transaction(work) : work(ctx);
+        const isKeyed = options.isKeyed?.(ctx as C, input as z.infer<S>) ?? true;
+        if (typeof key !== 'string' || !isKeyed) return inTransaction ? ctx.transaction(work) : work(ctx);
         const scope = scopeOf(ctx, info?.fieldName ?? 'mutation', input);
         return once(ctx, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
       };

@@ -19,11 +19,17 @@ export const userDeleted = defineEvent('User.Deleted', z.object({ userId, timest
 
 /**
  * Somebody asked for a mail to an address. Heard by its own subgraph: whether there is an account is nothing the asker's answer may depend
- * on. `silent`: the address got enough of them for now.
+ * on. `silent`: nothing is to be sent, whoever lives there. `asker`: whose mails are counted together.
  */
 export const accountMailAsked = defineEvent(
   'Account.MailAsked',
-  z.object({ email: z.string(), about: z.enum(['VERIFY_EMAIL', 'RESET_PASSWORD']), silent: z.boolean(), timestamp }),
+  z.object({
+    email: z.string(),
+    about: z.enum(['VERIFY_EMAIL', 'RESET_PASSWORD']),
+    silent: z.boolean(),
+    asker: z.string().optional(),
+    timestamp,
+  }),
 );
 
 /** One mail to one person; `template` decides the words. What its link lets in with is the `token`, never one of the params. */

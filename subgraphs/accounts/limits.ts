@@ -14,7 +14,9 @@ const GUESSES_PER_ACCOUNT = 10;
 /** How many times its limit a network address may guess at accounts where nobody guessed wrong of late: thousands share one address. */
 const SPARE_SHARE = 5;
 const GUESS_WINDOW_SECONDS = 15 * 60;
+/** Mails of one purpose to an address in an hour; fewer of them on behalf of one network address, so that nobody alone spends them all. */
 const MAILS_PER_ADDRESS = 5;
+const MAILS_PER_ASKER = 3;
 const HOUR_SECONDS = 3_600;
 /** Without Redis each process counts for itself, so it allows less. */
 const INSURED_SHARE = 0.5;
@@ -29,6 +31,7 @@ interface Limits {
   spare: RateLimiterRedis;
   registrations: RateLimiterRedis;
   mails: RateLimiterRedis;
+  mailsOfAsker: RateLimiterRedis;
 }
 
 const opened = new WeakMap<Redis, Limits>();
@@ -53,6 +56,7 @@ function limitsOf({ redis, redisPrefix, ports }: Ctx): Limits {
       spare: limiter('guesses-ip-spare', ports.rules.guessesPerIp * SPARE_SHARE, GUESS_WINDOW_SECONDS),
       registrations: limiter('registrations-ip', ports.rules.registrationsPerIp, HOUR_SECONDS),
       mails: limiter('mails', MAILS_PER_ADDRESS, HOUR_SECONDS),
+      mailsOfAsker: limiter('mails-asker', MAILS_PER_ASKER, HOUR_SECONDS),
     };
     opened.set(redis, limits);
   }
@@ -128,7 +132,8 @@ async function takeAtAccount(ctx: Ctx, account: string | undefined, device: stri
 
 /**
  * The device that asks, if it signed in to this account before and was not signed out since by somebody else: the same network address and
- * the same program. Either alone is shared by thousands. Undefined for all others.
+ * the same program. Either alone is shared by thousands. Both can be had by who sits behind the same address, so this keeps strangers elsewhere from
+ * locking the owner out, not a neighbour: a secret of the device would. Undefined for all others.
  */
 async function knownDevice(ctx: Ctx, account: string | undefined): Promise<string | undefined> {
   const { ip, userAgent } = ctx.identity.client ?? {};
@@ -144,15 +149,48 @@ export async function countRegistration(ctx: Ctx): Promise<void> {
   if (ip) await take(limitsOf(ctx).registrations, ip, 0);
 }
 
-/** False when an address got enough mails for now. The asker is not told: that would say whether anybody reads them. */
-export async function mayMail(ctx: Ctx, email: string): Promise<boolean> {
+/** Who asks for a mail, as it is counted: an event that is kept names no network address. Undefined when that is not known. */
+export function askerOf({ identity }: Ctx): string | undefined {
+  const ip = identity.client?.ip;
+  return ip && hashSecret(ip);
+}
+
+export interface CountedMail {
+  to: string;
+  /** Each purpose has a count of its own: whoever spends the confirmations keeps nobody from a new password. */
+  purpose: 'REGISTER' | 'VERIFY_EMAIL' | 'RESET_PASSWORD' | 'CHANGE_EMAIL';
+  asker?: string | undefined;
+}
+
+/**
+ * Counts a mail that is about to be sent; false when the address got enough of them for now, or enough on behalf of this asker. The asker is
+ * not told: that would say whether anybody reads them.
+ */
+export async function mayMail(ctx: Ctx, mail: CountedMail): Promise<boolean> {
   try {
-    await limitsOf(ctx).mails.consume(hashSecret(email));
+    for (const { limiter, key } of placesOf(ctx, mail)) await limiter.consume(key);
     return true;
   } catch (error) {
     if (error instanceof RateLimiterRes) return false;
     throw error;
   }
+}
+
+/** Sends a mail, if the address may get one more. One that could not be written down is not counted: it is tried again. */
+export async function sendCounted(ctx: Ctx, mail: CountedMail, send: () => Promise<void>): Promise<void> {
+  if (!(await mayMail(ctx, mail))) return;
+  try {
+    await send();
+  } catch (error) {
+    for (const { limiter, key } of placesOf(ctx, mail)) await limiter.reward(key);
+    throw error;
+  }
+}
+
+function placesOf(ctx: Ctx, { to, purpose, asker }: CountedMail): Place[] {
+  const { mails, mailsOfAsker } = limitsOf(ctx);
+  const key = hashSecret(`${purpose} ${to}`);
+  return [...(asker ? [{ limiter: mailsOfAsker, key: `${key} ${asker}` }] : []), { limiter: mails, key }];
 }
 
 async function take(limiter: RateLimiterRedis, key: string, waits: number): Promise<void> {

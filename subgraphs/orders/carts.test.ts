@@ -217,14 +217,26 @@ describe('a guest', () => {
     expect(data._entities).toEqual([null]);
   });
 
-  test('makes one cart of a request sent twice with its key', async () => {
+  test('is not told the secret of another who sent the same request from the same place', async () => {
     const key = { idempotencyKey: 'guest-key-1' };
     const first = await add('var_meal', 1, key, null);
     const again = await add('var_meal', 1, key, null);
 
-    expect(again).toEqual(first);
+    expect(again).toMatchObject({ cart: { totalQuantity: 1 }, userErrors: [] });
+    expect(again.guestToken).toMatch(/^[\w-]{32}$/);
+    expect(again.cart.id).not.toBe(first.cart.id);
+    expect(again.guestToken).not.toBe(first.guestToken);
+  });
+
+  test('who holds a cart adds once for each key', async () => {
+    const { guestToken } = await add('var_meal', 1, {}, null);
+    const key = { idempotencyKey: 'guest-key-2', guestToken };
+    const first = await add('var_meal', 1, key, null);
+
+    expect(await add('var_meal', 1, key, null)).toEqual(first);
+    expect(await cartOf(null, guestToken)).toMatchObject({ totalQuantity: 2 });
     const rows = await idempotencyOf(app.runtime().db).find().toArray();
-    expect(JSON.stringify(rows)).not.toContain(first.guestToken);
+    expect(JSON.stringify(rows)).not.toContain(guestToken);
   });
 
   describe('who signs in', () => {

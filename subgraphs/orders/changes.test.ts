@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
 import { userDeleted } from '../accounts/contract.ts';
-import { admin, createMarket, deliver, grocer, openOrders, ORDER, partOf, pending, placed, run, tailor } from './fixtures.ts';
+import { admin, createMarket, deliver, grocer, newKey, openOrders, ORDER, partOf, pending, placed, run, tailor } from './fixtures.ts';
 import type { Ctx } from './loaders.ts';
 
 const market = createMarket();
@@ -233,5 +233,37 @@ describe('a deleted account', () => {
       isBuyerDeleted: true,
       status: 'CONFIRMED',
     });
+  });
+
+  test('begins nothing more, though its token works for a moment longer', async () => {
+    const who = somebody();
+    await placed(app, { var_oil: 1 }, who, { address: HOUSE });
+    await deliver(app, goneNow(who));
+    const { models } = app.context() as Ctx;
+    const { guestToken } = await run(app, 'addToCart', { variantId: 'var_oil', quantity: 1 }, null);
+
+    for (const [name, input] of [
+      ['addToCart', { variantId: 'var_oil', quantity: 1 }],
+      ['mergeCarts', { guestToken, strategy: 'MERGE' }],
+      ['placeOrder', { address: HOUSE, paymentMethod: 'CASH_ON_DELIVERY', idempotencyKey: newKey() }],
+    ] as const) {
+      const { errors } = await run(app, name, input, who);
+      expect([name, errors?.[0]?.extensions.code]).toEqual([name, 'UNAUTHENTICATED']);
+    }
+
+    expect(await models.Cart.exists({ userId: who.id })).toBeNull();
+    expect(await models.Order.countDocuments({ buyerId: who.id })).toBe(1);
+  });
+
+  test('is known by an order that was begun before its end and confirmed after it', async () => {
+    const who = somebody();
+    const { order: waiting, confirm } = await pending(app, market, who);
+    const { models } = app.context() as Ctx;
+    await models.DeletedBuyer.create({ _id: who.id, at: new Date() });
+
+    await confirm();
+
+    expect(await models.Order.findById(waiting.id).lean()).toMatchObject({ isBuyerDeleted: true, status: 'CONFIRMED' });
+    expect(await models.Cart.exists({ userId: who.id })).toBeNull();
   });
 });

@@ -7,6 +7,7 @@ import { findAddress } from '../accounts/contract.ts';
 import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStock } from '../inventory/contract.ts';
 import { findVendors } from '../vendors/contract.ts';
 import { askVariants } from './cart-view.ts';
+import { isDeleted } from './actions/people.ts';
 import { entryOf, FOLLOWS, forgetWhenOver, tellChange, type Change } from './actions/settle.ts';
 import { orderCreated, vendorOrderReceived } from './contract.ts';
 import { forgetOrder } from './kept.ts';
@@ -200,7 +201,8 @@ async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   const held = { _id: cartId, checkout: orderId };
   const cart = await ctx.models.Cart.findOne(held, { lines: 1 }).lean<Cart>();
   const lines = withoutOrdered(cart?.lines ?? [], input.lines);
-  await ctx.models.Cart.updateOne(held, { $set: { lines, checkout: null }, $inc: { version: 1 } });
+  if (order?.isBuyerDeleted) await ctx.models.Cart.deleteOne(held);
+  else await ctx.models.Cart.updateOne(held, { $set: { lines, checkout: null }, $inc: { version: 1 } });
   if (!order) return null;
   const timestamp = ctx.now().toISOString();
   for (const { vendorOrderId, vendorId, lines, subtotal } of results.price!.parts) {
@@ -219,13 +221,22 @@ function withoutOrdered(lines: CartLine[], ordered: Checkout['lines']): CartLine
 
 type Amounts = Pick<Order, 'subtotal' | 'total'>;
 
-/** The order and all its parts leave PENDING together; null when they had left it before. */
-async function movePending(ctx: Ctx, { orderId }: Checkout, change: Change, amounts: Partial<Amounts> = {}): Promise<Order | null> {
+/**
+ * The order and all its parts leave PENDING together; null when they had left it before. An order of an account that went meanwhile is marked,
+ * since nobody looks for it again.
+ */
+async function movePending(
+  ctx: Ctx,
+  { orderId, buyerId }: Checkout,
+  change: Change,
+  amounts: Partial<Amounts> = {},
+): Promise<Order | null> {
   const status = change.to;
   const moved = { $push: { timeline: entryOf(ctx, change) }, $inc: { version: 1 } };
+  const mark = (await isDeleted(ctx, buyerId)) ? { isBuyerDeleted: true } : {};
   const order = await ctx.models.Order.findOneAndUpdate(
     { _id: orderId, status: 'PENDING' },
-    { ...moved, $set: { status, ...amounts } },
+    { ...moved, $set: { status, ...amounts, ...mark } },
     { returnDocument: 'after' },
   ).lean<Order>();
   if (!order) return null;

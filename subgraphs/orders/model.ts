@@ -147,6 +147,11 @@ vendorOrderSchema.index({ buyerId: 1 }); // User.Deleted
 vendorOrderSchema.index({ vendorId: 1, status: 1, placedAt: -1, _id: -1 }); // Query.vendorOrders with a status
 retain(vendorOrderSchema, { forEver: 'what was sold stays provable' });
 
+/** Whose account is gone. An access token outlives it for moments, and events may be late: what such a buyer begins then is refused. */
+const deletedBuyerSchema = new Schema({ _id: { type: String, required: true }, at: { type: Date, required: true } }, { versionKey: false });
+/** Access tokens and checkouts live for an hour at most. */
+retain(deletedBuyerSchema, { after: 'at', seconds: 7 * 24 * 3_600 });
+
 export type Cart = InferRawDocTypeFromSchema<typeof cartSchema> & { updatedAt: Date };
 export type CartLine = Cart['lines'][number];
 export type Order = InferRawDocTypeFromSchema<typeof orderSchema>;
@@ -158,6 +163,7 @@ export const models = (db: Connection) => ({
   Cart: db.model('Cart', cartSchema),
   Order: db.model('Order', orderSchema),
   VendorOrder: db.model('VendorOrder', vendorOrderSchema),
+  DeletedBuyer: db.model('DeletedBuyer', deletedBuyerSchema),
 });
 
 export type Models = ReturnType<typeof models>;

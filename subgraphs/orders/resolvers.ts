@@ -4,6 +4,7 @@ import { mutation } from '../../shared/mutation.ts';
 import {
   AddToCart,
   addToCart,
+  hasCart,
   ClearCart,
   clearCart,
   findCart,
@@ -66,7 +67,7 @@ export const resolvers = {
     vendorOrders: (_root: unknown, { vendorId, ...args }: Args & { vendorId: string }, ctx: Ctx) => listVendorOrders(ctx, vendorId, args),
   },
   Mutation: {
-    addToCart: mutation(AddToCart, addToCart),
+    addToCart: mutation(AddToCart, addToCart, { isKeyed: hasCart }),
     updateCartLine: mutation(UpdateCartLine, updateCartLine),
     removeCartLine: mutation(RemoveCartLine, removeCartLine),
     clearCart: mutation(ClearCart, clearCart),

@@ -40,6 +40,8 @@ describe('applyAsVendor', () => {
   test.each([
     ['an empty name', { storeName: '  ' }, ['input', 'storeName']],
     ['a name without letter or digit', { storeName: '!?!' }, ['input', 'storeName']],
+    ['the name of the operator', { storeName: 'Soko Security' }, ['input', 'storeName']],
+    ['a web address for a name', { storeName: 'Win at evil.com' }, ['input', 'storeName']],
     ['a name of 10,000 characters', { storeName: 'x'.repeat(10_000) }, ['input', 'storeName']],
     ['a NUL', { storeName: 'Tea\u0000' }, ['input', 'storeName']],
     ['a lone surrogate', { storeName: 'Tea\uD800' }, ['input', 'storeName']],

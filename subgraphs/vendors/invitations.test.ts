@@ -19,7 +19,7 @@ const opened = async (name: string) => {
   return { owner, vendor: await market.store(owner, name) };
 };
 const invite = (vendor: Data, as = admin, rest: object = {}) =>
-  market.run(INVITE, { vendorId: vendor.id, email: 'guest@example.com', role: 'VIEWER', ...rest }, as);
+  market.run(INVITE, { vendorId: vendor.id, email: `guest.of.${vendor.id}@example.com`, role: 'VIEWER', ...rest }, as);
 const accept = (token: string, as = stranger) => market.run(ACCEPT, { token }, as);
 const refusal = (code: string) => ({ member: null, userErrors: [{ code, path: ['input', 'token'] }] });
 
@@ -67,6 +67,19 @@ describe('an invitation', () => {
       [owner.id, 'OWNER'],
       [guest.id, 'CATALOG'],
     ]);
+  });
+
+  test('goes to one address five times an hour at most, from all stores together', async () => {
+    const stores = [await opened('Flood One'), await opened('Flood Two')];
+    const email = 'flooded@example.com';
+    const letters = async () => (await market.app.said('email')).filter(({ data }) => data.to === email).length;
+    const write = (count: number) => invite(stores[count % 2]!.vendor, stores[count % 2]!.owner, { email });
+    for (let count = 0; count < 5; count += 1) expect((await write(count)).userErrors).toEqual([]);
+
+    for (const count of [0, 1])
+      expect(await write(count)).toEqual({ invitation: null, userErrors: [{ code: 'INVITATION_LIMIT', path: ['input', 'email'] }] });
+
+    expect(await letters()).toBe(5);
   });
 
   test('is shown to whoever holds the letter, and to nobody else', async () => {
@@ -158,7 +171,7 @@ describe('an invitation', () => {
   test('of several sent at once to one address leaves one open', async () => {
     const { vendor, owner } = await opened('All At Once');
 
-    const answers = await Promise.all(Array.from({ length: 6 }, () => invite(vendor, owner, { email: 'crowd@example.com' })));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => invite(vendor, owner, { email: 'crowd@example.com' })));
 
     for (const { userErrors } of answers) expect(userErrors).toEqual([]);
     const { data } = await market.app.ask(LIST, { id: vendor.id });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { nameKeys } from './names.ts';
+import { isMisleading, nameKeys } from './names.ts';
 
 const look = (one: string, other: string): boolean => nameKeys(one).some((key) => nameKeys(other).includes(key));
 
@@ -36,5 +36,38 @@ describe('names that look the same', () => {
 
   test.each(['', '!?', '🍞', '\u200b'])('have none at all without letter or digit: %j', (name) => {
     expect(nameKeys(name)).toEqual([]);
+  });
+});
+
+describe('names that mislead', () => {
+  test.each([
+    'Soko',
+    'S0KO',
+    'Ѕоkо Security',
+    'The Soko Team',
+    'So\u200bko Support',
+    'SokoSupport',
+    'Admin',
+    'Security!',
+    'https://soko.example',
+    'www.evil.example',
+    'Win at evil.com',
+    'evil．com',
+    'shop.co.zm',
+  ])('speak for the operator or lead elsewhere: %j', (name) => {
+    expect(isMisleading(name)).toBe(true);
+  });
+
+  test.each([
+    'Sokoto Traders',
+    'Mwila Farm',
+    'Security Doors',
+    'St. Mary Bakery',
+    'Mr.Price',
+    'A.B.C. Stores',
+    'さくら商店',
+    'Team Sports',
+  ])('do not: %j', (name) => {
+    expect(isMisleading(name)).toBe(false);
   });
 });

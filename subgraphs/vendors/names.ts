@@ -34,3 +34,20 @@ const keyOf = (plain: string): string =>
 
 const swap = (text: string, letters: ReadonlyMap<string, string>): string =>
   text.replaceAll(/./gsu, (letter) => letters.get(letter) ?? letter);
+
+const BRAND = 'Soko';
+/** Those a buyer, or the reader of an invitation, would obey. */
+const OFFICES = ['admin', 'administrator', 'moderator', 'official', 'security', 'staff', 'support', 'system', 'team'];
+const OPERATORS = new Set([BRAND, ...OFFICES, ...OFFICES.map((office) => BRAND + office)].flatMap(nameKeys));
+const BRANDS = new Set(nameKeys(BRAND));
+/** What programs that show a mail make a link of. */
+const WEB_ADDRESS = /:\/\/|\bwww\.|[\p{L}\p{N}]\.(com|net|org|info|biz|shop|store|app|io|[a-z]{2})(?![\p{L}\p{N}])/iu;
+
+/**
+ * True for a name that speaks for the operator, or leads elsewhere: it stands in letters that the operator sends. The brand is refused as a
+ * word, so that Sokoto Traders stay welcome; an office only as the whole name.
+ */
+export const isMisleading = (name: string): boolean =>
+  WEB_ADDRESS.test(bareText(name)) ||
+  nameKeys(name).some((key) => OPERATORS.has(key)) ||
+  name.split(/[\s\p{P}\p{S}]+/u).some((word) => nameKeys(word).some((key) => BRANDS.has(key)));

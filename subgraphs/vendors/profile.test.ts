@@ -101,6 +101,7 @@ describe('updateVendor', () => {
   test.each([
     ['a name of one character', { name: 'a' }, ['name']],
     ['no name', { name: null }, ['name']],
+    ['the name of the operator', { name: 'S0KO support' }, ['name']],
     ['a name of 10,000 characters', { name: 'x'.repeat(10_000) }, ['name']],
     ['a country that is none', { address: { line1: 'x', city: 'x', country: 'UK' } }, ['address', 'country']],
     ['a name of emoji only', { name: '🍞🍞' }, ['name']],

@@ -3,7 +3,7 @@ import { invalid, Problem } from '../../../shared/errors.ts';
 import { email } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import { emailWork, userProfileUpdated } from '../contract.ts';
-import { guess, mayMail } from '../limits.ts';
+import { askerOf, guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword } from '../passwords.ts';
 import { requirePassword, viewerOf } from './own.ts';
@@ -16,7 +16,7 @@ export async function requestEmailChange(ctx: Ctx, { newEmail, password }: z.inf
   const user = await viewerOf(ctx);
   if (newEmail === user.email) throw invalid(['input', 'newEmail'], 'This is your address already.');
   await requirePassword(ctx, user, password);
-  const mayWrite = await mayMail(ctx, newEmail);
+  const mayWrite = await mayMail(ctx, { to: newEmail, purpose: 'CHANGE_EMAIL', asker: askerOf(ctx) });
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'CHANGE_EMAIL', email: newEmail });
     const taken = await inner.models.User.exists({ email: newEmail });

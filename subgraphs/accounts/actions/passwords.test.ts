@@ -38,6 +38,31 @@ describe('forgotPassword', () => {
     expect(await app.mails(email)).toHaveLength(5);
   });
 
+  test('writes to its owner whatever other mails strangers asked for to the address', async () => {
+    const { email } = await app.person();
+    const asked = { as: null };
+    for (let count = 0; count < 6; count += 1) {
+      await app.run('requestEmailVerification', { email }, 'accepted', asked);
+      await app.run('register', { email, password: PASSWORD, name: 'Mallory' }, 'accepted', asked);
+    }
+    const before = (await app.mails(email)).length;
+
+    await forgot(email);
+
+    expect((await app.mails(email)).slice(before).map(({ subject }) => subject)).toEqual(['Choose a new password']);
+  });
+
+  test('writes to its owner when a stranger asked for as many as it may', async () => {
+    const { email } = await app.person();
+    const from = (ip: string) => ({ as: null, client: { ip, userAgent: 'a browser' } });
+    for (let count = 0; count < 6; count += 1) await app.run('forgotPassword', { email }, 'accepted', from('203.0.113.66'));
+    expect(await app.mails(email)).toHaveLength(3);
+
+    await app.run('forgotPassword', { email }, 'accepted', from('198.51.100.7'));
+
+    expect(await app.mails(email)).toHaveLength(4);
+  });
+
   test('writes nothing to a closed account', async () => {
     const { email, user } = await app.person();
     await app.ctx().models.User.updateOne({ _id: user._id }, { isActive: false });

@@ -3,7 +3,7 @@ import { email, idempotencyKey, phone, text } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import { textKey } from '../../../shared/text.ts';
 import { accountMailAsked, emailWork, userProfileUpdated, userRegistered } from '../contract.ts';
-import { countRegistration, guess, mayMail } from '../limits.ts';
+import { askerOf, countRegistration, guess, mayMail, sendCounted } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
 import { hashPassword, newPassword, refuseWeak } from '../passwords.ts';
@@ -31,7 +31,7 @@ export async function register(ctx: Ctx, input: z.infer<typeof Register>) {
   await countRegistration(ctx);
   refuseWeak(input.password, input);
   const passwordHash = await hashPassword(input.password);
-  const mayWrite = await mayMail(ctx, input.email);
+  const mayWrite = await mayMail(ctx, { to: input.email, purpose: 'REGISTER', asker: askerOf(ctx) });
   const person = { email: input.email, name: input.name, phone: input.phone ?? null, locale: input.locale ?? null, passwordHash };
   await ctx
     .transaction(async (inner) => {
@@ -85,24 +85,29 @@ type About = 'VERIFY_EMAIL' | 'RESET_PASSWORD';
 
 /** The half of `requestEmailVerification` and `forgotPassword` that is answered: the same work whoever is asked about. */
 export async function askForMail(ctx: Ctx, address: string, about: About) {
-  const silent = !(await mayMail(ctx, address));
-  await ctx.transaction(async (inner) => inner.publish(mailAsked(ctx, address, about, silent)));
+  await ctx.transaction(async (inner) => inner.publish(mailAsked(ctx, address, about)));
   return { accepted: true };
 }
 
-const mailAsked = (ctx: Ctx, address: string, about: About, silent: boolean) =>
-  accountMailAsked({ email: address, about, silent, timestamp: ctx.now().toISOString() });
+function mailAsked(ctx: Ctx, address: string, about: About, silent = false) {
+  const asker = askerOf(ctx);
+  return accountMailAsked({ email: address, about, silent, ...(asker && { asker }), timestamp: ctx.now().toISOString() });
+}
 
-/** The half that nobody waits for. */
-export async function answerMailAsked(
-  ctx: Ctx,
-  { email: address, about, silent }: { email: string; about: About; silent: boolean },
-): Promise<void> {
+interface MailAsked {
+  email: string;
+  about: About;
+  silent: boolean;
+  asker?: string | undefined;
+}
+
+/** The half that nobody waits for. A mail is counted here, where it is sent: who only asks, spends nothing of the address. */
+export async function answerMailAsked(ctx: Ctx, { email: address, about, silent, asker }: MailAsked): Promise<void> {
   if (silent) return;
   const user = await ctx.models.User.findOne({ email: address, isActive: true }).lean();
   if (!user || (about === 'VERIFY_EMAIL' && user.verified)) return;
-  if (about === 'VERIFY_EMAIL') return mailVerification(ctx, user);
-  await mailReset(ctx, user, 'reset-password');
+  const send = () => (about === 'VERIFY_EMAIL' ? mailVerification(ctx, user) : mailReset(ctx, user, 'reset-password'));
+  await sendCounted(ctx, { to: address, purpose: about, asker }, send);
 }
 
 async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: string): Promise<void> {

@@ -7,6 +7,7 @@ import { isDuplicateKey } from '../../../shared/store.ts';
 import { askVariants, type Variant } from '../cart-view.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, CartLine } from '../model.ts';
+import { refuseDeleted } from './people.ts';
 
 const MOST_LINES = 100;
 const MOST_PIECES = 10_000;
@@ -38,6 +39,9 @@ async function requireCart(ctx: Ctx, token: string | null | undefined): Promise<
 }
 
 export const AddToCart = z.object({ variantId: id, quantity: quantity(), guestToken, idempotencyKey: idempotencyKey().nullish() });
+
+/** False for a guest's first line, which makes a cart and tells its secret: sent again it makes another cart, with a secret of its own. */
+export const hasCart = (ctx: Ctx, input: z.infer<typeof AddToCart>): boolean => Boolean(ctx.viewer ?? input.guestToken);
 
 /** Adds pieces of a variant. A guest without a token gets a cart and its secret, which is told once. */
 export async function addToCart(ctx: Ctx, input: z.infer<typeof AddToCart>) {
@@ -114,6 +118,7 @@ async function openCart(ctx: Ctx, token: string | null | undefined): Promise<{ c
     return { cart: made!.toObject<Cart>(), token: secret };
   }
   const userId = ctx.viewer.id;
+  await refuseDeleted(ctx, userId);
   const cart = await ctx.models.Cart.findOneAndUpdate(
     { userId },
     { $setOnInsert: { _id: newId('crt') } },

@@ -1,4 +1,4 @@
-import { unavailable } from '../../../shared/errors.ts';
+import { unauthenticated, unavailable } from '../../../shared/errors.ts';
 import { restockReservation } from '../../inventory/contract.ts';
 import { forgetOrder } from '../kept.ts';
 import type { Ctx } from '../loaders.ts';
@@ -9,8 +9,9 @@ import { isFinal } from '../machine.ts';
  * any more. While a checkout runs there may soon be one more, so the event is taken up again later.
  */
 export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {
-  const { Cart, Order, VendorOrder } = ctx.models;
+  const { Cart, DeletedBuyer, Order, VendorOrder } = ctx.models;
   if (await Cart.exists({ userId, checkout: { $ne: null } })) throw unavailable('buyer while an order is being placed');
+  await DeletedBuyer.updateOne({ _id: userId }, { $setOnInsert: { at: ctx.now() } }, { upsert: true });
   await Cart.deleteOne({ userId });
   const orders = await Order.find({ buyerId: userId }, { status: 1 }).lean();
   const underWay = orders.filter(({ status }) => !isFinal(status)).map(({ _id }) => _id);
@@ -19,6 +20,14 @@ export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {
   await Order.updateMany({ _id: { $in: underWay } }, { $set: { isBuyerDeleted: true } });
   await Order.updateMany({ buyerId: userId, _id: { $nin: underWay } }, forgotten);
   await VendorOrder.updateMany({ buyerId: userId, orderId: { $nin: underWay } }, forgotten);
+}
+
+export const isDeleted = async (ctx: Ctx, userId: string): Promise<boolean> =>
+  (await ctx.models.DeletedBuyer.exists({ _id: userId })) !== null;
+
+/** A token that still works begins nothing more for an account that is gone: nobody would remove it again. */
+export async function refuseDeleted(ctx: Ctx, userId: string): Promise<void> {
+  if (await isDeleted(ctx, userId)) throw unauthenticated();
 }
 
 interface StockReturn {

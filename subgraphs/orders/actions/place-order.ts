@@ -9,6 +9,7 @@ import { isDuplicateKey } from '../../../shared/store.ts';
 import { checkout } from '../checkout.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, Order, OrderAddress } from '../model.ts';
+import { refuseDeleted } from './people.ts';
 
 const optional = (max: number) =>
   text({ max })
@@ -85,6 +86,7 @@ function begin(ctx: Ctx, input: z.infer<typeof PlaceOrder>, insteadOf?: string):
   return ctx.transaction(async (tx) => {
     const orderId = newId('ord');
     const buyerId = tx.viewer!.id;
+    await refuseDeleted(tx, buyerId);
     const cart = await lockCart(tx, buyerId, orderId);
     const lines = cart.lines.map(({ _id: lineId, variantId, quantity, priceSeen }) => ({ lineId, variantId, quantity, priceSeen }));
     const { addressId = null, address = null, paymentMethod, expectedTotal = null, note } = input;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { country, email, list, longText, phone, text } from '../../../shared/input.ts';
 import { isCurrency } from '../../../shared/money.ts';
 import { pictureAddress } from '../../../shared/public-address.ts';
-import { nameKeys } from '../names.ts';
+import { isMisleading, nameKeys } from '../names.ts';
 import { DAYS, inOrder, overlapIn } from '../opening-hours.ts';
 import { addDays, isDate, zoneOf } from '../time-zone.ts';
 
@@ -11,7 +11,10 @@ const MOST_CLOSURES = 100;
 const LONGEST_CLOSURE_DAYS = 366;
 
 export const storeName = text({ min: 2, max: 80 }).pipe(
-  z.string().refine((name) => nameKeys(name).length > 0, 'must have a letter or a digit'),
+  z
+    .string()
+    .refine((name) => nameKeys(name).length > 0, 'must have a letter or a digit')
+    .refine((name) => !isMisleading(name), 'must not be the name of the operator, nor a web address'),
 );
 export const description = longText({ max: 5_000 }).nullish();
 export const reason = longText({ min: 1, max: 1_000 });

@@ -17,6 +17,9 @@ const MOST_OPEN = 50;
 /** Letters go to people who did not ask for them, so there is a limit a day as well. */
 const MOST_A_DAY = 100;
 const DAY_MS = 24 * 60 * 60_000;
+/** To one address in an hour, from all stores together: stores cost nothing to somebody who wants to fill a mailbox. */
+const MOST_AN_HOUR_TO_ONE = 5;
+const HOUR_MS = 60 * 60_000;
 const MOST_MEMBERS = 500;
 
 export const InviteVendorMember = z.object({
@@ -34,6 +37,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   refuseInactive(vendor.state, ['input', 'vendorId']);
   await ctx.models.Invitation.updateMany({ vendorId, email: to, status: 'PENDING' }, closed('REVOKED'));
   await refuseTooMany(ctx, vendorId);
+  await refuseTooManyTo(ctx, to);
   const at = ctx.now();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const expiresAt = new Date(at.getTime() + VALID_MS);
@@ -120,6 +124,16 @@ async function refuseTooMany(ctx: Ctx, vendorId: string): Promise<void> {
   const today = await ctx.models.Invitation.countDocuments({ vendorId, createdAt: { $gt: new Date(now.getTime() - DAY_MS) } });
   if (open >= MOST_OPEN || today >= MOST_A_DAY)
     throw new Problem('INVITATION_LIMIT', 'Too many invitations of this store are out.', { path: ['input', 'vendorId'] });
+}
+
+async function refuseTooManyTo(ctx: Ctx, email: string): Promise<void> {
+  const since = new Date(ctx.now().getTime() - HOUR_MS);
+  const sent = await ctx.models.Invitation.countDocuments({ email, createdAt: { $gt: since } });
+  if (sent >= MOST_AN_HOUR_TO_ONE)
+    throw new Problem('INVITATION_LIMIT', 'This address got enough invitations for now. Try again in an hour.', {
+      path: ['input', 'email'],
+      retryable: true,
+    });
 }
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
