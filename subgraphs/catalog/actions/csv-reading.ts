@@ -14,6 +14,8 @@ export interface TableRow {
 }
 
 const MOST_ROWS = 50_000;
+/** More than a product can have values, and no more than a part of an import holds for each of its rows. */
+const MOST_COLUMNS = 1_000;
 const LONGEST_ROW = 200_000;
 /** So much is parsed in one turn of the event loop: some milliseconds. */
 export const SLICE_BYTES = 16 * 1024;
@@ -126,6 +128,7 @@ function headingOf(record: readonly string[], delimiter: string): Heading {
   const names = record.map((name) => name.trim().toLowerCase());
   const missing = REQUIRED_COLUMNS.filter((column) => !names.includes(column));
   if (missing.length > 0) throw invalidFile(`The file has no column ${missing.join(' and no column ')}.`);
+  if (names.filter((name) => name !== '').length > MOST_COLUMNS) throw invalidFile(`The file has more than ${MOST_COLUMNS} columns.`);
   const unknown = names.find((name) => name !== '' && !isColumn(name));
   if (unknown !== undefined) throw invalidFile(`There is no column "${unknown.slice(0, 60)}".`);
   const twice = names.find((name, index) => name !== '' && names.indexOf(name) !== index);
