@@ -17,6 +17,12 @@ const put = ({ url, headers }: UploadTicket, body: Buffer, more: Record<string, 
 const sendable = (headers: UploadTicket['headers']): Record<string, string> =>
   Object.fromEntries(headers.filter(({ name }) => name !== 'content-length').map(({ name, value }) => [name, value]));
 
+/** The sender does not learn when the other side has noticed something. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 10_000; !(await isSo()); await new Promise((resolve) => setTimeout(resolve, 10)))
+    if (Date.now() > end) throw new Error('It did not come to that.');
+}
+
 const image = (body: Buffer = PNG) => ({
   folder: 'notes/nte_1',
   visibility: 'PUBLIC' as const,
@@ -99,6 +105,33 @@ describe('a folder', () => {
       .sort((a, b) => a - b);
 
     expect(statuses).toEqual([201, 409, 409]);
+  });
+
+  test('takes one file at a time by an address, keeps nothing of one that is broken off, and takes the next', async () => {
+    const ticket = await uploads.prepare(image());
+    const partsOf = async () => (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.part'));
+    const brokenOff = new AbortController();
+    const slow = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(PNG.subarray(0, 1_000))) });
+    const first = fetch(ticket.url, {
+      method: 'PUT',
+      headers: sendable(ticket.headers),
+      body: slow,
+      duplex: 'half',
+      signal: brokenOff.signal,
+    } as RequestInit).catch(() => 'broken off');
+    await until(async () => (await partsOf()).length === 1);
+
+    const others = await Promise.all(Array.from({ length: 40 }, () => put(ticket, PNG)));
+    const parts = await partsOf();
+    brokenOff.abort();
+
+    expect(others.map(({ status }) => status)).toEqual(Array.from({ length: 40 }, () => 409));
+    expect(await others[0]!.json()).toEqual({ error: 'A file is being handed in here already.' });
+    expect(parts).toHaveLength(1);
+    expect(await first).toBe('broken off');
+    await until(async () => (await partsOf()).length === 0);
+    await until(async () => (await put(ticket, PNG)).status === 201);
+    expect(await partsOf()).toEqual([]);
   });
 
   test.each<[string, number, (ticket: UploadTicket) => Promise<Response>]>([

@@ -84,13 +84,30 @@ async function take(request: Request, { directory, secret }: DiskSettings, now: 
   await keep(request.body as Readable, pathOf(directory, grant.key), { type, announced });
 }
 
+/** Paths whose file is coming in: an address is good for one file, and so for the disk space of one. */
+const coming = new Set<string>();
+
 async function keep(body: Readable, path: string, expected: { type: FileType; announced: number }): Promise<void> {
+  if (coming.has(path)) throw new Refused(409, 'A file is being handed in here already.');
+  coming.add(path);
+  try {
+    await keepAlone(body, path, expected);
+  } finally {
+    coming.delete(path);
+  }
+}
+
+async function keepAlone(body: Readable, path: string, expected: { type: FileType; announced: number }): Promise<void> {
   if ((await sizeOf(path)) !== undefined) throw new Refused(409, 'A file was handed in here already.');
   const part = await partBeside(path);
+  const file = createWriteStream(part, { flush: true });
+  const isClosed = new Promise<void>((resolve) => file.once('close', () => resolve()));
   try {
-    await pipeline(body, (source) => checked(source, expected), createWriteStream(part, { flush: true }));
+    await pipeline(body, (source) => checked(source, expected), file);
     if (!(await publish(part, path))) throw new Refused(409, 'A file was handed in here already.');
   } finally {
+    // A file that is still being opened would come back behind its removal.
+    await isClosed;
     await rm(part, { force: true });
   }
 }

@@ -1,7 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { splitList, unescaped, writeRows } from './actions/csv.ts';
 import { readTable, SLICE_BYTES, type TableRow } from './actions/csv-reading.ts';
+import { factsOf, productInput } from './actions/import-rows.ts';
+import { NewProduct } from './actions/inputs.ts';
 import { inChunks } from './test-files.ts';
 
 const read = (text: string | Buffer): Promise<TableRow[]> => Array.fromAsync(readTable(inChunks(text)));
@@ -56,6 +59,79 @@ describe('a row', () => {
   });
 });
 
+const LONG = 199_000;
+
+/** Processor time, which a busy machine does not lengthen much. */
+async function costOf(work: () => unknown): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+/** Harmless text of the same length in the same run is the measure; what is quadratic takes some thousand times as long. */
+const mostFor = (harmless: number): number => 20 * harmless + 300;
+
+describe('a long row', () => {
+  const readRow = (row: string) => read(`slug,sku,name,price\n${row}\n`);
+  let harmless: number;
+  beforeAll(async () => {
+    harmless = await costOf(() => readRow('x'.repeat(LONG)));
+  });
+
+  test.each<[string, string]>([
+    ['carriage returns before a mark', `${'\r'.repeat(LONG)}"x`],
+    ['quoted carriage returns and a mark', `"${'\r'.repeat(LONG)}"\r"x`],
+    ['doubled marks and something behind', `${'""'.repeat(LONG / 2)}"x`],
+    ['closed cells and a mark', `${'"",'.repeat(LONG / 3)}x"`],
+    ['delimiters before a mark', `${','.repeat(LONG)}x"`],
+    ['delimiters and line ends before a mark', `${',\r'.repeat(LONG / 2)}x"`],
+    ['marks that close nothing', `x${'"'.repeat(LONG)}`],
+    ['spaces', `x${' '.repeat(LONG)}x`],
+  ])('of %s is read in the time of any other', async (_case, row) => {
+    expect(await costOf(() => readRow(row))).toBeLessThan(mostFor(harmless));
+  });
+});
+
+describe('a long cell', () => {
+  const understand = (cell: string): void => {
+    splitList(unescaped(cell));
+    factsOf(cell);
+    productInput({ tags: cell }, new Map(), undefined);
+    NewProduct.safeParse({
+      vendorId: 'ven_a',
+      name: cell,
+      slug: cell,
+      description: cell,
+      variants: [{ sku: cell, barcode: cell, price: cell }],
+    });
+    writeRows(['name'], [{ name: cell }], { header: false });
+  };
+  let harmless: number;
+  beforeAll(async () => {
+    harmless = await costOf(() => understand('x'.repeat(LONG)));
+  });
+
+  test.each<[string, string]>([
+    ['bars', '|'.repeat(LONG)],
+    ['entries and backslashes', String.raw`a\|`.repeat(LONG / 3)],
+    ['backslashes', '\\'.repeat(LONG - 1)],
+    ['apostrophes', "'".repeat(LONG)],
+    ['digits and no number', `${'1'.repeat(LONG)}x`],
+    ['marks', '"'.repeat(LONG)],
+    ['escaped marks', `"${String.raw`\"`.repeat(LONG / 2)}`],
+    ['facts', `{${'"a":"b",'.repeat(LONG / 8)}"a":"b"}`],
+    ['facts and no end', `{${'"a":"b",'.repeat(LONG / 8)}`],
+    ['spaces', `{"a"${' '.repeat(LONG)}x}`],
+    ['dashes', `a${'-'.repeat(LONG)}`],
+    ['words that a dash parts', 'a-'.repeat(LONG / 2)],
+    ['invisible characters', `a${'\u200D'.repeat(LONG)}a`],
+    ['marks of combination', `a${'\u0301'.repeat(LONG)}a`],
+  ])('of %s is understood in the time of any other', async (_case, cell) => {
+    expect(await costOf(() => understand(cell))).toBeLessThan(mostFor(harmless));
+  });
+});
+
 describe('a file', () => {
   test.each([
     ['sep=;\nslug;sku\na,1;b\n', { slug: 'a,1', sku: 'b' }],
@@ -84,7 +160,7 @@ describe('a file', () => {
 
   test('leaves everybody else a turn after each slice, however large the pieces are that it comes in', async () => {
     const row = `slug-1,Name,SKU-1,${'9'.repeat(80)}\n`;
-    const file = `${HEADING}\n${row.repeat(20_000)}`;
+    const file = `${HEADING}\n${row.repeat(4_000)}`;
     let turns = 0;
     let isRead = false;
     const others = (async () => {

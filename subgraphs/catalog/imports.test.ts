@@ -288,6 +288,54 @@ test('a job stops when whoever started it may not edit products any more', async
   expect(await models.Product.countDocuments()).toBe(0);
 });
 
+test('the rows of a wide file are laid aside without their empty cells, in parts the store can hold, and an empty cell still clears', async () => {
+  await using other = await openMarket();
+  const { models } = other.app.context();
+  await published(other, { slug: 'wide-0', description: 'Old', variants: [{ sku: 'W-0', price: zmw('1.00'), weightGrams: 5 }] });
+  const insertMany = models.ImportPart.insertMany;
+  const sizes: number[] = [];
+  models.ImportPart.insertMany = async function measured(this: unknown, ...args: Data[]) {
+    sizes.push(JSON.stringify(args[0]).length);
+    return insertMany.apply(this, args as never);
+  } as never;
+  const names = Array.from({ length: 990 }, (_, index) => `attribute:${'a'.repeat(90)}-${index}`);
+  const heading = ['slug', 'name', 'description', 'sku', 'price', 'weight_grams', ...names].join(',');
+  const rows = Array.from(
+    { length: 14 },
+    (_, index) => `wide-${index},W,,W-${index},1.00,${',x'.repeat(index < 7 ? 0 : 990) || ','.repeat(990)}`,
+  );
+
+  const done = await importFile(other, [heading, ...rows].join('\n'));
+
+  expect(done).toMatchObject({ state: 'DONE', total: 14, processed: 14, created: 6, updated: 1, failed: 7, errorCount: 7 * 990 });
+  expect(sizes.length).toBeGreaterThan(1);
+  expect(Math.max(...sizes)).toBeLessThan(1_000_000);
+  expect(await models.Product.findOne({ slug: 'wide-0' }).lean()).toMatchObject({ description: null, variants: [{ weightGrams: null }] });
+});
+
+test.each<[string, () => Error]>([
+  ['a mistake of ours', () => new RangeError('offset 17825793 is out of range')],
+  ['a document that is too large', () => Object.assign(new Error('BSONObj size is invalid'), { code: 10_334 })],
+])('%s while a file is read ends the import at once, and the next one begins', async (_case, error) => {
+  await using other = await openMarket();
+  const { models } = other.app.context();
+  const insertMany = models.ImportPart.insertMany;
+  let attempts = 0;
+  models.ImportPart.insertMany = async function failing(this: unknown, ...args: Data[]) {
+    attempts += 1;
+    if (attempts === 1) throw error();
+    return insertMany.apply(this, args as never);
+  } as never;
+
+  const done = await importFile(other, 'slug,name,sku,price\nfirst,F,F-1,1.00\n');
+  const next = await importFile(other, 'slug,name,sku,price\nsecond,S,S-1,1.00\n');
+
+  expect(done).toMatchObject({ state: 'FAILED', errorCount: 1 });
+  expect(done.errors).toEqual([{ row: null, column: null, code: 'JOB_FAILED', message: expect.stringMatching(/on our side/) }]);
+  expect(next).toMatchObject({ state: 'DONE', created: 1 });
+  expect(attempts).toBe(2);
+});
+
 test('reading a file goes on behind the rows that are laid aside, in transactions of some rows each', async () => {
   await using other = await openMarket();
   const { models } = other.app.context();

@@ -205,7 +205,12 @@ retain(turnSchema, { few: 'one row for each vendor whose import runs' });
 
 /** The rows of an import, parted so that each part is one transaction. Gone when it is imported. */
 const importPartSchema = new Schema(
-  { _id: { type: String }, importId: { type: String, required: true }, rows: { type: [Schema.Types.Mixed], required: true } },
+  {
+    _id: { type: String },
+    importId: { type: String, required: true },
+    rows: { type: [Schema.Types.Mixed], required: true },
+    columns: { type: [String], default: undefined },
+  },
   { versionKey: false },
 );
 importPartSchema.index({ importId: 1 });

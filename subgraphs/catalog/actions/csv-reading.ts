@@ -14,6 +14,8 @@ export interface TableRow {
 }
 
 const MOST_ROWS = 50_000;
+/** More than a product can have values, and no more than a part of an import holds for each of its rows. */
+const MOST_COLUMNS = 1_000;
 const LONGEST_ROW = 200_000;
 /** So much is parsed in one turn of the event loop: some milliseconds. */
 export const SLICE_BYTES = 16 * 1024;
@@ -119,36 +121,60 @@ interface Heading {
   names: string[];
   /** Cells that each row must have. */
   width: number;
-  /** Quotation marks only around cells, and doubled inside. */
-  wellQuoted: RegExp;
+  delimiter: string;
 }
 
 function headingOf(record: readonly string[], delimiter: string): Heading {
   const names = record.map((name) => name.trim().toLowerCase());
   const missing = REQUIRED_COLUMNS.filter((column) => !names.includes(column));
   if (missing.length > 0) throw invalidFile(`The file has no column ${missing.join(' and no column ')}.`);
+  if (names.filter((name) => name !== '').length > MOST_COLUMNS) throw invalidFile(`The file has more than ${MOST_COLUMNS} columns.`);
   const unknown = names.find((name) => name !== '' && !isColumn(name));
   if (unknown !== undefined) throw invalidFile(`There is no column "${unknown.slice(0, 60)}".`);
   const twice = names.find((name, index) => name !== '' && names.indexOf(name) !== index);
   if (twice !== undefined) throw invalidFile(`The file has two columns "${twice.slice(0, 60)}".`);
-  const cell = `(?:"[^"]*(?:""[^"]*)*"|[^"${delimiter}]*)`;
-  const wellQuoted = new RegExp(`^${cell}(?:${delimiter}${cell})*[\\r\\n]*$`);
-  return { names, width: names.findLastIndex((name) => name !== '') + 1, wellQuoted };
+  return { names, width: names.findLastIndex((name) => name !== '') + 1, delimiter };
 }
 
-function rowOf({ names, width, wellQuoted }: Heading, number: number, { record, raw }: ParsedRecord): TableRow {
+function rowOf({ names, width, delimiter }: Heading, number: number, { record, raw }: ParsedRecord): TableRow {
   const cleaned = record.map(clean);
   const faulty = (message: string): TableRow => ({
     number,
     cells: { slug: cleaned[names.indexOf('slug')] ?? '' },
     fault: { column: null, message },
   });
-  if (raw.includes('"') && !wellQuoted.test(raw))
+  if (raw.includes('"') && !isWellQuoted(raw, delimiter))
     return faulty('A cell that holds a quotation mark stands in quotation marks, with the one inside doubled.');
   if (record.length < width) return faulty(`The row has ${record.length} cells, the heading has ${width}.`);
   if (cleaned.some((cell, index) => cell !== '' && !names[index])) return faulty('A cell stands under no heading.');
   const cells = Object.fromEntries(names.flatMap((name, index) => (name === '' ? [] : [[name, cleaned[index] ?? '']])));
   return { number, cells, fault: null };
+}
+
+/** Quotation marks stand only around cells, and doubled inside. Each character is looked at once: a row is as long as its sender likes. */
+function isWellQuoted(raw: string, delimiter: string): boolean {
+  let end = raw.length;
+  while (raw[end - 1] === '\n' || raw[end - 1] === '\r') end -= 1;
+  for (let at = 0; at <= end;) {
+    const behind = raw[at] === '"' ? behindQuoted(raw, at + 1) : at;
+    if (behind === undefined) return false;
+    const next = raw.indexOf(delimiter, behind);
+    const cellEnd = next < 0 ? end : next;
+    const rest = raw.slice(behind, cellEnd);
+    if (behind > at ? rest !== '' : rest.includes('"')) return false;
+    at = cellEnd + 1;
+  }
+  return true;
+}
+
+/** Where a quoted cell that begins at `start` is over, behind its closing mark; undefined where nothing closes it. */
+function behindQuoted(raw: string, start: number): number | undefined {
+  for (let at = start; ;) {
+    const mark = raw.indexOf('"', at);
+    if (mark < 0) return undefined;
+    if (raw[mark + 1] !== '"') return mark + 1;
+    at = mark + 2;
+  }
 }
 
 /** Spaces around a cell say nothing, nor does the apostrophe of our own files. */

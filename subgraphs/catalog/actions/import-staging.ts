@@ -9,8 +9,17 @@ import { NewVariant } from './inputs.ts';
 const ROWS_A_PART = 100;
 /** Not all rows of a file can be those of one product. */
 const MOST_ROWS_A_PART = 500;
-/** A document of the store holds 16 MB. */
+/** A document of the store holds 16 MB, and a character takes up to 3 bytes. */
 const MOST_CHARACTERS_A_PART = 500_000;
+/** What the store adds to a cell, at most. */
+const CHARACTERS_A_CELL = 10;
+
+/** Rows as they are laid aside: cells that are empty are left out, and come back by the columns. */
+export interface StagedPart {
+  rows: TableRow[];
+  /** Missing in a part of an earlier version, whose rows have all their cells. */
+  columns?: string[];
+}
 
 /**
  * Reads the file and lays its rows aside in parts, each in a transaction of its own. Reading again after a crash goes on behind the last part,
@@ -41,11 +50,25 @@ const stagePart = (ctx: Ctx, importId: string, { part, rows }: { part: number; r
       { _id: importId, parts: part - 1, total: null, finishedAt: null },
       { $set: { parts: part } },
     );
-    if (modifiedCount > 0) await inner.models.ImportPart.insertMany([{ _id: partId(importId, part), importId, rows }], { lean: true });
+    if (modifiedCount > 0)
+      await inner.models.ImportPart.insertMany([{ _id: partId(importId, part), importId, ...stagedPart(rows) }], { lean: true });
     return modifiedCount > 0;
   });
 
 export const partId = (importId: string, part: number): string => `${importId} ${part}`;
+
+function stagedPart(rows: readonly TableRow[]): StagedPart {
+  const columns = Object.keys(rows.find(({ fault }) => fault === null)?.cells ?? {});
+  return { columns, rows: rows.map((row) => ({ ...row, cells: Object.fromEntries(filledCells(row)) })) };
+}
+
+const filledCells = ({ cells }: TableRow): [string, string][] => Object.entries(cells).filter(([, cell]) => cell !== '');
+
+/** The rows as they were read. */
+export function rowsIn({ rows, columns = [] }: StagedPart): TableRow[] {
+  const empty = Object.fromEntries(columns.map((column) => [column, '']));
+  return rows.map((row) => ({ ...row, cells: { ...(row.fault === null ? empty : { slug: '' }), ...row.cells } }));
+}
 
 async function* partsOf(rows: AsyncIterable<TableRow>): AsyncGenerator<TableRow[]> {
   let part: TableRow[] = [];
@@ -58,7 +81,7 @@ async function* partsOf(rows: AsyncIterable<TableRow>): AsyncGenerator<TableRow[
       [part, characters] = [[], 0];
     }
     part.push(row);
-    for (const cell of Object.values(row.cells)) characters += cell.length;
+    for (const [column, cell] of filledCells(row)) characters += column.length + cell.length + CHARACTERS_A_CELL;
   }
   if (part.length > 0) yield part;
 }

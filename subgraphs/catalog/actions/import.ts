@@ -5,9 +5,8 @@ import { newId } from '../../../shared/ids.ts';
 import { importWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';
-import type { TableRow } from './csv-reading.ts';
 import { importGroups, type RowProblem } from './import-groups.ts';
-import { partId, stageRows } from './import-staging.ts';
+import { partId, rowsIn, stageRows, type StagedPart } from './import-staging.ts';
 import { failureOf, whyNotEdit } from './jobs.ts';
 import { ERROR_POLICIES } from './rows.ts';
 import { takeUpload } from './uploads.ts';
@@ -54,10 +53,19 @@ export async function runImportPart(ctx: Ctx, turn: Turn): Promise<void> {
   try {
     await stageRows(ctx, running);
   } catch (error) {
+    if (isOurMistake(error)) return ctx.transaction((inner: Ctx) => giveUpImport(inner, turn, error));
     if (!isProblem(error) || error.retryable) throw error;
     await ctx.transaction((inner: Ctx) => finish(inner, turn.importId, { state: 'FAILED', problem: problemOf(error) }));
   }
 }
+
+const MISTAKES = new Set(['RangeError', 'TypeError', 'ReferenceError', 'SyntaxError', 'BSONError', 'MongoInvalidArgumentError']);
+/** By which the store says that a document is too large. */
+const TOO_LARGE = new Set<unknown>([10_334, 17_280]);
+
+/** What would come again at each attempt, while the vendor's next imports wait. A request that fails on its way is a TypeError with a cause. */
+const isOurMistake = (error: unknown): boolean =>
+  error instanceof Error && ((MISTAKES.has(error.name) && error.cause === undefined) || TOO_LARGE.has((error as { code?: unknown }).code));
 
 /** Of the whole file, or of the row that makes it unreadable. */
 function problemOf({ code, message, facts }: Problem): ProductImport['errors'][number] {
@@ -82,9 +90,9 @@ async function takePart(ctx: Ctx, { importId, part }: Turn): Promise<void> {
   const running = await ctx.models.ProductImport.findOneAndUpdate(isDue, { $set: { next: part + 1 } }).lean<ProductImport>();
   if (!running) return;
   const _id = partId(importId, part);
-  const staged = await ctx.models.ImportPart.findById(_id).lean<{ rows: TableRow[] }>();
+  const staged = await ctx.models.ImportPart.findById(_id).lean<StagedPart>();
   if (staged) {
-    const outcome = await importGroups(ctx, running, staged.rows);
+    const outcome = await importGroups(ctx, running, rowsIn(staged));
     await record(ctx, running, { ...outcome, processed: staged.rows.length });
     await ctx.models.ImportPart.deleteOne({ _id });
   }
