@@ -149,7 +149,11 @@ export function maskError(error: unknown, options: MaskOptions): GraphQLFormatte
     if (code) {
       const { message } = error as GraphQLError;
       const path = code === 'BAD_USER_INPUT' ? inputPathOf(message) : undefined;
-      return { message: withoutValue(error as GraphQLError), ...placeOf(error), extensions: { code, ...(path && { path }), retryable: false, correlationId } };
+      return {
+        message: withoutValue(error as GraphQLError),
+        ...placeOf(error),
+        extensions: { code, ...(path && { path }), retryable: false, correlationId },
+      };
     }
     logQuietly(error, options);
     if (isStoreGone(error)) return maskError(within(error, unavailable('store')), options);
