@@ -30,8 +30,9 @@ await runStart(() => {
 function readOptions(): Options {
   const { values, positionals } = parse();
   const [command, email, ...rest] = positionals;
-  if (command !== 'create' || !z.email().safeParse(email).success || rest.length > 0) throw new StartError(`Usage: ${USAGE}`);
-  return { email: email!, name: values.name, force: values.force };
+  if (command !== 'create' || email === undefined || rest.length > 0) throw new StartError(`Usage: ${USAGE}`);
+  if (!z.email().safeParse(email).success) throw new StartError(`${email} is not an e-mail address. Usage: ${USAGE}`);
+  return { email, name: values.name, force: values.force };
 }
 
 function parse() {

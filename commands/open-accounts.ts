@@ -14,8 +14,9 @@ export async function withAccounts(work: (ctx: Ctx) => Promise<void>): Promise<v
   process.env['LOG_LEVEL'] ||= 'error';
   if (!process.env['MONGODB_URI']) useRunningMarket();
   const { openHost } = await import('../shared/host.ts');
-  const { readEventMap } = await import('../shared/alone.ts');
+  const { readEventMap, requireStores } = await import('../shared/alone.ts');
   const { subgraph } = await import('../subgraphs/accounts/subgraph.ts');
+  await requireStores();
   const host = await openHost([subgraph], {
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,

@@ -6,6 +6,8 @@ import { runStart, StartError } from '../shared/start-error.ts';
 
 /* `npm run services`: a MongoDB and a Redis for parts that run as processes of their own. Keeps running until it is stopped. */
 
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 await runStart(async () => {
   const dataDir = join(openDataFolder(), 'services');
   const services = await openServices({ dataDir, log: (line) => console.error(line) }).catch((error: Error) => {
@@ -13,5 +15,7 @@ await runStart(async () => {
     throw isTaken ? new StartError(`${error.message} A running npm start names its stores in demo.json.`, { cause: error }) : error;
   });
   closeWithGrace(() => services.close());
+  // The stores do not hold the event loop: without this the process would end, and they with it.
+  setInterval(() => undefined, LONGEST_TIMER_MS);
   console.log(`export MONGODB_URI='${services.mongodb.uri}' REDIS_URL='${services.redis.uri}'`);
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { connectMongo } from '../shared/store.ts';
 import { freePort } from './ports.ts';
@@ -102,7 +103,20 @@ describe('a start that cannot work ends with one line that says why', () => {
       /^Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set/,
     ],
     ['no market to read mails of', ['mail'], {}, /^No running market was found\. Start one with npm start, or set MONGODB_URI/],
-    ['no address of an admin', ['admin', '--', 'create', 'nobody'], STORES, /^Usage: npm run admin -- create EMAIL/],
+    [
+      'no store to read mails of',
+      ['mail'],
+      { ...STORES, MONGODB_URI: 'mongodb://127.0.0.1:1/' },
+      /^Environment: MONGODB_URI: nothing takes connections at mongodb:\/\/127\.0\.0\.1:1\//,
+    ],
+    [
+      'no store to make an admin in',
+      ['admin', '--', 'create', 'first@people.soko.example'],
+      { ...STORES, MONGODB_URI: 'mongodb://127.0.0.1:1/' },
+      /^Environment: MONGODB_URI: nothing takes connections at mongodb:\/\/127\.0\.0\.1:1\//,
+    ],
+    ['no address of an admin', ['admin', '--', 'create'], STORES, /^Usage: npm run admin -- create EMAIL/],
+    ['a wrong address of an admin', ['admin', '--', 'create', 'nobody'], STORES, /^nobody is not an e-mail address\. Usage: npm run admin/],
   ])(
     '%s',
     (_case, args, more, line) => {
@@ -170,6 +184,34 @@ describe('parts that are started by hand', () => {
       for (const child of started) child.kill('SIGTERM');
       await Promise.all(ends);
       await expect(fetch(gateway)).rejects.toThrow();
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe('npm run services', () => {
+  test(
+    'keeps its stores up until it is told to stop',
+    async () => {
+      const folder = join(data, 'services-data');
+      const child = spawn('npm', ['run', '--silent', 'services'], {
+        cwd: ROOT,
+        env: { ...env, SOKO_DATA: folder, ...(process.env['SOKO_STORE'] && { SOKO_STORE: process.env['SOKO_STORE'] }) },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      started.push(child);
+      const ended = once(child, 'exit');
+      const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+      const uri = /MONGODB_URI='([^']+)'/.exec(line)![1]!;
+
+      // Longer than a process lives that nothing holds.
+      const outcome = await Promise.race([ended.then(() => 'ended'), delay(3_000, 'up')]);
+      const client = await connectMongo(uri);
+      expect([outcome, child.exitCode, client.readyState]).toEqual(['up', null, 1]);
+      await client.close();
+      child.kill('SIGTERM');
+      await ended;
+      await expect(fetch(`http://${new URL(uri).host}/`)).rejects.toThrow();
     },
     PATIENCE_MS,
   );

@@ -213,7 +213,11 @@ const rsaKey = rsa.export({ type: 'spki', format: 'pem' }) as string;
 
 test.each<[string, string[], string, Record<string, string>?]>([
   ['no file', [], 'Name the file'],
-  ['a file that is not there', ['--supergraph', join(folder, 'nothing'), '--open'], 'no such file'],
+  [
+    'a file that is not there',
+    ['--supergraph', join(folder, 'nothing'), '--open'],
+    `There is no file ${join(folder, 'nothing')}. --supergraph names`,
+  ],
   ['a file that holds something else', ['--supergraph', join(import.meta.dirname, 'serve.ts'), '--open'], 'is no composed supergraph'],
   ['nobody who may ask', ['--supergraph', file], 'ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE'],
   ['an option it does not have', ['--opne'], '--opne'],

@@ -47,7 +47,7 @@ interface Options {
 async function main({ file, isOpen, cache, subgraphLimits, ...options }: Options): Promise<void> {
   const log = createLog('gateway');
   const subgraphs = openForeignSubgraphs({ log, timeoutMs: options.timeoutMs, ...subgraphLimits });
-  const supergraphSdl = readFileSync(file, 'utf8');
+  const supergraphSdl = readSupergraph(file);
   const served = readable(file, () => subgraphs.of(supergraphSdl));
   const redis = cache === undefined ? undefined : await openRedis(cache, log);
   const gateway = await openGateway({
@@ -155,6 +155,15 @@ function headerNames(list: string): string[] {
   if (wrong !== undefined)
     throw new Error(`--forward-headers takes names of headers that can be handed on, each by itself: not "${wrong}".`);
   return names;
+}
+
+function readSupergraph(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'There is no file' : 'Nothing can be read at';
+    throw new Error(`${why} ${file}. --supergraph names the file of a composed supergraph.`, { cause: error });
+  }
 }
 
 function readable<T>(file: string, read: () => T): T {

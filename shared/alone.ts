@@ -88,7 +88,7 @@ async function serveProcess(subgraphs: Subgraph[]): Promise<void> {
 }
 
 /** Without its stores a process could only repeat that it cannot reach them. */
-async function requireStores(): Promise<void> {
+export async function requireStores(): Promise<void> {
   const patienceMs = env.NODE_ENV === 'production' ? STORES_MS : DEVELOPMENT_STORES_MS;
   const isReachable = async (variable: 'MONGODB_URI' | 'REDIS_URL'): Promise<void> => {
     const source = process.env[variable] ? '' : ', its default';

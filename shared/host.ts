@@ -7,6 +7,8 @@ import { createLog } from './log.ts';
 import { ownerName } from './owner.ts';
 import { createQueues } from './queues.ts';
 import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
+import { withoutPassword } from './services/provided.ts';
+import { StartError } from './start-error.ts';
 import { probeStore } from './store-probe.ts';
 import { connectMongo } from './store.ts';
 import type { Subgraph } from './subgraph.ts';
@@ -57,7 +59,10 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
     return redis;
   };
-  const client = await connectMongo(options.mongodbUri, { monitorCommands: options.monitorCommands ?? false });
+  const client = await connectMongo(options.mongodbUri, { monitorCommands: options.monitorCommands ?? false }).catch((error: Error) => {
+    const isGone = error.name === 'MongooseServerSelectionError';
+    throw isGone ? new StartError(`MONGODB_URI: no store answers at ${withoutPassword(options.mongodbUri)}.`, { cause: error }) : error;
+  });
   try {
     await probeStore(client, env.DATABASE_PREFIX);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mongo, type Connection } from 'mongoose';
+import { StartError } from './start-error.ts';
 import { isDuplicateKey } from './store.ts';
 
 /** Grows when the probe asks for more: stores that passed an older one are probed again. */
@@ -22,7 +23,7 @@ interface PassedProbe {
 }
 
 /** A store that does not hold what every write here relies on. The message names the property. */
-export class UnsuitableStore extends Error {
+export class UnsuitableStore extends StartError {
   constructor(property: string) {
     super(`This store cannot be used: ${property}. Use MongoDB 5 or newer as a replica set, or the store that npm start brings.`);
     this.name = 'UnsuitableStore';

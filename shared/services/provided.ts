@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { StartError } from '../start-error.ts';
 import { accepts } from './ping.ts';
 
 /** Long enough for services that are started together with this process, by docker compose for example. */
@@ -16,7 +17,7 @@ export async function untilReachable(variable: string, uri: string, patienceMs =
     if (answers.includes(true)) return;
     await delay(250);
   }
-  throw new Error(`${variable} is ${withoutPassword(uri)}, but nothing there takes connections.`);
+  throw new StartError(`${variable} is ${withoutPassword(uri)}, but nothing there takes connections.`);
 }
 
 /** Read by hand: a MongoDB address may name several hosts, which URL refuses. */

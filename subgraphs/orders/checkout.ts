@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { invalid, notFound, Problem } from '../../shared/errors.ts';
+import { invalid, isProblem, notFound, Problem } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
 import { formatMoney, money, multiply, sum, type Money } from '../../shared/money.ts';
 import { defineSaga, type StepArgs } from '../../shared/sagas.ts';
@@ -57,10 +57,12 @@ export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({
   step('validate', { run: validate, undo: (ctx, { input }) => freeCart(ctx, input) }),
   step('price', { run: priceLines }),
   step('reserve', {
-    run: (ctx, { input, stepKey }) => {
+    run: (ctx, { input, results, stepKey }) => {
       const lines = input.lines.map(({ variantId, quantity }) => ({ variantId, quantity }));
       const hold = { reference: input.orderId, lines, holder: input.buyerId, ttlSeconds: RESERVATION_SECONDS };
-      return ctx.call(reserveStock, hold, { idempotencyKey: stepKey });
+      return ctx.call(reserveStock, hold, { idempotencyKey: stepKey }).catch((error: unknown) => {
+        throw namingProduct(error, results.price!.parts);
+      });
     },
     undo: (ctx, { input, stepKey, refusal }) =>
       ctx.call(releaseReservation, { reference: input.orderId, reason: refusal?.code ?? '' }, { idempotencyKey: stepKey }),
@@ -144,6 +146,22 @@ function refuseOtherTotal(expected: Money | null, total: Money, changed: boolean
     path: expected ? ['input', 'expectedTotal'] : ['input'],
     typename: 'PriceChangedError',
     total: formatMoney(total),
+  });
+}
+
+/** A refusal of the stock for a buyer: which product, and what is left of it. */
+function namingProduct(error: unknown, parts: Part[]): unknown {
+  if (!isProblem(error) || error.code !== 'INSUFFICIENT_STOCK') return error;
+  const { variantId, available } = error.facts as { variantId: string; available: number };
+  const short = parts.flatMap(({ lines }) => lines).find((line) => line.variantId === variantId);
+  if (!short) return error;
+  const name = [short.productName, short.variantName].filter(Boolean).join(', ');
+  return new Problem(error.code, `Of "${name}" only ${available} are left.`, {
+    path: ['input'],
+    typename: error.typename,
+    variantId,
+    available,
+    cause: error,
   });
 }
 

@@ -164,6 +164,7 @@ describe('placeOrder', () => {
       __typename: 'InsufficientStockError',
       variantId: 'var_dress',
       available: market.goods.get('var_dress')!.stock,
+      message: expect.stringMatching(new RegExp(`^Of ".+" only ${market.goods.get('var_dress')!.stock} are left\\.$`)),
     });
   });
 

@@ -193,6 +193,20 @@ describe('submitVendorApplication', () => {
     ]);
   });
 
+  test('says in its message what is missing, and then where the application stands', async () => {
+    const ann = newcomer();
+    const { application } = await market.run(APPLY, { storeName: 'Wordy' }, ann);
+    const verb = (name: string, type: string) =>
+      market.run(`mutation ($input: ${type}!) { ${name}(input: $input) { userErrors { message } } }`, { id: application.id }, ann);
+
+    const incomplete = await verb('submitVendorApplication', 'SubmitVendorApplicationInput');
+    await verb('withdrawVendorApplication', 'WithdrawVendorApplicationInput');
+    const over = await verb('submitVendorApplication', 'SubmitVendorApplicationInput');
+
+    expect(incomplete.userErrors).toEqual([{ message: 'Still missing: contactEmail, contactPhone, address, currency, timeZone.' }]);
+    expect(over.userErrors).toEqual([{ message: 'This cannot be done: the application is WITHDRAWN. Nothing more can be done with it.' }]);
+  });
+
   test('hands it in, once', async () => {
     const ann = newcomer();
     const { id } = await market.draft(ann, 'Ready');

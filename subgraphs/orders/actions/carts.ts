@@ -38,6 +38,10 @@ async function requireCart(ctx: Ctx, token: string | null | undefined): Promise<
   return cart;
 }
 
+/** A viewer who has no cart yet has nothing to take out: null. A guest names a cart that exists. */
+const cartToEmpty = (ctx: Ctx, token: string | null | undefined): Promise<Cart | null> =>
+  ctx.viewer && !token ? findCart(ctx, token) : requireCart(ctx, token);
+
 export const AddToCart = z.object({ variantId: id, quantity: quantity(), guestToken, idempotencyKey: idempotencyKey().nullish() });
 
 /** False for a guest's first line, which makes a cart and tells its secret: sent again it makes another cart, with a secret of its own. */
@@ -69,9 +73,10 @@ export async function updateCartLine(ctx: Ctx, input: z.infer<typeof UpdateCartL
 
 export const RemoveCartLine = z.object({ lineId: id, guestToken });
 
-/** A line that is gone already is no mistake. */
+/** A line that is gone already is no mistake, nor is a viewer without a cart. */
 export async function removeCartLine(ctx: Ctx, input: z.infer<typeof RemoveCartLine>) {
-  const cart = await requireCart(ctx, input.guestToken);
+  const cart = await cartToEmpty(ctx, input.guestToken);
+  if (!cart) return { cart: null };
   const lines = cart.lines.filter(({ _id }) => _id !== input.lineId);
   return { cart: lines.length === cart.lines.length ? cart : await saveLines(ctx, cart, lines) };
 }
@@ -79,8 +84,8 @@ export async function removeCartLine(ctx: Ctx, input: z.infer<typeof RemoveCartL
 export const ClearCart = z.object({ guestToken });
 
 export async function clearCart(ctx: Ctx, input: z.infer<typeof ClearCart>) {
-  const cart = await requireCart(ctx, input.guestToken);
-  return { cart: cart.lines.length === 0 ? cart : await saveLines(ctx, cart, []) };
+  const cart = await cartToEmpty(ctx, input.guestToken);
+  return { cart: !cart || cart.lines.length === 0 ? cart : await saveLines(ctx, cart, []) };
 }
 
 export const MergeCarts = z.object({ guestToken: z.string().min(1).max(100), strategy: z.enum(['KEEP_MINE', 'KEEP_GUEST', 'MERGE']) });

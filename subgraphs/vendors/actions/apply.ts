@@ -83,7 +83,8 @@ export async function submitVendorApplication(ctx: Ctx, { id }: z.infer<typeof S
   const missingFields = NEEDED.filter((field) => current[field] === null);
   const missingItems = entries.filter(({ isSatisfied }) => !isSatisfied).map(({ item }) => item.key);
   if (missingFields.length > 0 || missingItems.length > 0) {
-    throw new Problem('APPLICATION_INCOMPLETE', 'Something is still missing.', {
+    const parts = [missingFields.join(', '), missingItems.length > 0 && `checklist items ${missingItems.join(', ')}`].filter(Boolean);
+    throw new Problem('APPLICATION_INCOMPLETE', `Still missing: ${parts.join('; ')}.`, {
       path: ['input', 'id'],
       typename: 'ApplicationIncompleteError',
       missingFields,

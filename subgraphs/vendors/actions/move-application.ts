@@ -58,12 +58,17 @@ export async function touchApplication(ctx: Ctx, id: string): Promise<Applicatio
 }
 
 export const wrongStatus = ({ status }: Application, field = 'id'): Problem =>
-  new Problem('APPLICATION_STATUS', 'The application stands where this cannot be done.', {
+  new Problem('APPLICATION_STATUS', `This cannot be done: the application is ${status}. ${possibleFrom(status)}`, {
     path: ['input', field],
     typename: 'ApplicationStatusError',
     status,
     nextStatuses: nextStatuses(status),
   });
+
+function possibleFrom(status: Application['status']): string {
+  const actions = actionsFrom(status);
+  return actions.length > 0 ? `Possible from there: ${actions.join(', ')}.` : 'Nothing more can be done with it.';
+}
 
 /** Null for whoever may not know of it. */
 export async function findApplication(ctx: Ctx, id: string): Promise<Application | null> {
