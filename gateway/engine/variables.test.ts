@@ -9,12 +9,12 @@ const shops = plainSubgraph({
   name: 'shops',
   typeDefs: `${LINK}
     type Query { shop: Shop!  echo(list: [Int!]): [Int!] }
-    type Shop @key(fields: "id") @context(name: "shop") { id: ID!  currency: String!  item: Item! }
+    type Shop @key(fields: "id") @context(name: "shop") { id: ID!  unit: String!  item: Item! }
     type Item @key(fields: "id") { id: ID! }
   `,
   resolvers: {
     Query: {
-      shop: () => ({ id: 's1', currency: 'EUR', item: { id: 'i1' } }),
+      shop: () => ({ id: 's1', unit: 'kg', item: { id: 'i1' } }),
       echo: (_root: unknown, { list }: { list: number[] }) => list,
     },
   },
@@ -24,12 +24,12 @@ const items = plainSubgraph({
   name: 'items',
   typeDefs: `${LINK}
     type Query { unused: Int }
-    type Shop @key(fields: "id") @context(name: "shop") { id: ID!  currency: String! @external  names(first: Int): [String!] }
-    type Item @key(fields: "id") { id: ID!  price(times: Int, currency: String @fromContext(field: "$shop { currency }")): String }
+    type Shop @key(fields: "id") @context(name: "shop") { id: ID!  unit: String! @external  names(first: Int): [String!] }
+    type Item @key(fields: "id") { id: ID!  size(times: Int, unit: String @fromContext(field: "$shop { unit }")): String }
   `,
   resolvers: {
     Shop: { names: (_shop: unknown, { first }: { first: number }) => ['a', 'b', 'c'].slice(0, first) },
-    Item: { price: (_item: unknown, { times, currency }: { times: number; currency: string }) => `${times} ${currency}` },
+    Item: { size: (_item: unknown, { times, unit }: { times: number; unit: string }) => `${times} ${unit}` },
   },
 });
 
@@ -74,11 +74,11 @@ describe('a variable of the client that is named like one of a plan', () => {
   });
 
   test('stays apart from what an argument takes of its context', async () => {
-    const query = (name: string) => `query ($${name}: Int) { shop { item { price(times: $${name}) } } }`;
+    const query = (name: string) => `query ($${name}: Int) { shop { item { size(times: $${name}) } } }`;
     await gateway.ask(query('times'), { times: 2 });
     const [context] = /contextualArgument_\d+_\d+/.exec(items.asked.at(-1)!.query)!;
 
-    expect((await gateway.ask(query(context), { [context]: 3 })).data).toEqual({ shop: { item: { price: '3 EUR' } } });
+    expect((await gateway.ask(query(context), { [context]: 3 })).data).toEqual({ shop: { item: { size: '3 kg' } } });
   });
 
   test('is told by its own name where its value does not fit', async () => {
