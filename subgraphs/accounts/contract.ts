@@ -28,6 +28,8 @@ export const accountMailAsked = defineEvent(
     about: z.enum(['VERIFY_EMAIL', 'RESET_PASSWORD']),
     silent: z.boolean(),
     asker: z.string().optional(),
+    /** Of this request for a mail; the same each time it is tried. */
+    askId: z.string().optional(),
     timestamp,
   }),
 );

@@ -160,6 +160,8 @@ export interface CountedMail {
   /** Each purpose has a count of its own: whoever spends the confirmations keeps nobody from a new password. */
   purpose: 'REGISTER' | 'VERIFY_EMAIL' | 'RESET_PASSWORD' | 'CHANGE_EMAIL';
   asker?: string | undefined;
+  /** Of the request for it: a transaction that is tried again counts once. */
+  askId?: string | undefined;
 }
 
 /**
@@ -176,15 +178,15 @@ export async function mayMail(ctx: Ctx, mail: CountedMail): Promise<boolean> {
   }
 }
 
-/** Sends a mail, if the address may get one more. One that could not be written down is not counted: it is tried again. */
+const COUNTED_SECONDS = 3_600;
+
+/** Sends a mail, if the address may get one more. Its transaction may be tried again, so the count is remembered by the request's id. */
 export async function sendCounted(ctx: Ctx, mail: CountedMail, send: () => Promise<void>): Promise<void> {
-  if (!(await mayMail(ctx, mail))) return;
-  try {
-    await send();
-  } catch (error) {
-    for (const { limiter, key } of placesOf(ctx, mail)) await limiter.reward(key);
-    throw error;
-  }
+  const counted = mail.askId && `${ctx.redisPrefix}:${ctx.subgraph}:mail-counted:${mail.askId}`;
+  const isCounted = counted && (await ctx.redis.exists(counted).catch(() => 0)) > 0;
+  if (!isCounted && !(await mayMail(ctx, mail))) return;
+  if (counted && !isCounted) await ctx.redis.set(counted, '1', 'EX', COUNTED_SECONDS).catch(() => undefined);
+  await send();
 }
 
 function placesOf(ctx: Ctx, { to, purpose, asker }: CountedMail): Place[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { newId } from '../../../shared/ids.ts';
 import { email, idempotencyKey, phone, text } from '../../../shared/input.ts';
 import { isDuplicateKey } from '../../../shared/store.ts';
 import { textKey } from '../../../shared/text.ts';
@@ -91,7 +92,14 @@ export async function askForMail(ctx: Ctx, address: string, about: About) {
 
 function mailAsked(ctx: Ctx, address: string, about: About, silent = false) {
   const asker = askerOf(ctx);
-  return accountMailAsked({ email: address, about, silent, ...(asker && { asker }), timestamp: ctx.now().toISOString() });
+  return accountMailAsked({
+    email: address,
+    about,
+    silent,
+    askId: newId('ask'),
+    ...(asker && { asker }),
+    timestamp: ctx.now().toISOString(),
+  });
 }
 
 interface MailAsked {
@@ -99,15 +107,16 @@ interface MailAsked {
   about: About;
   silent: boolean;
   asker?: string | undefined;
+  askId?: string | undefined;
 }
 
 /** The half that nobody waits for. A mail is counted here, where it is sent: who only asks, spends nothing of the address. */
-export async function answerMailAsked(ctx: Ctx, { email: address, about, silent, asker }: MailAsked): Promise<void> {
+export async function answerMailAsked(ctx: Ctx, { email: address, about, silent, asker, askId }: MailAsked): Promise<void> {
   if (silent) return;
   const user = await ctx.models.User.findOne({ email: address, isActive: true }).lean();
   if (!user || (about === 'VERIFY_EMAIL' && user.verified)) return;
   const send = () => (about === 'VERIFY_EMAIL' ? mailVerification(ctx, user) : mailReset(ctx, user, 'reset-password'));
-  await sendCounted(ctx, { to: address, purpose: about, asker }, send);
+  await sendCounted(ctx, { to: address, purpose: about, asker, askId }, send);
 }
 
 async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: string): Promise<void> {
