@@ -29,8 +29,9 @@ const ORDER = `id status total { amount currency } availableActions timeline { n
 const FACTS = 'code message path ... on InsufficientStockError { variantId available }';
 const PATIENCE_MS = 30_000;
 const PAUSE_MS = 50;
+const OVERLOADED_PAUSE_MS = 1_000;
 /** Answers that ask for nothing but patience. */
-const AGAIN = new Set(['IDEMPOTENCY_IN_FLIGHT', 'CHECKOUT_IN_PROGRESS', 'UNAVAILABLE', 'TIMEOUT']);
+const AGAIN = new Set(['OVERLOADED', 'IDEMPOTENCY_IN_FLIGHT', 'CHECKOUT_IN_PROGRESS', 'UNAVAILABLE', 'TIMEOUT']);
 
 let keys = 0;
 /** An idempotency key that nobody had before. */
@@ -89,7 +90,8 @@ export function createDoor({ runtimes }: Pick<Host, 'runtimes'>) {
         const isFinal = payload.order ? payload.order.status !== 'PENDING' : !payload.userErrors.some(mayRepeat);
         if (isFinal) return payload;
         if (Date.now() > until) throw new Error(`no final answer in ${patienceMs} ms: ${JSON.stringify(payload)}`);
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        const isOverloaded = payload.userErrors.some(({ code }: Data) => code === 'OVERLOADED');
+        await new Promise((resolve) => setTimeout(resolve, isOverloaded ? OVERLOADED_PAUSE_MS : PAUSE_MS));
       }
     },
     cancel: (viewer: Viewer, orderId: string): Promise<Data> => run('orders', viewer, 'cancelOrder', { orderId }, `order { ${ORDER} }`),

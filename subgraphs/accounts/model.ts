@@ -107,6 +107,7 @@ const refreshTokenSchema = new Schema(
   { versionKey: false },
 );
 
+refreshTokenSchema.index({ sessionId: 1 }); // deleteAccount, endSessions
 retain(refreshTokenSchema, { after: 'expiresAt', seconds: 0 });
 
 /** What a mail (or the first step of a sign-in) hands out, by hash: for one purpose of one user, once. */
