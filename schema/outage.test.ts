@@ -15,7 +15,7 @@ import { faultsOf, liveFaults } from './market/test-truth.ts';
 
 const BUYERS = 5;
 /** What a buyer may be told while a store is away: nothing is wrong with the request, and it may be sent again. */
-const PASSING = new Set(['UNAVAILABLE', 'SUBGRAPH_UNAVAILABLE', 'TIMEOUT', 'IDEMPOTENCY_IN_FLIGHT', 'CHECKOUT_IN_PROGRESS']);
+const PASSING = new Set(['OVERLOADED', 'UNAVAILABLE', 'SUBGRAPH_UNAVAILABLE', 'TIMEOUT', 'IDEMPOTENCY_IN_FLIGHT', 'CHECKOUT_IN_PROGRESS']);
 const RECOVERED_MS = 60_000;
 const LONGEST_REQUEST_MS = 30_000;
 

@@ -67,7 +67,7 @@ test('the same idempotency key 20 times at once makes one order', async () => {
   const ids = new Set(answers.flatMap(({ order }) => order?.id ?? []));
   const [id] = ids;
   expect(ids.size).toBe(1);
-  for (const { order, userErrors } of answers) if (!order) expect(userErrors[0].code).toBe('IDEMPOTENCY_IN_FLIGHT');
+  for (const { order, userErrors } of answers) if (!order) expect(['IDEMPOTENCY_IN_FLIGHT', 'OVERLOADED']).toContain(userErrors[0].code);
   expect((await door.order(buyer, { key })).order).toMatchObject({ id, status: 'CONFIRMED' });
   expect(await db('orders').collection('orders').countDocuments({ buyerId: buyer.id })).toBe(1);
 });
