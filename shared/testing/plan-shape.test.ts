@@ -24,7 +24,7 @@ describe('an index serves', () => {
     ['an enum, behind which flags are sieved', { status: 'NEW', hidden: false, publishAt: { $lte: now } }, { placedAt: -1 }],
     ['an enum, but for a few rows', { status: 'NEW', placedAt: { $gt: now }, _id: { $nin: ['a'] } }],
     ['rows of which it has a part, when that is asked for', { owner: 'a', open: true }],
-  ])('%s', (_case, filter, sort) => {
+  ])('%s', (_case, filter, sort = {}) => {
     expect(find(filter, sort)).toBeUndefined();
   });
 
@@ -48,7 +48,7 @@ describe('no index serves', () => {
     ['half of an order', { status: 'NEW' }, { placedAt: 1, _id: -1 }],
     ['a value, by a part that is defined by a type', { openKey: 'a' }],
     ['rows of which it has a part, when more is asked for', { owner: 'a' }],
-  ])('%s', (_case, filter, sort, limit) => {
+  ])('%s', (_case, filter, sort = {}, limit = 20) => {
     expect(find(filter, sort, limit)).toEqual(expect.any(String));
   });
 });
