@@ -147,6 +147,8 @@ const newEvent = (model: OutboxRow, userId: string): OutboxRow => ({
   _id: newId('evt'),
   data: { ...(model.data as object), userId },
   topics: [`user:${userId}:orders`],
+  tags: [],
+  lanes: [`user:${userId}:orders`],
   cursors: {},
   waiting: [QUEUE],
   state: 'NEW',

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { fastify } from 'fastify';
+import { createPlaces } from '../shared/places.ts';
 import { createAdmission, type Admission } from '../shared/admission.ts';
 import { CORRELATION_HEADER, correlationIdFrom } from '../shared/correlation.ts';
 import { createLog, type Log } from '../shared/log.ts';
@@ -72,7 +73,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
   if (warnOfProxies) app.addHook('onRequest', warnOfProxies);
   if (options.uploads) await serveUploads(app, options.uploads);
-  const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, heartbeatMs: options.heartbeatMs });
+  const { perAddress, perViewer } = options.sockets ?? SOCKETS;
+  const places = { viewers: createPlaces(perViewer), addresses: createPlaces(perAddress) };
+  const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, places, heartbeatMs: options.heartbeatMs });
   addGraphql(app, {
     ...callers,
     ...edge,
@@ -84,8 +87,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
-  const { perAddress, perViewer } = options.sockets ?? SOCKETS;
-  const sessions = keepSessions({ ...callers, isRevoked, watched, mostEach: perViewer });
+  const sessions = keepSessions({ ...callers, isRevoked, watched, places: places.viewers });
   const protocol = socketProtocol({ ...callers, graphs, streams, errors, sessions, known, limits, timeoutMs });
   const each = { most: perAddress, addressOf: (request: IncomingMessage) => callers.clientOf(request)?.ip ?? '' };
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });

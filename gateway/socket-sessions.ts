@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { CloseCode } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import { isProblem } from '../shared/errors.ts';
-import { createPlaces } from '../shared/places.ts';
+import type { Places } from '../shared/places.ts';
 import type { SocketExtra } from '../shared/sockets.ts';
 import type { WatchedSessions } from './live/watched-sessions.ts';
 import type { Access, UseKeys } from './plugins/use-keys.ts';
@@ -14,8 +14,8 @@ interface SessionsOptions {
   accessOf: UseKeys;
   isRevoked?: IsRevoked | undefined;
   watched: WatchedSessions;
-  /** Sockets that one viewer may have at a time. */
-  mostEach: number;
+  /** One for each socket of a viewer. */
+  places: Places;
 }
 
 /** As graphql-ws closes who begins too often: in its protocol the code for "too many". */
@@ -34,8 +34,7 @@ export interface SocketSessions {
 }
 
 /** Who is on which socket. */
-export function keepSessions({ viewers, accessOf, isRevoked, watched, mostEach }: SessionsOptions): SocketSessions {
-  const places = createPlaces(mostEach);
+export function keepSessions({ viewers, accessOf, isRevoked, watched, places }: SessionsOptions): SocketSessions {
   const sessions = new WeakMap<WebSocket, SocketSession>();
 
   async function identify({ headers }: IncomingMessage, params: Params = {}): Promise<SocketSession | string> {

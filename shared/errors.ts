@@ -54,7 +54,7 @@ export const COMMON_CODES = {
   SUBSCRIPTION_NOT_SUPPORTED: 'The subgraph of the subscription does not stream over graphql-ws.',
   SUBSCRIPTION_OVER_HTTP: 'Subscriptions are opened over graphql-ws, server-sent events or multipart.',
   TIMEOUT: 'It took longer than anyone waits.',
-  TOO_MANY_OPERATIONS: 'The socket has as many operations open as it may.',
+  TOO_MANY_OPERATIONS: 'A socket or a viewer has as many operations or streams open as it may.',
   UNAUTHENTICATED: 'The request needs a signed-in viewer.',
   UNAVAILABLE: 'A part of the system does not answer at the moment.',
   UNKNOWN_COMMAND: 'No subgraph answers a command of this name.',

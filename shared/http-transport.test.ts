@@ -154,7 +154,9 @@ describe('a request', () => {
   });
 
   const ask = (url: string) =>
-    transportTo(url, { timeoutMs: 150, maxAnswerBytes: 10_000 }).execute(request('mutation { board: write { id } }'));
+    transportTo(url, { timeoutMs: 150, commandTimeoutMs: 150, maxAnswerBytes: 10_000 }).execute(
+      request('mutation { board: write { id } }'),
+    );
 
   test.each<[string, RequestListener]>([
     ['a page', (_in, out) => out.end('<html>nginx</html>')],
@@ -189,6 +191,20 @@ describe('a request', () => {
     const { url } = await rogue(listener);
 
     expect(await failureOf(ask(url))).toMatchObject({ code: 'TIMEOUT', retryable: true, facts: { subgraph: 'notes' } });
+  });
+
+  test('late with a mutation is waited for longer than with a query; after that, the change may have been made', async () => {
+    const { url } = await rogue((_in, out) => void setTimeout(() => out.end('{"data":{"write":true}}'), 400));
+    const slow = (query: string, commandTimeoutMs: number) =>
+      transportTo(url, { timeoutMs: 100, commandTimeoutMs }).execute(request(query));
+
+    expect(await slow('mutation { write }', 20_000)).toEqual({ data: { write: true } });
+    expectTooLate(await failureOf(slow('{ write }', 20_000)));
+    expect(await failureOf(slow('mutation { write }', 100))).toMatchObject({
+      code: 'TIMEOUT',
+      message: expect.stringMatching(/may have been made/),
+      retryable: true,
+    });
   });
 
   test.each<[string, RequestListener]>([

@@ -8,7 +8,7 @@ import { acceptsAt, answersAt } from './probe.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
 import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, SubgraphTransport } from './transport.ts';
-import { problemFromWire, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './wire.ts';
+import { changeTimeout, problemFromWire, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './wire.ts';
 
 export interface HttpTransportOptions {
   /** Longest time one query or mutation may take, retries included; the deadline of the request may shorten it. Default 5,000. */
@@ -54,13 +54,17 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
 
   return {
     execute({ query, operationName, variables, ...request }) {
-      const time = timeOf(request, timeoutMs);
       const repeatable = !isMutation(query);
+      // Giving up on a change early says nothing of whether it is made.
+      const time = timeOf(request, repeatable ? timeoutMs : Math.max(timeoutMs, commandTimeoutMs));
       const ask = repeatable ? read : post;
       const body = { query, operationName, variables };
       const leaving = request.signal ?? (isForeign ? undefined : untilBegun(request.departure));
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer({ name, isForeign }, await ask(access.endpoint, { ...request, ...time, signal: leaving }, body));
+        graphqlAnswer(
+          { name, isForeign },
+          await ask(access.endpoint, { ...request, ...time, signal: leaving, isChange: !repeatable }, body),
+        );
       return resilience.run(work, { repeatable, deadline: time.until });
     },
     call({ command, input, idempotencyKey, ...request }) {
@@ -97,6 +101,7 @@ type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
 function createPost(name: string, { send, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
+    const late = (cause?: unknown): Problem => (request.isChange ? changeTimeout(name, cause) : subgraphTimeout(name, cause));
     if (patience <= 0 || request.signal?.aborted) throw impatient(subgraphTimeout(name));
     try {
       const { status, text } = await send({
@@ -108,9 +113,8 @@ function createPost(name: string, { send, access }: PostOptions): Post {
       });
       return { status, value: parsed(text) };
     } catch (error) {
-      if (request.signal?.aborted) throw impatient(subgraphTimeout(name, error));
-      if (error instanceof TooLate)
-        throw request.isHurried ? impatient(subgraphTimeout(name, error)) : judged(subgraphTimeout(name, error), 'nothing');
+      if (request.signal?.aborted) throw impatient(late(error));
+      if (error instanceof TooLate) throw request.isHurried ? impatient(late(error)) : judged(late(error), 'nothing');
       if (isTooLarge(error)) throw subgraphAnswerInvalid(name, error);
       throw judged(subgraphUnavailable(name, error), isLost(error) ? 'outage' : 'nothing');
     }
@@ -121,6 +125,8 @@ interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | '
   signal?: AbortSignal | undefined;
   /** Left out for what a client may ask. */
   command?: string;
+  /** A client's mutation. */
+  isChange?: boolean;
   until: number;
   isHurried: boolean;
 }

@@ -179,6 +179,10 @@ test.each([
   expect(bad.filter((value) => schema.safeParse(value).success)).toEqual([]);
 });
 
+test('a web address is kept as URLs are written', () => {
+  expect(webAddress().parse(' https://EXAMPLE.com/a b?c="d" ')).toBe('https://example.com/a%20b?c=%22d%22');
+});
+
 test('thousands of spaces or marks within a text cost no time', () => {
   const costOf = (value: string): number => {
     const since = process.cpuUsage();

@@ -93,7 +93,9 @@ export const idempotencyKey = () => z.string().regex(/^[\x21-\x7E]{8,128}$/, 'mu
 
 /** An address on the web; others (`javascript:`, `file:`) are refused. */
 export const webAddress = () =>
-  clean(CONTROL, 2_000).pipe(z.url({ protocol: /^https?$/, error: 'must be an address that begins with https:// or http://' }));
+  clean(CONTROL, 2_000).pipe(
+    z.url({ protocol: /^https?$/, normalize: true, error: 'must be an address that begins with https:// or http://' }),
+  );
 
 /** A decimal number as text, without an exponent: what the scalar Decimal accepts. */
 export const decimal = () => z.string().regex(/^-?\d{1,20}(?:\.\d{1,18})?$/, 'must be a decimal number such as 12.50');

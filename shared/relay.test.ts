@@ -109,6 +109,31 @@ describe('the relay', () => {
     await relay.stop();
   });
 
+  test('lets the newest events overtake a backlog, unless an older one shares a topic or tag with them', async () => {
+    const backlog = await write(written(300, { lanes: ['Board:1', 'boards'] }));
+    const [free, behind, after] = await write([
+      ...written(1, { lanes: ['Board:2'] }),
+      ...written(1, { lanes: ['Board:3', 'boards'] }),
+      ...written(1, { lanes: ['Board:2'] }),
+    ]);
+    const { relay, added } = relaying('one');
+
+    await relay.flush();
+
+    expect(added).toEqual([...backlog.slice(0, BATCH), free, after, ...backlog.slice(BATCH), behind]);
+    await relay.stop();
+  });
+
+  test('lets nothing overtake rows of before there were lanes', async () => {
+    const ids = await write([...written(300), ...written(1, { lanes: ['Board:2'] })]);
+    const { relay, added } = relaying('one');
+
+    await relay.flush();
+
+    expect(added).toEqual(ids);
+    await relay.stop();
+  });
+
   test('takes turns: a new event waits for one batch of acknowledgements, and they for one batch of new events', async () => {
     const sent = await write(written(100, { state: 'SENT', checkAt: new Date(Date.now() + 60_000) }));
     await acknowledge(sent);

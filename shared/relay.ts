@@ -4,8 +4,10 @@ import type { Logger } from 'pino';
 import { createTerm, LostLease, type Leases } from './leases.ts';
 import type { Live } from './live.ts';
 import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
+import { overtakingRows } from './overtaking.ts';
 import { createPast, Wiped } from './past.ts';
 import type { Queues } from './queues.ts';
+import { changeOf, checked, groupByQueue, noted } from './relay-writes.ts';
 import { renewTags } from './stamps.ts';
 import { inTransaction } from './store.ts';
 
@@ -32,14 +34,8 @@ const BATCH = 200;
 const READ_AHEAD = 5;
 /** A transaction that lost against another one is begun again for this long. */
 const NOTING_MS = 5_000;
-/** An unacknowledged event is put on its queue again after this long, doubling. Its job id keeps it single there, the inbox its effect. */
-const FIRST_CHECK_MS = 15_000;
-const LAST_CHECK_MS = 10 * 60_000;
-
-interface Sent {
-  _id: string;
-  change: Partial<OutboxRow>;
-}
+/** While there is a backlog, the newest events are looked at this often. */
+const OVERTAKING_MS = 500;
 
 /** Before each write: throws when this relay may not write any more. */
 type Check = () => Promise<void>;
@@ -63,6 +59,8 @@ export function createRelay(options: RelayOptions) {
   const past = createPast({ db, redis, live, epoch, filling: `${prefix}:filling:${subgraph}`, owner });
   /** NEW rows that were read and not sent yet; good for as long as the lease is held without a break. */
   let fresh: OutboxRow[] = [];
+  /** When the newest rows were looked at last, in ms of a clock that only goes on. */
+  let overtook = 0;
   let running: Promise<void> | undefined;
   let again = false;
   let thoroughly = false;
@@ -79,6 +77,27 @@ export function createRelay(options: RelayOptions) {
         .toArray();
     const batch = fresh.splice(0, size);
     if (batch.length === 0) return false;
+    await send(batch, check);
+    return batch.length === size || fresh.length > 0;
+  }
+
+  async function sendAllNew(check: Check): Promise<boolean> {
+    const more = await sendNew(check);
+    if (more && fresh.length > size) await sendNewest(check);
+    return more;
+  }
+
+  /** The newest events do not wait for the end of a backlog that they have nothing to do with. */
+  async function sendNewest(check: Check): Promise<void> {
+    if (performance.now() - overtook < OVERTAKING_MS) return;
+    const newest = await overtakingRows(db);
+    const ids = new Set(newest.map(({ _id }) => _id));
+    fresh = fresh.filter(({ _id }) => !ids.has(_id));
+    if (newest.length > 0) await send(newest, check);
+    overtook = performance.now();
+  }
+
+  async function send(batch: OutboxRow[], check: Check): Promise<void> {
     await check();
     // First, so that whoever hears of a change and asks is not given what was kept before.
     await renewTags(
@@ -96,7 +115,6 @@ export function createRelay(options: RelayOptions) {
       await note(noted(published.map((row, index) => ({ _id: row._id, change: changeOf(row, cursors[index]!, at) }))));
     }
     if (failure !== undefined) throw failure;
-    return batch.length === size || fresh.length > 0;
   }
 
   /** Each topic in the order of the rows. What comes after a row that failed counts as not published: repeated, it keeps its cursor. */
@@ -179,7 +197,7 @@ export function createRelay(options: RelayOptions) {
   /** A batch of everything, or of what is new only; true when there may be more. */
   async function turn(thorough: boolean, check: Check): Promise<boolean> {
     if (thorough) await past.refillAfterWipe(check);
-    const more = await sendNew(check).catch((error) => {
+    const more = await sendAllNew(check).catch((error) => {
       if (!(error instanceof Wiped)) throw error;
       thoroughly = true;
       fresh = [];
@@ -255,36 +273,3 @@ export function createRelay(options: RelayOptions) {
 export type Relay = ReturnType<typeof createRelay>;
 
 class Stopped extends Error {}
-
-const changeOf = ({ waiting }: OutboxRow, cursors: Record<string, string>, at: number): Partial<OutboxRow> =>
-  waiting.length > 0
-    ? { cursors, state: 'SENT', checkAt: new Date(at + FIRST_CHECK_MS) }
-    : { cursors, state: 'DONE', doneAt: new Date(at) };
-
-/** One write for all rows that are different in the same way: a store that makes each write durable by itself is spared hundreds. */
-const noted = (sent: readonly Sent[]) =>
-  [...Map.groupBy(sent, ({ change }) => JSON.stringify(change)).values()].map((alike) => ({
-    updateMany: { filter: { _id: { $in: alike.map(({ _id }) => _id) }, state: 'NEW' as const }, update: { $set: alike[0]!.change } },
-  }));
-
-/** When each is looked at next. What waits for nothing any more was acknowledged before it was noted as sent. */
-const checked = (overdue: readonly OutboxRow[]) =>
-  [...Map.groupBy(overdue, ({ waiting, checks }) => (waiting.length === 0 ? -1 : checks))].map(([checks, alike]) => {
-    const filter = { _id: { $in: alike.map(({ _id }) => _id) }, state: 'SENT' as const };
-    const checkAt = new Date(Date.now() + Math.min(FIRST_CHECK_MS * 2 ** (checks + 1), LAST_CHECK_MS));
-    const update = checks === -1 ? { $set: { state: 'DONE' as const, doneAt: new Date() } } : { $set: { checkAt }, $inc: { checks: 1 } };
-    return { updateMany: { filter, update } };
-  });
-
-/** An acknowledgement is `<queue> <event id>`. */
-function groupByQueue(taken: string[]): Map<string, string[]> {
-  const groups = new Map<string, string[]>();
-  for (const entry of taken) {
-    const space = entry.indexOf(' ');
-    const queue = entry.slice(0, space);
-    const ids = groups.get(queue);
-    if (ids) ids.push(entry.slice(space + 1));
-    else groups.set(queue, [entry.slice(space + 1)]);
-  }
-  return groups;
-}

@@ -160,16 +160,18 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   function documentOf(query: string): DocumentNode | GraphQLError[] {
     const known = documents.get(query);
     if (known) return known;
-    let document: DocumentNode;
     try {
-      document = parse(query, { noLocation: true, maxTokens: 50_000 });
+      const document = parse(query, { noLocation: true, maxTokens: 50_000 });
+      const errors = validate(schema, document);
+      if (errors.length > 0) return [...errors];
+      documents.set(query, document);
+      return document;
     } catch (error) {
-      return [error as GraphQLError];
+      // Rules of graphql-js throw at documents that they did not expect, such as a subscription whose root field depends on a variable.
+      return [
+        error instanceof GraphQLError ? error : new GraphQLError('This document cannot be validated.', { originalError: error as Error }),
+      ];
     }
-    const errors = validate(schema, document);
-    if (errors.length > 0) return [...errors];
-    documents.set(query, document);
-    return document;
   }
 
   const masked = (result: ExecutionResult, correlationId: string): ExecutionResult =>

@@ -34,6 +34,14 @@ export const streamsUnsupported = (subgraph: string, cause?: unknown): Problem =
 export const subgraphTimeout = (subgraph: string, cause?: unknown): Problem =>
   new Problem('TIMEOUT', `The subgraph ${subgraph} did not answer in time.`, { retryable: true, subgraph, cause });
 
+/** As `subgraphTimeout`, for a mutation: nobody knows whether it took effect. */
+export const changeTimeout = (subgraph: string, cause?: unknown): Problem =>
+  new Problem(
+    'TIMEOUT',
+    `The subgraph ${subgraph} did not answer in time. The change may have been made: look, or send it again with the same idempotencyKey.`,
+    { retryable: true, subgraph, cause },
+  );
+
 /** A subgraph that answers what GraphQL or its schema does not allow. It would do so again, and what it was asked to change is perhaps done. */
 export const subgraphAnswerInvalid = (subgraph: string | undefined, cause?: unknown): Problem => {
   const message = `${subgraph === undefined ? 'A subgraph' : `The subgraph ${subgraph}`} answered with something that does not fit its schema.`;

@@ -132,7 +132,7 @@ describe('Redis', () => {
 
   test('is slow: the subgraph is asked after a short wait, then without any', async () => {
     const { line, hold } = await slowLine();
-    const patienceMs = 300;
+    const patienceMs = 1_000;
     const of = engineOf(library, { store: createEntityStore({ redis: line, prefix, patienceMs }) });
     hold();
     const since = performance.now();

@@ -281,3 +281,30 @@ describe('an EventSource, which asks by GET,', () => {
     await notes.close();
   });
 });
+
+test('one viewer has so many streams over HTTP and sockets together, and a place again when one ends', async () => {
+  const own = testFeeds();
+  const narrow = await openGatewayForTest({ subgraphs: own.all, sockets: { perAddress: 100, perViewer: 2 } });
+  const authorization = `Bearer ${await narrow.tokenFor({ id: 'usr_ada' })}`;
+  const ask = (leave: AbortController, as: Record<string, string> = { authorization }) =>
+    fetch(narrow.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...as },
+      body: JSON.stringify({ query: SAID, variables: { feed: 'f1' } }),
+      signal: leave.signal,
+    });
+  const leave = [1, 2, 3, 4].map(() => new AbortController());
+
+  const first = [await ask(leave[0]!), await ask(leave[1]!)];
+  const third = await ask(leave[2]!);
+  const nobodys = await ask(leave[2]!, {});
+  leave[0]!.abort();
+  let again = await ask(leave[3]!);
+  while (again.headers.get('content-type') !== 'text/event-stream; charset=utf-8') again = await ask(leave[3]!);
+
+  expect(first.map(({ status }) => status)).toEqual([200, 200]);
+  expect(await third.json()).toMatchObject({ errors: [{ extensions: { code: 'TOO_MANY_OPERATIONS', retryable: true } }] });
+  expect(nobodys.headers.get('content-type')).toContain('text/event-stream');
+  for (const each of leave) each.abort();
+  await narrow.close();
+});

@@ -1,7 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { Problem } from '../../shared/errors.ts';
+import type { Places } from '../../shared/places.ts';
 import type { CommonHeaders } from '../common-headers.ts';
 import type { RequestContext } from '../http.ts';
+import type { Session } from '../plugins/use-viewer.ts';
 import { answerOver } from './answer.ts';
 import { admitAsked, AskedBody, record } from './asked.ts';
 import { formatFor, takesEventsOnly } from './formats.ts';
@@ -10,6 +13,8 @@ import { serveOneConnection, type OneConnectionOptions } from './over-one-connec
 
 interface HttpStreamsOptions extends Omit<OneConnectionOptions, 'lines'> {
   common: CommonHeaders;
+  /** One for each stream that is open: of a viewer, or of an address where there is none. */
+  places: { viewers: Places; addresses: Places };
   /** Default 10,000. */
   heartbeatMs?: number | undefined;
 }
@@ -40,9 +45,16 @@ const InUrl = z.object({
 });
 
 export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
-  const { graphs, viewers } = options;
+  const { graphs, viewers, places } = options;
   const lines = openHttpLines(options);
   const oneConnection = serveOneConnection({ ...options, lines });
+
+  /** Throws when whoever asks has too many streams. */
+  function takePlace({ viewer }: Session, { identity }: RequestContext): () => void {
+    const free = viewer ? places.viewers.take(viewer.id) : places.addresses.take(identity.client?.ip ?? '');
+    if (!free) throw new Problem('TOO_MANY_OPERATIONS', 'Too many streams are open: end one first.', { retryable: true });
+    return free;
+  }
 
   return {
     async answer(request, reply, context) {
@@ -60,7 +72,10 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       if (admitted.kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
       if (isRead && admitted.kind === 'mutation') return false;
       const session = await viewers.fromHeaders(request.raw.rawHeaders);
-      await answerOver(lines.open(reply, format), { ...admitted, engine, session }, options);
+      const free = takePlace(session, context);
+      const line = lines.open(reply, format);
+      line.closed(free);
+      await answerOver(line, { ...admitted, engine, session }, options);
       return true;
     },
     close: lines.close,

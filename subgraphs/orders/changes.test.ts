@@ -235,6 +235,20 @@ describe('a deleted account', () => {
     });
   });
 
+  test('keeps no cart, not even one that a request wrote while the account was being deleted', async () => {
+    const [who, other] = [somebody(), somebody()];
+    const { models } = app.context() as Ctx;
+    await deliver(app, goneNow(who));
+    await run(app, 'addToCart', { variantId: 'var_oil', quantity: 1 }, other);
+    const cart = (await models.Cart.findOne({ userId: other.id }).lean())!;
+    await models.Cart.create({ ...cart, _id: 'crt_late', userId: who.id });
+
+    await app.runJob('remove-late-carts');
+
+    expect(await models.Cart.exists({ userId: who.id })).toBeNull();
+    expect(await models.Cart.exists({ userId: other.id })).not.toBeNull();
+  });
+
   test('begins nothing more, though its token works for a moment longer', async () => {
     const who = somebody();
     await placed(app, { var_oil: 1 }, who, { address: HOUSE });

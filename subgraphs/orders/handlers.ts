@@ -1,8 +1,16 @@
 import { answer } from '../../shared/commands.ts';
 import { on } from '../../shared/events.ts';
+import { job } from '../../shared/jobs.ts';
 import { userDeleted } from '../accounts/contract.ts';
 import { listUnfinishedParts } from './actions/lists.ts';
-import { forgetUser, returnStock } from './actions/people.ts';
+import { forgetUser, removeLateCarts, returnStock } from './actions/people.ts';
 import { findUnfinishedParts, stockReturnWork } from './contract.ts';
 
-export const handlers = [answer(findUnfinishedParts, listUnfinishedParts), on(userDeleted, forgetUser), on(stockReturnWork, returnStock)];
+const HOUR_MS = 3_600_000;
+
+export const handlers = [
+  answer(findUnfinishedParts, listUnfinishedParts),
+  on(userDeleted, forgetUser),
+  on(stockReturnWork, returnStock),
+  job('remove-late-carts', { every: HOUR_MS }, removeLateCarts),
+];

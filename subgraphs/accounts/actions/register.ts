@@ -29,8 +29,8 @@ export const Register = z.object({
  * owner gets a mail that says so.
  */
 export async function register(ctx: Ctx, input: z.infer<typeof Register>) {
-  await countRegistration(ctx);
   refuseWeak(input.password, input);
+  await countRegistration(ctx);
   const passwordHash = await hashPassword(input.password);
   const mayWrite = await mayMail(ctx, { to: input.email, purpose: 'REGISTER', asker: askerOf(ctx) });
   const person = { email: input.email, name: input.name, phone: input.phone ?? null, locale: input.locale ?? null, passwordHash };

@@ -22,6 +22,16 @@ export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {
   await VendorOrder.updateMany({ buyerId: userId, orderId: { $nin: underWay } }, forgotten);
 }
 
+/** Longer than any request that began before its account was deleted. */
+const LATE_CARTS_MS = 2 * 3_600_000;
+
+/** A request that began before the deletion may have written its cart after it. */
+export async function removeLateCarts(ctx: Ctx) {
+  const { Cart, DeletedBuyer } = ctx.models;
+  const deleted = DeletedBuyer.find({ at: { $gte: new Date(ctx.now().getTime() - LATE_CARTS_MS) } }, { _id: 1 }).lean();
+  for await (const { _id: userId } of deleted.cursor()) await Cart.deleteOne({ userId, checkout: null });
+}
+
 export const isDeleted = async (ctx: Ctx, userId: string): Promise<boolean> =>
   (await ctx.models.DeletedBuyer.exists({ _id: userId })) !== null;
 
