@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Link, Offer, Program, Surroundings } from './choice.ts';
 import { locateMongod } from './mongod-download.ts';
 import { pingMongodb } from './ping.ts';
@@ -8,6 +9,7 @@ import { flags } from './service.ts';
 import type { Service } from './service.ts';
 
 const SECANTUS = 'SecantusDB==0.7.0b3';
+const SECANTUS_CONFIG = join(import.meta.dirname, 'secantusd.toml');
 const OLDEST_MONGOD = 5;
 const REPLICA_SET = 'embedded';
 
@@ -70,7 +72,7 @@ async function secantusdFromPypi({ venv }: Surroundings): Promise<Offer> {
   const provided = await venv.provide(SECANTUS);
   if ('refused' in provided) return provided;
   // Not the script that pip makes: it holds the full path of its folder and breaks when that is moved.
-  return { engine: SECANTUS.replace('==', ' '), kind: 'secantusdb', command: [venv.python, '-m', 'secantus'] };
+  return { engine: SECANTUS.replace('==', ' '), kind: 'secantusdb', command: [venv.python, '-m', 'secantus', '--config', SECANTUS_CONFIG] };
 }
 
 const mongodFlags = (folder: string, port: number) =>
