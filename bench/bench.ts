@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openServices } from '../shared/services/services.ts';
+import { openServices } from '#shared/services/services.ts';
 
 /* `npm run bench -- NAME [options]`: side-by-side measurements. Each ends with one line of JSON: { "bench": NAME, "figures": {...} }. */
 

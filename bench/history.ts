@@ -1,6 +1,6 @@
 import type { Connection, mongo } from 'mongoose';
-import { newId } from '../shared/ids.ts';
-import type { Host } from '../shared/host.ts';
+import { newId } from '#shared/base/ids.ts';
+import type { Host } from '#shared/runtime/host.ts';
 
 /* Finished orders by the thousand: copies of all that real ones have left in the store, under ids of their own. */
 

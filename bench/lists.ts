@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createDoor, type Door } from '../demo/load/door.ts';
-import { provideSecrets } from '../shared/development-secrets.ts';
-import type { Host } from '../shared/host.ts';
-import { newId } from '../shared/ids.ts';
-import type { Viewer } from '../shared/identity.ts';
+import { provideSecrets } from '#shared/process/development-secrets.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import { newId } from '#shared/base/ids.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import type { Store } from './bench.ts';
 import { dropMarket, fillMarket, openMarket, openMarketHost } from './market.ts';
 

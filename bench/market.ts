@@ -2,9 +2,9 @@ import type { mongo } from 'mongoose';
 import { createDoor, type Door } from '../demo/load/door.ts';
 import { loadMarketplace } from '../demo/load.ts';
 import { loadSubgraphs } from '../demo/together.ts';
-import { openHost, type Host } from '../shared/host.ts';
-import { newId } from '../shared/ids.ts';
-import { outboxOf } from '../shared/outbox.ts';
+import { openHost, type Host } from '#shared/runtime/host.ts';
+import { newId } from '#shared/base/ids.ts';
+import { outboxOf } from '#shared/messaging/outbox.ts';
 
 /** The demo marketplace with two shops that cannot run out of stock, and buyers who order from both at once. */
 export interface Market {

@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import { mongoose } from '../shared/store.ts';
+import { mongoose } from '#shared/store/mongo.ts';
 
 /*
  * What a piece of work asks of the store, command by command, and what each command came to. Glossary. Shape: a command without its values.

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Connection } from 'mongoose';
-import { newId } from '../shared/ids.ts';
-import { connectMongo, inTransaction } from '../shared/store.ts';
+import { newId } from '#shared/base/ids.ts';
+import { connectMongo, inTransaction } from '#shared/store/mongo.ts';
 import { record } from './recording.ts';
 import { prepareCopies, replay, sampleOf, targetsOf, type Sample } from './replay.ts';
 

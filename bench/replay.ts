@@ -1,6 +1,6 @@
 import type { mongo } from 'mongoose';
-import { newId } from '../shared/ids.ts';
-import { mongoose } from '../shared/store.ts';
+import { newId } from '#shared/base/ids.ts';
+import { mongoose } from '#shared/store/mongo.ts';
 import { ID, type Command, type Recorded } from './recording.ts';
 
 /*

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { toolsFolder } from '../shared/data-folder.ts';
+import { toolsFolder } from '#shared/base/data-folder.ts';
 import { ROOT, scriptOf } from './script.ts';
 
 const PATIENCE_MS = 120_000;

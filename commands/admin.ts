@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { runStart, StartError } from '../shared/start-error.ts';
+import { runStart, StartError } from '#shared/base/start-error.ts';
 import { withAccounts } from './open-accounts.ts';
 
 /* `npm run admin -- create EMAIL`: makes the first admin. Further admins are made by an admin, with `setUserRoles`, or with --force. */

@@ -1,4 +1,4 @@
-import { runStart } from '../shared/start-error.ts';
+import { runStart } from '#shared/base/start-error.ts';
 import { withAccounts } from './open-accounts.ts';
 
 /* `npm run mail [-- ADDRESS]`: the newest mails that are kept because no SMTP_URL is set, newest last. */

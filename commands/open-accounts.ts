@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dataFolder } from '../shared/data-folder.ts';
-import { provideSecrets } from '../shared/development-secrets.ts';
-import { env } from '../shared/env.ts';
-import { StartError } from '../shared/start-error.ts';
+import { dataFolder } from '#shared/base/data-folder.ts';
+import { provideSecrets } from '#shared/process/development-secrets.ts';
+import { env } from '#shared/base/env.ts';
+import { StartError } from '#shared/base/start-error.ts';
 import type { Ctx } from '../subgraphs/accounts/loaders.ts';
 
 /**
@@ -13,8 +13,8 @@ import type { Ctx } from '../subgraphs/accounts/loaders.ts';
 export async function withAccounts(work: (ctx: Ctx) => Promise<void>): Promise<void> {
   process.env['LOG_LEVEL'] ||= 'error';
   if (!process.env['MONGODB_URI']) useRunningMarket();
-  const { openHost } = await import('../shared/host.ts');
-  const { readEventMap, requireStores } = await import('../shared/alone.ts');
+  const { openHost } = await import('#shared/runtime/host.ts');
+  const { readEventMap, requireStores } = await import('#shared/process/serve-process.ts');
   const { subgraph } = await import('../subgraphs/accounts/subgraph.ts');
   await requireStores();
   const host = await openHost([subgraph], {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
-import { openDataFolder } from '../shared/data-folder.ts';
-import { DataDirInUse, openServices } from '../shared/services/services.ts';
-import { runStart, StartError } from '../shared/start-error.ts';
+import { openDataFolder } from '#shared/base/data-folder.ts';
+import { DataDirInUse, openServices } from '#shared/services/services.ts';
+import { runStart, StartError } from '#shared/base/start-error.ts';
 
 /* `npm run services`: a MongoDB and a Redis for parts that run as processes of their own. Keeps running until it is stopped. */
 

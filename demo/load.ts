@@ -1,7 +1,7 @@
-import type { Host } from '../shared/host.ts';
-import type { Viewer } from '../shared/identity.ts';
-import { StartError } from '../shared/start-error.ts';
-import { connectMongo } from '../shared/store.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { StartError } from '#shared/base/start-error.ts';
+import { connectMongo } from '#shared/store/mongo.ts';
 import { createDoor } from './load/door.ts';
 import { loadAttributes, loadCategories, loadProducts } from './load/goods.ts';
 import { loadChecklist } from './load/checklist.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mongo, Schema } from 'mongoose';
-import { openHost, type Host } from '../shared/host.ts';
-import { createIndexes } from '../shared/store.ts';
+import { openHost, type Host } from '#shared/runtime/host.ts';
+import { createIndexes } from '#shared/store/mongo.ts';
 import { freePort } from './ports.ts';
 import { loadDemo, refuseForeignData } from './load.ts';
 import { loadingMishap, openingMishap, placeOf } from './mishaps.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { connectMongo } from '../shared/store.ts';
+import { connectMongo } from '#shared/store/mongo.ts';
 import { freePort } from './ports.ts';
 
 /* The commands of "Run it in parts" and of the operator, as a person types them: by npm, in development, with the stores of the tests. */

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readManifest } from '../shared/manifest.ts';
+import { readManifest } from '#shared/process/rover-config.ts';
 import { freePort } from './ports.ts';
 import type { Running } from './together.ts';
 
@@ -59,7 +59,7 @@ export async function runSplit(port: number): Promise<Running> {
   }
 
   // They begin to listen in their order: a process is named by the port that comes last.
-  for (const group of groups) start(group.join('+'), ports.get(group.at(-1)!)!, 'shared/group.ts', group);
+  for (const group of groups) start(group.join('+'), ports.get(group.at(-1)!)!, 'shared/process/serve-group.ts', group);
   start('gateway', port, 'gateway/main.ts', [], { PORT: String(port) });
   await Promise.all([...ports.values(), port].map((at) => untilReady(`http://127.0.0.1:${at}/ready`)));
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { toolsFolder } from '../shared/data-folder.ts';
+import { toolsFolder } from '#shared/base/data-folder.ts';
 import { EXAMPLES } from './playground.ts';
 import { placeOrder, type Move } from './test-order.ts';
 import { readmeOperations, runReadmeClient } from './test-readme.ts';

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { followSupergraph } from '../gateway/follow.ts';
+import { followSupergraph } from '../gateway/supergraph/watch-file.ts';
 import { openGateway } from '../gateway/gateway.ts';
 import { useRevocations } from '../gateway/plugins/use-revocations.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
-import { readEventMap } from '../shared/alone.ts';
-import { env, parseEnv } from '../shared/env.ts';
-import { openHost, type Host } from '../shared/host.ts';
-import { createLog } from '../shared/log.ts';
-import { readManifest } from '../shared/manifest.ts';
-import type { Runtime } from '../shared/runtime.ts';
-import type { Subgraph } from '../shared/subgraph.ts';
-import { uploadSettings } from '../shared/uploads.ts';
+import { readEventMap } from '#shared/process/serve-process.ts';
+import { env, parseEnv } from '#shared/base/env.ts';
+import { openHost, type Host } from '#shared/runtime/host.ts';
+import { createLog } from '#shared/base/log.ts';
+import { readManifest } from '#shared/process/rover-config.ts';
+import type { Runtime } from '#shared/runtime/runtime.ts';
+import type { Subgraph } from '#shared/kit/define-subgraph.ts';
+import { uploadSettings } from '#shared/uploads/uploads.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
-import { dataFolder } from '../shared/data-folder.ts';
+import { dataFolder } from '#shared/base/data-folder.ts';
 import { createVisitor, type Answer, type Data, type Visitor } from './tour/client.ts';
 import { ADD, BROWSE, CANCEL, FOREIGN, GOODS, LOGIN, MINE, MOVE, PLACE, RECEIVED, REGISTER, STATUS } from './tour/operations.ts';
 

@@ -4,14 +4,14 @@ import { expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { ServeEnvironment } from '../gateway/serve-settings.ts';
 import { GatewayEnvironment } from '../gateway/settings.ts';
-import { AdmissionSettings } from '../shared/admission-settings.ts';
-import { environmentSchema } from '../shared/env.ts';
-import { COMMON_CODES } from '../shared/errors.ts';
-import { HttpSettings } from '../shared/http-settings.ts';
-import { ManifestOverrides, readManifest } from '../shared/manifest.ts';
-import { StoreSettings } from '../shared/store.ts';
-import type { Subgraph } from '../shared/subgraph.ts';
-import { uploadSettings } from '../shared/uploads.ts';
+import { AdmissionSettings } from '#shared/base/admission-settings.ts';
+import { environmentSchema } from '#shared/base/env.ts';
+import { COMMON_CODES } from '#shared/base/errors.ts';
+import { HttpSettings } from '#shared/transport/http-settings.ts';
+import { ManifestOverrides, readManifest } from '#shared/process/rover-config.ts';
+import { StoreSettings } from '#shared/store/mongo.ts';
+import type { Subgraph } from '#shared/kit/define-subgraph.ts';
+import { uploadSettings } from '#shared/uploads/uploads.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** The system's own, those of tests, and those of a library. */
@@ -39,7 +39,7 @@ async function settingsOfSubgraphs(): Promise<string[]> {
 
 /** Variables that code reads past the schemas. */
 function readDirectly(): string[] {
-  const files = globSync('{shared,gateway,subgraphs,demo,commands}/**/*.{ts,mjs}', { cwd: ROOT });
+  const files = globSync('{shared,gateway,subgraphs,demo,commands,tools}/**/*.{ts,mjs}', { cwd: ROOT });
   const ours = files.filter((file) => !/\.test\.ts$|\/test-|testing/.test(file));
   return ours.flatMap((file) => [...text(file).matchAll(/\benv(?:\.|\[')([A-Z][A-Z0-9_]{2,})\b/g)].map(([, name]) => name!));
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { httpTransport, type HttpTransport } from '../shared/http-transport.ts';
-import { serve, type Served } from '../shared/serve.ts';
-import { openGatewayForTest, type TestGateway } from './testing.ts';
-import { testSubgraphs, type TestSubgraphs } from './test-subgraphs.ts';
+import { httpTransport, type HttpTransport } from '#shared/transport/http-transport.ts';
+import { serve, type Served } from '#shared/transport/server.ts';
+import { openGatewayForTest, type TestGateway } from './testing/open-gateway.ts';
+import { testSubgraphs, type TestSubgraphs } from './testing/test-subgraphs.ts';
 
 /** The same promises hold wherever the subgraphs live. */
 describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {

@@ -1,29 +1,29 @@
 import type { IncomingMessage } from 'node:http';
 import { fastify } from 'fastify';
-import { createPlaces } from '../shared/places.ts';
-import { createAdmission, type Admission } from '../shared/admission.ts';
-import { CORRELATION_HEADER, correlationIdFrom } from '../shared/correlation.ts';
-import { createLog, type Log } from '../shared/log.ts';
-import { scalars as ownScalars } from '../shared/scalars.ts';
-import { serveSockets } from '../shared/sockets.ts';
-import { serveUploads } from '../shared/uploads/serve.ts';
+import { createPlaces } from '#shared/base/quota.ts';
+import { createAdmission, type Admission } from '#shared/base/admission.ts';
+import { CORRELATION_HEADER, correlationIdFrom } from '#shared/base/correlation-id.ts';
+import { createLog, type Log } from '#shared/base/log.ts';
+import { scalars as ownScalars } from '#shared/kit/scalars.ts';
+import { serveSockets } from '#shared/transport/websocket-server.ts';
+import { serveUploads } from '#shared/uploads/serve.ts';
 import { proxyWarning } from './plugins/use-client.ts';
-import { createCallers, type Callers } from './callers.ts';
-import { commonHeaders } from './common-headers.ts';
-import { addEdge, addGraphql, addHealth, PATH } from './edge.ts';
-import { openPlanners, type Planners } from './engine/planners.ts';
-import { openGraph } from './graph.ts';
-import { openGraphs, type Graphs, type Served } from './graphs.ts';
-import { knownOperations } from './known.ts';
+import { createCallers, type Callers } from './http/request-context.ts';
+import { commonHeaders } from './http/response-headers.ts';
+import { addEdge, addGraphql, addHealth, PATH } from './routes.ts';
+import { openPlanners, type Planners } from './engine/planning/planner-queue.ts';
+import { openGraph } from './supergraph/loaded-graph.ts';
+import { openGraphs, type Graphs, type Served } from './supergraph/graph-registry.ts';
+import { knownOperations } from './supergraph/persisted-operations.ts';
 import { serveHttpStreams } from './live/over-http.ts';
-import { openStreams } from './live/streams.ts';
-import { watchSessions } from './live/watched-sessions.ts';
+import { openStreams } from './live/stream-registry.ts';
+import { watchSessions } from './http/session-watch.ts';
 import type { GatewayOptions } from './options.ts';
 import { useErrors, type UseErrors } from './plugins/use-errors.ts';
-import { checkContracts } from './plugins/use-keys.ts';
+import { checkContracts } from './plugins/use-api-keys.ts';
 import { LIMITS, type Limits } from './plugins/use-limits.ts';
-import { keepSessions } from './socket-sessions.ts';
-import { socketProtocol } from './sockets.ts';
+import { keepSessions } from './live/websocket-sessions.ts';
+import { socketProtocol } from './live/websocket.ts';
 
 export interface Gateway {
   /** Ends in /graphql. */

@@ -1,16 +1,16 @@
 import type { Guide } from './playground/guide.ts';
-import type { AdmissionLimits } from '../shared/admission.ts';
-import type { Check } from '../shared/health.ts';
-import type { Log } from '../shared/log.ts';
-import type { SubgraphTransport } from '../shared/transport.ts';
-import type { UploadSettings } from '../shared/uploads.ts';
+import type { AdmissionLimits } from '#shared/base/admission.ts';
+import type { Check } from '#shared/base/health.ts';
+import type { Log } from '#shared/base/log.ts';
+import type { SubgraphTransport } from '#shared/kit/transport.ts';
+import type { UploadSettings } from '#shared/uploads/uploads.ts';
 import type { EntityStore } from './cache/entity-store.ts';
-import type { Engine, EngineOptions, Operation } from './engine.ts';
-import type { Sharing } from './flights/share-operations.ts';
-import type { KnownOperations } from './known.ts';
-import type { ApiKey } from './plugins/use-keys.ts';
+import type { Engine, EngineOptions, Operation } from './engine/types.ts';
+import type { Sharing } from './dedupe/dedupe-operations.ts';
+import type { KnownOperations } from './supergraph/persisted-operations.ts';
+import type { ApiKey } from './plugins/use-api-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
-import type { SubgraphErrors } from './subgraph-answer.ts';
+import type { SubgraphErrors } from './engine/subgraph-errors.ts';
 import type { IsRevoked } from './plugins/use-revocations.ts';
 
 export interface GatewayOptions {

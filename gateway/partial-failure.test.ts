@@ -2,12 +2,12 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionResult } from 'graphql';
-import { Problem } from '../shared/errors.ts';
-import { httpTransport } from '../shared/http-transport.ts';
-import { plainSubgraph } from '../shared/testing/plain-subgraph.ts';
-import type { SubgraphTransport } from '../shared/transport.ts';
-import { openGatewayForTest, type Answer } from './testing.ts';
-import { testSubgraphs } from './test-subgraphs.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { httpTransport } from '#shared/transport/http-transport.ts';
+import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
+import type { SubgraphTransport } from '#shared/kit/transport.ts';
+import { openGatewayForTest, type Answer } from './testing/open-gateway.ts';
+import { testSubgraphs } from './testing/test-subgraphs.ts';
 
 const opened: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { composeSupergraph } from '../schema/compose.ts';
-import { unavailable } from '../shared/errors.ts';
-import { openEngine } from './engine/open.ts';
-import type { Planner } from './engine/planner.ts';
-import { planHere } from './engine/planning.ts';
-import { openGatewayForTest } from './testing.ts';
-import { testSubgraphs } from './test-subgraphs.ts';
+import { unavailable } from '#shared/base/errors.ts';
+import { openEngine } from './supergraph/open-engine.ts';
+import type { Planner } from './engine/planning/planner.ts';
+import { planHere } from './engine/planning/in-process-planner.ts';
+import { openGatewayForTest } from './testing/open-gateway.ts';
+import { testSubgraphs } from './testing/test-subgraphs.ts';
 
 const opened: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {

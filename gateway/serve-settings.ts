@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pem } from '../shared/env.ts';
+import { pem } from '#shared/base/env.ts';
 import type { Limits } from './plugins/use-limits.ts';
 
 /** Wider than ours: what others ask of their subgraphs is not known here. A cost says nothing where lists do not tell their size. */

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { composeSupergraph } from '../schema/compose.ts';
-import type { PlainSubgraph } from '../shared/testing/plain-subgraph.ts';
-import type { SubgraphRequest } from '../shared/transport.ts';
-import { testSubgraphs } from './test-subgraphs.ts';
+import type { PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
+import type { SubgraphRequest } from '#shared/kit/transport.ts';
+import { testSubgraphs } from './testing/test-subgraphs.ts';
 
 /* `npm run gateway` as people use it who bring their own subgraphs: servers that know nothing of Soko. */
 

@@ -3,17 +3,17 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { Redis } from 'ioredis';
-import { logSettings, parseEnv, type EnvSource } from '../shared/env.ts';
-import type { HttpTransportOptions } from '../shared/http-transport.ts';
-import { createLog, type Log } from '../shared/log.ts';
-import { openForeignSubgraphs } from './foreign.ts';
+import { logSettings, parseEnv, type EnvSource } from '#shared/base/env.ts';
+import type { HttpTransportOptions } from '#shared/transport/http-transport.ts';
+import { createLog, type Log } from '#shared/base/log.ts';
+import { openForeignSubgraphs } from './supergraph/external-subgraphs.ts';
 import { openGateway } from './gateway.ts';
 import type { Limits } from './plugins/use-limits.ts';
-import { followSupergraph } from './follow.ts';
-import { LOCALHOST } from './plugins/use-origins.ts';
+import { followSupergraph } from './supergraph/watch-file.ts';
+import { LOCALHOST } from './plugins/use-allowed-origins.ts';
 import { LIMITS, ServeEnvironment } from './serve-settings.ts';
 import { gatewaySettings } from './settings.ts';
-import type { SubgraphErrors } from './subgraph-answer.ts';
+import type { SubgraphErrors } from './engine/subgraph-errors.ts';
 
 /*
  * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database, and without Redis unless `--cache` names
@@ -22,7 +22,7 @@ import type { SubgraphErrors } from './subgraph-answer.ts';
 
 const DRAIN_MS = 10_000;
 const REDIS_PATIENCE_MS = 1_000;
-/** Before every key in Redis. Whoever changes an entity renews its tag there: see `shared/stamps.ts`. */
+/** Before every key in Redis. Whoever changes an entity renews its tag there: see `shared/cache/cache-tags.ts`. */
 const PREFIX = 'soko';
 const USAGE =
   'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--expose-errors] [--cache REDIS_URL]';

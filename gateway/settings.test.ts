@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { gatewaySettings } from './settings.ts';
-import { openGatewayForTest } from './testing.ts';
-import { testSubgraphs } from './test-subgraphs.ts';
+import { openGatewayForTest } from './testing/open-gateway.ts';
+import { testSubgraphs } from './testing/test-subgraphs.ts';
 
 test('without anything set it is open to developers and to no foreign page', () => {
   expect(gatewaySettings({})).toEqual({

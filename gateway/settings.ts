@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { parseEnv, type EnvSource } from '../shared/env.ts';
-import { StartError } from '../shared/start-error.ts';
+import { parseEnv, type EnvSource } from '#shared/base/env.ts';
+import { StartError } from '#shared/base/start-error.ts';
 import { createEntityStore, type EntityStoreOptions } from './cache/entity-store.ts';
-import { knownOperations, type KnownOperations } from './known.ts';
+import { knownOperations, type KnownOperations } from './supergraph/persisted-operations.ts';
 import { Guide } from './playground/guide.ts';
 import type { GatewayOptions } from './options.ts';
-import { LOCALHOST } from './plugins/use-origins.ts';
-import { ApiKeys } from './plugins/use-keys.ts';
+import { LOCALHOST } from './plugins/use-allowed-origins.ts';
+import { ApiKeys } from './plugins/use-api-keys.ts';
 
 const jsonFile = z.string().transform((path, ctx): unknown => {
   try {
@@ -148,4 +148,5 @@ function readKnown(file: string | undefined, only: boolean): KnownOperations {
 }
 
 /** Read only when it is asked for: nobody else pays for what it loads. */
-const openReference: GatewayOptions['openEngine'] = async (options) => (await import('./apollo-engine.ts')).openApolloEngine(options);
+const openReference: GatewayOptions['openEngine'] = async (options) =>
+  (await import('./apollo/apollo-engine.ts')).openApolloEngine(options);

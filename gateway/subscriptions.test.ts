@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { httpTransport, type HttpTransport } from '../shared/http-transport.ts';
-import { serve, type Served } from '../shared/serve.ts';
-import { testSubgraphs, type TestSubgraphs } from './test-subgraphs.ts';
-import { openGatewayForTest, type TestGateway } from './testing.ts';
+import { httpTransport, type HttpTransport } from '#shared/transport/http-transport.ts';
+import { serve, type Served } from '#shared/transport/server.ts';
+import { testSubgraphs, type TestSubgraphs } from './testing/test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from './testing/open-gateway.ts';
 
 const NOTE_CHANGED = `subscription Changed($board: ID!) {
   noteChanged(boardId: $board) { id words: text author { name boards { title } } }

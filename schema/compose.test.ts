@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildSchema } from 'graphql';
 import { z } from 'zod';
-import { defineEvent, defineWork, on } from '../shared/events.ts';
+import { defineEvent, defineWork, on } from '#shared/kit/define-event.ts';
 import { composeSupergraph, eventMap, runCompose } from './compose.ts';
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
@@ -75,7 +75,7 @@ describe('compose', () => {
       'subgraphs: { notes: { routing_url: "http://notes:4001/graphql", schema: { file: schema/subgraphs/notes.graphql } } }',
     );
     await write('subgraphs/notes/schema.graphql', 'type Query { "A note." note: String }');
-    const kit = pathToFileURL(join(import.meta.dirname, '../shared/subgraph.ts')).href;
+    const kit = pathToFileURL(join(import.meta.dirname, '../shared/kit/define-subgraph.ts')).href;
     await write(
       'subgraphs/notes/subgraph.ts',
       `import { defineSubgraph } from '${kit}';

@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { composeServices } from '@apollo/composition';
 import { GraphQLError, parse, Source } from 'graphql';
-import { audiencesOf, contractOf } from '../shared/contracts/contract.ts';
-import { readManifest, type ManifestEntry } from '../shared/manifest.ts';
-import { completeTypeDefs } from '../shared/schema.ts';
-import type { Subgraph } from '../shared/subgraph.ts';
+import { audiencesOf, contractOf } from '#shared/graph-contracts/graph-contract.ts';
+import { readManifest, type ManifestEntry } from '#shared/process/rover-config.ts';
+import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
+import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 
 export interface SubgraphSource {
   name: string;

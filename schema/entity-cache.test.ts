@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createEntityStore, type EntityStore } from '../gateway/cache/entity-store.ts';
-import { openGatewayForTest, type TestGateway } from '../gateway/testing.ts';
-import { httpTransport } from '../shared/http-transport.ts';
-import type { Viewer } from '../shared/identity.ts';
-import { serve } from '../shared/serve.ts';
-import { viewer } from '../shared/testing/open.ts';
-import type { SubgraphTransport } from '../shared/transport.ts';
+import { openGatewayForTest, type TestGateway } from '../gateway/testing/open-gateway.ts';
+import { httpTransport } from '#shared/transport/http-transport.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { serve } from '#shared/transport/server.ts';
+import { viewer } from '#shared/testing/open.ts';
+import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import type { Data } from './market/test-door.ts';
 import { openMarket, type OpenMarket } from './market/test-market.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { httpTransport } from '../shared/http-transport.ts';
-import { serve } from '../shared/serve.ts';
-import { openGatewayForTest } from '../gateway/testing.ts';
+import { httpTransport } from '#shared/transport/http-transport.ts';
+import { serve } from '#shared/transport/server.ts';
+import { openGatewayForTest } from '../gateway/testing/open-gateway.ts';
 import { ADDRESS, newKey, type Data } from './market/test-door.ts';
 import { openMarket, PASSWORD, PIECES, type Account, type OpenMarket } from './market/test-market.ts';
 

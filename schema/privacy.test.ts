@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Viewer } from '../shared/identity.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { newKey, type Data } from './market/test-door.ts';
 import { openMarket, type Account, type OpenMarket } from './market/test-market.ts';
 import { INTROSPECTION, readSchema, waysFrom, type Door } from './market/test-walk.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { viewer } from '../shared/testing/open.ts';
+import { viewer } from '#shared/testing/open.ts';
 import { newKey, type Data } from './market/test-door.ts';
 import { openMarket, type OpenMarket } from './market/test-market.ts';
 import { openChance } from './market/test-seed.ts';

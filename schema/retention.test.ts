@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Model } from 'mongoose';
 import { loadSubgraphs } from '../demo/together.ts';
-import { KIT_RETENTION, retentionOf } from '../shared/retention.ts';
-import { mongoose } from '../shared/store.ts';
+import { KIT_RETENTION, retentionOf } from '#shared/store/retention.ts';
+import { mongoose } from '#shared/store/mongo.ts';
 
 // Not connected: what is declared can be read without a store.
 const db = mongoose.createConnection();

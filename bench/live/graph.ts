@@ -1,10 +1,10 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type DocumentNode, GraphQLError } from 'graphql';
-import { createChannel, type Channel } from '../../shared/channel.ts';
-import { createExecution } from '../../shared/execution.ts';
-import { runSubscription } from '../../shared/run-subscription.ts';
-import type { Resolvers } from '../../shared/subgraph.ts';
-import type { SubgraphRequest, SubgraphTransport } from '../../shared/transport.ts';
+import { createChannel, type Channel } from '#shared/base/async-queue.ts';
+import { createExecution } from '#shared/runtime/compiled-execution.ts';
+import { runSubscription } from '#shared/runtime/run-subscription.ts';
+import type { Resolvers } from '#shared/kit/define-subgraph.ts';
+import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.ts';
 
 /* Three small subgraphs, so that each event is joined with two others: as in `reference/gateway-prototype.md`, and in the process of the gateway. */
 

@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SignJWT } from 'jose';
 import { LOGIN } from '../../demo/tour/operations.ts';
-import { newId } from '../../shared/ids.ts';
+import { newId } from '#shared/base/ids.ts';
 import type { RunningMarket } from './market.ts';
 
 /** What became of one `placeOrder`. */

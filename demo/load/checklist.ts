@@ -1,4 +1,4 @@
-import type { Viewer } from '../../shared/identity.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import type { Door } from './door.ts';
 
 const ITEMS = [

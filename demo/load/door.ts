@@ -1,6 +1,6 @@
-import type { Host } from '../../shared/host.ts';
-import type { Viewer } from '../../shared/identity.ts';
-import { newId } from '../../shared/ids.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { newId } from '#shared/base/ids.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- whoever asks knows what comes back
 export type Answer = any;

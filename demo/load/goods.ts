@@ -1,4 +1,4 @@
-import type { Viewer } from '../../shared/identity.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { attributes } from '../data/attributes.ts';
 import { categories } from '../data/categories.ts';
 import { marketplace } from '../data/marketplace.ts';

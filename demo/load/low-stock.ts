@@ -1,5 +1,5 @@
-import type { Host } from '../../shared/host.ts';
-import { newId } from '../../shared/ids.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import { newId } from '#shared/base/ids.ts';
 import type { Ctx } from '../../subgraphs/inventory/loaders.ts';
 import { inParallel, type Door } from './door.ts';
 import type { Store } from './stores.ts';

@@ -1,5 +1,5 @@
-import type { Host } from '../../shared/host.ts';
-import type { Viewer } from '../../shared/identity.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { seedAccount } from '../../subgraphs/accounts/actions/register.ts';
 import type { Ctx } from '../../subgraphs/accounts/loaders.ts';
 import { users } from '../data/users.ts';

@@ -1,5 +1,5 @@
-import type { Host } from '../../shared/host.ts';
-import { newId } from '../../shared/ids.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import { newId } from '#shared/base/ids.ts';
 import type { Ctx as CatalogCtx } from '../../subgraphs/catalog/loaders.ts';
 import type { Ctx as CategoriesCtx } from '../../subgraphs/categories/loaders.ts';
 import type { Ctx as VendorsCtx } from '../../subgraphs/vendors/loaders.ts';

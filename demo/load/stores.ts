@@ -1,5 +1,5 @@
-import type { Host } from '../../shared/host.ts';
-import type { Viewer } from '../../shared/identity.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { listKeptMails, tokenIn } from '../../subgraphs/accounts/actions/mail.ts';
 import type { Ctx as AccountsCtx } from '../../subgraphs/accounts/loaders.ts';
 import { users } from '../data/users.ts';

@@ -1,13 +1,13 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
-import { answersShape } from '../../shared/answer-shape.ts';
-import { sameForAllSeconds } from '../../shared/same-for-all.ts';
-import { LONGEST_SECONDS, type Found, type Kept } from '../../shared/stamps.ts';
-import type { SubgraphRequest } from '../../shared/transport.ts';
+import { answersShape } from '#shared/transport/response-check.ts';
+import { sameForAllSeconds } from '#shared/kit/entity-max-age.ts';
+import { LONGEST_SECONDS, type Found, type Kept } from '#shared/cache/cache-tags.ts';
+import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { isData, type Data } from '../engine/run.ts';
-import { createPlaces, type Wanted } from './entity-places.ts';
+import { createPlaces, type Wanted } from './entity-keys.ts';
 import type { EntityRule } from './entity-rules.ts';
 import type { EntityStore } from './entity-store.ts';
-import { entitiesOf, fillIn } from './fill-in.ts';
+import { entitiesOf, fillIn } from './merge-cached.ts';
 
 type Ask = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import type { Viewer } from '../../shared/identity.ts';
-import { renewTags } from '../../shared/stamps.ts';
-import type { Engine } from '../engine.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { renewTags } from '#shared/cache/cache-tags.ts';
+import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
 import { ask, askedOf, engineOf, openLibrary, reading, vouching, type Library } from './test-library.ts';
 

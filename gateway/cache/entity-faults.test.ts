@@ -4,8 +4,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ExecutionResult } from 'graphql';
 import { Redis } from 'ioredis';
-import type { Viewer } from '../../shared/identity.ts';
-import type { Engine } from '../engine.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
 import { ask, askedOf, engineOf, openLibrary, reading, vouching, type Library } from './test-library.ts';
 

@@ -12,10 +12,10 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { argumentsOf, readAnnotations } from '../annotations.ts';
-import { fragmentsOf, keyOf } from '../documents.ts';
+import { argumentsOf, readAnnotations } from '../graphql/applied-directives.ts';
+import { fragmentsOf, keyOf } from '../graphql/ast.ts';
 import type { Data } from '../engine/run.ts';
-import { readRequirements, type Requirements } from '../rights/requirements.ts';
+import { readRequirements, type Requirements } from '../authorization/requirements.ts';
 import { policyOfSelection, readHints, type CachePolicy, type Hints, type Selected } from './hints.ts';
 
 /** What of the entities of one type may be kept that one fetch asks for. */

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { createStampedStore, stampOfTag, type Kept, type StampedStore } from '../../shared/stamps.ts';
+import { createStampedStore, stampOfTag, type Kept, type StampedStore } from '#shared/cache/cache-tags.ts';
 import { createBudget } from './budget.ts';
 
 /** Where entities are kept, for all gateways that share a Redis. */

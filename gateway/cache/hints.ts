@@ -10,8 +10,8 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import type { Annotations } from '../annotations.ts';
-import { fieldOf } from '../documents.ts';
+import type { Annotations } from '../graphql/applied-directives.ts';
+import { fieldOf } from '../graphql/ast.ts';
 
 /** What `@cacheControl` says at one place. */
 export interface Hint {

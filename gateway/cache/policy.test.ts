@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate } from 'graphql';
-import { readAnnotations } from '../annotations.ts';
-import { readRequirements } from '../rights/requirements.ts';
-import { createRights } from '../rights/rights.ts';
+import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readRequirements } from '../authorization/requirements.ts';
+import { createRights } from '../authorization/authorization.ts';
 import { createCachePolicies } from './policy.ts';
 
 const SDL = `

@@ -1,8 +1,8 @@
 import { getOperationAST, type DocumentNode, type ExecutionResult, type GraphQLSchema, type OperationDefinitionNode } from 'graphql';
-import type { Identity } from '../../shared/identity.ts';
-import type { Annotations } from '../annotations.ts';
-import { fragmentsOf } from '../documents.ts';
-import type { Operation } from '../engine.ts';
+import type { Identity } from '#shared/base/identity.ts';
+import type { Annotations } from '../graphql/applied-directives.ts';
+import { fragmentsOf } from '../graphql/ast.ts';
+import type { Operation } from '../engine/types.ts';
 import { policyOfSelection, readHints, type CachePolicy, type Hints } from './hints.ts';
 
 export interface CachePolicies {

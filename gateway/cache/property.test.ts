@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ExecutionResult } from 'graphql';
 import { Redis } from 'ioredis';
-import type { Viewer } from '../../shared/identity.ts';
-import { renewTags } from '../../shared/stamps.ts';
-import type { Engine } from '../engine.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { renewTags } from '#shared/cache/cache-tags.ts';
+import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
 import { ask, engineOf, openLibrary, type Library } from './test-library.ts';
 

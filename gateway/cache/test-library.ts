@@ -1,13 +1,13 @@
 import { parse, type ExecutionResult } from 'graphql';
 import { composeSupergraph } from '../../schema/compose.ts';
-import type { Viewer } from '../../shared/identity.ts';
-import { createLog } from '../../shared/log.ts';
-import { plainSubgraph, type PlainSubgraph } from '../../shared/testing/plain-subgraph.ts';
-import type { SubgraphRequest, SubgraphTransport } from '../../shared/transport.ts';
-import { openEngine } from '../engine/open.ts';
-import type { Engine } from '../engine.ts';
-import type { Sharing } from '../flights/share-operations.ts';
-import { applyRules, readRules } from '../rules.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { createLog } from '#shared/base/log.ts';
+import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
+import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.ts';
+import { openEngine } from '../supergraph/open-engine.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Sharing } from '../dedupe/dedupe-operations.ts';
+import { applyRules, readRules } from '../supergraph/schema-rules.ts';
 import type { EntityStore } from './entity-store.ts';
 
 /* Notes that refer to books of another subgraph, in which everything is cacheable that `@cacheControl` can call so. For tests of the cache. */

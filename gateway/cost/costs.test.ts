@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate, visit, type DocumentNode } from 'graphql';
-import { readAnnotations } from '../annotations.ts';
+import { readAnnotations } from '../graphql/applied-directives.ts';
 import { createCosts } from './costs.ts';
 
 const SDL = `

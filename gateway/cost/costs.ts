@@ -1,7 +1,7 @@
 import type { DocumentNode, GraphQLSchema } from 'graphql';
-import type { Annotations } from '../annotations.ts';
-import { variablesOf } from '../documents.ts';
-import { writeBill, type Bill, type Item } from './bill.ts';
+import type { Annotations } from '../graphql/applied-directives.ts';
+import { variablesOf } from '../graphql/ast.ts';
+import { writeBill, type Bill, type Item } from './cost-tree.ts';
 import { readFieldCosts } from './field-costs.ts';
 
 type Variables = Readonly<Record<string, unknown>>;

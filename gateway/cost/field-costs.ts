@@ -1,5 +1,5 @@
 import { getNamedType, isLeafType, isListType, isNonNullType, type GraphQLField, type GraphQLNamedType } from 'graphql';
-import type { Annotations } from '../annotations.ts';
+import type { Annotations } from '../graphql/applied-directives.ts';
 
 /** Entries of a list of which nothing is said. */
 const UNKNOWN_SIZE = 10;

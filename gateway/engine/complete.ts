@@ -1,8 +1,8 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
-import { invalidAnswer, placed, unknownEntity } from './answer-errors.ts';
+import { invalidAnswer, placed, unknownEntity } from './response-errors.ts';
 import type { Data, Path, Run } from './run.ts';
 import type { Shape, Violation } from './shape.ts';
-import type { LoadedSupergraph } from './supergraph.ts';
+import type { LoadedSupergraph } from './planning/supergraph.ts';
 
 /** What is wrong in one answer in many places is told in a few. */
 const MAX_VIOLATIONS = 20;

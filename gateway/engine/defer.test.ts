@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ExecutionResult } from 'graphql';
-import type { SubsequentResult } from '../engine.ts';
-import { testSubgraphs } from '../test-subgraphs.ts';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import type { SubsequentResult } from './types.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 
 type Part = Partial<ExecutionResult> & SubsequentResult;
 

@@ -1,12 +1,12 @@
 import { getNamedType, isInterfaceType, isObjectType, type ExecutionResult, type GraphQLNamedType, type GraphQLSchema } from 'graphql';
-import type { IncrementalPart, SubsequentResult } from '../engine.ts';
-import { placed } from './answer-errors.ts';
+import type { IncrementalPart, SubsequentResult } from './types.ts';
+import { placed } from './response-errors.ts';
 import { clientField } from './aliases.ts';
 import { completeAnswer } from './complete.ts';
 import { isAskedFor, type Deferral } from './deferrals.ts';
 import type { Prepared } from './prepare.ts';
 import { isData, ownValue, type Data, type DeferredPart, type Path, type Run } from './run.ts';
-import type { LoadedSupergraph } from './supergraph.ts';
+import type { LoadedSupergraph } from './planning/supergraph.ts';
 
 interface Deferring {
   supergraph: LoadedSupergraph;

@@ -10,8 +10,8 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import { Problem } from '../../shared/errors.ts';
-import { directivesIn, fragmentsOf, isIncluded, keyOf } from '../documents.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { directivesIn, fragmentsOf, isIncluded, keyOf } from '../graphql/ast.ts';
 import { isIntrospection } from './introspection.ts';
 
 /** A fragment whose fields come after the first answer. */

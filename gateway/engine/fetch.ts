@@ -1,10 +1,10 @@
 import type { FetchNode } from '@apollo/query-planner';
 import { GraphQLError, parse, type ExecutionResult } from 'graphql';
-import type { SubgraphRequest } from '../../shared/transport.ts';
+import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { clientField } from './aliases.ts';
-import { invalidAnswer, placed } from './answer-errors.ts';
+import { invalidAnswer, placed } from './response-errors.ts';
 import { compileContext } from './context.ts';
-import { compileGrouping } from './grouping.ts';
+import { compileGrouping } from './distinct-representations.ts';
 import { levelOf, merge, type Level } from './merge.ts';
 import { compileSelect, type Select } from './representations.ts';
 import { clientNames, compileRewrites, renamedLevel, type Rewrite } from './rewrites.ts';

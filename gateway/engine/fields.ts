@@ -8,7 +8,7 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import { isIncluded, keyOf } from '../documents.ts';
+import { isIncluded, keyOf } from '../graphql/ast.ts';
 import { clientField } from './aliases.ts';
 import { isDeferred } from './deferrals.ts';
 import { isInherited } from './run.ts';

@@ -1,8 +1,8 @@
 import type { PlanNode, QueryPlan } from '@apollo/query-planner';
 import { getOperationAST, getVariableValues, Kind, type DocumentNode, type GraphQLError, type GraphQLObjectType } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { Problem } from '../../shared/errors.ts';
-import { directivesIn, fragmentsOf } from '../documents.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { directivesIn, fragmentsOf } from '../graphql/ast.ts';
 import { toPlanKeys } from './aliases.ts';
 import { compilePlan } from './compile.ts';
 import { defers, deferVariables, readDeferrals, type Deferral } from './deferrals.ts';
@@ -11,7 +11,7 @@ import { compileIntrospection } from './introspection.ts';
 import type { Data, Kit, Run, Step } from './run.ts';
 import { requiredVariables } from './required-variables.ts';
 import { compileShape, type Shape } from './shape.ts';
-import type { LoadedSupergraph } from './supergraph.ts';
+import type { LoadedSupergraph } from './planning/supergraph.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 

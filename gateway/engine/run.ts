@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import type { SubgraphRequest } from '../../shared/transport.ts';
-import type { FetchScope, Operation } from '../engine.ts';
+import type { SubgraphRequest } from '#shared/kit/transport.ts';
+import type { FetchScope, Operation } from './types.ts';
 
 /** What subgraphs answered, put together; keys are response names. */
 export type Data = Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { plainSubgraph } from '../../shared/testing/plain-subgraph.ts';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 
 const LINK =
   'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@context", "@fromContext", "@external"])\n';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Problem } from '../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import { SharedConnection } from './shared-connection.ts';
 
 /** Who may have a connection. */

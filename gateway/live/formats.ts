@@ -1,4 +1,4 @@
-import { acceptedRanges } from '../accepted.ts';
+import { acceptedRanges } from '../http/accept-header.ts';
 
 /** How a stream is written into an HTTP response. Each text is complete by itself: what was written is read at once. */
 export interface Format {

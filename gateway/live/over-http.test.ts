@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import type { ExecutionResult } from 'graphql';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
-import { testSubgraphs } from '../test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
 import { testFeeds, type TestFeeds } from './test-feeds.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers of any operation

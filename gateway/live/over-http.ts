@@ -1,14 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Problem } from '../../shared/errors.ts';
-import type { Places } from '../../shared/places.ts';
-import type { CommonHeaders } from '../common-headers.ts';
-import type { RequestContext } from '../http.ts';
+import { Problem } from '#shared/base/errors.ts';
+import type { Places } from '#shared/base/quota.ts';
+import type { CommonHeaders } from '../http/response-headers.ts';
+import type { RequestContext } from '../supergraph/apollo-server.ts';
 import type { Session } from '../plugins/use-viewer.ts';
-import { answerOver } from './answer.ts';
-import { admitAsked, AskedBody, record } from './asked.ts';
+import { answerOver } from './stream-response.ts';
+import { admitAsked, AskedBody, record } from '../http/request-params.ts';
 import { formatFor, takesEventsOnly } from './formats.ts';
-import { openHttpLines } from './http-lines.ts';
+import { openHttpLines } from './http-stream-registry.ts';
 import { serveOneConnection, type OneConnectionOptions } from './over-one-connection.ts';
 
 interface HttpStreamsOptions extends Omit<OneConnectionOptions, 'lines'> {

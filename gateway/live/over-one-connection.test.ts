@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createClient, type Client } from 'graphql-sse';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 import { complete, EventStreams, next, take, TOKEN, type Headers } from './test-event-streams.ts';
 import { testFeeds, type TestFeeds } from './test-feeds.ts';
 

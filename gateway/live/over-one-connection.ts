@@ -1,15 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Problem } from '../../shared/errors.ts';
-import type { Graphs } from '../graphs.ts';
-import type { RequestContext } from '../http.ts';
+import { Problem } from '#shared/base/errors.ts';
+import type { Graphs } from '../supergraph/graph-registry.ts';
+import type { RequestContext } from '../supergraph/apollo-server.ts';
 import type { Limits } from '../plugins/use-limits.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
-import { answerOver, endWith, type AnswerOptions } from './answer.ts';
-import { admitAsked, AskedBody } from './asked.ts';
+import { answerOver, endWith, type AnswerOptions } from './stream-response.ts';
+import { admitAsked, AskedBody } from '../http/request-params.ts';
 import { keepConnectionTokens } from './connection-tokens.ts';
 import { multiplexed, takesEvents } from './formats.ts';
-import type { HttpLines } from './http-lines.ts';
+import type { HttpLines } from './http-stream-registry.ts';
 import type { SharedConnection } from './shared-connection.ts';
 
 export interface OneConnectionOptions extends AnswerOptions {

@@ -1,8 +1,8 @@
 import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
-import type { Operation } from '../engine.ts';
-import type { Line } from './outlet.ts';
-import type { Streams, Subscription } from './streams.ts';
+import type { Operation } from '../engine/types.ts';
+import type { Line } from './send-queue.ts';
+import type { Streams, Subscription } from './stream-registry.ts';
 
 interface SocketSubscription {
   socket: WebSocket;

@@ -1,7 +1,7 @@
-import { Problem } from '../../shared/errors.ts';
-import type { ClosableLine } from './answer.ts';
+import { Problem } from '#shared/base/errors.ts';
+import type { ClosableLine } from './stream-response.ts';
 import { completeOf, nextOf } from './formats.ts';
-import type { HttpLine } from './http-line.ts';
+import type { HttpLine } from './http-stream-writer.ts';
 
 /** Bytes of answers that wait for a client before it is left. Events are held back long before that. */
 const MOST_UNREAD = 4 * 1024 * 1024;

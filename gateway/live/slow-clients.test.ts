@@ -3,7 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { ExecutionResult } from 'graphql';
 import { WebSocket } from 'ws';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 import type { Counters } from './counters.ts';
 import { SLOW_CONSUMER_CODE } from './over-socket.ts';
 import { testFeeds, type TestFeeds } from './test-feeds.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import { isStart, type Engine, type Operation } from '../engine.ts';
-import type { Listener } from './outlet.ts';
+import { isStart, type Engine, type Operation } from '../engine/types.ts';
+import type { Listener } from './send-queue.ts';
 import type { Topic } from './topics.ts';
 
 export interface StreamOptions {

@@ -1,7 +1,7 @@
-import { Problem } from '../../shared/errors.ts';
-import type { Positioned } from '../../shared/streams.ts';
-import { plainSubgraph, type PlainSubgraph } from '../../shared/testing/plain-subgraph.ts';
-import type { SubgraphRequest } from '../../shared/transport.ts';
+import { Problem } from '#shared/base/errors.ts';
+import type { Positioned } from '#shared/kit/filter-stream.ts';
+import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
+import type { SubgraphRequest } from '#shared/kit/transport.ts';
 
 interface Entry {
   cursor: string;

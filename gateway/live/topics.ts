@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { getArgumentValues, getVariableValues, type GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import type { Operation } from '../engine.ts';
-import { AFTER, formOf, type Form } from './forms.ts';
+import type { Operation } from '../engine/types.ts';
+import { AFTER, formOf, type Form } from './normalize-subscription.ts';
 
 const KEPT_FORMS = 2_000;
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
-import { testSubgraphs } from '../test-subgraphs.ts';
-import { openGatewayForTest } from '../testing.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
+import { openGatewayForTest } from '../testing/open-gateway.ts';
 import { proxyWarning, useClient } from './use-client.ts';
 
 const request = (forwarded?: string) =>

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import type { Identity } from '../../shared/identity.ts';
-import type { Log } from '../../shared/log.ts';
+import type { Identity } from '#shared/base/identity.ts';
+import type { Log } from '#shared/base/log.ts';
 
 const LONGEST_USER_AGENT = 300;
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate } from 'graphql';
-import { readAnnotations } from '../annotations.ts';
+import { readAnnotations } from '../graphql/applied-directives.ts';
 import { createCosts } from '../cost/costs.ts';
-import { testSubgraphs } from '../test-subgraphs.ts';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 import { useCost } from './use-cost.ts';
 import { LIMITS, useLimits } from './use-limits.ts';
 

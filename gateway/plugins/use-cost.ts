@@ -1,5 +1,5 @@
 import type { Costs } from '../cost/costs.ts';
-import { Problem } from '../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import { LIMITS, type Limits } from './use-limits.ts';
 
 export type UseCost = (asked: Parameters<Costs['estimate']>[0]) => Problem | undefined;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, GraphQLError, parse, validate } from 'graphql';
-import { Problem } from '../../shared/errors.ts';
-import type { Log } from '../../shared/log.ts';
+import { Problem } from '#shared/base/errors.ts';
+import type { Log } from '#shared/base/log.ts';
 import { useErrors } from './use-errors.ts';
 
 const open = (production = false) => {

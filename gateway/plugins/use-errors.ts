@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
-import { correlationIdFrom } from '../../shared/correlation.ts';
-import { maskError } from '../../shared/errors.ts';
-import type { Log } from '../../shared/log.ts';
+import { correlationIdFrom } from '#shared/base/correlation-id.ts';
+import { maskError } from '#shared/base/errors.ts';
+import type { Log } from '#shared/base/log.ts';
 
 export interface UseErrors {
   /** What a client may see of anything that was thrown. */

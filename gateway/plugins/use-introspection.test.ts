@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { testSubgraphs } from '../test-subgraphs.ts';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { BREAK, visit, type DocumentNode } from 'graphql';
-import { Problem } from '../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 
 export type UseIntrospection = (document: DocumentNode, isKnown: boolean) => Problem | undefined;
 

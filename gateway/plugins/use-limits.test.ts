@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { getIntrospectionQuery } from 'graphql';
 import { WebSocket } from 'ws';
-import { testSubgraphs } from '../test-subgraphs.ts';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 import { LIMITS } from './use-limits.ts';
 
 let gateway: TestGateway;

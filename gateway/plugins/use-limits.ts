@@ -1,7 +1,7 @@
 import { ApolloArmor } from '@escape.tech/graphql-armor';
 import { validate, type DocumentNode, type GraphQLError, type GraphQLSchema, type ValidationContext, type ValidationRule } from 'graphql';
-import { Problem } from '../../shared/errors.ts';
-import { largestOperation } from '../expansion.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { largestOperation } from '../graphql/expanded-size.ts';
 
 /** What one operation, one message and one socket may be at most; the same over HTTP and WebSocket. */
 export const LIMITS = {

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { Guide } from '../playground/guide.ts';
-import { testSubgraphs } from '../test-subgraphs.ts';
-import { openGatewayForTest, type TestGateway } from '../testing.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
+import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import type { Log } from '../../shared/log.ts';
+import type { Log } from '#shared/base/log.ts';
 import { useRevocations } from './use-revocations.ts';
 
 const redis = new Redis(process.env['REDIS_URL']!);

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { Log } from '../../shared/log.ts';
-import type { Viewer } from '../../shared/identity.ts';
+import type { Log } from '#shared/base/log.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 
 /** True when the session was ended before its access tokens expired. */
 export type IsRevoked = (sessionId: string) => Promise<boolean>;

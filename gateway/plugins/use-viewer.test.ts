@@ -3,8 +3,8 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { request } from 'node:http';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { WebSocket } from 'ws';
-import { testSubgraphs } from '../test-subgraphs.ts';
-import { openGatewayForTest, testKeys, type TestGateway } from '../testing.ts';
+import { testSubgraphs } from '../testing/test-subgraphs.ts';
+import { openGatewayForTest, testKeys, type TestGateway } from '../testing/open-gateway.ts';
 
 let gateway: TestGateway;
 let ended: Set<string>;

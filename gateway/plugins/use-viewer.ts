@@ -2,8 +2,8 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import { Problem } from '../../shared/errors.ts';
-import type { Viewer } from '../../shared/identity.ts';
+import { Problem } from '#shared/base/errors.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 
 /** Who is on a request or a socket, and for how long. */
 export interface Session {

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { Connection } from 'mongoose';
-import { openHost } from '../../shared/host.ts';
-import { outboxOf } from '../../shared/outbox.ts';
-import { sagasOf } from '../../shared/saga-store.ts';
-import { connectMongo } from '../../shared/store.ts';
-import type { Subgraph } from '../../shared/subgraph.ts';
-import { viewer } from '../../shared/testing/open.ts';
+import { openHost } from '#shared/runtime/host.ts';
+import { outboxOf } from '#shared/messaging/outbox.ts';
+import { sagasOf } from '#shared/sagas/store.ts';
+import { connectMongo } from '#shared/store/mongo.ts';
+import type { Subgraph } from '#shared/kit/define-subgraph.ts';
+import { viewer } from '#shared/testing/open.ts';
 import { Died, openNursery, type Child, type Nursery } from './test-child.ts';
 import { fillMarket, type Market } from './test-market.ts';
 import { loadSubgraphs } from './test-subgraphs.ts';

@@ -1,6 +1,6 @@
-import type { Host } from '../../shared/host.ts';
-import { newId } from '../../shared/ids.ts';
-import type { Viewer } from '../../shared/identity.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import { newId } from '#shared/base/ids.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test reads what it asked for
 export type Data = any;

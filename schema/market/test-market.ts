@@ -1,7 +1,7 @@
-import { openGatewayForTest, testKeys, type TestGateway } from '../../gateway/testing.ts';
-import type { Host } from '../../shared/host.ts';
-import type { Viewer } from '../../shared/identity.ts';
-import { open, viewer, type OpenOptions, type TestApp } from '../../shared/testing/open.ts';
+import { openGatewayForTest, testKeys, type TestGateway } from '../../gateway/testing/open-gateway.ts';
+import type { Host } from '#shared/runtime/host.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { open, viewer, type OpenOptions, type TestApp } from '#shared/testing/open.ts';
 import { seedAccount } from '../../subgraphs/accounts/actions/register.ts';
 import type { Ctx as AccountsCtx } from '../../subgraphs/accounts/loaders.ts';
 import { createDoor, type Door } from './test-door.ts';

@@ -1,6 +1,6 @@
-import { env } from '../../shared/env.ts';
-import { openHost } from '../../shared/host.ts';
-import { viewer } from '../../shared/testing/open.ts';
+import { env } from '#shared/base/env.ts';
+import { openHost } from '#shared/runtime/host.ts';
+import { viewer } from '#shared/testing/open.ts';
 import { createDoor, type Wish } from './test-door.ts';
 import { loadSubgraphs } from './test-subgraphs.ts';
 

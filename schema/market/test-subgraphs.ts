@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { readManifest } from '../../shared/manifest.ts';
-import type { Subgraph } from '../../shared/subgraph.ts';
+import { readManifest } from '#shared/process/rover-config.ts';
+import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
 import type { Connection } from 'mongoose';
-import { deadLettersOf, inboxOf } from '../../shared/consumers.ts';
-import { outboxOf, type OutboxRow } from '../../shared/outbox.ts';
-import { FINAL_STATES, type SagaRow } from '../../shared/sagas.ts';
-import { sagasOf } from '../../shared/saga-store.ts';
-import type { Subgraph } from '../../shared/subgraph.ts';
+import { deadLettersOf, inboxOf } from '#shared/messaging/consumer.ts';
+import { outboxOf, type OutboxRow } from '#shared/messaging/outbox.ts';
+import { FINAL_STATES, type SagaRow } from '#shared/kit/define-saga.ts';
+import { sagasOf } from '#shared/sagas/store.ts';
+import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { deriveStatus } from '../../subgraphs/orders/machine.ts';
 
 /*

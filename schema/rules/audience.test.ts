@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { allow, hasRole, isSignedIn, objectRule } from '../../shared/permissions.ts';
+import { allow, hasRole, isSignedIn, objectRule } from '#shared/kit/permissions.ts';
 import { rootFieldsGuardedOtherwise, rootFieldsOfNobody } from './audience.ts';
 import { readSdl } from './document.ts';
 

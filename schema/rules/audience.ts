@@ -1,5 +1,5 @@
 import { print, type FieldDefinitionNode } from 'graphql';
-import type { Permissions } from '../../shared/permissions.ts';
+import type { Permissions } from '#shared/kit/permissions.ts';
 import { typesOf, type Sdl } from './document.ts';
 
 const ROOTS = ['Query', 'Mutation', 'Subscription'];

@@ -1,4 +1,4 @@
-import { parse, type Source } from '../../shared/house/source.ts';
+import { parse, type Source } from '../../tools/architecture/source.ts';
 
 /** Where a code, or the type of a refusal with facts, is written in the source. */
 export interface Thrown {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { ROOT } from './house.ts';
+import { ROOT } from './load-subgraph.ts';
 
 export interface Service {
   image?: string;

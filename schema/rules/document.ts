@@ -10,7 +10,7 @@ import {
   type ObjectTypeDefinitionNode,
   type TypeNode,
 } from 'graphql';
-import type { Permissions } from '../../shared/permissions.ts';
+import type { Permissions } from '#shared/kit/permissions.ts';
 
 /** The schema of a subgraph as its folder has it, without the preamble. */
 export interface Sdl {

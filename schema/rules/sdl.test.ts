@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { allow } from '../../shared/permissions.ts';
+import { allow } from '#shared/kit/permissions.ts';
 import { readSdl } from './document.ts';
 import {
   declaredRefusals,

@@ -1,5 +1,5 @@
 import { Kind } from 'graphql';
-import type { Permissions } from '../../shared/permissions.ts';
+import type { Permissions } from '#shared/kit/permissions.ts';
 import { handedIn, isInnermostMandatory, isResolvable, keyFields, namedOf, shown, typesOf, type Sdl, type Type } from './document.ts';
 
 const ROOTS = ['Query', 'Mutation', 'Subscription'];

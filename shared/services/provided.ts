@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../base/start-error.ts';
 import { accepts } from './ping.ts';
 
 /** Long enough for services that are started together with this process, by docker compose for example. */

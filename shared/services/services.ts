@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { toolsFolder } from '../data-folder.ts';
+import { toolsFolder } from '../base/data-folder.ts';
 import { openEmbedded } from './embedded.ts';
 import type { Embedded, Place } from './embedded.ts';
 import { tryLock } from './lock.ts';

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import type { ExecutionResult } from 'graphql';
-import type { AnyContext } from '../context.ts';
-import { Problem } from '../errors.ts';
-import type { Envelope } from '../events.ts';
-import { openHost, type Host } from '../host.ts';
-import type { Identity, Viewer } from '../identity.ts';
-import { newId } from '../ids.ts';
-import { envelopeOf, outboxOf } from '../outbox.ts';
-import type { Runtime } from '../runtime.ts';
-import { parseCommandInput, type Command } from '../commands.ts';
-import type { Subgraph } from '../subgraph.ts';
-import type { CommandTransport } from '../transport.ts';
+import type { AnyContext } from '../kit/context.ts';
+import { Problem } from '../base/errors.ts';
+import type { Envelope } from '../kit/define-event.ts';
+import { openHost, type Host } from '../runtime/host.ts';
+import type { Identity, Viewer } from '../base/identity.ts';
+import { newId } from '../base/ids.ts';
+import { envelopeOf, outboxOf } from '../messaging/outbox.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { parseCommandInput, type Command } from '../kit/define-command.ts';
+import type { Subgraph } from '../kit/define-subgraph.ts';
+import type { CommandTransport } from '../kit/transport.ts';
 import { watched, watchPlans } from './plans.ts';
 
 export interface OpenOptions {

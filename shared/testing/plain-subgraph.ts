@@ -1,11 +1,11 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { GraphQLError, parse, type DocumentNode, type ExecutionResult } from 'graphql';
-import { maskError, problemOf, Problem } from '../errors.ts';
-import { createExecution } from '../execution.ts';
-import { runSubscription } from '../run-subscription.ts';
-import type { OpenSubgraph } from '../runtime.ts';
-import type { Resolvers } from '../subgraph.ts';
-import type { CommandRequest, SubgraphRequest } from '../transport.ts';
+import { maskError, problemOf, Problem } from '../base/errors.ts';
+import { createExecution } from '../runtime/compiled-execution.ts';
+import { runSubscription } from '../runtime/run-subscription.ts';
+import type { OpenSubgraph } from '../runtime/runtime.ts';
+import type { Resolvers } from '../kit/define-subgraph.ts';
+import type { CommandRequest, SubgraphRequest } from '../kit/transport.ts';
 
 interface PlainOptions {
   name: string;

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { mongo } from 'mongoose';
-import type { Runtime } from '../runtime.ts';
-import { KIT_RETENTION, retentionOf, type Retention } from '../retention.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { KIT_RETENTION, retentionOf, type Retention } from '../store/retention.ts';
 import { faultOf, shapesOf, wordsOf, type Command, type Index, type Shape } from './plan-shape.ts';
 
 /*

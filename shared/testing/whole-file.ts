@@ -1,4 +1,4 @@
-import type { Uploads } from '../uploads.ts';
+import type { Uploads } from '../uploads/uploads.ts';
 
 /** All bytes of a file that is kept; undefined when there is none. */
 export async function wholeFile(uploads: Uploads, key: string): Promise<Buffer | undefined> {

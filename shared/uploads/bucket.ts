@@ -1,6 +1,6 @@
 import { AwsV4Signer } from 'aws4fetch';
-import { unavailable } from '../errors.ts';
-import type { FileStore, UploadSettings } from '../uploads.ts';
+import { unavailable } from '../base/errors.ts';
+import type { FileStore, UploadSettings } from './uploads.ts';
 import { SNIFFED_BYTES } from './file-types.ts';
 
 const TIMEOUT_MS = 10_000;

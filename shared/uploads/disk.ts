@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { link, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
-import { env } from '../env.ts';
-import type { FileStore, UploadSettings } from '../uploads.ts';
+import { env } from '../base/env.ts';
+import type { FileStore, UploadSettings } from './uploads.ts';
 import { SNIFFED_BYTES, typeOfExtension } from './file-types.ts';
 
 export interface DiskSettings {

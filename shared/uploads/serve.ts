@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { UploadSettings } from '../uploads.ts';
+import type { UploadSettings } from './uploads.ts';
 import { diskSettings, isSigned, partBeside, pathOf, publish, putFacts, sizeOf, type DiskSettings } from './disk.ts';
 import { FILE_TYPES, SNIFFED_BYTES, typeOfExtension, type FileType } from './file-types.ts';
 

@@ -1,6 +1,6 @@
-import { answer } from '../../shared/commands.ts';
-import { on } from '../../shared/events.ts';
-import { job } from '../../shared/jobs.ts';
+import { answer } from '#shared/kit/define-command.ts';
+import { on } from '#shared/kit/define-event.ts';
+import { job } from '#shared/kit/define-job.ts';
 import { vendorApproved, vendorMemberAdded, vendorMemberRemoved } from '../vendors/contract.ts';
 import { copyAddress } from './actions/addresses.ts';
 import { findCopies } from './actions/copies.ts';

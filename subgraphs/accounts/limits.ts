@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import { isProblem, Problem, unavailable } from '../../shared/errors.ts';
+import { isProblem, Problem, unavailable } from '#shared/base/errors.ts';
 import type { Ctx } from './loaders.ts';
 import { USER_AGENT_LENGTH } from './devices.ts';
 import { hashSecret } from './secrets.ts';

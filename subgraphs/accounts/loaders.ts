@@ -1,5 +1,5 @@
-import type { Context } from '../../shared/context.ts';
-import { byId } from '../../shared/loaders.ts';
+import type { Context } from '#shared/kit/context.ts';
+import { byId } from '#shared/store/loaders.ts';
 import type { Models } from './model.ts';
 import type { Ports } from './ports/ports.ts';
 

@@ -1,4 +1,4 @@
-import { invalid } from '../../shared/errors.ts';
+import { invalid } from '#shared/base/errors.ts';
 
 interface Words {
   subject: string;

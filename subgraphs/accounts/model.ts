@@ -1,6 +1,6 @@
 import { Schema, type Connection, type InferSchemaType } from 'mongoose';
-import { newId } from '../../shared/ids.ts';
-import { retain } from '../../shared/retention.ts';
+import { newId } from '#shared/base/ids.ts';
+import { retain } from '#shared/store/retention.ts';
 import { ROLES } from './roles.ts';
 
 const TOKEN_PURPOSES = ['VERIFY_EMAIL', 'RESET_PASSWORD', 'CHANGE_EMAIL', 'DELETE_ACCOUNT', 'MFA_CHALLENGE'] as const;

@@ -1,7 +1,7 @@
 import { hash as argon2Hash, parseOptions, verify as argon2Verify } from '@node-rs/argon2';
 import { verify as bcryptVerify } from '@node-rs/bcrypt';
 import { z } from 'zod';
-import { Problem } from '../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import { isGuessable } from './guessable.ts';
 
 /** 19 MiB, two passes, one lane: OWASP's first choice for Argon2id (the library's own algorithm when none is named). */

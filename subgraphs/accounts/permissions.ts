@@ -1,7 +1,7 @@
 import type { Ctx } from './loaders.ts';
 import type { User } from './model.ts';
-import { forbidden, unauthenticated } from '../../shared/errors.ts';
-import { allow, hasRole, isSignedIn, objectRule } from '../../shared/permissions.ts';
+import { forbidden, unauthenticated } from '#shared/base/errors.ts';
+import { allow, hasRole, isSignedIn, objectRule } from '#shared/kit/permissions.ts';
 
 const isAdmin = hasRole('admin');
 

@@ -1,6 +1,6 @@
-import { connection, type ListArguments } from '../../shared/connections.ts';
-import { mutation } from '../../shared/mutation.ts';
-import { codeText, textKey } from '../../shared/text.ts';
+import { connection, type ListArguments } from '#shared/store/pagination.ts';
+import { mutation } from '#shared/kit/mutation.ts';
+import { codeText, textKey } from '#shared/base/text.ts';
 import {
   createAddress,
   CreateAddress,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generateKeyPairSync } from 'node:crypto';
-import type { Viewer } from '../../shared/identity.ts';
-import { viewer } from '../../shared/testing/open.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { viewer } from '#shared/testing/open.ts';
 import { seedAccount } from './actions/register.ts';
 import { findAccounts } from './contract.ts';
 import { deviceName } from './devices.ts';

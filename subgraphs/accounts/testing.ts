@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { TOTP, Secret } from 'otpauth';
-import { answering, open, viewer, type AskOptions, type OpenOptions, type TestApp } from '../../shared/testing/open.ts';
-import type { Viewer } from '../../shared/identity.ts';
+import { answering, open, viewer, type AskOptions, type OpenOptions, type TestApp } from '#shared/testing/open.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { findMemberships } from '../vendors/contract.ts';
 import { listKeptMails, tokenIn } from './actions/mail.ts';
 import { seedAccount } from './actions/register.ts';

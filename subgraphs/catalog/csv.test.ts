@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { columnsFor, joinList, splitList, writeRows } from './actions/csv.ts';
 import { readTable } from './actions/csv-reading.ts';
 import { importWork } from './contract.ts';

@@ -1,6 +1,6 @@
-import { answer } from '../../shared/commands.ts';
-import { on } from '../../shared/events.ts';
-import { job } from '../../shared/jobs.ts';
+import { answer } from '#shared/kit/define-command.ts';
+import { on } from '#shared/kit/define-event.ts';
+import { job } from '#shared/kit/define-job.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from '../categories/contract.ts';
 import { vendorClosed, vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
 import { findCopies } from './actions/copies.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Envelope } from '../../shared/events.ts';
-import type { Data } from '../../shared/testing/open.ts';
-import { ATTEMPTS } from '../../shared/queues.ts';
+import type { Envelope } from '#shared/kit/define-event.ts';
+import type { Data } from '#shared/testing/open.ts';
+import { ATTEMPTS } from '#shared/messaging/queues.ts';
 import { exportWork, importWork } from './contract.ts';
 import { admin, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
 import { finished, handIn, IMPORT, importFile } from './test-files.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { categoryDeleted, categoryMoved } from '../categories/contract.ts';
 import { aProduct, admin, ann, ben, hear, openMarket, PRODUCT, published, topCodes, zmw, type Market } from './testing.ts';
 

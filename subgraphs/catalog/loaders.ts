@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
-import type { Context } from '../../shared/context.ts';
-import { byId } from '../../shared/loaders.ts';
+import type { Context } from '#shared/kit/context.ts';
+import { byId } from '#shared/store/loaders.ts';
 import { findCategories } from '../categories/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import type { Attribute, Models, Product, ProductExport, ProductImport } from './model.ts';

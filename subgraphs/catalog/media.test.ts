@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
-import { wholeFile } from '../../shared/testing/whole-file.ts';
+import type { Data } from '#shared/testing/open.ts';
+import { wholeFile } from '#shared/testing/whole-file.ts';
 import { findVariants } from './contract.ts';
 import { aProduct, ann, ben, codesOf, dora, openMarket, PRODUCT, published, topCodes, type Market } from './testing.ts';
 

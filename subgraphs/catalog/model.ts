@@ -1,7 +1,7 @@
 import { Schema, type Connection, type InferSchemaType, type Types } from 'mongoose';
-import { newId } from '../../shared/ids.ts';
-import { moneySchema } from '../../shared/money-schema.ts';
-import { retain } from '../../shared/retention.ts';
+import { newId } from '#shared/base/ids.ts';
+import { moneySchema } from '#shared/store/money-schema.ts';
+import { retain } from '#shared/store/retention.ts';
 import { PRODUCT_STATES } from './machine.ts';
 import { ATTRIBUTE_TYPES } from './attribute-types.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { aProduct, openMarket, PRODUCT, published, zmw, type Market } from './testing.ts';
 
-/* What is equal text among names, tags and SKUs: the rules of `shared/text.ts`, wherever they are typed. */
+/* What is equal text among names, tags and SKUs: the rules of `shared/base/text.ts`, wherever they are typed. */
 
 let market: Market;
 beforeAll(async () => {

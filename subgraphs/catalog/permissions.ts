@@ -1,4 +1,4 @@
-import { allow, and, isSignedIn, objectRule } from '../../shared/permissions.ts';
+import { allow, and, isSignedIn, objectRule } from '#shared/kit/permissions.ts';
 import { maySee, seesPrivate, type VariantOfProduct } from './visibility.ts';
 import type { Ctx } from './loaders.ts';
 import type { Product } from './model.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createUploads, uploadSettings, type Uploads } from '../../shared/uploads.ts';
+import { createUploads, uploadSettings, type Uploads } from '#shared/uploads/uploads.ts';
 
 const seconds = (usual: number) => z.coerce.number().int().min(1).max(86_400).default(usual);
 

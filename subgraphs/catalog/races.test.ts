@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { aProduct, codesOf, openMarket, PRODUCT, published, zmw, type Market } from './testing.ts';
 
 let market: Market;

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { invalid } from '../../shared/errors.ts';
-import { formatMoney, type Money } from '../../shared/money.ts';
-import { mutation } from '../../shared/mutation.ts';
+import { invalid } from '#shared/base/errors.ts';
+import { formatMoney, type Money } from '#shared/base/money.ts';
+import { mutation } from '#shared/kit/mutation.ts';
 import { CreateAttribute, createAttribute, UpdateAttribute, updateAttribute } from './actions/attributes.ts';
 import { BulkCreateProducts, bulkCreateProducts, BulkUpdateProducts, bulkUpdateProducts } from './actions/bulk.ts';
 import { exportUrl, StartProductExport, startProductExport } from './actions/export.ts';

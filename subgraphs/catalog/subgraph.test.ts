@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { isSignedIn } from '../../shared/permissions.ts';
+import { isSignedIn } from '#shared/kit/permissions.ts';
 import { findVariants } from './contract.ts';
 import { permissions } from './permissions.ts';
 import { aProduct, admin, ben, carl, codesOf, dora, openMarket, PRODUCT, published, topCodes, zmw, type Market } from './testing.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { buildSchema } from '../../shared/schema.ts';
-import { outboxOf } from '../../shared/outbox.ts';
-import type { Data } from '../../shared/testing/open.ts';
+import { buildSchema } from '#shared/runtime/build-schema.ts';
+import { outboxOf } from '#shared/messaging/outbox.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { categoryDeleted } from '../categories/contract.ts';
 import { vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
 import { subgraph } from './subgraph.ts';

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { ann, type Market } from './testing.ts';
 
 /* What tests of imports and exports have in common. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { newId } from '../../shared/ids.ts';
-import { sameForAllSeconds } from '../../shared/same-for-all.ts';
+import { newId } from '#shared/base/ids.ts';
+import { sameForAllSeconds } from '#shared/kit/entity-max-age.ts';
 import { aProduct, openMarket, PRODUCT, published, type Market } from './testing.ts';
 
 let market: Market;

@@ -1,4 +1,4 @@
-import { isProblem } from '../../shared/errors.ts';
+import { isProblem } from '#shared/base/errors.ts';
 import type { Ctx } from './loaders.ts';
 import type { Product, Variant } from './model.ts';
 import { keyOf } from './keys.ts';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { notFound, Problem } from '../../shared/errors.ts';
-import { newId } from '../../shared/ids.ts';
-import { slug, text } from '../../shared/input.ts';
-import { pictureAddress } from '../../shared/public-address.ts';
-import { firstFree, slugsOf } from '../../shared/slugs.ts';
-import { isDuplicateKey } from '../../shared/store.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { slug, text } from '#shared/base/input.ts';
+import { pictureAddress } from '#shared/base/public-address.ts';
+import { firstFree, slugsOf } from '#shared/base/slugs.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
 import { forgetTree } from './kept.ts';
 import type { Ctx } from './loaders.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { defineCommand } from '../../shared/commands.ts';
-import { defineEvent } from '../../shared/events.ts';
+import { defineCommand } from '#shared/kit/define-command.ts';
+import { defineEvent } from '#shared/kit/define-event.ts';
 
 const timestamp = z.iso.datetime();
 const categoryId = z.string();

@@ -1,4 +1,4 @@
-import { answer } from '../../shared/commands.ts';
+import { answer } from '#shared/kit/define-command.ts';
 import { findCopies, listSubtree } from './actions.ts';
 import { findCategories, findSubtree } from './contract.ts';
 

@@ -1,4 +1,4 @@
-import type { AnyContext } from '../../shared/context.ts';
+import type { AnyContext } from '#shared/kit/context.ts';
 
 /** What of the tree is kept in the cache is forgotten together. */
 export const TREE = 'tree';

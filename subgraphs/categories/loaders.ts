@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
-import type { AnyContext, Context } from '../../shared/context.ts';
-import { byId, manyBy } from '../../shared/loaders.ts';
+import type { AnyContext, Context } from '#shared/kit/context.ts';
+import { byId, manyBy } from '#shared/store/loaders.ts';
 import { TREE } from './kept.ts';
 import type { Category, Models } from './model.ts';
 

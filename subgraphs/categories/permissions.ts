@@ -1,4 +1,4 @@
-import { allow, hasRole } from '../../shared/permissions.ts';
+import { allow, hasRole } from '#shared/kit/permissions.ts';
 
 const isAdmin = hasRole('admin');
 

@@ -1,4 +1,4 @@
-import { mutation } from '../../shared/mutation.ts';
+import { mutation } from '#shared/kit/mutation.ts';
 import {
   CreateCategory,
   createCategory,

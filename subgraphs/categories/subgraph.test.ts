@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { open, viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
+import { open, viewer, type Data, type TestApp } from '#shared/testing/open.ts';
 import { findCategories, findSubtree } from './contract.ts';
 import type { Ctx } from './loaders.ts';
 import { subgraph } from './subgraph.ts';

@@ -1,4 +1,4 @@
-import { defineSubgraph } from '../../shared/subgraph.ts';
+import { defineSubgraph } from '#shared/kit/define-subgraph.ts';
 import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
 import { models } from './model.ts';
@@ -15,4 +15,4 @@ export const subgraph = defineSubgraph({
   handlers,
 });
 
-if (import.meta.main) await (await import('../../shared/alone.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { ann, bob, closeSoundly, codeOf, openShop, type Shop } from './testing/shop.ts';
 
 let shop: Shop;

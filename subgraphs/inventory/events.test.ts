@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { newId } from '../../shared/ids.ts';
-import type { Data } from '../../shared/testing/open.ts';
+import { newId } from '#shared/base/ids.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { productDeleted } from '../catalog/contract.ts';
 import { admin, ann, bob, clerk, closeSoundly, codeOf, openShop, type Shop, stranger } from './testing/shop.ts';
 

@@ -1,6 +1,6 @@
-import { answer } from '../../shared/commands.ts';
-import { on } from '../../shared/events.ts';
-import { job } from '../../shared/jobs.ts';
+import { answer } from '#shared/kit/define-command.ts';
+import { on } from '#shared/kit/define-event.ts';
+import { job } from '#shared/kit/define-job.ts';
 import { productDeleted } from '../catalog/contract.ts';
 import { discontinueProduct, recordAlert } from './actions/alerts.ts';
 import { expireReservations } from './actions/expire.ts';

@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
-import type { Context } from '../../shared/context.ts';
-import { byId, manyBy } from '../../shared/loaders.ts';
+import type { Context } from '#shared/kit/context.ts';
+import { byId, manyBy } from '#shared/store/loaders.ts';
 import { findVariants } from '../catalog/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import type { Models, StockAlert, StockItem, Warehouse } from './model.ts';

@@ -1,6 +1,6 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
-import { newId } from '../../shared/ids.ts';
-import { retain } from '../../shared/retention.ts';
+import { newId } from '#shared/base/ids.ts';
+import { retain } from '#shared/store/retention.ts';
 
 const text = { type: String, default: null };
 const required = { type: String, required: true } as const;

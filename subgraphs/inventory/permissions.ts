@@ -1,4 +1,4 @@
-import { allow, hasRole, isSignedIn, objectRule } from '../../shared/permissions.ts';
+import { allow, hasRole, isSignedIn, objectRule } from '#shared/kit/permissions.ts';
 import type { StockView } from './actions/reading.ts';
 import type { Ctx } from './loaders.ts';
 

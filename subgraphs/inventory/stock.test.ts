@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { ann, bob, clerk, closeSoundly, codeOf, openShop, type Shop, stranger } from './testing/shop.ts';
 
 let shop: Shop;

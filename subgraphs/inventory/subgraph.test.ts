@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { findStock } from './contract.ts';
 import { admin, ann, bob, clerk, codeOf, openShop, stranger, type Shop } from './testing/shop.ts';
 

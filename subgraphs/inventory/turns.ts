@@ -1,5 +1,5 @@
 import type { ClientSession } from 'mongoose';
-import { unavailable } from '../../shared/errors.ts';
+import { unavailable } from '#shared/base/errors.ts';
 
 interface Asking {
   deadline: number;

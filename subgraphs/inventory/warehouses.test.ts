@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { permissions } from './permissions.ts';
 import { admin, ann, bob, clerk, closeSoundly, codeOf, MUTATIONS, openShop, randomOf, type Shop, stranger } from './testing/shop.ts';
 

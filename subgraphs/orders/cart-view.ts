@@ -1,6 +1,6 @@
-import type { AnyContext } from '../../shared/context.ts';
-import { isProblem } from '../../shared/errors.ts';
-import { multiply, sum, type Money } from '../../shared/money.ts';
+import type { AnyContext } from '#shared/kit/context.ts';
+import { isProblem } from '#shared/base/errors.ts';
+import { multiply, sum, type Money } from '#shared/base/money.ts';
 import { findVariants } from '../catalog/contract.ts';
 import { findStock } from '../inventory/contract.ts';
 import { findVendors } from '../vendors/contract.ts';

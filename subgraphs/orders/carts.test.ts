@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { idempotencyOf } from '../../shared/idempotency.ts';
-import { viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
+import { idempotencyOf } from '#shared/kit/idempotency.ts';
+import { viewer, type Data, type TestApp } from '#shared/testing/open.ts';
 import { buyer, createMarket, openOrders, run, stranger } from './fixtures.ts';
 import type { Ctx } from './loaders.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
+import { viewer, type Data, type TestApp } from '#shared/testing/open.ts';
 import { userDeleted } from '../accounts/contract.ts';
 import { admin, createMarket, deliver, grocer, newKey, openOrders, ORDER, partOf, pending, placed, run, tailor } from './fixtures.ts';
 import type { Ctx } from './loaders.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { invalid, isProblem, notFound, Problem } from '../../shared/errors.ts';
-import { newId } from '../../shared/ids.ts';
-import { formatMoney, money, multiply, sum, type Money } from '../../shared/money.ts';
-import { defineSaga, type StepArgs } from '../../shared/sagas.ts';
+import { invalid, isProblem, notFound, Problem } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { formatMoney, money, multiply, sum, type Money } from '#shared/base/money.ts';
+import { defineSaga, type StepArgs } from '#shared/kit/define-saga.ts';
 import { findAddress } from '../accounts/contract.ts';
 import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStock } from '../inventory/contract.ts';
 import { findVendors } from '../vendors/contract.ts';

@@ -1,8 +1,8 @@
-import { Problem, unavailable } from '../../shared/errors.ts';
-import type { Said } from '../../shared/events.ts';
-import type { Viewer } from '../../shared/identity.ts';
-import { newId } from '../../shared/ids.ts';
-import { answering, open, viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
+import { Problem, unavailable } from '#shared/base/errors.ts';
+import type { Said } from '#shared/kit/define-event.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { newId } from '#shared/base/ids.ts';
+import { answering, open, viewer, type Data, type TestApp } from '#shared/testing/open.ts';
 import { findAddress } from '../accounts/contract.ts';
 import { findVariants } from '../catalog/contract.ts';
 import { commitReservation, findStock, releaseReservation, reserveStock, restockReservation } from '../inventory/contract.ts';

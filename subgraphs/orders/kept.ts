@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import type { AnyContext } from '../../shared/context.ts';
+import type { AnyContext } from '#shared/kit/context.ts';
 
 /** How long an order's details are kept; a change forgets them at once. */
 const KEPT_SECONDS = 300;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import type { Viewer } from '../../shared/identity.ts';
-import { viewer, type Answered, type Data, type TestApp } from '../../shared/testing/open.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import { viewer, type Answered, type Data, type TestApp } from '#shared/testing/open.ts';
 import { admin, buyer, clerk, createMarket, grocer, openOrders, placed, run, stranger, tailor } from './fixtures.ts';
 
 const market = createMarket();

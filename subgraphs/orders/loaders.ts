@@ -1,6 +1,6 @@
-import type { Admission } from '../../shared/admission.ts';
-import type { Context } from '../../shared/context.ts';
-import { byId, manyBy } from '../../shared/loaders.ts';
+import type { Admission } from '#shared/base/admission.ts';
+import type { Context } from '#shared/kit/context.ts';
+import { byId, manyBy } from '#shared/store/loaders.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import { createCartViews } from './cart-view.ts';
 import { kept, orderKey, partsKey } from './kept.ts';

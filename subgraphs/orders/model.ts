@@ -1,7 +1,7 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
-import { newId } from '../../shared/ids.ts';
-import { moneySchema } from '../../shared/money-schema.ts';
-import { retain } from '../../shared/retention.ts';
+import { newId } from '#shared/base/ids.ts';
+import { moneySchema } from '#shared/store/money-schema.ts';
+import { retain } from '#shared/store/retention.ts';
 import { VENDOR_ORDER_STATUSES } from './contract.ts';
 
 const cartLineSchema = new Schema(

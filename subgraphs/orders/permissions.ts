@@ -1,4 +1,4 @@
-import { allow, contextRule, isSignedIn, objectRule, or } from '../../shared/permissions.ts';
+import { allow, contextRule, isSignedIn, objectRule, or } from '#shared/kit/permissions.ts';
 import type { Ctx } from './loaders.ts';
 import type { Cart, Order, VendorOrder } from './model.ts';
 

@@ -1,6 +1,6 @@
-import type { ListArguments } from '../../shared/connections.ts';
-import { formatMoney, type Money } from '../../shared/money.ts';
-import { mutation } from '../../shared/mutation.ts';
+import type { ListArguments } from '#shared/store/pagination.ts';
+import { formatMoney, type Money } from '#shared/base/money.ts';
+import { mutation } from '#shared/kit/mutation.ts';
 import {
   AddToCart,
   addToCart,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { viewer, type Data, type TestApp } from '../../shared/testing/open.ts';
+import { viewer, type Data, type TestApp } from '#shared/testing/open.ts';
 import { findUnfinishedParts } from './contract.ts';
 import { admin, buyer, clerk, createMarket, grocer, newKey, openOrders, ORDER, partOf, placed, run, stranger, tailor } from './fixtures.ts';
 import type { Ctx } from './loaders.ts';

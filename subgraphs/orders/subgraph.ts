@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { createAdmission } from '../../shared/admission.ts';
-import { defineSubgraph } from '../../shared/subgraph.ts';
+import { createAdmission } from '#shared/base/admission.ts';
+import { defineSubgraph } from '#shared/kit/define-subgraph.ts';
 import { checkout } from './checkout.ts';
 import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
@@ -26,4 +26,4 @@ export const subgraph = defineSubgraph({
   operations: true,
 });
 
-if (import.meta.main) await (await import('../../shared/alone.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);

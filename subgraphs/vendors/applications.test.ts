@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { viewer, type Data } from '../../shared/testing/open.ts';
+import { viewer, type Data } from '#shared/testing/open.ts';
 import { APPLY, codeOf, COMPLETE, newcomer, openVendors, stranger, type Vendors } from './fixtures.ts';
 
 const GET = `query ($id: ID!) { vendorApplication(id: $id) { id status storeName contactEmail contactPhone availableActions nextStatuses version

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { viewer, type Data } from '../../shared/testing/open.ts';
+import { viewer, type Data } from '#shared/testing/open.ts';
 import { codeOf, openVendors, stranger, type Vendors } from './fixtures.ts';
 
 const ITEM = 'id key label description documentRequired isActive order version';

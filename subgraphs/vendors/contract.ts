@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { defineCommand } from '../../shared/commands.ts';
-import type { AnyContext } from '../../shared/context.ts';
-import { forbidden, Problem, unauthenticated } from '../../shared/errors.ts';
-import { defineEvent } from '../../shared/events.ts';
+import { defineCommand } from '#shared/kit/define-command.ts';
+import type { AnyContext } from '#shared/kit/context.ts';
+import { forbidden, Problem, unauthenticated } from '#shared/base/errors.ts';
+import { defineEvent } from '#shared/kit/define-event.ts';
 
 const timestamp = z.iso.datetime();
 const vendorId = z.string();

@@ -1,7 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { viewer, type Data } from '../../shared/testing/open.ts';
+import { viewer, type Data } from '#shared/testing/open.ts';
 import { codeOf, newcomer, openVendors, stranger, type Vendors } from './fixtures.ts';
 
 const UPLOAD = `mutation ($input: CreateApplicationDocumentUploadInput!) { createApplicationDocumentUpload(input: $input) {

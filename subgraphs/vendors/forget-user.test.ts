@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { newId } from '../../shared/ids.ts';
-import type { Data } from '../../shared/testing/open.ts';
+import { newId } from '#shared/base/ids.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { findMemberships } from './contract.ts';
 import { admin, newcomer, openVendors, REINSTATE, type Vendors } from './fixtures.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { viewer, type Data } from '../../shared/testing/open.ts';
+import { viewer, type Data } from '#shared/testing/open.ts';
 import type { VendorRole } from './roles.ts';
 import { ACCEPT, account, admin, codeOf, INVITE, lastToken, newcomer, openVendors, stranger, SUSPEND, type Vendors } from './fixtures.ts';
 

@@ -1,6 +1,6 @@
-import type { AnyContext, Context } from '../../shared/context.ts';
-import { byId, manyBy } from '../../shared/loaders.ts';
-import type { Uploads } from '../../shared/uploads.ts';
+import type { AnyContext, Context } from '#shared/kit/context.ts';
+import { byId, manyBy } from '#shared/store/loaders.ts';
+import type { Uploads } from '#shared/uploads/uploads.ts';
 import { createMemberships } from './contract.ts';
 import { readMemberships } from './memberships.ts';
 import type { Application, ApplicationDocument, ChecklistItem } from './model/application.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Viewer } from '../../shared/identity.ts';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Viewer } from '#shared/base/identity.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { findMemberships } from './contract.ts';
 import { admin, codeOf, INVITE, newcomer, openVendors, stranger, type Vendors } from './fixtures.ts';
 

@@ -1,4 +1,4 @@
-import { bareText, spelledOut, textKey } from '../../shared/text.ts';
+import { bareText, spelledOut, textKey } from '#shared/base/text.ts';
 
 // Capitals first: Η looks like H, η like n. One character of another script, then the Latin one it is taken for.
 const CAPITALS = 'ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX АA ВB ЕE ЗE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS ҮY ҺH ԌG';

@@ -1,4 +1,4 @@
-import { allow, contextRule, hasRole, isSignedIn, objectRule, or } from '../../shared/permissions.ts';
+import { allow, contextRule, hasRole, isSignedIn, objectRule, or } from '#shared/kit/permissions.ts';
 import type { Ctx } from './loaders.ts';
 import type { Application } from './model/application.ts';
 import type { Invitation, Member, Vendor } from './model/vendor.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { findMemberships, findVendors } from './contract.ts';
 import { admin, APPLY, codeOf, newcomer, openVendors, stranger, type Vendors } from './fixtures.ts';
 

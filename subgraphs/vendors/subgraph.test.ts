@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Data } from '../../shared/testing/open.ts';
+import type { Data } from '#shared/testing/open.ts';
 import { findVendors } from './contract.ts';
 import { admin, codeOf, newcomer, openVendors, REINSTATE, stranger, SUSPEND, UPDATE, type Vendors } from './fixtures.ts';
 

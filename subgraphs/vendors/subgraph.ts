@@ -1,5 +1,5 @@
-import { defineSubgraph } from '../../shared/subgraph.ts';
-import { createUploads, uploadSettings } from '../../shared/uploads.ts';
+import { defineSubgraph } from '#shared/kit/define-subgraph.ts';
+import { createUploads, uploadSettings } from '#shared/uploads/uploads.ts';
 import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
 import { models } from './model.ts';
@@ -18,4 +18,4 @@ export const subgraph = defineSubgraph({
   ports: (settings) => ({ uploads: createUploads(settings) }),
 });
 
-if (import.meta.main) await (await import('../../shared/alone.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);

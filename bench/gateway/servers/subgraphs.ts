@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { execute, parse, type GraphQLSchema } from 'graphql';
-import { BATCH_HEADER, BATCH_TYPE, readBatch, writeBatchAnswer } from '../../../shared/batch.ts';
+import { BATCH_HEADER, BATCH_TYPE, readBatch, writeBatchAnswer } from '#shared/transport/batch-format.ts';
 import { subgraphSchema } from '../graph/schemas.ts';
 import { subgraphNames } from '../graph/sdl.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { country, phone, text } from '../../../shared/input.ts';
+import { notFound, Problem, unauthenticated } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { country, phone, text } from '#shared/base/input.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Address, User } from '../model.ts';

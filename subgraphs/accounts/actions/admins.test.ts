@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Viewer } from '../../../shared/identity.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { newEmail, openAccounts, type Accounts } from '../testing.ts';
 
 let app: Accounts;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { notFound, Problem } from '../../../shared/errors.ts';
-import { list, text } from '../../../shared/input.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
+import { list, text } from '#shared/base/input.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';

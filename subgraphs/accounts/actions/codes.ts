@@ -1,4 +1,4 @@
-import { Problem } from '../../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import { hashRecoveryCode, looksLikeTotp, stepOf } from '../totp.ts';
 

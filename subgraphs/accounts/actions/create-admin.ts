@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { email, text } from '../../../shared/input.ts';
+import { email, text } from '#shared/base/input.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { seedAccount } from './register.ts';

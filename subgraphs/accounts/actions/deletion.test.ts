@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { answering } from '../../../shared/testing/open.ts';
-import type { Viewer } from '../../../shared/identity.ts';
+import { answering } from '#shared/testing/open.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { findMemberships } from '../../vendors/contract.ts';
 import { findAccounts } from '../contract.ts';
 import { openAccounts, PASSWORD, type Accounts } from '../testing.ts';

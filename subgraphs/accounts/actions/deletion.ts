@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import { findMemberships } from '../../vendors/contract.ts';
 import { emailWork, userDeleted } from '../contract.ts';
 import { guess } from '../limits.ts';

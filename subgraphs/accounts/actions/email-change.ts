@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { invalid, Problem } from '../../../shared/errors.ts';
-import { email } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { invalid, Problem } from '#shared/base/errors.ts';
+import { email } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { emailWork, userProfileUpdated } from '../contract.ts';
 import { askerOf, guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
-import { email, text } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { email, text } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { emailWork, userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
-import { email } from '../../../shared/input.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { email } from '#shared/base/input.ts';
 import { guess, guessedAt } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';

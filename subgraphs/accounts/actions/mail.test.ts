@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer } from 'smtp-server';
-import { deadLettersOf } from '../../../shared/consumers.ts';
+import { deadLettersOf } from '#shared/messaging/consumer.ts';
 import { emailWork } from '../contract.ts';
 import { newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 import { createMailer } from '../ports/smtp.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TOTP, URI } from 'otpauth';
-import type { Viewer } from '../../../shared/identity.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { hashPassword } from '../passwords.ts';
 import { codeOf, newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 

@@ -1,4 +1,4 @@
-import { Problem, unauthenticated } from '../../../shared/errors.ts';
+import { Problem, unauthenticated } from '#shared/base/errors.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';

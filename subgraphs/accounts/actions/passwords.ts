@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
-import { email } from '../../../shared/input.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { email } from '#shared/base/input.ts';
 import { emailWork, userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';

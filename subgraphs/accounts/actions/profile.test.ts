@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { findAddress } from '../contract.ts';
-import type { Viewer } from '../../../shared/identity.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { openAccounts, type Accounts } from '../testing.ts';
 
 let app: Accounts;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { invalid, unauthenticated } from '../../../shared/errors.ts';
-import { list, phone, text } from '../../../shared/input.ts';
-import { textKey } from '../../../shared/text.ts';
+import { invalid, unauthenticated } from '#shared/base/errors.ts';
+import { list, phone, text } from '#shared/base/input.ts';
+import { textKey } from '#shared/base/text.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { newId } from '../../../shared/ids.ts';
-import { email, idempotencyKey, phone, text } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
-import { textKey } from '../../../shared/text.ts';
+import { newId } from '#shared/base/ids.ts';
+import { email, idempotencyKey, phone, text } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
+import { textKey } from '#shared/base/text.ts';
 import { accountMailAsked, emailWork, userProfileUpdated, userRegistered } from '../contract.ts';
 import { askerOf, countRegistration, guess, mayMail, sendCounted } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
+import { notFound, Problem, unauthenticated } from '#shared/base/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import { USER_AGENT_LENGTH } from '../devices.ts';
 import type { Session, User } from '../model.ts';

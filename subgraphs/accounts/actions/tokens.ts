@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { TokenPurpose } from '../model.ts';
 import { hashSecret, newSecret } from '../secrets.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Envelope } from '../../../shared/events.ts';
-import { newId } from '../../../shared/ids.ts';
-import { answering } from '../../../shared/testing/open.ts';
+import type { Envelope } from '#shared/kit/define-event.ts';
+import { newId } from '#shared/base/ids.ts';
+import { answering } from '#shared/testing/open.ts';
 import { findMemberships, vendorApproved, vendorMemberAdded, vendorMemberRemoved } from '../../vendors/contract.ts';
 import { openAccounts, type Accounts } from '../testing.ts';
 

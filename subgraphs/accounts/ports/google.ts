@@ -1,4 +1,4 @@
-import { Problem, unavailable } from '../../../shared/errors.ts';
+import { Problem, unavailable } from '#shared/base/errors.ts';
 import type { Settings } from './settings.ts';
 
 /** What has to be kept between sending somebody away and seeing them come back. */

@@ -1,4 +1,4 @@
-import { createLog, type Log } from '../../../shared/log.ts';
+import { createLog, type Log } from '#shared/base/log.ts';
 import type { Settings } from './settings.ts';
 
 export interface Mail {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { env } from '../../../shared/env.ts';
-import { createVault as createSharedVault, keyFor } from '../../../shared/vault.ts';
+import { env } from '#shared/base/env.ts';
+import { createVault as createSharedVault, keyFor } from '#shared/base/encryption.ts';
 import type { Settings } from './settings.ts';
 
 /** What this subgraph alone seals, and the secrets it makes out of others. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { forbidden, invalid, notFound, Problem, type InputPath } from '../../../shared/errors.ts';
-import { idempotencyKey, list, slug, text } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { forbidden, invalid, notFound, Problem, type InputPath } from '#shared/base/errors.ts';
+import { idempotencyKey, list, slug, text } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { ATTRIBUTE_TYPES, OPTION_TYPES } from '../attribute-types.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { notFound, Problem, type InputPath } from '../../../shared/errors.ts';
-import { idempotencyKey, list } from '../../../shared/input.ts';
-import { userError, type UserError } from '../../../shared/mutation.ts';
+import { notFound, Problem, type InputPath } from '#shared/base/errors.ts';
+import { idempotencyKey, list } from '#shared/base/input.ts';
+import { userError, type UserError } from '#shared/kit/mutation.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product } from '../model.ts';
 import { attempts, draftProduct } from './drafts.ts';

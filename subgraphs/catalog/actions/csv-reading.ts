@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { CsvError, parse } from 'csv-parse';
-import { Problem } from '../../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import { isColumn, REQUIRED_COLUMNS, unescaped, type Row } from './csv.ts';
 
 /** A row with its number as a spreadsheet counts: blank rows are rows, and a cell with several lines is in one row. */

@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
-import { formatDecimal } from '../../../shared/money.ts';
+import { formatDecimal } from '#shared/base/money.ts';
 import type { Attribute, Product, Value, Variant } from '../model.ts';
 
 /*

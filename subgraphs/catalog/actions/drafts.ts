@@ -1,8 +1,8 @@
 import { keyOf } from '../keys.ts';
-import { isProblem, notFound, Problem, type InputPath } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { compare, type Money } from '../../../shared/money.ts';
-import { textKey } from '../../../shared/text.ts';
+import { isProblem, notFound, Problem, type InputPath } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { compare, type Money } from '#shared/base/money.ts';
+import { textKey } from '#shared/base/text.ts';
 import { stateAfter } from '../machine.ts';
 import type { Product, Value, Variant } from '../model.ts';
 import type { Facts } from './facts.ts';

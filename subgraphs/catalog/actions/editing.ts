@@ -1,5 +1,5 @@
-import { forbidden, notFound, Problem, unauthenticated, type InputPath } from '../../../shared/errors.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { forbidden, notFound, Problem, unauthenticated, type InputPath } from '#shared/base/errors.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product, Variant } from '../model.ts';

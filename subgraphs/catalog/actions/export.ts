@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idempotencyKey, list } from '../../../shared/input.ts';
+import { idempotencyKey, list } from '#shared/base/input.ts';
 import { exportWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { PRODUCT_STATES, type ProductState } from '../machine.ts';

@@ -1,6 +1,6 @@
 import { findCategories } from '../../categories/contract.ts';
 import { findVendors } from '../../vendors/contract.ts';
-import { notFound } from '../../../shared/errors.ts';
+import { notFound } from '#shared/base/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product } from '../model.ts';
 import { keyOf } from '../keys.ts';

@@ -1,7 +1,7 @@
-import { invalid, Problem } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { scalars } from '../../../shared/scalars.ts';
-import { wording } from '../../../shared/wording.ts';
+import { invalid, Problem } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { scalars } from '#shared/kit/scalars.ts';
+import { wording } from '#shared/base/validation-messages.ts';
 import { actionsFrom, PRODUCT_STATES, stateAfter, type ProductState } from '../machine.ts';
 import type { Media, Product, Variant } from '../model.ts';
 import { splitList, type Row } from './csv.ts';

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { z } from 'zod';
-import { invalid, isProblem, Problem } from '../../../shared/errors.ts';
+import { invalid, isProblem, Problem } from '#shared/base/errors.ts';
 
-import { wording } from '../../../shared/wording.ts';
+import { wording } from '#shared/base/validation-messages.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product, ProductImport } from '../model.ts';
 import { splitList, type Row } from './csv.ts';

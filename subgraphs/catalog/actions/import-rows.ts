@@ -1,4 +1,4 @@
-import type { InputPath } from '../../../shared/errors.ts';
+import type { InputPath } from '#shared/base/errors.ts';
 import type { Attribute, Product, Variant } from '../model.ts';
 import { attributeColumn, splitList, type Row } from './csv.ts';
 

@@ -1,4 +1,4 @@
-import { invalid } from '../../../shared/errors.ts';
+import { invalid } from '#shared/base/errors.ts';
 import { importWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';

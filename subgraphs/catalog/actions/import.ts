@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { invalid, isProblem, type Problem } from '../../../shared/errors.ts';
-import { idempotencyKey } from '../../../shared/input.ts';
-import { newId } from '../../../shared/ids.ts';
+import { invalid, isProblem, type Problem } from '#shared/base/errors.ts';
+import { idempotencyKey } from '#shared/base/input.ts';
+import { newId } from '#shared/base/ids.ts';
 import { importWork } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';

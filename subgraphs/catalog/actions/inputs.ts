@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { code, list, longText, slug, text } from '../../../shared/input.ts';
-import { PositiveMoneyInput } from '../../../shared/money.ts';
-import { codeText } from '../../../shared/text.ts';
+import { code, list, longText, slug, text } from '#shared/base/input.ts';
+import { PositiveMoneyInput } from '#shared/base/money.ts';
+import { codeText } from '#shared/base/text.ts';
 import { AttributeValueInput } from './values.ts';
 
 export const MOST_VARIANTS = 250;

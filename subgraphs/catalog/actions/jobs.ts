@@ -1,4 +1,4 @@
-import { isProblem, Problem } from '../../../shared/errors.ts';
+import { isProblem, Problem } from '#shared/base/errors.ts';
 import { findMemberships, refuseInactive } from '../../vendors/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { seesPrivate } from '../visibility.ts';

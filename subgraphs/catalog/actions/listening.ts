@@ -1,4 +1,4 @@
-import type { Envelope } from '../../../shared/events.ts';
+import type { Envelope } from '#shared/kit/define-event.ts';
 import { forgetWork, productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product } from '../model.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { connection, type Connection, type ListArguments } from '../../../shared/connections.ts';
-import { forbidden, invalid, unauthenticated } from '../../../shared/errors.ts';
+import { connection, type Connection, type ListArguments } from '#shared/store/pagination.ts';
+import { forbidden, invalid, unauthenticated } from '#shared/base/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product } from '../model.ts';
 import { isPublic, publicFilter, seesAll } from '../visibility.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { invalid, notFound, Problem } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { idempotencyKey, list, text } from '../../../shared/input.ts';
+import { invalid, notFound, Problem } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { idempotencyKey, list, text } from '#shared/base/input.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Media, Product } from '../model.ts';
 import { checkVersion, productForEdit, saveProduct } from './editing.ts';

@@ -1,5 +1,5 @@
-import { Problem, type InputPath } from '../../../shared/errors.ts';
-import { firstFree, slugsOf } from '../../../shared/slugs.ts';
+import { Problem, type InputPath } from '#shared/base/errors.ts';
+import { firstFree, slugsOf } from '#shared/base/slugs.ts';
 import type { Product } from '../model.ts';
 import type { Facts } from './facts.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { invalid, Problem } from '../../../shared/errors.ts';
-import { idempotencyKey, list } from '../../../shared/input.ts';
-import { textKey } from '../../../shared/text.ts';
+import { invalid, Problem } from '#shared/base/errors.ts';
+import { idempotencyKey, list } from '#shared/base/input.ts';
+import { textKey } from '#shared/base/text.ts';
 import { productCreated, productDeleted } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { stateAfter, statesBefore, type ProductAction } from '../machine.ts';

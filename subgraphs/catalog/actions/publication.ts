@@ -1,4 +1,4 @@
-import { invalid, Problem, type InputPath } from '../../../shared/errors.ts';
+import { invalid, Problem, type InputPath } from '#shared/base/errors.ts';
 import { actionsFrom, type ProductAction } from '../machine.ts';
 import type { Product } from '../model.ts';
 

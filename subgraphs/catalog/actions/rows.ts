@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { Problem, type InputPath } from '../../../shared/errors.ts';
-import { sentenceOf, wording } from '../../../shared/wording.ts';
+import { Problem, type InputPath } from '#shared/base/errors.ts';
+import { sentenceOf, wording } from '#shared/base/validation-messages.ts';
 import type { Product } from '../model.ts';
 import type { Facts } from './facts.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { notFound, Problem } from '../../../shared/errors.ts';
-import { idempotencyKey } from '../../../shared/input.ts';
-import { drawnOf, isBeyond } from '../../../shared/uploads/allowance.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
+import { idempotencyKey } from '#shared/base/input.ts';
+import { drawnOf, isBeyond } from '#shared/uploads/allowance.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Upload } from '../model.ts';
 

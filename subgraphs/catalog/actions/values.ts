@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { notFound, Problem, type InputPath } from '../../../shared/errors.ts';
-import { list, text } from '../../../shared/input.ts';
+import { notFound, Problem, type InputPath } from '#shared/base/errors.ts';
+import { list, text } from '#shared/base/input.ts';
 import type { AttributeType } from '../attribute-types.ts';
 import type { Attribute, AttributeOption, Value } from '../model.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { invalid, notFound, Problem } from '../../../shared/errors.ts';
-import { idempotencyKey } from '../../../shared/input.ts';
+import { invalid, notFound, Problem } from '#shared/base/errors.ts';
+import { idempotencyKey } from '#shared/base/input.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product, Variant } from '../model.ts';
 import { checkAxisValues, checkPrice, checkVariant, draftVariant, takeSku } from './drafts.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { translateWhere } from '../../../shared/connections/where.ts';
-import { invalid, isProblem, Problem, type InputPath } from '../../../shared/errors.ts';
-import { textKey } from '../../../shared/text.ts';
+import { translateWhere } from '#shared/store/where.ts';
+import { invalid, isProblem, Problem, type InputPath } from '#shared/base/errors.ts';
+import { textKey } from '#shared/base/text.ts';
 import { findSubtree } from '../../categories/contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { tagOf } from './inputs.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { notFound } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { text } from '../../../shared/input.ts';
+import { notFound } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { text } from '#shared/base/input.ts';
 import type { productDeleted } from '../../catalog/contract.ts';
 import type { lowStockAlert } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';

@@ -1,4 +1,4 @@
-import type { JobRun } from '../../../shared/jobs.ts';
+import type { JobRun } from '#shared/kit/define-job.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Reservation } from '../model.ts';
 import { endHold } from './end.ts';

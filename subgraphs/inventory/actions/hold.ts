@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import { reserveStock } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Reservation, ReservationLine, StockItem } from '../model.ts';

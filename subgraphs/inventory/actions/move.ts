@@ -1,5 +1,5 @@
-import { unavailable } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
+import { unavailable } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
 import { inventoryUpdated, lowStockAlert, lowStockReached, productBackInStock } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cause, StockItem, StockMovement } from '../model.ts';

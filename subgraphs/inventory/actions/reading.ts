@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { connection, type Fields, type ListArguments } from '../../../shared/connections.ts';
+import { connection, type Fields, type ListArguments } from '#shared/store/pagination.ts';
 import type { findStock } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { StockAlert, StockItem, StockMovement } from '../model.ts';

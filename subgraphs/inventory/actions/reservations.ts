@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
-import { outsideTransactions } from '../../../shared/store.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { outsideTransactions } from '#shared/store/mongo.ts';
 import { commitReservation, extendReservation, releaseReservation, restockReservation } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Reservation } from '../model.ts';

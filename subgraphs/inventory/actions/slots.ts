@@ -1,6 +1,6 @@
-import { invalid, notFound, Problem, type InputPath } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { isDuplicateKey, outsideTransactions } from '../../../shared/store.ts';
+import { invalid, notFound, Problem, type InputPath } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { isDuplicateKey, outsideTransactions } from '#shared/store/mongo.ts';
 import type { Ctx, Owner } from '../loaders.ts';
 import type { StockItem, Warehouse } from '../model.ts';
 

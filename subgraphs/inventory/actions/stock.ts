@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { invalid, Problem, type InputPath } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { idempotencyKey, list, text } from '../../../shared/input.ts';
-import { userError } from '../../../shared/mutation.ts';
+import { invalid, Problem, type InputPath } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { idempotencyKey, list, text } from '#shared/base/input.ts';
+import { userError } from '#shared/kit/mutation.ts';
 import type { Ctx } from '../loaders.ts';
 import type { StockItem } from '../model.ts';
 import { isLow, move, tellLow, type Move } from './move.ts';

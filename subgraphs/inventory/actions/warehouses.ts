@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { notFound, Problem } from '../../../shared/errors.ts';
-import { country, idempotencyKey, text } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
+import { country, idempotencyKey, text } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Warehouse } from '../model.ts';
 

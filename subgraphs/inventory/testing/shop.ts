@@ -1,4 +1,4 @@
-import { answering, open, viewer, type Data, type TestApp } from '../../../shared/testing/open.ts';
+import { answering, open, viewer, type Data, type TestApp } from '#shared/testing/open.ts';
 import { findVariants } from '../../catalog/contract.ts';
 import { findMemberships, type VendorPermission } from '../../vendors/contract.ts';
 import { commitReservation, findStock, releaseReservation, reserveStock } from '../contract.ts';

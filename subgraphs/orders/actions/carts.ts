@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { notFound, Problem } from '../../../shared/errors.ts';
-import { newId } from '../../../shared/ids.ts';
-import { idempotencyKey, quantity } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
+import { idempotencyKey, quantity } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { askVariants, type Variant } from '../cart-view.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, CartLine } from '../model.ts';

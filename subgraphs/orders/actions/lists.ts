@@ -1,5 +1,5 @@
-import { connection, type ListArguments } from '../../../shared/connections.ts';
-import { forbidden } from '../../../shared/errors.ts';
+import { connection, type ListArguments } from '#shared/store/pagination.ts';
+import { forbidden } from '#shared/base/errors.ts';
 import type { VendorOrderStatus } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Order, VendorOrder } from '../model.ts';

@@ -1,4 +1,4 @@
-import { unauthenticated, unavailable } from '../../../shared/errors.ts';
+import { unauthenticated, unavailable } from '#shared/base/errors.ts';
 import { restockReservation } from '../../inventory/contract.ts';
 import { forgetOrder } from '../kept.ts';
 import type { Ctx } from '../loaders.ts';

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
-import { keyReused } from '../../../shared/idempotency.ts';
-import { newId } from '../../../shared/ids.ts';
-import { country, idempotencyKey, longText, phone, text } from '../../../shared/input.ts';
-import { MoneyInput } from '../../../shared/money.ts';
-import type { SagaRow } from '../../../shared/sagas.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { keyReused } from '#shared/kit/idempotency.ts';
+import { newId } from '#shared/base/ids.ts';
+import { country, idempotencyKey, longText, phone, text } from '#shared/base/input.ts';
+import { MoneyInput } from '#shared/base/money.ts';
+import type { SagaRow } from '#shared/kit/define-saga.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { checkout } from '../checkout.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, Order, OrderAddress } from '../model.ts';

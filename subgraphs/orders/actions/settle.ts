@@ -1,4 +1,4 @@
-import { sum } from '../../../shared/money.ts';
+import { sum } from '#shared/base/money.ts';
 import { orderCancelled, orderCompleted, orderStatusChanged, type VendorOrderStatus } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { deriveStatus, isFinal, type Mover } from '../machine.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { forbidden, invalid, notFound, Problem } from '../../../shared/errors.ts';
-import { text } from '../../../shared/input.ts';
+import { forbidden, invalid, notFound, Problem } from '#shared/base/errors.ts';
+import { text } from '#shared/base/input.ts';
 import { stockReturnWork, VENDOR_ORDER_STATUSES, type VendorOrderStatus } from '../contract.ts';
 import { forgetOrder } from '../kept.ts';
 import type { Ctx } from '../loaders.ts';

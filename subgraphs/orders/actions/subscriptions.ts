@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { forbidden, notFound } from '../../../shared/errors.ts';
-import { topicStream } from '../../../shared/streams.ts';
+import { forbidden, notFound } from '#shared/base/errors.ts';
+import { topicStream } from '#shared/kit/filter-stream.ts';
 import {
   orderCancelled,
   orderCreated,

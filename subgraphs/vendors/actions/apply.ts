@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
-import { idempotencyKey, list, longText, slug, text } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { idempotencyKey, list, longText, slug, text } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import type { Ctx } from '../loaders.ts';
 import { sourcesOf } from '../machine.ts';
 import type { Application } from '../model/application.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { notFound, Problem } from '../../../shared/errors.ts';
-import { longText, slug, text } from '../../../shared/input.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
+import { longText, slug, text } from '#shared/base/input.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ChecklistItem } from '../model/application.ts';
 import { given } from './inputs.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { notFound, Problem } from '../../../shared/errors.ts';
-import { text } from '../../../shared/input.ts';
-import { drawnOf, isBeyond } from '../../../shared/uploads/allowance.ts';
-import { newId } from '../../../shared/ids.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
+import { text } from '#shared/base/input.ts';
+import { drawnOf, isBeyond } from '#shared/uploads/allowance.ts';
+import { newId } from '#shared/base/ids.ts';
 import type { Ctx } from '../loaders.ts';
 import { sourcesOf } from '../machine.ts';
 import type { Application, ApplicationDocument } from '../model/application.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { country, email, list, longText, phone, text } from '../../../shared/input.ts';
-import { isCurrency } from '../../../shared/money.ts';
-import { pictureAddress } from '../../../shared/public-address.ts';
+import { country, email, list, longText, phone, text } from '#shared/base/input.ts';
+import { isCurrency } from '#shared/base/money.ts';
+import { pictureAddress } from '#shared/base/public-address.ts';
 import { isMisleading, nameKeys } from '../names.ts';
 import { DAYS, inOrder, overlapIn } from '../opening-hours.ts';
 import { addDays, isDate, zoneOf } from '../time-zone.ts';

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { forbidden, notFound, Problem, unauthenticated } from '../../../shared/errors.ts';
-import { email, idempotencyKey } from '../../../shared/input.ts';
+import { forbidden, notFound, Problem, unauthenticated } from '#shared/base/errors.ts';
+import { email, idempotencyKey } from '#shared/base/input.ts';
 import { emailWork, findAccounts } from '../../accounts/contract.ts';
 import { refuseInactive } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';

@@ -1,6 +1,6 @@
-import { connection, type ListArguments } from '../../../shared/connections.ts';
-import { forbidden } from '../../../shared/errors.ts';
-import { textKey } from '../../../shared/text.ts';
+import { connection, type ListArguments } from '#shared/store/pagination.ts';
+import { forbidden } from '#shared/base/errors.ts';
+import { textKey } from '#shared/base/text.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Application, ChecklistItem } from '../model/application.ts';
 import type { Invitation, Member, Vendor } from '../model/vendor.ts';

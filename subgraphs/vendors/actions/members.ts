@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { forbidden, invalid, notFound, Problem } from '../../../shared/errors.ts';
+import { forbidden, invalid, notFound, Problem } from '#shared/base/errors.ts';
 import { findAccounts } from '../../accounts/contract.ts';
 import { vendorMemberAdded, vendorMemberRemoved, vendorMemberRoleChanged } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';

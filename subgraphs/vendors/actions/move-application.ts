@@ -1,4 +1,4 @@
-import { notFound, Problem } from '../../../shared/errors.ts';
+import { notFound, Problem } from '#shared/base/errors.ts';
 import { vendorApplicationMoved } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { actionsFrom, isAdminAction, isFinal, nextStatuses, sourcesOf, statusAfter, type ApplicationAction } from '../machine.ts';

@@ -1,6 +1,6 @@
-import { Problem } from '../../../shared/errors.ts';
-import { firstFree, slugsOf } from '../../../shared/slugs.ts';
-import { isDuplicateKey } from '../../../shared/store.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { firstFree, slugsOf } from '#shared/base/slugs.ts';
+import { isDuplicateKey } from '#shared/store/mongo.ts';
 import type { Ctx } from '../loaders.ts';
 import { nameKeys } from '../names.ts';
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { Problem } from '../../../shared/errors.ts';
-import { slug } from '../../../shared/input.ts';
+import { Problem } from '#shared/base/errors.ts';
+import { slug } from '#shared/base/input.ts';
 import { vendorUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Vendor } from '../model/vendor.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { newId } from '../../../shared/ids.ts';
-import { slug } from '../../../shared/input.ts';
+import { newId } from '#shared/base/ids.ts';
+import { slug } from '#shared/base/input.ts';
 import { vendorApproved, vendorMemberAdded } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Application } from '../model/application.ts';

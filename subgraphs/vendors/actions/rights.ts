@@ -1,4 +1,4 @@
-import { forbidden, notFound, unauthenticated } from '../../../shared/errors.ts';
+import { forbidden, notFound, unauthenticated } from '#shared/base/errors.ts';
 import { refuseInactive, type VendorPermission } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Vendor } from '../model/vendor.ts';

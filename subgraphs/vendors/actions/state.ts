@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { forbidden, invalid, Problem } from '../../../shared/errors.ts';
-import { textKey } from '../../../shared/text.ts';
+import { forbidden, invalid, Problem } from '#shared/base/errors.ts';
+import { textKey } from '#shared/base/text.ts';
 import { findUnfinishedParts } from '../../orders/contract.ts';
 import { refuseInactive, vendorClosed, vendorReinstated, vendorSuspended } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';

@@ -1,6 +1,6 @@
 import { Schema, type InferSchemaType } from 'mongoose';
-import { newId } from '../../../shared/ids.ts';
-import { retain } from '../../../shared/retention.ts';
+import { newId } from '#shared/base/ids.ts';
+import { retain } from '#shared/store/retention.ts';
 import { VENDOR_STATES } from '../contract.ts';
 import { DAYS } from '../opening-hours.ts';
 import { VENDOR_ROLES } from '../roles.ts';

@@ -1,5 +1,5 @@
-import type { ListArguments } from '../../../shared/connections.ts';
-import { mutation } from '../../../shared/mutation.ts';
+import type { ListArguments } from '#shared/store/pagination.ts';
+import { mutation } from '#shared/kit/mutation.ts';
 import {
   AcceptVendorInvitation,
   acceptVendorInvitation,

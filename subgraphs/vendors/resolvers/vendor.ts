@@ -1,5 +1,5 @@
-import type { ListArguments } from '../../../shared/connections.ts';
-import { mutation } from '../../../shared/mutation.ts';
+import type { ListArguments } from '#shared/store/pagination.ts';
+import { mutation } from '#shared/kit/mutation.ts';
 import { listMembers, listOwnStores, listStores } from '../actions/lists.ts';
 import { UpdateVendor, updateVendor } from '../actions/profile.ts';
 import { CloseVendor, closeVendor, ReinstateVendor, reinstateVendor, SuspendVendor, suspendVendor } from '../actions/state.ts';

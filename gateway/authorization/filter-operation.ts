@@ -1,0 +1,134 @@
+import {
+  getNamedType,
+  getOperationAST,
+  isNonNullType,
+  Kind,
+  print,
+  visit,
+  type DirectiveNode,
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { fieldOf, fragmentsOf, keyOf } from '../graphql/ast.ts';
+import { createGap, isGapless, type Gap } from './null-filtered.ts';
+
+/** One place of an operation that was cut out, by its keys in the answer. */
+export interface Refusal {
+  path: readonly string[];
+  /** On the way to it; it counts only while none of these leaves it out. */
+  directives: readonly DirectiveNode[];
+}
+
+/** An operation without what may not be seen, and what is then missing in its answers. */
+export interface Cut {
+  document: DocumentNode;
+  source: string;
+  refusals: readonly Refusal[];
+  gap: Gap;
+}
+
+export type IsForbidden = (coordinate: string) => boolean;
+
+interface CutOptions {
+  schema: GraphQLSchema;
+  document: DocumentNode;
+  operationName: string | undefined;
+  isForbidden: IsForbidden;
+}
+
+/**
+ * Cuts what is forbidden out of an operation. In its place stands `__typename`, which costs no subgraph anything: so no selection is ever
+ * empty, and the answer shows which of its objects have something missing.
+ */
+export function cutOperation({ schema, document, operationName, isForbidden }: CutOptions): Cut {
+  const operation = getOperationAST(document, operationName) as OperationDefinitionNode;
+  const fragments = fragmentsOf(document);
+  const mark = marker(document);
+  const marks = new Map<FieldNode, string>();
+  const refusals: Refusal[] = [];
+  const gap = createGap();
+
+  const walk = (set: SelectionSetNode, parent: GraphQLNamedType, at: Gap, way: Refusal): void => {
+    for (const selection of set.selections) {
+      const directives = selection.directives?.length ? [...way.directives, ...selection.directives] : way.directives;
+      if (selection.kind !== Kind.FIELD) {
+        const part = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value)! : selection;
+        const type = part.typeCondition ? schema.getType(part.typeCondition.name.value)! : parent;
+        walk(part.selectionSet, type, at, { path: way.path, directives });
+        continue;
+      }
+      const field = fieldOf(parent, selection);
+      if (!field) continue;
+      const key = keyOf(selection);
+      const place = { path: [...way.path, key], directives };
+      if (isForbidden(`${parent.name}.${field.name}`)) {
+        if (!marks.has(selection)) marks.set(selection, `${mark}${marks.size}`);
+        at.cut.set(marks.get(selection)!, { key, isNonNull: isNonNullType(field.type) });
+        refusals.push(place);
+      } else if (selection.selectionSet) {
+        const child = at.below.get(key) ?? { type: field.type, gap: createGap() };
+        walk(selection.selectionSet, getNamedType(field.type), child.gap, place);
+        if (!isGapless(child.gap)) at.below.set(key, child);
+      }
+    }
+  };
+  walk(operation.selectionSet, schema.getRootType(operation.operation)!, gap, { path: [], directives: [] });
+
+  const marked = replaceMarked(document, marks);
+  const left = onlyUsed(getOperationAST(marked, operationName) as OperationDefinitionNode, fragmentsOf(marked));
+  return { document: left, source: print(left), refusals, gap };
+}
+
+/** The beginning of keys that the operation does not use itself. */
+function marker(document: DocumentNode): string {
+  const used = new Set<string>();
+  visit(document, { Field: (node) => void used.add(keyOf(node)) });
+  let prefix = 'cut_';
+  while ([...used].some((key) => key.startsWith(prefix))) prefix = `_${prefix}`;
+  return prefix;
+}
+
+const LEAVES_OUT = new Set(['skip', 'include']);
+
+function replaceMarked(document: DocumentNode, marks: ReadonlyMap<FieldNode, string>): DocumentNode {
+  return visit(document, {
+    Field: {
+      enter(node): FieldNode | undefined {
+        const mark = marks.get(node);
+        if (mark === undefined) return undefined;
+        return {
+          kind: Kind.FIELD,
+          alias: { kind: Kind.NAME, value: mark },
+          name: { kind: Kind.NAME, value: '__typename' },
+          directives: (node.directives ?? []).filter(({ name }) => LEAVES_OUT.has(name.value)),
+        };
+      },
+    },
+  });
+}
+
+/** The operation with the fragments and the variables that it still uses. */
+function onlyUsed(operation: OperationDefinitionNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>): DocumentNode {
+  const variables = new Set<string>();
+  const used = new Map<string, FragmentDefinitionNode>();
+  const collect = (node: OperationDefinitionNode | FragmentDefinitionNode): void => {
+    visit(node, {
+      VariableDefinition: () => false,
+      Variable: ({ name }) => void variables.add(name.value),
+      FragmentSpread({ name }) {
+        if (used.has(name.value)) return;
+        const fragment = fragments.get(name.value)!;
+        used.set(name.value, fragment);
+        collect(fragment);
+      },
+    });
+  };
+  collect(operation);
+  const variableDefinitions = operation.variableDefinitions?.filter(({ variable }) => variables.has(variable.name.value)) ?? [];
+  return { kind: Kind.DOCUMENT, definitions: [{ ...operation, variableDefinitions }, ...used.values()] };
+}

@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { createEntityStore, type EntityStore } from '../cache/entity-store.ts';
+import { openEngine } from '../supergraph/open-engine.ts';
+import { shareOperations } from '../dedupe/dedupe-operations.ts';
+import { cacheable } from './testing/cacheable.ts';
+import { inequalities } from './testing/compare.ts';
+import { operations } from './testing/operations.ts';
+import { answersOf } from './testing/run.ts';
+import { composed, transportsOf, type TestSupergraph } from './testing/supergraph.ts';
+import { worlds } from './testing/fixtures.ts';
+
+/*
+ * Random operations over the small supergraphs, where everything may be kept: with the cache, empty or full, they are answered as without. Many:
+ *
+ *   EQUALITY_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/cached.test.ts
+ */
+
+const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
+const SEED = Number(process.env['SEED'] ?? 1);
+const TIME_MS = 30_000 + OPERATIONS * 50;
+const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
+const redis = new Redis(process.env['REDIS_URL']!);
+const counted = { hits: 0, stored: 0 };
+
+beforeAll(() => redis.ping());
+afterAll(async () => {
+  await redis.quit();
+  process.stdout.write(`seed ${SEED}, entities: ${counted.stored} stored, ${counted.hits} taken from the cache\n`);
+});
+
+function openAll(world: TestSupergraph) {
+  const supergraphSdl = cacheable(composed(world));
+  const engineOf = (entityStore?: EntityStore) =>
+    shareOperations(openEngine({ supergraphSdl, transports: transportsOf(world), log, entityStore }), {
+      sharing: { operations: false, fetches: false },
+      scopeOf: () => '',
+    });
+  const store = createEntityStore({ redis, prefix: `t${randomUUID().slice(0, 8)}`, patienceMs: 5_000 });
+  return { store, plain: engineOf(), cached: engineOf(store) };
+}
+
+const answersAsWithout = async (world: TestSupergraph): Promise<void> => {
+  const { store, plain, cached } = openAll(world);
+  const queries = operations(plain.schema, world).filter(({ source }) => source.startsWith('query'));
+  await fc.assert(
+    fc.asyncProperty(queries, async (operation) => {
+      const expected = await answersOf(plain, operation);
+
+      for (const _time of ['empty', 'full']) expect(inequalities(await answersOf(cached, operation), expected)).toEqual([]);
+    }),
+    { numRuns: Math.ceil(OPERATIONS / worlds.length), seed: SEED },
+  );
+  counted.hits += store.counters.hits;
+  counted.stored += store.counters.stored;
+};
+
+test.each(worlds)('$name', answersAsWithout, TIME_MS);
+
+test('and much of it comes from the cache', () => {
+  expect(counted.hits).toBeGreaterThan(worlds.length);
+});

@@ -1,0 +1,45 @@
+/**
+ * Random operations over small supergraphs and over the project's own: our engine answers like @apollo/gateway. All of them:
+ *
+ *   EQUALITY_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/conformance.test.ts
+ *
+ * A failure prints the seed, and the smallest operation that still fails.
+ */
+import { afterAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parse, validate } from 'graphql';
+import { examine, openBoth } from './testing/examine.ts';
+import { operations } from './testing/operations.ts';
+import { soko } from './testing/project-supergraph.ts';
+import { worlds } from './testing/fixtures.ts';
+
+const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
+const SEED = Number(process.env['SEED'] ?? 1);
+/** A long run: the small supergraphs share all operations, the project's own gets as many as three of them. */
+const SHARE = Math.ceil(OPERATIONS / (worlds.length + 3));
+const TIME_MS = 30_000 + OPERATIONS * 200;
+
+const counts = new Map<string, number>();
+const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
+
+afterAll(() => {
+  const summary = [...counts].map(([what, times]) => `${what}: ${times}`).join(', ');
+  process.stdout.write(`seed ${SEED}, ${summary}\n`);
+});
+
+describe.each([...worlds.map((world) => ({ world, runs: SHARE })), { world: soko, runs: 3 * SHARE }])('$world.name', ({ world, runs }) => {
+  test(
+    'answers random operations like @apollo/gateway',
+    async () => {
+      const engines = openBoth(world);
+      const property = fc.asyncProperty(operations(engines.ours.schema, world), async (operation) => {
+        expect(validate(engines.ours.schema, parse(operation.source))).toEqual([]);
+        const { faults, difference } = await examine(engines, operation);
+        count(difference ? `right where it is not (${difference.name})` : 'equal');
+        expect(faults).toEqual([]);
+      });
+      await fc.assert(property, { numRuns: runs, seed: SEED, endOnFailure: false });
+    },
+    TIME_MS,
+  );
+});

@@ -1,0 +1,62 @@
+import { parse, print } from 'graphql';
+import type { Engine } from '../../engine/types.ts';
+import { openApolloEngine } from '../../apollo/apollo-engine.ts';
+import { openEngine } from '../../supergraph/open-engine.ts';
+import { settleConditions } from '../../engine/planning/fold-conditions.ts';
+import { differences, type Difference } from '../differences.ts';
+import { inequalities, misplacedErrors } from './compare.ts';
+import { withHarmlessAliases } from './harmless-aliases.ts';
+import type { RandomOperation } from './operations.ts';
+import { answersOf } from './run.ts';
+import { shapeFaults, withoutTypes, withTypes } from './shape.ts';
+import { composed, transportsOf, type TestSupergraph } from './supergraph.ts';
+
+export interface Engines {
+  supergraphSdl: string;
+  ours: Engine;
+  theirs: Engine;
+}
+
+/** Unless something fails: what is there may be of no known type, which matters only to who asks. */
+const TYPES_MATTER = 'asking for types as well changes the answer';
+const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
+
+/** Both engines over the same subgraphs. */
+export function openBoth(world: TestSupergraph): Engines {
+  const options = { supergraphSdl: composed(world), transports: transportsOf(world), log };
+  return { supergraphSdl: options.supergraphSdl, ours: openEngine(options), theirs: withHarmlessAliases(openApolloEngine(options)) };
+}
+
+export interface Examination {
+  /** What is wrong with our answers; nothing when they are equal, or right where the others are known not to be. */
+  faults: string[];
+  /** Why they are not equal. */
+  difference: Difference | undefined;
+}
+
+/** Has both engines answer one operation. */
+export async function examine({ supergraphSdl, ours, theirs }: Engines, operation: RandomOperation): Promise<Examination> {
+  const typed = withTypes(operation);
+  const answers = await answersOf(ours, operation);
+  const typedAnswers = await answersOf(ours, typed);
+  const faults = [
+    ...typedAnswers.flatMap((answer) => shapeFaults(ours.schema, typed, answer)),
+    ...(typedAnswers.some(({ errors }) => errors) || sameText(typedAnswers.map(withoutTypes), answers) ? [] : [TYPES_MATTER]),
+    ...answers.flatMap(misplacedErrors),
+  ];
+  const reference = await answersOf(theirs, operation);
+  const unequal = inequalities(answers, reference);
+  if (unequal.length === 0) return { faults, difference: undefined };
+  const easier = explicit(operation);
+  const isCured = inequalities(await answersOf(ours, easier), await answersOf(theirs, easier)).length === 0;
+  const found = { supergraphSdl, source: operation.source, ours: answers, theirs: reference, isCured };
+  const difference = differences.find(({ explains }) => explains(found));
+  return { faults: difference ? faults : [...faults, ...unequal], difference };
+}
+
+/** The same question with all types, and without what it says it does not want. */
+const explicit = ({ source, variables }: RandomOperation): RandomOperation =>
+  withTypes({ source: print(settleConditions(parse(source, { noLocation: true }))), variables }, '__typename');
+
+const sameText = (some: readonly { data?: unknown }[], others: readonly { data?: unknown }[]): boolean =>
+  JSON.stringify(some.map(({ data }) => data ?? null)) === JSON.stringify(others.map(({ data }) => data ?? null));

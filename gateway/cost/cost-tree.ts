@@ -1,0 +1,101 @@
+import { getNamedType, getOperationAST, Kind, type DocumentNode, type FieldNode, type GraphQLNamedType, type GraphQLSchema } from 'graphql';
+import type { FragmentDefinitionNode, IntValueNode, OperationDefinitionNode, SelectionSetNode, ValueNode } from 'graphql';
+import { fieldOf, fragmentsOf, keyOf } from '../graphql/ast.ts';
+import type { FieldCost, readFieldCosts } from './field-costs.ts';
+
+type Variables = Readonly<Record<string, unknown>>;
+
+/** One field of an operation with its cost. */
+export interface Item {
+  key: string;
+  name: string;
+  cost: FieldCost;
+  argumentsWeight: number;
+  /** Entries by its arguments; undefined when they do not say. */
+  slice: (variables: Variables) => number | undefined;
+  /** What it asks for in turn, as far as that can cost anything. */
+  items: readonly Item[];
+}
+
+/** An operation with the cost of everything it asks for. */
+export interface Bill {
+  base: number;
+  items: readonly Item[];
+  operation: OperationDefinitionNode;
+}
+
+const MUTATION = 10;
+
+interface BillOptions {
+  schema: GraphQLSchema;
+  costOf: ReturnType<typeof readFieldCosts>;
+  document: DocumentNode;
+  operationName: string | undefined;
+}
+
+/** Puts the bill of an operation together. Each of its fields is in it once, however many fragments lead there. */
+export function writeBill({ schema, costOf, document, operationName }: BillOptions): Bill {
+  const operation = getOperationAST(document, operationName) as OperationDefinitionNode;
+  const fragments = fragmentsOf(document);
+  const known = new Map<FieldNode, Item | undefined>();
+
+  const itemsOf = (set: SelectionSetNode, type: GraphQLNamedType): Item[] =>
+    fieldsIn(set, type, { schema, fragments }).flatMap(([parent, node]) => itemOf(parent, node) ?? []);
+
+  const itemOf = (parent: GraphQLNamedType, node: FieldNode): Item | undefined => {
+    if (!known.has(node)) known.set(node, makeItem(parent, node));
+    return known.get(node);
+  };
+
+  const makeItem = (parent: GraphQLNamedType, node: FieldNode): Item | undefined => {
+    const field = fieldOf(parent, node);
+    if (!field) return undefined;
+    const cost = costOf(parent, field);
+    const given = new Map((node.arguments ?? []).map(({ name, value }) => [name.value, value]));
+    const argumentsWeight = [...given.keys()].reduce((sum, name) => sum + cost.argumentWeight(name), 0);
+    const items = node.selectionSet ? itemsOf(node.selectionSet, getNamedType(field.type)) : [];
+    if (cost.weight === 0 && argumentsWeight === 0 && items.length === 0) return undefined;
+    const slices = cost.slicingArguments.map((name) =>
+      intOf(given.get(name), field.args.find((argument) => argument.name === name)?.defaultValue),
+    );
+    const slice = (variables: Variables): number | undefined => largest(slices.map((each) => each(variables)));
+    return { key: keyOf(node), name: node.name.value, cost, argumentsWeight, slice, items };
+  };
+
+  const base = operation.operation === 'mutation' ? MUTATION : 0;
+  return { base, items: itemsOf(operation.selectionSet, schema.getRootType(operation.operation)!), operation };
+}
+
+interface Scope {
+  schema: GraphQLSchema;
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+}
+
+/** The fields of a selection and of all fragments in it; a fragment that is spread twice asks for nothing more. */
+function fieldsIn(set: SelectionSetNode, type: GraphQLNamedType, { schema, fragments }: Scope): [GraphQLNamedType, FieldNode][] {
+  const seen = new Set<string>();
+  const collect = (within: SelectionSetNode, parent: GraphQLNamedType): [GraphQLNamedType, FieldNode][] =>
+    within.selections.flatMap((selection): [GraphQLNamedType, FieldNode][] => {
+      if (selection.kind === Kind.FIELD) return [[parent, selection]];
+      if (selection.kind === Kind.FRAGMENT_SPREAD && seen.has(selection.name.value)) return [];
+      if (selection.kind === Kind.FRAGMENT_SPREAD) seen.add(selection.name.value);
+      const part = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value)! : selection;
+      return collect(part.selectionSet, part.typeCondition ? schema.getType(part.typeCondition.name.value)! : parent);
+    });
+  return collect(set, type);
+}
+
+function intOf(value: ValueNode | undefined, fallback: unknown): (variables: Variables) => number | undefined {
+  if (value?.kind === Kind.VARIABLE) return (variables) => whole(variables[value.name.value]) ?? whole(fallback);
+  const fixed = whole(value ? (value as IntValueNode).value : fallback);
+  return () => fixed;
+}
+
+/** A number as it may come from a client that has not been listened to yet. */
+function whole(value: unknown): number | undefined {
+  const number = typeof value === 'string' ? Number.parseInt(value, 10) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? Math.max(0, number) : undefined;
+}
+
+const largest = (sizes: readonly (number | undefined)[]): number | undefined =>
+  sizes.reduce((most, size) => (size !== undefined && size > (most ?? -1) ? size : most), undefined);

@@ -1,0 +1,184 @@
+import { describe, expect, test } from '@jest/globals';
+import { GraphQLError, type ExecutionResult } from 'graphql';
+import type { SubgraphRequest } from '#shared/kit/transport.ts';
+import type { FetchScope } from '../engine/types.ts';
+import { createFlights } from './single-flight.ts';
+import { shareFetches } from './dedupe-fetches.ts';
+
+/** A subgraph that answers when it is told to. */
+function slowSubgraph(answerOf: (request: SubgraphRequest) => ExecutionResult) {
+  const asked: SubgraphRequest[] = [];
+  let waiting: (() => void)[] = [];
+  const ask = (_subgraph: string, request: SubgraphRequest): Promise<ExecutionResult> => {
+    asked.push(request);
+    return new Promise((resolve) => waiting.push(() => resolve(answerOf(request))));
+  };
+  const answer = (): void => {
+    for (const each of waiting) each();
+    waiting = [];
+  };
+  return { asked, ask, answer };
+}
+
+const request = (query: string, variables: Record<string, unknown> = {}): SubgraphRequest => ({
+  query,
+  variables,
+  identity: { issuer: 'gateway', viewer: null },
+  correlationId: 'c',
+  deadline: Date.now() + 10_000,
+});
+const scope = (key: string, more: Partial<FetchScope> = {}): FetchScope => ({ key, fetches: true, entities: true, ...more });
+const ENTITIES = 'query($representations: [_Any!]!) { _entities(representations: $representations) { ... on Note { text } } }';
+
+/** Each note's text is its id; one that begins with x is an error. */
+const notes = ({ variables }: SubgraphRequest): ExecutionResult => {
+  const ids = (variables!['representations'] as { id: string }[]).map(({ id }) => id);
+  const errors = ids.flatMap((id, index) =>
+    id.startsWith('x') ? [new GraphQLError(`no ${id}`, { path: ['_entities', index, 'text'] })] : [],
+  );
+  return { data: { _entities: ids.map((text) => ({ text: text.startsWith('x') ? null : text })) }, ...(errors.length > 0 && { errors }) };
+};
+const representations = (...ids: string[]) => ({ representations: ids.map((id) => ({ __typename: 'Note', id })) });
+
+describe('fetches of the same at the same time', () => {
+  test('are one within a scope, and each gets a copy', async () => {
+    const subgraph = slowSubgraph(() => ({ data: { note: { tags: ['a'] } } }));
+    const ask = shareFetches(subgraph.ask);
+    const asked = [1, 2, 3].map(() => ask('notes', request('{ note { tags } }'), scope('ada')));
+    subgraph.answer();
+
+    const results = await Promise.all(asked);
+
+    expect(subgraph.asked).toHaveLength(1);
+    for (const { data } of results) expect(data).toEqual({ note: { tags: ['a'] } });
+    expect(new Set(results.map(({ data }) => data!['note'])).size).toBe(3);
+  });
+
+  test.each([
+    ['another scope', request('{ note { tags } }'), scope('bo')],
+    ['another text', request('{ note { text } }'), scope('ada')],
+    ['other variables', request('{ note { tags } }', { a: 1 }), scope('ada')],
+    ['no sharing', request('{ note { tags } }'), scope('ada', { fetches: false })],
+  ])('are two with %s', async (_case, other, otherScope) => {
+    const subgraph = slowSubgraph(() => ({ data: {} }));
+    const ask = shareFetches(subgraph.ask);
+    const both = [ask('notes', request('{ note { tags } }'), scope('ada')), ask('notes', other, otherScope)];
+    subgraph.answer();
+    await Promise.all(both);
+
+    expect(subgraph.asked).toHaveLength(2);
+  });
+
+  test('are not joined once they are answered', async () => {
+    const subgraph = slowSubgraph(() => ({ data: {} }));
+    const ask = shareFetches(subgraph.ask);
+    for (const _time of [1, 2]) {
+      const asked = ask('notes', request('{ note { tags } }'), scope('ada'));
+      subgraph.answer();
+      await asked;
+    }
+
+    expect(subgraph.asked).toHaveLength(2);
+  });
+
+  test('are not joined when a mutation was answered since they began', async () => {
+    const subgraph = slowSubgraph(() => ({ data: {} }));
+    const ask = shareFetches((name, each) => (name === 'notes' ? subgraph.ask(name, each) : Promise.resolve({ data: {} })));
+    const before = ask('notes', request('{ note { tags } }'), scope('ada'));
+    await ask('people', request('mutation { rename }'), undefined);
+    const after = ask('notes', request('{ note { tags } }'), scope('ada'));
+    subgraph.answer();
+    await Promise.all([before, after]);
+
+    expect(subgraph.asked).toHaveLength(2);
+  });
+});
+
+describe('entities that are under way', () => {
+  test('are not asked for again; the others are, and everyone gets his own in his order, errors included', async () => {
+    const subgraph = slowSubgraph(notes);
+    const ask = shareFetches(subgraph.ask);
+    const first = ask('notes', request(ENTITIES, representations('a', 'x1', 'b')), scope('ada'));
+    const second = ask('notes', request(ENTITIES, representations('c', 'b', 'x1')), scope('ada'));
+    subgraph.answer();
+
+    const results = await Promise.all([first, second]);
+
+    expect(subgraph.asked.map(({ variables }) => variables)).toEqual([representations('a', 'x1', 'b'), representations('c')]);
+    expect(results.map(({ data }) => data)).toEqual([
+      { _entities: [{ text: 'a' }, { text: null }, { text: 'b' }] },
+      { _entities: [{ text: 'c' }, { text: 'b' }, { text: null }] },
+    ]);
+    expect(results.map(({ errors }) => errors?.map(({ path }) => path))).toEqual([[['_entities', 1, 'text']], [['_entities', 2, 'text']]]);
+  });
+
+  test('that come to nothing are nothing for all', async () => {
+    const lost = new GraphQLError('lost', { path: ['_entities'] });
+    const subgraph = slowSubgraph(() => ({ data: null, errors: [lost] }));
+    const ask = shareFetches(subgraph.ask);
+    const both = [representations('a', 'b'), representations('b')].map((each) => ask('notes', request(ENTITIES, each), scope('ada')));
+    subgraph.answer();
+
+    for (const result of await Promise.all(both)) expect(result).toEqual({ data: { _entities: null }, errors: [lost] });
+    expect(subgraph.asked).toHaveLength(1);
+  });
+});
+
+test('what has been sealed is not joined', async () => {
+  const flights = createFlights<number>((value) => value);
+  let runs = 0;
+  const work = async (): Promise<number> => (runs += 1);
+  const first = flights.join('a', work);
+  flights.seal();
+  const second = flights.join('a', work);
+
+  expect(await Promise.all([first, second, flights.join('a', work)])).toEqual([1, 2, 2]);
+});
+
+describe('work is given up', () => {
+  const never = () => new Promise<never>(() => undefined);
+  const controllers = () => [new AbortController(), new AbortController()] as const;
+
+  test('when the last of those who wait for it has gone, and not joined after that', () => {
+    const flights = createFlights<number>((value) => value);
+    const given: (AbortSignal | undefined)[] = [];
+    const work = (signal?: AbortSignal) => (given.push(signal), never());
+    const [one, other] = controllers();
+    void flights.join('a', work, one.signal);
+    void flights.join('a', work, other.signal);
+
+    one.abort();
+    expect(given[0]?.aborted).toBe(false);
+    other.abort();
+    expect(given[0]?.aborted).toBe(true);
+
+    void flights.join('a', work, new AbortController().signal);
+    expect(given).toHaveLength(2);
+  });
+
+  test('never, when someone waits who cannot go', () => {
+    const flights = createFlights<number>((value) => value);
+    let given: AbortSignal | undefined;
+    const [one] = controllers();
+    void flights.join('a', (signal) => ((given = signal), never()), one.signal);
+    void flights.join('a', never);
+
+    one.abort();
+
+    expect(given?.aborted).toBe(false);
+  });
+
+  test('in the case of entities when nobody waits for any of them', () => {
+    const asked: SubgraphRequest[] = [];
+    const ask = shareFetches((_name, each) => (asked.push(each), never()));
+    const [one, other] = controllers();
+    void ask('notes', { ...request(ENTITIES, representations('a', 'b')), signal: one.signal }, scope('ada'));
+    void ask('notes', { ...request(ENTITIES, representations('b')), signal: other.signal }, scope('ada'));
+
+    one.abort();
+    expect(asked).toHaveLength(1);
+    expect(asked[0]!.signal!.aborted).toBe(false);
+    other.abort();
+    expect(asked[0]!.signal!.aborted).toBe(true);
+  });
+});

@@ -1,0 +1,22 @@
+import type { FastifyBodyParser, FastifyInstance } from 'fastify';
+import { Problem } from '#shared/base/errors.ts';
+
+/** Fastify's own parser of JSON, which calls no JSON also what is JSON and holds a name that it refuses. */
+export function addJsonBodies(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error') as FastifyBodyParser<string>;
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) =>
+    parse(request, text, (error, body) => done(error && isJson(text) ? forbiddenName() : error, body)),
+  );
+}
+
+const forbiddenName = (): Problem =>
+  new Problem('BAD_REQUEST', 'The body must not hold the name "__proto__", nor "prototype" within "constructor".');
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

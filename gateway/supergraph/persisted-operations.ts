@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { Problem } from '#shared/base/errors.ts';
+
+/** What a request may carry of its text. */
+interface Asked {
+  query?: unknown;
+  extensions?: unknown;
+}
+
+/** The operations that clients are known to send. */
+export interface KnownOperations {
+  readonly bodies: readonly string[];
+  byHash: (hash: string) => string | undefined;
+  /**
+   * The text that a request means: the known one whose hash it sends, or its own; undefined when it has neither. Throws a Problem when the hash
+   * is none or not known, or the text may not be asked.
+   */
+  textOf: (asked: Asked) => string | undefined;
+}
+
+interface Options {
+  /** As Apollo's tools write it: `{ operations: [{ id, body }] }`, an id being the SHA-256 of its body. */
+  manifest?: unknown;
+  /** Every other text is refused, before it is read. Default false. */
+  only?: boolean;
+}
+
+const Manifest = z.object({ operations: z.array(z.object({ id: z.string(), body: z.string().min(1) })) });
+const PersistedQuery = z.object({ version: z.literal(1).optional(), sha256Hash: z.string().min(1) });
+const Extensions = z.object({ persistedQuery: z.unknown() }).catch({ persistedQuery: undefined });
+
+/** Throws when the manifest is none, or an id is not the hash of its body. */
+export function knownOperations({ manifest = { operations: [] }, only = false }: Options = {}): KnownOperations {
+  const { operations } = Manifest.parse(manifest);
+  const byHash = new Map(operations.map(({ id, body }) => [id, body]));
+  const bodies = new Set(byHash.values());
+  for (const [id, body] of byHash) {
+    if (hashOf(body) !== id) throw new Error(`The id ${id} is not the SHA-256 of its operation.`);
+  }
+
+  return {
+    bodies: [...bodies],
+    byHash: (hash) => byHash.get(hash),
+    textOf({ query, extensions }) {
+      const persistedQuery = extensions === undefined ? undefined : hashIn(extensions);
+      if (typeof query === 'string' && query !== '') {
+        if (persistedQuery && persistedQuery.sha256Hash !== hashOf(query))
+          throw new Problem('BAD_REQUEST', 'The hash is not that of the text.');
+        if (only && !bodies.has(query)) throw new Problem('UNKNOWN_OPERATION', 'Only operations that are known here are answered.');
+        return query;
+      }
+      const body = persistedQuery && byHash.get(persistedQuery.sha256Hash);
+      if (persistedQuery && body === undefined) throw unknownHash(byHash.size);
+      return body;
+    },
+  };
+}
+
+function hashIn(extensions: unknown): z.infer<typeof PersistedQuery> | undefined {
+  const { persistedQuery } = Extensions.parse(extensions);
+  if (persistedQuery === undefined || persistedQuery === null) return undefined;
+  const { data } = PersistedQuery.safeParse(persistedQuery);
+  if (!data) throw new Problem('BAD_REQUEST', 'extensions.persistedQuery must hold version 1 and the sha256Hash of the text.');
+  return data;
+}
+
+/** Nothing is learnt here: a client that hopes for it would send every operation twice, for ever. */
+const unknownHash = (known: number): Problem =>
+  known > 0
+    ? new Problem('PERSISTED_QUERY_NOT_FOUND', 'No operation with this hash is known here.')
+    : new Problem('PERSISTED_QUERY_NOT_SUPPORTED', 'No operations are known here by their hashes: send the text.');
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,63 @@
+import { readFileSync, watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Log } from '#shared/base/log.ts';
+
+interface FollowOptions {
+  /** The file of the supergraph. */
+  path: string;
+  /** What it held when it was read first. */
+  current: string;
+  reload: (supergraphSdl: string) => Promise<void>;
+  /** Whether a change is followed at once, without being asked. */
+  watches: boolean;
+  log: Log;
+}
+
+/** Writers are given this long to finish. */
+const SETTLE_MS = 100;
+
+/**
+ * Reloads a supergraph when its file has changed. What cannot be served is logged, and what is served stays. SIGHUP asks for it; where nothing
+ * has changed, and the process has a terminal, it means what it says: the terminal is gone.
+ */
+export function followSupergraph({ path, current, reload, watches, log }: FollowOptions): { stop(): void } {
+  let served = current;
+  let settling: NodeJS.Timeout | undefined;
+  const hasTerminal = process.stdin.isTTY;
+
+  async function look({ isSignal }: { isSignal: boolean }): Promise<void> {
+    try {
+      const supergraphSdl = readFileSync(path, 'utf8');
+      if (supergraphSdl === served) {
+        if (isSignal && hasTerminal) process.kill(process.pid, 'SIGTERM');
+        return log.info('the supergraph has not changed');
+      }
+      const before = served;
+      served = supergraphSdl;
+      await reload(supergraphSdl).catch((error: unknown) => {
+        served = before;
+        throw error;
+      });
+      log.info('another supergraph is served');
+    } catch (error) {
+      log.error({ err: error }, 'the file holds no supergraph that can be served; what is served stays');
+    }
+  }
+
+  const onSignal = (): void => void look({ isSignal: true });
+  const onChange = (): void => {
+    clearTimeout(settling);
+    settling = setTimeout(() => void look({ isSignal: false }), SETTLE_MS);
+  };
+  process.on('SIGHUP', onSignal);
+  // The folder, since a file that is put in the place of another is another file.
+  const watcher = watches ? watch(dirname(path), (_event, name) => name === basename(path) && onChange()) : undefined;
+  watcher?.on('error', (error) => log.warn({ err: error }, 'changes of the supergraph are not seen any more; SIGHUP still reloads it'));
+  return {
+    stop() {
+      process.off('SIGHUP', onSignal);
+      clearTimeout(settling);
+      watcher?.close();
+    },
+  };
+}

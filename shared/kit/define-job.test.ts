@@ -1,0 +1,296 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { randomBytes, randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { answer, defineCommand } from './define-command.ts';
+import type { AnyContext } from './context.ts';
+import { Problem } from '../base/errors.ts';
+import { defineEvent, on } from './define-event.ts';
+import { openHost, type Host, type HostOptions } from '../runtime/host.ts';
+import { attemptsOf } from '../messaging/job-runner.ts';
+import { job } from './define-job.ts';
+import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
+import { open, viewer, type TestApp } from '../testing/open.ts';
+
+const HOUR = 3_600_000;
+const find = defineCommand('boards', 'find', { input: z.object({}), output: z.object({ ok: z.boolean() }) });
+const opened: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0)) await each.close();
+});
+
+type Handlers = (typeof subgraph)['handlers'];
+
+async function start(...handlers: Handlers): Promise<TestApp> {
+  const app = await open({ ...subgraph, handlers }, { viewer: viewer('usr_root', ['admin']) });
+  opened.push(app);
+  return app;
+}
+
+/** Several processes of one subgraph, as far as the stores can tell. */
+async function startTwice(...handlers: Handlers): Promise<Host[]> {
+  const run = `t${randomBytes(6).toString('hex')}`;
+  const stores = { mongodbUri: process.env['MONGODB_URI']!, redisUrl: process.env['REDIS_URL']! };
+  const options: HostOptions = { ...stores, databasePrefix: `${run}_`, queuePrefix: run, environment: { NODE_ENV: 'test' } };
+  const hosts = await Promise.all([1, 2].map(() => openHost([{ ...subgraph, handlers }], options)));
+  opened.push({
+    async close() {
+      await hosts[0]!.runtimes.get('boards')!.db.dropDatabase();
+      for (const host of hosts) await host.close();
+    },
+  });
+  return hosts;
+}
+
+async function until(isTrue: () => boolean | Promise<boolean>, longestMs = 20_000): Promise<void> {
+  const end = performance.now() + longestMs;
+  while (!(await isTrue())) {
+    if (performance.now() > end) throw new Error(`It did not come true in ${longestMs} ms: ${String(isTrue)}`);
+    await delay(20);
+  }
+}
+
+/** As if this long had passed since the work began. */
+async function later<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  const { now } = Date;
+  Date.now = () => now() + ms;
+  try {
+    return await work();
+  } finally {
+    Date.now = now;
+  }
+}
+
+describe('a scheduled job', () => {
+  test('is on its schedule when its subgraph is open', async () => {
+    const app = await start(job('nightly', { pattern: '0 3 * * *', tz: 'Africa/Lusaka' }, async () => undefined));
+
+    const schedules = await app.host.queues.queue('boards-jobs').getJobSchedulers();
+
+    expect(schedules).toEqual([expect.objectContaining({ key: 'nightly', pattern: '0 3 * * *', tz: 'Africa/Lusaka' })]);
+  });
+
+  test('never overlaps itself, however many processes there are', async () => {
+    const seed = randomInt(2 ** 31);
+    let state = seed;
+    const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    console.info(`seed ${seed}`);
+    let running = 0;
+    let most = 0;
+    let runs = 0;
+    const slow = job('slow', { every: 100 }, async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await delay(200 + random() * 600);
+      running -= 1;
+      runs += 1;
+    });
+
+    await startTwice(slow);
+    await until(() => runs >= 8);
+
+    expect(most).toBe(1);
+  });
+
+  test('runs again when Redis was wiped', async () => {
+    let runs = 0;
+    const app = await start(job('often', { every: 200 }, async () => void (runs += 1)));
+    await until(() => runs > 0);
+
+    await app.wipeRedis();
+    const before = runs;
+
+    await until(() => runs > before + 1);
+  });
+
+  test('that was renamed or removed leaves its schedule, and no dead letter behind', async () => {
+    const app = await start(job('present', { every: HOUR }, async () => undefined));
+    const { queues } = app.host;
+    const names = async () => (await queues.queue('boards-jobs').getJobSchedulers()).map(({ key }) => key);
+
+    await queues.schedule('boards-jobs', 'past', { every: HOUR }, 2);
+
+    expect((await names()).sort()).toEqual(['past', 'present']);
+    await until(async () => (await names()).length === 1);
+    expect(await names()).toEqual(['present']);
+    expect(await app.runtime().db.collection('deadLetters').countDocuments()).toBe(0);
+  });
+
+  test('is not held up by a long one of the same subgraph', async () => {
+    let ticks = 0;
+    let heldUp: boolean | undefined;
+    const long = job('long', { every: HOUR }, async () => {
+      const before = ticks;
+      await until(() => ticks >= before + 3).catch(() => undefined);
+      heldUp = ticks < before + 3;
+    });
+    const short = job('short', { every: 500 }, async () => void (ticks += 1));
+
+    await start(long, short);
+    await until(() => heldUp !== undefined, 30_000);
+
+    expect(heldUp).toBe(false);
+  }, 40_000);
+
+  test('keeps its lease as long as it runs', async () => {
+    let end: (() => void) | undefined;
+    const long = job('long', { every: HOUR }, () => new Promise<void>((resolve) => (end ??= resolve)));
+    const app = await start(long);
+    const leases = app.runtime().db.collection<{ _id: string; until: Date; token: number }>('leases');
+    await until(() => end !== undefined);
+    const before = (await leases.findOne({ _id: 'job long' }))!;
+
+    await until(async () => (await leases.findOne({ _id: 'job long', until: { $gt: before.until } })) !== null);
+
+    expect(await leases.findOne({ _id: 'job long' })).toMatchObject({ token: before.token });
+    end!();
+    await until(async () => (await leases.findOne({ _id: 'job long', until: { $lte: new Date() } })) !== null);
+  });
+
+  test('that lost its lease is told, reads nothing more and commits nothing', async () => {
+    const outcome = { commit: '', models: '' };
+    let begun: AnyContext | undefined;
+    const robbed = job('robbed', { every: HOUR }, async (ctx: AnyContext, { signal }) => {
+      if (begun) return;
+      begun = ctx;
+      const board = { _id: 'brd_robbed', title: 'written without a lease' };
+      const committing = ctx.transaction(async (inner) => {
+        await inner.models.Board.create([board]);
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      });
+      outcome.commit = await codeOf(() => committing);
+      outcome.models = await codeOf(() => ctx.models.Board.findById(board._id));
+    });
+    const app = await start(robbed);
+    await until(() => begun !== undefined);
+
+    const lease = { owner: 'another', token: 99, until: new Date(Date.now() + 60_000) };
+    await app.runtime().db.collection<{ _id: string }>('leases').updateOne({ _id: 'job robbed' }, { $set: lease });
+    await until(() => outcome.models !== '');
+
+    expect(outcome).toEqual({ commit: 'TIMEOUT', models: 'TIMEOUT' });
+    expect(await app.runtime().db.collection<{ _id: string }>('boards').findOne({ _id: 'brd_robbed' })).toBeNull();
+  });
+});
+
+describe('a scheduled job that fails', () => {
+  const letters = '{ deadLetters(subgraph: "boards") { id code type queue from attempts } }';
+  const retry = 'mutation ($id: ID!) { retryDeadLetter(input: { subgraph: "boards", id: $id }) { id userErrors { code } } }';
+
+  test('is tried again before its next turn', async () => {
+    let runs = 0;
+    const fails = job('fails', { every: 60_000 }, async () => {
+      runs += 1;
+      if (runs === 1) throw new Error('once');
+    });
+
+    const app = await start(fails);
+    await until(() => runs > 1, 15_000);
+
+    expect(runs).toBe(2);
+    expect((await app.ask(letters)).data.deadLetters).toEqual([]);
+  });
+
+  test.each([
+    ['as often as may be', () => new Error('each time'), { code: 'INTERNAL_SERVER_ERROR', attempts: 2 }],
+    ['for good', () => new Problem('BROKEN', 'It will never work.'), { code: 'BROKEN', attempts: 1 }],
+  ])('%s is kept as a dead letter, which admins see and can try again', async (_case, fault, facts) => {
+    let isMended = false;
+    let runs = 0;
+    const fails = job('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
+      runs += 1;
+      if (!isMended) throw fault();
+    });
+    const app = await start(fails);
+    const turn = { attempts: 2, removeOnComplete: true, removeOnFail: true };
+    await app.host.queues.queue('boards-jobs').add('fails', {}, turn);
+    const listed = async () => (await app.ask(letters)).data.deadLetters;
+
+    await until(async () => (await listed()).length > 0);
+
+    const id = 'boards-jobs fails';
+    expect(await listed()).toEqual([{ id, type: 'fails', queue: 'boards-jobs', from: 'boards', ...facts }]);
+    expect((await app.ask(retry, { id })).errors).toBeDefined();
+    expect(await listed()).toHaveLength(1);
+    isMended = true;
+    expect((await app.ask(retry, { id })).data.retryDeadLetter).toEqual({ id, userErrors: [] });
+    expect(await listed()).toEqual([]);
+    expect(runs).toBe(facts.attempts + 2);
+  });
+
+  test('is not run beside a run that goes on when an admin tries it again', async () => {
+    let end: () => void = () => undefined;
+    let isMended = false;
+    const fails = job('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
+      if (!isMended) throw new Problem('BROKEN', 'It will never work.');
+      await new Promise<void>((resolve) => (end = resolve));
+      end = () => undefined;
+    });
+    const app = await start(fails);
+    const queue = app.host.queues.queue('boards-jobs');
+    await queue.add('fails', {});
+    await until(async () => (await app.ask(letters)).data.deadLetters.length > 0);
+    isMended = true;
+    const idle = end;
+    await queue.add('fails', {});
+    await until(() => end !== idle);
+
+    const { data } = await app.ask(retry, { id: 'boards-jobs fails' });
+    end();
+
+    expect(data.retryDeadLetter).toEqual({ id: null, userErrors: [{ code: 'JOB_RUNNING' }] });
+  });
+
+  test.each([
+    [{ every: 500 }, 2],
+    [{ every: 5_000 }, 3],
+    [{ every: 60_000 }, 6],
+    [{ every: HOUR }, 8],
+    [{ pattern: '0 3 * * *', tz: 'UTC' }, 8],
+  ])('has as many tries as fit before its next turn: %j', (schedule, attempts) => {
+    expect(attemptsOf(schedule)).toBe(attempts);
+  });
+});
+
+describe('after more than 30 s', () => {
+  const found = answer(find, async () => ({ ok: true }));
+  const change = (ctx: AnyContext) => ctx.transaction(async (inner) => inner.deadline > Date.now());
+
+  test('a job can still call another subgraph and change something', async () => {
+    let outcome: unknown[] | undefined;
+    const long = job('long', { every: HOUR }, (ctx: AnyContext) =>
+      later(31_000, async () => {
+        outcome = [await codeOf(() => ctx.call(find, {})), await change(ctx)];
+      }),
+    );
+
+    await start(found, long);
+    await until(() => outcome !== undefined);
+
+    expect(outcome).toEqual(['', true]);
+  });
+
+  test('the handler of an event can, too', async () => {
+    let outcome: unknown[] | undefined;
+    const noted = defineEvent('Thing.Changed', z.object({}));
+    const slowly = (ctx: AnyContext): Promise<void> =>
+      later(31_000, async () => {
+        outcome = [await codeOf(() => ctx.call(find, {})), await change(ctx)];
+      });
+    const app = await start(found, on(noted, slowly, { repeatable: true }));
+
+    await app.context().transaction(async (inner) => inner.publish(noted({})));
+    await until(() => outcome !== undefined);
+
+    expect(outcome).toEqual(['', true]);
+  });
+});
+
+async function codeOf(work: () => unknown): Promise<string> {
+  try {
+    await work();
+    return '';
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}

@@ -1,0 +1,116 @@
+import { isEnumType, type GraphQLResolveInfo } from 'graphql';
+import type { Admission } from '../base/admission.ts';
+import { z } from 'zod';
+import type { AnyContext } from './context.ts';
+import { isProblem, Problem, type InputPath } from '../base/errors.ts';
+import { once } from './idempotency.ts';
+import { sentenceOf, wording } from '../base/validation-messages.ts';
+
+/** Codes that concern the caller as such, not the input: they leave as top-level errors, as those of a query do. */
+const TOP_LEVEL = new Set([
+  'COMPENSATED_BY_ADMIN',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'OVERLOADED',
+  'RATE_LIMITED',
+  'UNAVAILABLE',
+  'SUBGRAPH_UNAVAILABLE',
+  'TIMEOUT',
+]);
+
+export interface UserError {
+  __typename: string;
+  code: string;
+  message: string;
+  path: string[];
+}
+
+interface MutationOptions<C, A, I = unknown> {
+  /** Where it waits for its turn, or is refused, before anything is done. Default: it need not. */
+  admission?: (ctx: C) => Admission;
+  /** Default true: the action runs in one transaction. False for those that run a saga and manage their own. */
+  transaction?: boolean;
+  /** An answer that is not final is not kept: the same idempotency key asks again. Default: every answer is final. */
+  isFinal?: (answer: A) => boolean;
+  /** False for a request whose answer holds a secret and whose caller is nobody in particular: whoever sends its like is told no answer of another. */
+  isKeyed?: (ctx: C, input: I) => boolean;
+}
+
+type Payload = Record<string, unknown> & { userErrors: UserError[] };
+type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<Payload>;
+
+/**
+ * Door one for changes: parses `input`, runs the action in a transaction, once for each `idempotencyKey` where the input has one, and turns
+ * refusals into `userErrors`. The action answers the payload's entities; anything that is no `Problem` is thrown on and masked.
+ */
+export function mutation<S extends z.ZodType, C extends AnyContext, A extends Record<string, unknown>>(
+  schema: S,
+  action: (ctx: C, input: z.infer<S>) => Promise<A>,
+  options: MutationOptions<C, A, z.infer<S>> = {},
+): Resolver {
+  const inTransaction = options.transaction ?? true;
+  return async (_root, args, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
+    const parsed = schema.safeParse(args.input, { error: wording });
+    if (!parsed.success) return { userErrors: parsed.error.issues.flatMap((issue) => issueErrors(issue)) };
+    const input: unknown = parsed.data;
+    try {
+      const work = (inner: AnyContext) => action(inner as C, input as z.infer<S>);
+      const key = (input as { idempotencyKey?: unknown }).idempotencyKey;
+      const run = async (): Promise<A> => {
+        const isKeyed = options.isKeyed?.(ctx as C, input as z.infer<S>) ?? true;
+        if (typeof key !== 'string' || !isKeyed) return inTransaction ? ctx.transaction(work) : work(ctx);
+        const scope = scopeOf(ctx, info?.fieldName ?? 'mutation', input);
+        return once(ctx, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
+      };
+      const wanted = { deadline: ctx.deadline, signal: ctx.departure, caller: ctx.viewer?.id };
+      const answer = await (options.admission ? options.admission(ctx as C).run(run, wanted) : run());
+      return { ...answer, userErrors: [] };
+    } catch (error) {
+      if (!isProblem(error) || TOP_LEVEL.has(error.code) || !isInSchema(error.code, info)) throw error;
+      return { userErrors: [userError(error)] };
+    } finally {
+      ctx.clearLoaders();
+    }
+  };
+}
+
+/** A signed-in caller is its user; a guest is what it holds in hands (a secret token of its own), or nobody in particular. */
+function scopeOf(ctx: AnyContext, operation: string, input: unknown): string {
+  const guest = (input as { guestToken?: unknown }).guestToken;
+  const { ip = '', userAgent = '' } = ctx.identity.client ?? {};
+  // Two strangers who happen to choose the same key must not be told each other's answers.
+  const principal = ctx.viewer?.id ?? (typeof guest === 'string' ? `guest:${guest}` : `anonymous:${ip}:${userAgent}`);
+  return `${ctx.subgraph}.${operation} ${principal}`;
+}
+
+/** A code that came from another subgraph and is not known to this one's schema can only leave as a top-level error. */
+function isInSchema(code: string, info: GraphQLResolveInfo | undefined): boolean {
+  const codes = info?.schema.getType('UserErrorCode');
+  return !isEnumType(codes) || codes.getValue(code) !== undefined;
+}
+
+function issueErrors(issue: z.core.$ZodIssue): UserError[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => invalid(['input', ...path, key], 'This field is not known.'));
+  }
+  // A rule of the kit may know a more exact code than INVALID.
+  const code = issue.code === 'custom' && typeof issue.params?.['code'] === 'string' ? issue.params['code'] : 'INVALID';
+  return [{ ...invalid(['input', ...path], sentenceOf(issue.message)), code }];
+}
+
+const invalid = (path: string[], message: string): UserError => ({ __typename: 'PlainUserError', code: 'INVALID', message, path });
+
+/** A refusal as the schema's `UserError`; the facts become fields of the type that carries them. */
+export function userError(problem: Problem): UserError {
+  return {
+    ...problem.facts,
+    __typename: problem.typename,
+    code: problem.code,
+    message: problem.message,
+    path: placeIn(problem.inputPath),
+  };
+}
+
+/** Begins with `input` in every case. A refusal with no place of its own, or one in what another subgraph was asked, is about the input as a whole. */
+const placeIn = (path: InputPath = []): string[] => (path[0] === 'input' ? path.map(String) : ['input']);

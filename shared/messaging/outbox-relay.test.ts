@@ -1,0 +1,279 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Connection } from 'mongoose';
+import type { Envelope } from '../kit/define-event.ts';
+import { newId } from '../base/ids.ts';
+import { createLeases, type Leases } from '../store/leases.ts';
+import { createLog } from '../base/log.ts';
+import { createOutbox, outboxOf, type OutboxRow } from './outbox.ts';
+import { createRelay, epochKey, type Relay } from './outbox-relay.ts';
+import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
+import { open, type TestApp } from '../testing/open.ts';
+
+/** Short, so that a test can outlast it; long enough for a busy machine to keep it. */
+const LEASE_MS = 1_500;
+const BATCH = 20;
+
+let app: TestApp;
+let db: Connection;
+let prefix: string;
+beforeAll(async () => {
+  app = await open(subgraph);
+});
+beforeEach(async () => {
+  prefix = `${app.runtime().db.name}_relay${newId('run')}`;
+  db = app.host.client.useDb(prefix.slice(0, 50), { useCache: false });
+  await createOutbox(db);
+  await app.host.redis.set(epochKey(prefix, 'boards'), '1');
+});
+afterAll(() => app.close());
+
+/** What one relay puts on queues, in order; `on` may hold it up. */
+interface Relaying {
+  relay: Relay;
+  added: string[];
+}
+
+type On = (queue: string, envelopes: readonly Envelope[]) => Promise<void>;
+
+function relaying(owner: string, on: On = async () => undefined, leases: Leases = createLeases(db)): Relaying {
+  const added: string[] = [];
+  const { redis, live } = app.host;
+  const queues = {
+    async add(queue: string, envelopes: readonly Envelope[]) {
+      await on(queue, envelopes);
+      added.push(...envelopes.map(({ id }) => id));
+    },
+  };
+  const settings = { subgraph: 'boards', leases, log: createLog('test'), leaseMs: LEASE_MS, batch: BATCH };
+  return { added, relay: createRelay({ ...settings, owner, db, redis, live, prefix, queues }) };
+}
+
+const written = (count: number, rest: Partial<OutboxRow> = {}): OutboxRow[] =>
+  Array.from({ length: count }, () => ({
+    _id: newId('evt'),
+    type: 'Board.Created',
+    version: 1,
+    occurredAt: new Date(),
+    correlationId: 'test',
+    data: {},
+    topics: [],
+    cursors: {},
+    waiting: ['boards'],
+    state: 'NEW',
+    checkAt: null,
+    checks: 0,
+    doneAt: null,
+    ...rest,
+  }));
+
+async function write(rows: OutboxRow[]): Promise<string[]> {
+  await outboxOf(db).insertMany(rows);
+  return rows.map(({ _id }) => _id);
+}
+
+const acknowledge = (ids: string[], queue = 'boards') => app.host.redis.sadd(`${prefix}:acks:boards`, ...ids.map((id) => `${queue} ${id}`));
+const statesOf = async (ids: string[]) =>
+  (
+    await outboxOf(db)
+      .find({ _id: { $in: ids } })
+      .toArray()
+  ).map(({ state }) => state);
+
+describe('the relay', () => {
+  test('carries everything in the order of its writing, and notes each effect', async () => {
+    const ids = await write(written(130));
+    const { relay, added } = relaying('one');
+
+    await relay.flush();
+    await acknowledge(ids);
+    await relay.flush();
+
+    expect(added).toEqual(ids);
+    expect(new Set(await statesOf(ids))).toEqual(new Set(['DONE']));
+    await relay.stop();
+  });
+
+  test('notes what two queues wait for as done when both have acknowledged it', async () => {
+    const ids = await write(written(3, { waiting: ['boards', 'search'] }));
+    const { relay } = relaying('one');
+    await relay.flush();
+
+    await acknowledge(ids);
+    await acknowledge(ids.slice(0, 2), 'search');
+    await relay.flush();
+
+    expect(await statesOf(ids)).toEqual(['DONE', 'DONE', 'SENT']);
+    expect(await outboxOf(db).findOne({ _id: ids[2]! })).toMatchObject({ waiting: ['search'] });
+    await relay.stop();
+  });
+
+  test('lets the newest events overtake a backlog, unless an older one shares a topic or tag with them', async () => {
+    const backlog = await write(written(300, { lanes: ['Board:1', 'boards'] }));
+    const [free, behind, after] = await write([
+      ...written(1, { lanes: ['Board:2'] }),
+      ...written(1, { lanes: ['Board:3', 'boards'] }),
+      ...written(1, { lanes: ['Board:2'] }),
+    ]);
+    const { relay, added } = relaying('one');
+
+    await relay.flush();
+
+    expect(added).toEqual([...backlog.slice(0, BATCH), free, after, ...backlog.slice(BATCH), behind]);
+    await relay.stop();
+  });
+
+  test('lets nothing overtake rows of before there were lanes', async () => {
+    const ids = await write([...written(300), ...written(1, { lanes: ['Board:2'] })]);
+    const { relay, added } = relaying('one');
+
+    await relay.flush();
+
+    expect(added).toEqual(ids);
+    await relay.stop();
+  });
+
+  test('takes turns: a new event waits for one batch of acknowledgements, and they for one batch of new events', async () => {
+    const sent = await write(written(100, { state: 'SENT', checkAt: new Date(Date.now() + 60_000) }));
+    await acknowledge(sent);
+    await write(written(100));
+    let atFirst: number | undefined;
+    let late: string[] = [];
+    const done = () => outboxOf(db).countDocuments({ state: 'DONE' });
+    const { relay, added } = relaying('one', async () => {
+      if (added.length === BATCH) atFirst = await done();
+      if (added.length === 4 * BATCH) late = await write(written(1));
+      if (added.length === 5 * BATCH) atFirst = Math.min(atFirst!, (await done()) - 4 * BATCH);
+    });
+
+    await relay.flush();
+
+    // Before the second batch of new events one batch of acknowledgements was noted, and so on.
+    expect(atFirst).toBe(BATCH);
+    expect(added.at(-1)).toBe(late[0]);
+    expect(await done()).toBe(100);
+    await relay.stop();
+  });
+
+  test('puts what nobody acknowledged on its queue again, a batch at a time, and marks what was acknowledged too early', async () => {
+    const overdue = await write(written(45, { state: 'SENT', checkAt: new Date(0) }));
+    const early = await write(written(1, { state: 'SENT', checkAt: new Date(0), waiting: [] }));
+    const batches: number[] = [];
+    const { relay, added } = relaying('one', async (_queue, envelopes) => void batches.push(envelopes.length));
+
+    await relay.flush();
+
+    expect(Math.max(...batches)).toBeLessThanOrEqual(BATCH);
+    expect(added.toSorted()).toEqual(overdue);
+    expect(await outboxOf(db).countDocuments({ state: 'SENT', checks: 1, checkAt: { $gt: new Date() } })).toBe(45);
+    expect(await statesOf(early)).toEqual(['DONE']);
+    await relay.stop();
+  });
+
+  test('ends soon although much is left', async () => {
+    await write(written(200));
+    const { relay, added } = relaying('one', async () => {
+      if (added.length === BATCH) void relay.stop();
+    });
+
+    await relay.flush();
+
+    expect(added.length).toBeLessThanOrEqual(2 * BATCH);
+    await relay.stop();
+  });
+});
+
+describe('two relays', () => {
+  test('never carry at the same time: who lost the lease at work writes nothing more', async () => {
+    const ids = await write(written(100));
+    const { promise: taken, resolve: goOn } = Promise.withResolvers<void>();
+    const { promise: stands, resolve: stand } = Promise.withResolvers<void>();
+    const leases = createLeases(db);
+    let standsStill = false;
+    // A process that stands still does not renew its lease either.
+    const acquire: Leases['acquire'] = async (...args) =>
+      standsStill ? Promise.reject(new Error('stands still')) : leases.acquire(...args);
+    const hold: On = async () => {
+      if (stalled.added.length < BATCH) return;
+      standsStill = true;
+      stand();
+      await taken;
+      standsStill = false;
+    };
+    const stalled = relaying('stalled', hold, { ...leases, acquire });
+    const other = relaying('other');
+    const carrying = stalled.relay.flush();
+    await stands;
+
+    while (other.added.length === 0) await Promise.all([other.relay.flush(), delay(20)]);
+    goOn();
+    await carrying;
+
+    // What it had in hands came to an end, nothing after it began; the other one has carried everything since.
+    expect(stalled.added).toEqual(ids.slice(0, 2 * BATCH));
+    expect(other.added).toEqual(ids.slice(BATCH));
+    await Promise.all([stalled, other].map(({ relay }) => relay.stop()));
+  });
+
+  test('keep the lease for as long as one works, however long one write takes', async () => {
+    const ids = await write(written(10));
+    const slow = relaying('slow', () => delay(1.5 * LEASE_MS));
+    const other = relaying('other');
+
+    const carrying = slow.relay.flush();
+    while (slow.added.length + other.added.length === 0) await Promise.all([other.relay.flush(), delay(20)]);
+    await carrying;
+
+    expect([slow.added, other.added]).toEqual([ids, []]);
+    expect(await statesOf(ids)).toEqual(ids.map(() => 'SENT'));
+    await Promise.all([slow, other].map(({ relay }) => relay.stop()));
+  });
+
+  test('leave each topic in the order of its rows, whenever the lease changes hands', async () => {
+    const seed = randomInt(2 ** 30);
+    console.log(`seed ${seed}`);
+    const random = mulberry(seed);
+    const topics = ['boards:1', 'boards:2', 'boards:3'];
+    const rows = Array.from(
+      { length: 120 },
+      () => written(1, { topics: topics.filter(() => random() < 0.5), waiting: random() < 0.5 ? ['boards'] : [] })[0]!,
+    );
+    const relays = ['one', 'two', 'three'].map((owner) =>
+      relaying(owner, async () => {
+        if (random() < 0.3) await db.collection<{ _id: string }>('leases').updateOne({ _id: 'relay' }, { $set: { until: new Date(0) } });
+      }),
+    );
+    for (let at = 0; at < rows.length; at += 20) {
+      await write(rows.slice(at, at + 20));
+      await Promise.all(relays.map(({ relay }) => relay.flush()));
+    }
+    for (const { relay } of relays)
+      while ((await outboxOf(db).countDocuments({ state: 'NEW' })) > 0) await Promise.all([relay.flush(), delay(10)]);
+
+    for (const topic of topics) {
+      const stored = await outboxOf(db).find({ topics: topic }).sort({ _id: 1 }).toArray();
+      const cursors = stored.map(({ cursors: of }) => of[topic]!);
+      expect(cursors.toSorted(byCursor)).toEqual(cursors);
+      expect(new Set(cursors).size).toBe(cursors.length);
+    }
+    await Promise.all(relays.map(({ relay }) => relay.stop()));
+  });
+});
+
+const byCursor = (a: string, b: string): number => {
+  const [ms, sequence] = a.split('-').map(Number) as [number, number];
+  const [otherMs, otherSequence] = b.split('-').map(Number) as [number, number];
+  return ms - otherMs || sequence - otherSequence;
+};
+
+/** The same numbers for the same seed. */
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,70 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Envelope } from '../kit/define-event.ts';
+import type { Schedule } from '../kit/define-job.ts';
+
+/** What lies on a queue: the envelope, and who waits for the acknowledgement. */
+export interface Delivery {
+  envelope: Envelope;
+  from: string;
+}
+
+/** Tries before a delivery becomes a dead letter: 0.2 s doubling makes about 50 minutes, long enough for another service to come back. */
+export const ATTEMPTS = 14;
+const BACKOFF_MS = 200;
+/** Pause before the second try of a scheduled run; it doubles. */
+export const FIRST_JOB_RETRY_MS = 1_000;
+
+/** The process's queues, opened when first used. Finished jobs leave at once, so that the same id can be put on again if it must. */
+export function createQueues(connection: Redis, prefix: string) {
+  const open = new Map<string, Queue>();
+
+  const queue = (name: string): Queue => {
+    let found = open.get(name);
+    if (!found) {
+      found = new Queue(name, { connection, prefix, skipVersionCheck: true });
+      found.on('error', () => undefined); // ioredis reports and reconnects; the outbox repeats what was lost
+      open.set(name, found);
+    }
+    return found;
+  };
+
+  return {
+    queue,
+    /** In their order, in one trip; what is on the queue already stays as it is. */
+    async add(name: string, envelopes: readonly Envelope[], from: string): Promise<void> {
+      await queue(name).addBulk(
+        envelopes.map((envelope) => ({
+          name: envelope.type,
+          data: { envelope, from } satisfies Delivery,
+          opts: {
+            jobId: envelope.id,
+            attempts: ATTEMPTS,
+            backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
+            removeOnComplete: true,
+            removeOnFail: true,
+          },
+        })),
+      );
+    },
+    /** Puts work on a schedule; the same id is replaced, so every process may say it at its start. */
+    async schedule(name: string, id: string, repeat: Schedule, attempts: number): Promise<void> {
+      const backoff = { type: 'exponential', delay: FIRST_JOB_RETRY_MS, jitter: 0.5 };
+      await queue(name).upsertJobScheduler(id, repeat, {
+        name: id,
+        opts: { attempts, backoff, removeOnComplete: true, removeOnFail: true },
+      });
+    },
+    async unschedule(name: string, id: string): Promise<void> {
+      await queue(name).removeJobScheduler(id);
+    },
+    async obliterate(): Promise<void> {
+      for (const each of open.values()) await each.obliterate({ force: true }).catch(() => undefined);
+    },
+    async close(): Promise<void> {
+      for (const each of open.values()) await each.close();
+    },
+  };
+}
+
+export type Queues = ReturnType<typeof createQueues>;

@@ -1,8 +1,0 @@
-/* `node shared/ready.ts 4001` ends well when the process on that port of this machine says it is ready: the health check of containers. */
-
-const port = Number(process.argv[2]);
-const isReady = await fetch(`http://127.0.0.1:${port}/ready`, { signal: AbortSignal.timeout(4_000) }).then(
-  ({ ok }) => ok,
-  () => false,
-);
-process.exitCode = isReady ? 0 : 1;

@@ -1,0 +1,43 @@
+import { parseCommandInput, type CommandHandler } from '../kit/define-command.ts';
+import type { AnyContext } from '../kit/context.ts';
+import type { Contexts } from './create-context.ts';
+import { isProblem, Problem, unavailable } from '../base/errors.ts';
+import { once } from '../kit/idempotency.ts';
+import { operationsHandlers, type Operator } from './operations-api.ts';
+import type { Subgraph } from '../kit/define-subgraph.ts';
+import type { CommandRequest } from '../kit/transport.ts';
+
+/** The commands one subgraph answers: its own, and those every subgraph answers about its sagas and dead letters. */
+export function createCommands(subgraph: Subgraph, contexts: Contexts, operator: () => Operator) {
+  const handlers = new Map<string, CommandHandler>();
+  for (const handler of [...operationsHandlers(subgraph.name, operator), ...subgraph.handlers]) {
+    if (handler.kind === 'command') handlers.set(handler.command.name, handler);
+  }
+
+  async function run({ command: handlerCommand, run: action }: CommandHandler, request: CommandRequest): Promise<unknown> {
+    const ctx = contexts.create(request);
+    const input = parseCommandInput(handlerCommand, request.input);
+    const work = async (inner: AnyContext): Promise<unknown> => handlerCommand.output.parse(await action(inner, input));
+    if (!handlerCommand.changes) return work(ctx);
+    if (!request.idempotencyKey) return ctx.transaction(work);
+    return once(ctx, { scope: `command ${handlerCommand.name}`, key: request.idempotencyKey, input, transaction: true, work });
+  }
+
+  return {
+    /** Rejects with a `Problem` only; whatever else went wrong is logged and may be tried again. */
+    async answer(request: CommandRequest): Promise<unknown> {
+      const handler = handlers.get(request.command);
+      if (!handler) throw new Problem('UNKNOWN_COMMAND', `There is no command called ${request.command.slice(0, 100)}.`);
+      if (Date.now() > request.deadline) throw new Problem('TIMEOUT', 'Nobody waits for this command any more.', { retryable: true });
+      try {
+        return await run(handler, request);
+      } catch (error) {
+        if (isProblem(error)) throw error;
+        contexts.create(request).log.error({ err: error, command: request.command }, 'a command failed');
+        throw unavailable(subgraph.name, error);
+      }
+    },
+  };
+}
+
+export type Commands = ReturnType<typeof createCommands>;

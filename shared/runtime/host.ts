@@ -1,0 +1,134 @@
+import { Redis } from 'ioredis';
+import { createAdmission } from '../base/admission.ts';
+import { readAdmissionLimits } from '../base/admission-settings.ts';
+import { createLive } from '../live/live.ts';
+import { env } from '../base/env.ts';
+import { createLog } from '../base/log.ts';
+import { ownerName } from '../store/lease-holder.ts';
+import { createQueues } from '../messaging/queues.ts';
+import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
+import { withoutPassword } from '../services/provided.ts';
+import { StartError } from '../base/start-error.ts';
+import { probeStore } from '../store/store-probe.ts';
+import { connectMongo } from '../store/mongo.ts';
+import type { Subgraph } from '../kit/define-subgraph.ts';
+import type { CommandTransport } from '../kit/transport.ts';
+import { unavailable } from '../base/errors.ts';
+
+export interface HostOptions {
+  mongodbUri: string;
+  redisUrl: string;
+  /** Goes before the database names; empty in production, its own for each test. */
+  databasePrefix?: string;
+  /** Goes before every Redis key. */
+  queuePrefix?: string;
+  now?: () => Date;
+  /** Who hears an event; by default those of the subgraphs opened here that do. */
+  consumersOf?: (type: string) => string[];
+  /** How a subgraph of another process is reached. */
+  remote?: (name: string) => CommandTransport | undefined;
+  background?: boolean;
+  /** Ports by subgraph, in place of those the folder makes. */
+  ports?: Record<string, unknown>;
+  environment?: Readonly<Record<string, string | undefined>>;
+  /** True: the client tells of each command it sends; for measurements. */
+  monitorCommands?: boolean;
+  /** Given the store's client before anything is asked of it. */
+  onClient?: (client: ReturnType<Surroundings['client']['getClient']>) => void;
+}
+
+/** Several subgraphs in one process, sharing its connections. Commands between them stay in the process. */
+export interface Host {
+  runtimes: Map<string, Runtime>;
+  redis: Redis;
+  client: Surroundings['client'];
+  queues: Surroundings['queues'];
+  live: Surroundings['live'];
+  close(): Promise<void>;
+}
+
+/** A Redis that is gone fails commands after this long, instead of holding their callers. */
+const COMMAND_TIMEOUT_MS = 5_000;
+
+/** Opens subgraphs side by side; everything is closed again when one of them cannot be opened. */
+export async function openHost(subgraphs: Subgraph[], options: HostOptions): Promise<Host> {
+  const { queuePrefix = 'soko', databasePrefix = '', now = () => new Date(), background = true, environment = process.env } = options;
+  const log = createLog('soko');
+  const openRedis = (settings: object = {}): Redis => {
+    const redis = new Redis(options.redisUrl, { commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 2, ...settings });
+    redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
+    return redis;
+  };
+  const client = await connectMongo(options.mongodbUri, { monitorCommands: options.monitorCommands ?? false }).catch((error: Error) => {
+    const isGone = error.name === 'MongooseServerSelectionError';
+    throw isGone ? new StartError(`MONGODB_URI: no store answers at ${withoutPassword(options.mongodbUri)}.`, { cause: error }) : error;
+  });
+  try {
+    await probeStore(client, env.DATABASE_PREFIX);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  options.onClient?.(client.getClient());
+  const redis = openRedis();
+  // Blocking reads take as long as they take.
+  const workerConnection = openRedis({ commandTimeout: undefined, maxRetriesPerRequest: null });
+  const queues = createQueues(redis, queuePrefix);
+  const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: queuePrefix });
+  const runtimes = new Map<string, Runtime>();
+
+  const heardHere = (type: string): string[] =>
+    subgraphs
+      .filter(({ handlers }) => handlers.some((handler) => handler.kind === 'event' && !handler.event.queue && handler.event.type === type))
+      .map(({ name }) => name);
+
+  const around: Surroundings = {
+    client,
+    redis,
+    workerConnection,
+    queues,
+    live,
+    owner: ownerName(),
+    log,
+    databasePrefix,
+    queuePrefix,
+    now,
+    consumersOf: options.consumersOf ?? heardHere,
+    peer(name) {
+      const found = runtimes.get(name) ?? options.remote?.(name);
+      if (!found) throw unavailable(name);
+      return found;
+    },
+    background,
+    environment,
+    admission: createAdmission(readAdmissionLimits(environment).process),
+  };
+
+  const kicked = openRedis();
+  kicked.on('message', (channel: string) => {
+    for (const runtime of runtimes.values()) if (runtime.relay.kickChannel === channel) void runtime.relay.flush();
+  });
+
+  async function close(): Promise<void> {
+    await Promise.all([...runtimes.values()].map((runtime) => runtime.close()));
+    await live.close();
+    await queues.close();
+    for (const connection of [kicked, workerConnection, redis]) connection.disconnect();
+    await client.close();
+  }
+
+  try {
+    const opening = await Promise.allSettled(
+      subgraphs.map(async (subgraph) => runtimes.set(subgraph.name, await openRuntime(subgraph, around, options.ports?.[subgraph.name]))),
+    );
+    for (const result of opening) if (result.status === 'rejected') throw result.reason;
+    if (background) {
+      await Promise.all([...runtimes.values()].map((runtime) => runtime.begin()));
+      await kicked.subscribe(...[...runtimes.values()].map(({ relay }) => relay.kickChannel));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { runtimes, redis, client, queues, live, close };
+}

@@ -1,0 +1,274 @@
+import { getOperationAST, GraphQLError, parse, validate, type DocumentNode, type ExecutionResult } from 'graphql';
+import type { Redis } from 'ioredis';
+import { LRUCache } from 'lru-cache';
+import type { Connection, Model } from 'mongoose';
+import type { Logger } from 'pino';
+import { createAdmission, type Admission } from '../base/admission.ts';
+import { readAdmissionLimits } from '../base/admission-settings.ts';
+import { createCommands, type Commands } from './command-bus.ts';
+import { createConsumer, createInbox, type Consumer } from '../messaging/consumer.ts';
+import type { AnyContext } from '../kit/context.ts';
+import { createContexts } from './create-context.ts';
+import { maskError } from '../base/errors.ts';
+import { parseEnv } from '../base/env.ts';
+import { createExecution } from './compiled-execution.ts';
+import { createIdempotency } from '../kit/idempotency.ts';
+import { newId } from '../base/ids.ts';
+import type { Identity } from '../base/identity.ts';
+import { createJobs } from '../messaging/job-runner.ts';
+import { createLeases } from '../store/leases.ts';
+import type { Live } from '../live/live.ts';
+import { createOrphans } from '../store/orphaned-sessions.ts';
+import { createOutbox } from '../messaging/outbox.ts';
+import type { Queues } from '../messaging/queues.ts';
+import { createRelay, type Relay } from '../messaging/outbox-relay.ts';
+import { runSubscription } from './run-subscription.ts';
+import { extensionsFor } from '../kit/entity-max-age.ts';
+import { createSagaRunner, type SagaRunner } from '../sagas/runner.ts';
+import { createSagaIndexes } from '../sagas/store.ts';
+import { buildSchema, completeTypeDefs } from './build-schema.ts';
+import type { Subgraph } from '../kit/define-subgraph.ts';
+import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from '../kit/transport.ts';
+
+/** What the process lends to each of its subgraphs. */
+export interface Surroundings {
+  client: Connection;
+  redis: Redis;
+  workerConnection: Redis;
+  queues: Queues;
+  live: Live;
+  owner: string;
+  log: Logger;
+  databasePrefix: string;
+  queuePrefix: string;
+  now(): Date;
+  consumersOf(type: string): string[];
+  peer(name: string): CommandTransport;
+  /** False: no workers, relay and sweeper; a test moves them by hand. */
+  background: boolean;
+  environment: Readonly<Record<string, string | undefined>>;
+  /** To the whole process. */
+  admission: Admission;
+}
+
+/** A subgraph that is open in this process. */
+export interface OpenSubgraph extends SubgraphTransport, CommandTransport {
+  name: string;
+  /** Complete SDL: the kit's preamble and the subgraph's own. */
+  typeDefs: string;
+  health(): Promise<{ mongodb: 'up' | 'down'; redis: 'up' | 'down' }>;
+  close(): Promise<void>;
+}
+
+/** The inside of an open subgraph, for its host and for tests. */
+export interface Runtime extends OpenSubgraph {
+  db: Connection;
+  models: Model<unknown>[];
+  relay: Relay;
+  sagas: SagaRunner;
+  consumers: Consumer[];
+  commands: Commands;
+  /** A context of its own: for jobs, preparation and tests. */
+  context(identity: Identity): AnyContext;
+  runJob(name: string): Promise<unknown>;
+  /** Starts what goes on by itself; once all subgraphs of the process are there, since the sagas of one need the others. */
+  begin(): Promise<void>;
+}
+
+const KEPT_DOCUMENTS = 2_000;
+const HEALTH_MS = 1_000;
+
+/** Connects models, creates indexes, starts workers, and answers requests and commands. */
+export async function openRuntime(subgraph: Subgraph, around: Surroundings, ports?: unknown): Promise<Runtime> {
+  const { name } = subgraph;
+  const log = around.log.child({ subgraph: name });
+  const db = around.client.useDb(around.databasePrefix + name, { useCache: false });
+  const models = subgraph.models(db) as Record<string, Model<unknown>>;
+  await Promise.all([
+    createOutbox(db),
+    createInbox(db),
+    createIdempotency(db),
+    createSagaIndexes(db),
+    ...Object.values(models).map((model) => model.createIndexes()),
+  ]);
+
+  const settings = subgraph.settings && parseEnv(subgraph.settings, around.environment);
+  const orphans = createOrphans(db, around.owner);
+  await orphans.end().catch((error) => log.warn({ err: error }, 'what died processes left open stays open until the store ends it'));
+  const leases = createLeases(db);
+  const relay = createRelay({ ...around, subgraph: name, db, prefix: around.queuePrefix, leases, log });
+  const contexts = createContexts({
+    subgraph,
+    db,
+    models,
+    ports: ports ?? subgraph.ports(settings),
+    around,
+    log,
+    relay,
+    sagas: () => sagas,
+    orphans,
+  });
+  const sagas = createSagaRunner({
+    db,
+    sagas: subgraph.sagas,
+    owner: around.owner,
+    log,
+    now: around.now,
+    contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
+  });
+  const commands = createCommands(subgraph, contexts, () => ({
+    retryDeadLetter: (id) => anySucceeds([...consumers, jobs], (each) => each.retry(id)),
+    retrySaga: sagas.retry,
+    compensateSaga: sagas.compensate,
+  }));
+  const byQueue = Map.groupBy(
+    subgraph.handlers.filter((handler) => handler.kind === 'event'),
+    (handler) => handler.event.queue ?? name,
+  );
+  const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
+  const jobs = createJobs({
+    subgraph: name,
+    jobs: subgraph.handlers.filter((handler) => handler.kind === 'job'),
+    db,
+    leases,
+    queues: around.queues,
+    workerConnection: around.workerConnection,
+    prefix: around.queuePrefix,
+    log,
+    contextFor: (correlationId, signal) => contexts.create({ identity: own, correlationId, signal }),
+  });
+  const schema = buildSchema(subgraph);
+  const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+
+  function openConsumer(queue: string, handlers: Parameters<typeof createConsumer>[0]['handlers']): Consumer {
+    return createConsumer({
+      queue,
+      handlers,
+      db,
+      redis: around.redis,
+      workerConnection: around.workerConnection,
+      autorun: around.background,
+      prefix: around.queuePrefix,
+      log,
+      contextFor: (envelope) => contexts.create({ identity: own, correlationId: envelope.correlationId }),
+    });
+  }
+
+  const own: Identity = { issuer: name, viewer: null };
+
+  /** The document, or why it cannot be run. Validated once for each text. */
+  function documentOf(query: string): DocumentNode | GraphQLError[] {
+    const known = documents.get(query);
+    if (known) return known;
+    try {
+      const document = parse(query, { noLocation: true, maxTokens: 50_000 });
+      const errors = validate(schema, document);
+      if (errors.length > 0) return [...errors];
+      documents.set(query, document);
+      return document;
+    } catch (error) {
+      // Rules of graphql-js throw at documents that they did not expect, such as a subscription whose root field depends on a variable.
+      return [
+        error instanceof GraphQLError ? error : new GraphQLError('This document cannot be validated.', { originalError: error as Error }),
+      ];
+    }
+  }
+
+  const masked = (result: ExecutionResult, correlationId: string): ExecutionResult =>
+    result.errors ? { ...result, errors: result.errors.map((error) => asGraphQLError(error, correlationId)) } : result;
+
+  const asGraphQLError = (error: unknown, correlationId: string): GraphQLError => {
+    const { message, path, extensions } = maskError(error, { correlationId, log });
+    return new GraphQLError(message, { path, extensions });
+  };
+
+  function prepare(request: SubgraphRequest) {
+    const document = documentOf(request.query);
+    if (Array.isArray(document)) return { errors: document.map((error) => asGraphQLError(error, request.correlationId)) };
+    // What was begun to be changed is changed, whoever leaves.
+    const isQuery = getOperationAST(document, request.operationName)?.operation === 'query';
+    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined, departure: leaving(request) });
+    return {
+      args: { document, contextValue, variableValues: request.variables, operationName: request.operationName },
+    };
+  }
+
+  const run = createExecution(schema);
+  const limits = readAdmissionLimits(around.environment);
+  const requests = createAdmission(limits.subgraph);
+  const calls = createAdmission(limits.commands);
+
+  /** New work, which waits for what is under way here and in the whole process. */
+  function admitted<T>(request: SubgraphRequest, work: () => Promise<T>): Promise<T> {
+    const wanted = { deadline: request.deadline, signal: leaving(request), caller: request.identity.viewer?.id };
+    return requests.run(() => around.admission.run(work, wanted), wanted);
+  }
+
+  async function execute(request: SubgraphRequest): Promise<ExecutionResult> {
+    const { args, errors } = prepare(request);
+    if (!args) return { errors };
+    const answer = masked(await run(args), request.correlationId);
+    return { ...answer, ...extensionsFor(args.contextValue) };
+  }
+
+  const runtime: Runtime = {
+    name,
+    typeDefs: completeTypeDefs(subgraph),
+    db,
+    models: Object.values(models),
+    relay,
+    sagas,
+    consumers,
+    commands,
+    context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
+    runJob: jobs.run,
+    execute: (request) => admitted(request, () => execute(request)),
+    async subscribe(request) {
+      // A stream outlives the request that opened it: each of its events has time of its own.
+      const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
+      if (!args) return { errors };
+      return runSubscription({
+        args: { schema, ...args },
+        execute: run,
+        wantsStart: request.wantsStart ?? false,
+        masked: (result) => masked(result, request.correlationId),
+        failure: (error) => asGraphQLError(error, request.correlationId),
+      });
+    },
+    // Commands belong to work that was admitted before, so new work never stands in their way.
+    call: (request: CommandRequest) => calls.run(() => commands.answer(request), request),
+    async health() {
+      const up = (check: Promise<unknown>): Promise<'up' | 'down'> =>
+        Promise.race([
+          check.then(
+            () => 'up' as const,
+            () => 'down' as const,
+          ),
+          new Promise<'down'>((resolve) => setTimeout(resolve, HEALTH_MS, 'down').unref()),
+        ]);
+      const [mongodb, redis] = await Promise.all([up(db.db!.command({ ping: 1 })), up(around.redis.ping())]);
+      return { mongodb, redis };
+    },
+    async begin() {
+      relay.start();
+      await sagas.startSweeper();
+      await jobs.start();
+    },
+    async close() {
+      await Promise.all([jobs, ...consumers].map((each) => each.close()));
+      await sagas.stop();
+      await relay.stop();
+      await orphans.close().catch(() => undefined);
+    },
+  };
+
+  if (subgraph.prepare) await subgraph.prepare(runtime.context(own) as never);
+  return runtime;
+}
+
+async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>): Promise<boolean> {
+  for (const entry of list) if (await attempt(entry)) return true;
+  return false;
+}
+
+const leaving = ({ signal, departure }: SubgraphRequest): AbortSignal | undefined => signal ?? departure;

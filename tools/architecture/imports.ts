@@ -1,0 +1,118 @@
+import { posix } from 'node:path';
+import { readImports, type Import, type Source } from './source.ts';
+
+/** What the files of one role may import besides `shared/`. Types of the own folder are free, except for a contract. */
+interface Room {
+  /** Rooms of the own folder that may be imported at run time. `helper` is every file that is none of the ten. */
+  own: readonly string[];
+  /** Whether the contracts of other subgraphs may be imported at run time. */
+  contracts: boolean;
+  /** Files of `shared/` that may be imported at run time; all when left out. */
+  shared?: readonly string[];
+  /** Packages that may be imported; all when left out. */
+  only?: readonly string[];
+  /** Packages that may not be imported, not even for their types. */
+  never: readonly string[];
+}
+
+const NO_QUEUES = ['bullmq'];
+const NO_TRANSPORT = ['graphql', 'bullmq'];
+
+/** Who may import whom, within a subgraph. The room of a file is its name, or that of the folder it stands in. */
+const ROOMS: Record<string, Room> = {
+  contract: { own: [], contracts: false, shared: ['kit/define-command', 'kit/define-event', 'base/errors'], only: ['zod'], never: [] },
+  model: { own: ['contract', 'helper'], contracts: false, never: NO_TRANSPORT },
+  loaders: { own: ['model', 'contract', 'helper'], contracts: true, never: NO_TRANSPORT },
+  actions: { own: ['contract', 'helper'], contracts: true, never: NO_TRANSPORT },
+  resolvers: { own: ['actions', 'contract', 'helper'], contracts: false, never: NO_QUEUES },
+  handlers: { own: ['actions', 'contract', 'helper'], contracts: true, never: NO_TRANSPORT },
+  permissions: { own: ['contract', 'helper'], contracts: false, shared: ['kit/permissions', 'base/errors'], only: [], never: [] },
+  subgraph: {
+    own: ['model', 'loaders', 'actions', 'resolvers', 'handlers', 'permissions', 'contract', 'helper'],
+    contracts: false,
+    never: NO_TRANSPORT,
+  },
+  helper: { own: ['contract', 'model', 'loaders', 'actions', 'helper'], contracts: true, never: NO_TRANSPORT },
+};
+
+/** Folders outside the subgraphs, and the folders they may import. Those that are not listed may import anything. */
+const FOLDERS: Record<string, readonly string[]> = {
+  shared: ['shared'],
+  gateway: ['gateway', 'shared', 'schema'],
+  schema: ['schema', 'shared', 'tools'],
+  tools: ['tools'],
+};
+
+/** The files that jest finds by their default export. */
+const JEST_FILES = ['shared/testing/global-setup.ts', 'shared/testing/global-teardown.ts', 'shared/testing/closing-line.ts'];
+
+/** Each import that the house does not allow, as `file: what is wrong`. Empty when all is well. */
+export function forbiddenImports(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) => {
+    const { file } = source;
+    const { imports, exportsDefault } = readImports(source);
+    const faults = imports.flatMap((each) => faultOf(file, each) ?? []);
+    if (exportsDefault && !JEST_FILES.includes(file)) faults.push('exports a default; give it a name');
+    return [...new Set(faults)].map((fault) => `${file}: ${fault}`);
+  });
+}
+
+/** Tests, and what stands beside them for several of them. What `shared/testing` offers to all is part of the kit. */
+const isTest = (file: string): boolean => /\.test\.ts$|\/(fixtures|testing|test-[a-z-]+)\.ts$|^(?!shared\/).*\/testing\//.test(file);
+export const isForTests = (file: string): boolean => isTest(file) || file.includes('/testing/');
+
+function faultOf(file: string, imported: Import): string | undefined {
+  const { specifier } = imported;
+  const isRelative = specifier.startsWith('.') || specifier.startsWith('#shared/');
+  if (isRelative && !/\.(ts|mjs|json)$/.test(specifier)) return `imports ${specifier} without its ending`;
+  if (isTest(file)) return undefined;
+  const target = isRelative ? targetOf(file, specifier) : undefined;
+  const [top = '', name = ''] = file.split('/');
+  if (top === 'subgraphs') return target === undefined ? faultOfPackage(file, imported) : faultInSubgraph(file, name, target, imported);
+  if (target === undefined) return undefined;
+  const allowed = FOLDERS[top];
+  if (allowed && !allowed.includes(target.split('/')[0] ?? '')) return `imports ${target}; ${top}/ may import ${allowed.join(', ')} only`;
+  return allowed && !isForTests(file) && isForTests(target) ? `imports ${target}, which is for tests` : undefined;
+}
+
+/** The file of this project that an import names. */
+const targetOf = (file: string, specifier: string): string =>
+  specifier.startsWith('#') ? specifier.slice(1) : posix.join(posix.dirname(file), specifier);
+
+function roomOf(file: string): string {
+  const [first = ''] = file.split('/').slice(2);
+  const room = first.replace(/\.ts$/, '');
+  return room in ROOMS ? room : 'helper';
+}
+
+function faultOfPackage(file: string, { specifier, typeOnly }: Import): string | undefined {
+  const room = roomOf(file);
+  const { only, never } = ROOMS[room]!;
+  const name = specifier.startsWith('@') ? specifier.split('/', 2).join('/') : (specifier.split('/')[0] ?? specifier);
+  if (never.includes(name)) return `imports ${name}; ${room} never does`;
+  if (only && !only.includes(name) && !typeOnly) return `imports ${name}; ${room} may import ${only.join(', ') || 'no package'} only`;
+  return undefined;
+}
+
+function faultInSubgraph(file: string, subgraph: string, target: string, { typeOnly }: Import): string | undefined {
+  const room = roomOf(file);
+  const { own, contracts, shared } = ROOMS[room]!;
+  const [top = '', owner = ''] = target.split('/');
+  if (isForTests(target)) return `imports ${target}, which is for tests`;
+  if (top === 'shared') {
+    const name = target.slice('shared/'.length).replace(/\.ts$/, '');
+    return typeOnly || !shared || shared.includes(name)
+      ? undefined
+      : `imports ${target}; ${room} may import ${shared.join(', ')} of shared/ only`;
+  }
+  if (top !== 'subgraphs') return `imports ${target}; a subgraph imports its own folder, shared/ and contracts only`;
+  const targetRoom = roomOf(target);
+  if (owner !== subgraph) {
+    if (targetRoom !== 'contract') return `imports ${target}; of another subgraph only the contract may be imported`;
+    return contracts || (typeOnly && room !== 'contract') ? undefined : `imports ${target}; ${room} does not talk to other subgraphs`;
+  }
+  if (targetRoom === room || (typeOnly && room !== 'contract')) return undefined;
+  return own.includes(targetRoom)
+    ? undefined
+    : `imports ${target} at run time; ${room} may import ${own.join(', ') || 'nothing of its folder'}`;
+}
