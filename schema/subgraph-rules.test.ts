@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { COMMON_CODES } from '#shared/base/errors.ts';
 import { operationsPermissions, operationsTypeDefs } from '#shared/runtime/operations-api.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
-import { isAuthorizedPerEvent } from '#shared/kit/filter-stream.ts';
+import { isAuthorizedPerEvent } from '#shared/kit/topic-stream.ts';
 import { composeSupergraph } from './compose.ts';
 import { rootFieldsGuardedOtherwise, rootFieldsOfNobody } from './rules/audience.ts';
 import { readRefusals } from './rules/codes.ts';

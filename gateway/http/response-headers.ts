@@ -1,8 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { CORRELATION_HEADER } from '#shared/base/correlation-id.ts';
-import { CONTRACT } from '../supergraph/graph-registry.ts';
 import { helmetHeaders } from '../plugins/use-helmet.ts';
-import { KEY } from '../plugins/use-api-keys.ts';
+import { CONTRACT, KEY } from '../plugins/use-api-keys.ts';
 
 /** What every answer carries, whoever gives it. */
 export interface CommonHeaders {

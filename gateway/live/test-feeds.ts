@@ -1,5 +1,5 @@
 import { Problem } from '#shared/base/errors.ts';
-import type { Positioned } from '#shared/kit/filter-stream.ts';
+import type { Positioned } from '#shared/base/filter-stream.ts';
 import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 

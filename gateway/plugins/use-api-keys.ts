@@ -2,8 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { audiencesOf } from '#shared/graph-contracts/graph-contract.ts';
 import { Problem } from '#shared/base/errors.ts';
-import { CONTRACT } from '../supergraph/graph-registry.ts';
 
+/** Who may have the whole graph names its contract in this header, or over a socket in its connectionParams. So it can only narrow. */
+export const CONTRACT = 'x-soko-contract';
 /** A request shows its key in this header, a socket also in its connectionParams. */
 export const KEY = 'x-soko-key';
 

@@ -1,6 +1,7 @@
 import { audiencesOf, contractOf } from '#shared/graph-contracts/graph-contract.ts';
 import { Problem } from '#shared/base/errors.ts';
 import type { EngineOptions } from '../engine/types.ts';
+import { CONTRACT } from '../plugins/use-api-keys.ts';
 import type { Graph } from './loaded-graph.ts';
 
 export type Served = Pick<EngineOptions, 'supergraphSdl' | 'transports'>;
@@ -20,9 +21,6 @@ interface Open {
   whole: (served: Served, previous?: Graph) => Promise<Graph>;
   contract: (served: Served) => Promise<Graph>;
 }
-
-/** Who may have the whole graph names its contract in this header, or over a socket in its connectionParams. So it can only narrow. */
-export const CONTRACT = 'x-soko-contract';
 
 export async function openGraphs(open: Open, first: Served): Promise<Graphs> {
   let state = { whole: await open.whole(first), contracts: createContracts(first, open) };

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isProblem, Problem, unavailable } from '../base/errors.ts';
-import type { Positioned } from '../kit/filter-stream.ts';
+import type { Positioned } from '../base/filter-stream.ts';
 import type { Listener } from './channels.ts';
 
 export interface LiveEntry<T = unknown> {

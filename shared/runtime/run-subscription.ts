@@ -1,6 +1,6 @@
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql';
 import type { Execution } from './compiled-execution.ts';
-import type { Positioned } from '../kit/filter-stream.ts';
+import type { Positioned } from '../base/filter-stream.ts';
 
 interface SubscriptionRun {
   args: ExecutionArgs;

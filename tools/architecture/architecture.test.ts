@@ -87,6 +87,19 @@ describe('who may import whom', () => {
     expect(importing(file, `import { a } from '${specifier}';`)).toHaveLength(1);
   });
 
+  test.each([
+    ['a higher folder of the kit', 'shared/base/a.ts', `import { a } from '../kit/context.ts';`],
+    ['a higher folder of the kit, even for a type', 'shared/store/a.ts', `import type { A } from '../kit/context.ts';`],
+    ['another folder of its layer', 'shared/store/a.ts', `import { a } from '../cache/cache.ts';`],
+    ['files beside the folders', 'shared/a.ts', `import { a } from './base/env.ts';`],
+    ['a higher folder of the gateway', 'gateway/engine/a.ts', `import { a } from './planning/planner.ts';`],
+    ['the root of the gateway', 'gateway/live/a.ts', `import { a } from '../gateway.ts';`],
+    ['what runs the kit, in a subgraph', 'subgraphs/notes/actions/a.ts', `import { a } from '#shared/messaging/outbox.ts';`],
+    ['how it is served, beyond its manifest', 'subgraphs/notes/handlers.ts', `import { a } from '#shared/process/serve-process.ts';`],
+  ])('forbids %s', (_case, file, line) => {
+    expect(importing(file, line)).toHaveLength(1);
+  });
+
   test('forbids a default export', () => {
     expect(importing('shared/a.ts', 'export default 1;')).toEqual(['shared/a.ts: exports a default; give it a name']);
     expect(importing('demo/a.test.ts', 'const a = 1;', 'export { a as default };')).toHaveLength(1);
@@ -113,6 +126,8 @@ describe('who may import whom', () => {
     ['subgraphs/notes/subgraph.test.ts', `import { a } from '../boards/model.ts'; import { open } from '#shared/testing/open.ts';`],
     ['subgraphs/notes/fixtures.ts', `import { a } from '#shared/kit/define-subgraph.ts'; import { open } from '#shared/testing/open.ts';`],
     ['subgraphs/notes/testing/pages.ts', `import { a } from '../subgraph.ts'; import { open } from '#shared/testing/open.ts';`],
+    ['shared/kit/a.ts', `import { a } from '../store/mongo.ts'; import type { B } from './context.ts';`],
+    ['gateway/engine/a.ts', `import type { A } from '../supergraph/loaded-graph.ts'; import { b } from './fields.ts';`],
     ['gateway/a.ts', `import { a } from '../shared/a.ts'; import { b } from '../schema/compose.ts';`],
     ['demo/start.ts', `import { a } from '../subgraphs/notes/subgraph.ts'; import { b } from '../../gateway/main.ts';`],
     ['shared/testing/global-setup.ts', 'export default function setup() {}'],

@@ -43,6 +43,39 @@ const FOLDERS: Record<string, readonly string[]> = {
   tools: ['tools'],
 };
 
+/** What a subgraph may use of `shared/`; its manifest also serves itself with `SERVE_PROCESS`. */
+const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'kit'];
+const SERVE_PROCESS = 'shared/process/serve-process.ts';
+
+/**
+ * Folders within a folder, lowest first: a file imports its own folder and those of lower rows only, in `gateway/` at run time. '' stands for
+ * files beside the folders.
+ */
+const LAYERS: Record<string, readonly (readonly string[])[]> = {
+  shared: [
+    ['base'],
+    ['services', 'graph-contracts'],
+    ['store', 'cache', 'live', 'uploads'],
+    ['kit'],
+    ['messaging', 'sagas'],
+    ['runtime'],
+    ['transport'],
+    ['process'],
+    ['testing'],
+  ],
+  gateway: [
+    ['graphql'],
+    ['engine'],
+    ['engine/planning', 'authorization', 'cost', 'dedupe'],
+    ['apollo'],
+    ['cache', 'playground'],
+    ['plugins'],
+    ['http', 'supergraph'],
+    ['live'],
+    [''],
+  ],
+};
+
 /** The files that jest finds by their default export. */
 const JEST_FILES = ['shared/testing/global-setup.ts', 'shared/testing/global-teardown.ts', 'shared/testing/closing-line.ts'];
 
@@ -72,7 +105,29 @@ function faultOf(file: string, imported: Import): string | undefined {
   if (target === undefined) return undefined;
   const allowed = FOLDERS[top];
   if (allowed && !allowed.includes(target.split('/')[0] ?? '')) return `imports ${target}; ${top}/ may import ${allowed.join(', ')} only`;
-  return allowed && !isForTests(file) && isForTests(target) ? `imports ${target}, which is for tests` : undefined;
+  if (allowed && !isForTests(file) && isForTests(target)) return `imports ${target}, which is for tests`;
+  return isForTests(file) ? undefined : faultOfLayers(top, file, target, imported);
+}
+
+/** The layer of a file, and its folder; undefined for files that have none. */
+function layerOf(top: string, file: string): { row: number; folder: string } | undefined {
+  const parts = file.split('/').slice(1, -1);
+  for (let depth = parts.length; depth >= 0; depth -= 1) {
+    const folder = parts.slice(0, depth).join('/');
+    const row = LAYERS[top]!.findIndex((folders) => folders.includes(folder));
+    if (row >= 0) return { row, folder };
+  }
+  return undefined;
+}
+
+function faultOfLayers(top: string, file: string, target: string, { typeOnly }: Import): string | undefined {
+  if (!(top in LAYERS) || target.split('/')[0] !== top || (typeOnly && top === 'gateway')) return undefined;
+  const own = layerOf(top, file);
+  const other = layerOf(top, target);
+  if (!own) return `stands in no folder of ${top}/ that has a layer`;
+  return !other || own.folder === other.folder || other.row < own.row
+    ? undefined
+    : `imports ${target}; ${top}/${own.folder} may import lower layers only`;
 }
 
 /** The file of this project that an import names. */
@@ -101,6 +156,8 @@ function faultInSubgraph(file: string, subgraph: string, target: string, { typeO
   if (isForTests(target)) return `imports ${target}, which is for tests`;
   if (top === 'shared') {
     const name = target.slice('shared/'.length).replace(/\.ts$/, '');
+    if (!KIT.includes(name.split('/')[0]!) && !(room === 'subgraph' && target === SERVE_PROCESS))
+      return `imports ${target}; a subgraph may import ${KIT.join(', ')} of shared/ only`;
     return typeOnly || !shared || shared.includes(name)
       ? undefined
       : `imports ${target}; ${room} may import ${shared.join(', ')} of shared/ only`;

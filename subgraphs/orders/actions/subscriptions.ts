@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { forbidden, notFound } from '#shared/base/errors.ts';
-import { topicStream } from '#shared/kit/filter-stream.ts';
+import { topicStream } from '#shared/kit/topic-stream.ts';
 import {
   orderCancelled,
   orderCreated,
