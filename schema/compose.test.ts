@@ -72,7 +72,7 @@ describe('compose', () => {
     root = await mkdtemp(join(tmpdir(), 'compose-'));
     await write(
       'rover.yaml',
-      'subgraphs: { notes: { routing_url: "http://notes:4001/graphql", schema: { file: schema/subgraphs/notes.graphql } } }',
+      'subgraphs: { notes: { routing_url: "http://notes:4001/graphql", schema: { file: .data/schema/subgraphs/notes.graphql } } }',
     );
     await write('subgraphs/notes/schema.graphql', 'type Query { "A note." note: String }');
     const kit = pathToFileURL(join(import.meta.dirname, '../shared/kit/define-subgraph.ts')).href;
@@ -99,13 +99,13 @@ describe('compose', () => {
   test('names what is stale, writes it, and is content afterwards', async () => {
     expect(await run(true)).toEqual({
       code: 1,
-      text: expect.stringMatching(/schema\/subgraphs\/notes\.graphql, schema\/supergraph\.graphql, schema\/events\.json$/),
+      text: expect.stringMatching(/: schema\/supergraph\.graphql, schema\/events\.json$/),
     });
     await expect(read('schema/supergraph.graphql')).rejects.toThrow('ENOENT');
 
     expect(await run(false)).toMatchObject({ code: 0 });
     expect(await run(true)).toEqual({ code: 0, text: 'The composed schema is up to date.' });
-    expect(await read('schema/subgraphs/notes.graphql')).toMatch(/scalar DateTime[^]*note: String/);
+    expect(await read('.data/schema/subgraphs/notes.graphql')).toMatch(/scalar DateTime[^]*note: String/);
 
     await write('schema/supergraph.graphql', 'edited by hand');
     expect(await run(true)).toEqual({ code: 1, text: expect.stringMatching(/: schema\/supergraph\.graphql$/) });
@@ -114,7 +114,7 @@ describe('compose', () => {
   test('says which folder is missing', async () => {
     await write(
       'rover.yaml',
-      'subgraphs: { ghosts: { routing_url: "http://ghosts:4001/graphql", schema: { file: schema/subgraphs/ghosts.graphql } } }',
+      'subgraphs: { ghosts: { routing_url: "http://ghosts:4001/graphql", schema: { file: .data/schema/subgraphs/ghosts.graphql } } }',
     );
 
     expect(await run(false)).toEqual({ code: 1, text: 'rover.yaml lists ghosts, but subgraphs/ghosts/subgraph.ts is missing.' });

@@ -8,6 +8,7 @@ import { audiencesOf, contractOf } from '#shared/graph-contracts/graph-contract.
 import { readManifest, type ManifestEntry } from '#shared/process/rover-config.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
+import { apiSchemaOf, coordinatesOf } from './coordinates.ts';
 
 export interface SubgraphSource {
   name: string;
@@ -20,8 +21,10 @@ export interface SubgraphSource {
 
 const ROOT = join(import.meta.dirname, '..');
 const SUPERGRAPH_FILE = 'schema/supergraph.graphql';
-/** What one audience is shown of the supergraph. */
-const contractFile = (audience: string): string => `schema/contracts/${audience}.graphql`;
+/** What one audience sees of the supergraph, a coordinate a line: the difference of two versions is the change of the API. */
+const coordinatesFile = (audience: string): string => `schema/coordinates/${audience}.txt`;
+/** The graph of one audience, as the gateway computes it too. */
+const contractFile = (audience: string): string => `.data/schema/contracts/${audience}.graphql`;
 const EVENTS_FILE = 'schema/events.json';
 const BANNER = '# Written by `npm run compose`. Change the schemas of the subgraphs instead.\n';
 
@@ -34,8 +37,15 @@ export function composeSupergraph(subgraphs: readonly SubgraphSource[]): string 
   return supergraphSdl;
 }
 
-/** What `npm run compose` writes: file, from the root of the project, to text. Complete SDLs come first, so that errors can name their lines. */
-export async function composeProject(root: string = ROOT): Promise<{ schemas: Map<string, string>; composed: () => Map<string, string> }> {
+/** Files that `npm run compose` writes: path from the root of the project, and text. */
+interface Composition {
+  /** Complete SDLs of the subgraphs, under `.data/`. They come first, so that errors can name their lines. */
+  schemas: Map<string, string>;
+  /** Throws what keeps the subgraphs apart. */
+  composed: () => { committed: Map<string, string>; contracts: Map<string, string> };
+}
+
+export async function composeProject(root: string = ROOT): Promise<Composition> {
   // The committed supergraph does not depend on the environment of who composes it.
   const entries = readManifest(root, {});
   const subgraphs = await Promise.all(entries.map(async (entry) => ({ entry, subgraph: await loadSubgraph(root, entry) })));
@@ -49,12 +59,15 @@ export async function composeProject(root: string = ROOT): Promise<{ schemas: Ma
     schemas: new Map(sources.map(({ file, typeDefs }) => [file, typeDefs])),
     composed: () => {
       const supergraph = composeSupergraph(sources);
-      const contracts = audiencesOf(supergraph).map((audience) => [contractFile(audience), contractOf(supergraph, audience)] as const);
-      return new Map([
-        [SUPERGRAPH_FILE, `${BANNER}${supergraph}\n`],
-        ...contracts.map(([file, text]) => [file, `${BANNER}${text}\n`] as const),
-        [EVENTS_FILE, `${JSON.stringify(eventMap(subgraphs.map(({ subgraph }) => subgraph)), null, 2)}\n`],
-      ]);
+      const contracts = audiencesOf(supergraph).map((audience) => ({ audience, sdl: contractOf(supergraph, audience) }));
+      return {
+        committed: new Map([
+          [SUPERGRAPH_FILE, `${BANNER}${supergraph}\n`],
+          ...contracts.map(({ audience, sdl }) => [coordinatesFile(audience), `${coordinatesOf(apiSchemaOf(sdl)).join('\n')}\n`] as const),
+          [EVENTS_FILE, `${JSON.stringify(eventMap(subgraphs.map(({ subgraph }) => subgraph)), null, 2)}\n`],
+        ]),
+        contracts: new Map(contracts.map(({ audience, sdl }) => [contractFile(audience), `${BANNER}${sdl}\n`])),
+      };
     },
   };
 }
@@ -123,13 +136,13 @@ export async function runCompose({
   try {
     const { schemas, composed } = await composeProject(root);
     if (!check) await write(root, schemas);
-    const rest = composed();
+    const { committed, contracts } = composed();
     if (!check) {
-      await write(root, rest);
+      await write(root, new Map([...committed, ...contracts]));
       say(`Composed ${schemas.size} subgraphs into ${SUPERGRAPH_FILE}.`);
       return 0;
     }
-    const old = await stale(root, new Map([...schemas, ...rest]));
+    const old = await stale(root, committed);
     say(old.length === 0 ? 'The composed schema is up to date.' : `Out of date, run \`npm run compose\`: ${old.join(', ')}`);
     return old.length === 0 ? 0 : 1;
   } catch (error) {

@@ -33,7 +33,7 @@ describe('the lists of subgraphs', () => {
   });
 
   test('name the schema file that npm run compose writes', () => {
-    for (const { name, schemaFile } of manifest) expect(schemaFile).toBe(`schema/subgraphs/${name}.graphql`);
+    for (const { name, schemaFile } of manifest) expect(schemaFile).toBe(`.data/schema/subgraphs/${name}.graphql`);
   });
 
   test('are in the same order in both files', () => {

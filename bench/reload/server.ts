@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { openGateway } from '../../gateway/gateway.ts';
 import { testFeeds } from '../../gateway/live/test-feeds.ts';
-import { composeSupergraph } from '../../schema/compose.ts';
+import { composeProject, composeSupergraph } from '../../schema/compose.ts';
 
 /*
  * A gateway over Soko's whole supergraph and two small subgraphs in its own process, which are the only ones that answer. Takes orders from the
@@ -12,14 +11,9 @@ import { composeSupergraph } from '../../schema/compose.ts';
 export type Order = { say: string } | { reload: true };
 export type Told = { url: string; wsUrl: string } | { reloadedMs: number };
 
-const SCHEMAS = join(import.meta.dirname, '../../schema/subgraphs');
-
 const { all, say } = testFeeds();
-const own = readdirSync(SCHEMAS).map((file) => ({
-  name: file.replace('.graphql', ''),
-  url: '',
-  typeDefs: readFileSync(join(SCHEMAS, file), 'utf8'),
-}));
+const { schemas } = await composeProject();
+const own = [...schemas].map(([file, typeDefs]) => ({ name: basename(file, '.graphql'), url: '', typeDefs }));
 const supergraphWith = (field: string): string => {
   const feeds = all.map(({ name, typeDefs }) => ({
     name,

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename } from 'node:path';
+import { composeProject } from '../../../schema/compose.ts';
 import { mockSubgraph } from './mock.ts';
 import type { TestSupergraph } from './supergraph.ts';
 
-const FOLDER = join(import.meta.dirname, '../../../schema/subgraphs');
+const { schemas } = await composeProject();
 
 const samples = {
   DateTime: ['2026-01-02T03:04:05Z', '2027-11-12T00:00:00Z'],
@@ -18,8 +18,6 @@ const samples = {
 /** The project's own supergraph over data that follow from its schemas. */
 export const soko: TestSupergraph = {
   name: 'soko',
-  subgraphs: readdirSync(FOLDER).map((file) =>
-    mockSubgraph(file.replace('.graphql', ''), readFileSync(join(FOLDER, file), 'utf8'), samples),
-  ),
+  subgraphs: [...schemas].map(([file, typeDefs]) => mockSubgraph(basename(file, '.graphql'), typeDefs, samples)),
   samples,
 };
