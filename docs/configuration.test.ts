@@ -14,8 +14,8 @@ import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-/** The system's own, those of tests, and those of a library. */
-const NOT_OURS = ['PATH', 'CRASH_AT', 'SEED', 'EQUALITY_OPERATIONS', 'HOME', 'XDG_CACHE_HOME', 'CI', 'NO_COLOR'];
+/** The system's and Node's own, those of tests, and those of a library. */
+const NOT_OURS = ['PATH', 'NODE_COMPILE_CACHE', 'CRASH_AT', 'SEED', 'EQUALITY_OPERATIONS', 'HOME', 'XDG_CACHE_HOME', 'CI', 'NO_COLOR'];
 
 const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const firstColumn = (file: string): string[] => [...text(file).matchAll(/^\| `([A-Z][A-Z0-9_]+)` +\|/gm)].map(([, name]) => name!);

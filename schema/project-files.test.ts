@@ -115,6 +115,14 @@ describe('docker-compose.yml', () => {
   });
 });
 
+test('the scripts of package.json name files that exist', () => {
+  const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
+  const files = Object.values(scripts).flatMap((script) => script.match(/(?<= )(?:\.\/)?[\w/.-]+\.(?:ts|mjs)\b/g) ?? []);
+
+  expect(files.length).toBeGreaterThan(20);
+  expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+});
+
 describe('the image', () => {
   const ofOperators = ['commands/admin.ts', 'commands/mail.ts'];
   const commands = [...[...FOLDERS, 'gateway'].flatMap((name) => services[name]?.command[1] ?? []), ...ofOperators];

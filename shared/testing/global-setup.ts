@@ -3,6 +3,7 @@ import { DataDirInUse, openServices } from '../services/services.ts';
 import type { Services } from '../services/services.ts';
 
 const DATA = resolve(import.meta.dirname, '../../.data/test');
+const COMPILED = resolve(import.meta.dirname, '../../.data/compiled');
 /** So many test runs can go on in this folder at the same time. */
 const RUNS = 20;
 
@@ -22,6 +23,8 @@ export default async function globalSetup(): Promise<void> {
   globalThis.testServices = services;
   process.env.MONGODB_URI = services.mongodb.uri;
   process.env.REDIS_URL = services.redis.uri;
+  // Tests start many processes of the same code.
+  process.env.NODE_COMPILE_CACHE ??= COMPILED;
 }
 
 async function openInFreeFolder(): Promise<Services> {
