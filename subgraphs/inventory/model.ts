@@ -1,5 +1,6 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
 import { newId } from '#shared/base/ids.ts';
+import { appendOnly } from '#shared/store/append-only.ts';
 import { retain } from '#shared/store/retention.ts';
 
 const text = { type: String, default: null };
@@ -106,6 +107,7 @@ movementSchema.index({ stockItemId: 1, sequence: 1 }, { unique: true }); // Stoc
 movementSchema.index({ vendorId: 1, _id: 1 }); // Query.stockMovements
 movementSchema.index({ reference: 1 }); // Query.stockMovements by reference
 movementSchema.index({ variantId: 1, _id: 1 }); // Query.stockMovements of an admin, by variant
+movementSchema.plugin(appendOnly);
 retain(movementSchema, { forEver: 'the ledger: what is on hand is the sum of all of them' });
 
 const RESERVATION_STATES = ['HELD', 'COMMITTED', 'RELEASED', 'EXPIRED'] as const;

@@ -219,3 +219,10 @@ describe('the right to change stock', () => {
     expect(refusal(await set({ variantId: 'var_no', onHand: 1, expectedVersion: 0 }))).toEqual([['NOT_FOUND', 'input.variantId']]);
   });
 });
+
+test('a movement is never changed or removed, whatever the code asks for', async () => {
+  const { StockMovement } = shop.ctx().models;
+
+  await expect(StockMovement.updateMany({}, { quantity: 0 })).rejects.toMatchObject({ name: 'AppendOnlyError' });
+  await expect(StockMovement.deleteMany({})).rejects.toMatchObject({ name: 'AppendOnlyError' });
+});
