@@ -148,7 +148,6 @@ const newEvent = (model: OutboxRow, userId: string): OutboxRow => ({
   data: { ...(model.data as object), userId },
   topics: [`user:${userId}:orders`],
   tags: [],
-  lanes: [`user:${userId}:orders`],
   cursors: {},
   waiting: [QUEUE],
   state: 'NEW',

@@ -1,40 +1,101 @@
 import type { Connection } from 'mongoose';
 import { outboxOf, type OutboxRow } from './outbox.ts';
 
-/** At most so many of the newest events overtake a backlog at once. */
-const NEWEST = 50;
-/** Older rows that share something with them; beyond this many, nothing overtakes. */
-const MOST_RIVALS = 500;
+/** Rows of a backlog that are known at most; a larger one is sent in the order of its writing. */
+const MAX_KNOWN = 100_000;
+const PAGE = 5_000;
+/** At most so many leave before the backlog at once; so many of the newest are looked at for that. */
+const MAX_OVERTAKING = 200;
+const MAX_LOOKED_AT = 2_000;
+/** Older rows that would have to leave with one; a longer chain is part of the backlog. */
+const MAX_CHAIN = 50;
+
+type Row = Pick<OutboxRow, '_id' | 'topics' | 'tags'>;
 
 /**
- * The newest events that may leave before a backlog of NEW rows, in the order of their ids: those that share no lane (topic or cache tag)
- * with an older row that waits. The order on each topic, and of the events about one thing, stays as it was written.
+ * Finds the newest events that may leave before a backlog of NEW rows. Rows that share a lane (a topic or a cache tag) leave in the order of their
+ * writing: an event takes the older ones of its lanes along, and waits when they are many. Knows the ids and lanes of the whole backlog, and
+ * is good for as long as the relay holds its lease without a break.
  */
-export async function overtakingRows(db: Connection): Promise<OutboxRow[]> {
+export function createOvertaking(db: Connection) {
   const rows = outboxOf(db);
-  const newest = await rows.find({ state: 'NEW' }).sort({ _id: -1 }).limit(NEWEST).toArray();
-  const lanes = new Set(newest.flatMap((row) => row.lanes ?? []));
-  if (lanes.size === 0) return [];
-  // Null: a row of before there were lanes may share any of them.
-  const rivals = await rows
-    .find({ state: 'NEW', lanes: { $in: [...lanes, null as unknown as string] } }, { projection: { lanes: 1 } })
-    .limit(MOST_RIVALS)
-    .toArray();
-  return rivals.length === MOST_RIVALS ? [] : withoutOlderRivals(newest.reverse(), rivals);
+  /** In the order of their ids. */
+  const lanesOf = new Map<string, readonly string[]>();
+  const byLane = new Map<string, Set<string>>();
+  let last = '';
+
+  /** Learns of the rows that were written since the last look. */
+  async function scan(): Promise<void> {
+    for (;;) {
+      const page = await rows
+        .find({ state: 'NEW', _id: { $gt: last } }, { projection: { topics: 1, tags: 1 } })
+        .sort({ _id: 1 })
+        .limit(PAGE)
+        .toArray();
+      for (const row of page) add(row);
+      if (page.length < PAGE || lanesOf.size > MAX_KNOWN) return;
+    }
+  }
+
+  function add({ _id, topics, tags = [] }: Row): void {
+    last = _id;
+    const lanes = [...new Set([...topics, ...tags])];
+    lanesOf.set(_id, lanes);
+    for (const lane of lanes) {
+      const ids = byLane.get(lane);
+      if (ids) ids.add(_id);
+      else byLane.set(lane, new Set([_id]));
+    }
+  }
+
+  function forget(ids: Iterable<string>): void {
+    for (const id of ids) {
+      for (const lane of lanesOf.get(id) ?? []) {
+        const others = byLane.get(lane)!;
+        others.delete(id);
+        if (others.size === 0) byLane.delete(lane);
+      }
+      lanesOf.delete(id);
+    }
+  }
+
+  /** The row and all older ones that must leave before it; undefined when they are too many. */
+  function chainOf(id: string): Set<string> | undefined {
+    const chain = new Set([id]);
+    for (const each of chain) {
+      for (const lane of lanesOf.get(each)!) {
+        for (const older of byLane.get(lane)!) {
+          if (older >= each) break;
+          chain.add(older);
+          if (chain.size > MAX_CHAIN) return undefined;
+        }
+      }
+    }
+    return chain;
+  }
+
+  return {
+    /** These have left, whichever way. */
+    forget,
+    /** Rows in the order of their ids; none when nothing may overtake. */
+    async next(): Promise<OutboxRow[]> {
+      await scan();
+      if (lanesOf.size > MAX_KNOWN) return [];
+      const chosen = new Set<string>();
+      for (const id of [...lanesOf.keys()].slice(-MAX_LOOKED_AT).reverse()) {
+        if (chosen.has(id) || lanesOf.get(id)!.length === 0) continue;
+        const chain = chainOf(id);
+        if (!chain) continue;
+        if (new Set([...chosen, ...chain]).size > MAX_OVERTAKING) break;
+        for (const each of chain) chosen.add(each);
+      }
+      if (chosen.size === 0) return [];
+      return rows
+        .find({ _id: { $in: [...chosen] }, state: 'NEW' })
+        .sort({ _id: 1 })
+        .toArray();
+    },
+  };
 }
 
-/** `newest` in the order of their ids; `rivals` in any. */
-function withoutOlderRivals<T extends Pick<OutboxRow, '_id' | 'lanes'>>(
-  newest: readonly T[],
-  rivals: readonly Pick<OutboxRow, '_id' | 'lanes'>[],
-): T[] {
-  const taken = new Set<string>();
-  return newest.filter((row) => {
-    const lanes = row.lanes ?? [];
-    const isBehind = (rival: Pick<OutboxRow, '_id' | 'lanes'>): boolean =>
-      rival._id < row._id && !taken.has(rival._id) && (rival.lanes?.some((lane) => lanes.includes(lane)) ?? true);
-    if (lanes.length === 0 || rivals.some(isBehind)) return false;
-    taken.add(row._id);
-    return true;
-  });
-}
+export type Overtaking = ReturnType<typeof createOvertaking>;

@@ -109,28 +109,53 @@ describe('the relay', () => {
     await relay.stop();
   });
 
-  test('lets the newest events overtake a backlog, unless an older one shares a topic or tag with them', async () => {
-    const backlog = await write(written(300, { lanes: ['Board:1', 'boards'] }));
+  test('lets the newest events overtake a backlog, with the older ones of their topics and tags, unless those are many', async () => {
+    const backlog = await write(written(300, { topics: ['boards'] }));
+    const alone = await write(written(40, { tags: ['Board:1'] }));
     const [free, behind, after] = await write([
-      ...written(1, { lanes: ['Board:2'] }),
-      ...written(1, { lanes: ['Board:3', 'boards'] }),
-      ...written(1, { lanes: ['Board:2'] }),
+      ...written(1, { topics: ['board:2'], tags: ['Board:2'] }),
+      ...written(1, { topics: ['board:3', 'boards'] }),
+      ...written(1, { tags: ['Board:1', 'Board:2'] }),
     ]);
+    const untold = await write(written(1));
     const { relay, added } = relaying('one');
 
     await relay.flush();
 
-    expect(added).toEqual([...backlog.slice(0, BATCH), free, after, ...backlog.slice(BATCH), behind]);
+    const inBacklog = added.filter((id) => backlog.includes(id!) || id === behind);
+    const quick = added.filter((id) => [...alone, free, after].includes(id!));
+    expect(inBacklog).toEqual([...backlog, behind]);
+    expect(quick).toEqual([...alone, free, after]);
+    expect(added.indexOf(after!)).toBeLessThan(added.indexOf(backlog[150]!));
+    expect(added.at(-1)).toBe(untold[0]);
+    expect(added).toHaveLength(backlog.length + 44);
     await relay.stop();
   });
 
-  test('lets nothing overtake rows of before there were lanes', async () => {
-    const ids = await write([...written(300), ...written(1, { lanes: ['Board:2'] })]);
-    const { relay, added } = relaying('one');
+  test('keeps the order on each topic and of each tag, however rows are written during a backlog', async () => {
+    const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31));
+    console.info(`seed ${seed}`);
+    let state = seed;
+    const chance = (below: number): number => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) % below;
+    const some = (count: number): OutboxRow[] =>
+      written(count).map((row) => ({ ...row, topics: [`topic:${chance(30)}`], tags: chance(3) > 0 ? [`tag:${chance(200)}`] : [] }));
+    const all: OutboxRow[] = some(200);
+    await write(all);
+    const { relay, added } = relaying('one', async () => {
+      if (all.length > 1_200) return;
+      const more = some(chance(60));
+      all.push(...more);
+      if (more.length > 0) await write(more);
+    });
 
     await relay.flush();
 
-    expect(added).toEqual(ids);
+    expect(added.toSorted()).toEqual(all.map(({ _id }) => _id));
+    const place = new Map(added.map((id, index) => [id, index]));
+    for (const lane of new Set(all.flatMap(({ topics, tags = [] }) => [...topics, ...tags]))) {
+      const places = all.filter(({ topics, tags = [] }) => [...topics, ...tags].includes(lane)).map(({ _id }) => place.get(_id)!);
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+    }
     await relay.stop();
   });
 

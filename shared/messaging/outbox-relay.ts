@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { createTerm, LostLease, type Leases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
 import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
-import { overtakingRows } from './outbox-overtaking.ts';
+import { createOvertaking, type Overtaking } from './outbox-overtaking.ts';
 import { createPast, Wiped } from './redis-refill.ts';
 import type { Queues } from './queues.ts';
 import { changeOf, checked, groupByQueue, noted } from './outbox-writes.ts';
@@ -60,6 +60,10 @@ export function createRelay(options: RelayOptions) {
   const past = createPast({ db, redis, live, epoch, filling: `${prefix}:filling:${subgraph}`, owner });
   /** NEW rows that were read and not sent yet; good for as long as the lease is held without a break. */
   let fresh: OutboxRow[] = [];
+  /** The last read did not come to the end of them. */
+  let isMoreUnread = false;
+  /** What it knows of a backlog; good for as long. */
+  let overtaking: Overtaking | undefined;
   /** When the newest rows are looked at next, in ms of a clock that only goes on. */
   let overtakesAt = 0;
   let running: Promise<void> | undefined;
@@ -70,21 +74,20 @@ export function createRelay(options: RelayOptions) {
 
   /** The next batch; true when there may be more. */
   async function sendNew(check: Check): Promise<boolean> {
-    if (fresh.length === 0)
-      fresh = await rows
-        .find({ state: 'NEW' })
-        .sort({ _id: 1 })
-        .limit(READ_AHEAD * size)
-        .toArray();
+    if (fresh.length === 0) {
+      const limit = READ_AHEAD * size;
+      fresh = await rows.find({ state: 'NEW' }).sort({ _id: 1 }).limit(limit).toArray();
+      isMoreUnread = fresh.length === limit;
+    }
     const batch = fresh.splice(0, size);
-    if (batch.length === 0) return false;
-    await send(batch, check);
-    return batch.length === size || fresh.length > 0;
+    if (batch.length > 0) await send(batch, check);
+    return fresh.length > 0 || isMoreUnread || batch.length === size;
   }
 
   async function sendAllNew(check: Check): Promise<boolean> {
     const more = await sendNew(check);
-    if (more && fresh.length > size) await sendNewest(check);
+    if (more) await sendNewest(check);
+    else overtaking = undefined;
     return more;
   }
 
@@ -92,7 +95,8 @@ export function createRelay(options: RelayOptions) {
   async function sendNewest(check: Check): Promise<void> {
     const since = performance.now();
     if (since < overtakesAt) return;
-    const newest = await overtakingRows(db);
+    overtaking ??= createOvertaking(db);
+    const newest = await overtaking.next();
     const ids = new Set(newest.map(({ _id }) => _id));
     fresh = fresh.filter(({ _id }) => !ids.has(_id));
     if (newest.length > 0) await send(newest, check);
@@ -110,6 +114,7 @@ export function createRelay(options: RelayOptions) {
     );
     const { cursors, count, failure } = await publish(batch);
     const published = batch.slice(0, count);
+    overtaking?.forget(published.map(({ _id }) => _id));
     await check();
     await enqueue(published);
     if (published.length > 0) {
@@ -204,6 +209,7 @@ export function createRelay(options: RelayOptions) {
       if (!(error instanceof Wiped)) throw error;
       thoroughly = true;
       fresh = [];
+      overtaking = undefined;
       return true;
     });
     if (!thorough) return more;
@@ -215,6 +221,7 @@ export function createRelay(options: RelayOptions) {
 
   async function work(check: Check): Promise<void> {
     fresh = [];
+    overtaking = undefined;
     const checkAll = async (): Promise<void> => {
       if (stopped) throw new Stopped();
       await check();

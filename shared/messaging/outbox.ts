@@ -17,8 +17,6 @@ export interface OutboxRow {
   topics: string[];
   /** Absent in rows from before there were any. */
   tags?: string[];
-  /** Topics and tags: rows that share one leave in the order of their writing. Absent in rows from before there were any. */
-  lanes?: string[];
   /** Cursor that each topic gave it, kept so that a wiped Redis can be filled again under the same cursors. */
   cursors: Record<string, string>;
   /** Queues that must still have its effect. */
@@ -35,7 +33,6 @@ const KEPT_SECONDS = 7 * 24 * 3_600;
 const OUTBOX_INDEXES = [
   { key: { state: 1, _id: 1 }, name: 'state' },
   { key: { state: 1, checkAt: 1 }, name: 'checkAt' },
-  { key: { state: 1, lanes: 1 }, name: 'lanes' },
   { key: { doneAt: 1 }, name: 'doneAt', expireAfterSeconds: KEPT_SECONDS },
 ] as const;
 
@@ -75,7 +72,6 @@ export async function writeOutbox(db: Connection, said: readonly Said<any>[], sa
       data: payload,
       topics,
       tags,
-      lanes: [...new Set([...topics, ...tags])],
       cursors: {},
       waiting,
       // What nobody hears yet is kept for whoever looks, and has nowhere to go.
