@@ -12,8 +12,8 @@ interface Party {
 
 /** Connections that clients have asked for, by what they show to get theirs. */
 export interface ConnectionTokens {
-  /** A token that nobody can guess. Throws a Problem when the caller has too many. */
-  make: (party: Party) => string;
+  /** A token that nobody can guess; `onClose` is called when its connection is over. Throws a Problem when the caller has too many. */
+  make: (party: Party, onClose?: () => void) => string;
   /** Undefined when there is none any more, or it is another principal's. */
   find: (token: string, principal: string) => SharedConnection | undefined;
 }
@@ -34,7 +34,7 @@ export function keepConnectionTokens(): ConnectionTokens {
   };
 
   return {
-    make({ principal, caller }) {
+    make({ principal, caller }, onClose = () => undefined) {
       if ((counts.get(caller) ?? 0) >= MOST_PER_CALLER)
         throw new Problem('TOO_MANY_OPERATIONS', `A caller has at most ${MOST_PER_CALLER} connections.`, { retryable: true });
       const token = randomBytes(TOKEN_BYTES).toString('base64url');
@@ -42,6 +42,7 @@ export function keepConnectionTokens(): ConnectionTokens {
         clearTimeout(expiry);
         reserved.delete(token);
         count(caller, -1);
+        onClose();
       });
       const expiry = setTimeout(() => connection.isOpen || connection.close(), UNUSED_MS).unref();
       reserved.set(token, { principal, connection });

@@ -1,20 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Problem } from '#shared/base/errors.ts';
-import type { Places } from '#shared/base/quota.ts';
 import type { CommonHeaders } from '../http/response-headers.ts';
 import type { RequestContext } from '../supergraph/apollo-server.ts';
-import type { Session } from '../plugins/use-viewer.ts';
 import { answerOver } from './stream-response.ts';
 import { admitAsked, AskedBody, record } from '../http/request-params.ts';
 import { formatFor, takesEventsOnly } from './formats.ts';
 import { openHttpLines } from './http-stream-registry.ts';
 import { serveOneConnection, type OneConnectionOptions } from './over-one-connection.ts';
+import { takePlace } from './stream-places.ts';
 
 interface HttpStreamsOptions extends Omit<OneConnectionOptions, 'lines'> {
   common: CommonHeaders;
-  /** One for each stream that is open: of a viewer, or of an address where there is none. */
-  places: { viewers: Places; addresses: Places };
   /** Default 10,000. */
   heartbeatMs?: number | undefined;
 }
@@ -49,13 +45,6 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
   const lines = openHttpLines(options);
   const oneConnection = serveOneConnection({ ...options, lines });
 
-  /** Throws when whoever asks has too many streams. */
-  function takePlace({ viewer }: Session, { identity }: RequestContext): () => void {
-    const free = viewer ? places.viewers.take(viewer.id) : places.addresses.take(identity.client?.ip ?? '');
-    if (!free) throw new Problem('TOO_MANY_OPERATIONS', 'Too many streams are open: end one first.', { retryable: true });
-    return free;
-  }
-
   return {
     async answer(request, reply, context) {
       if (oneConnection.wants(request)) {
@@ -72,7 +61,7 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       if (admitted.kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
       if (isRead && admitted.kind === 'mutation') return false;
       const session = await viewers.fromHeaders(request.raw.rawHeaders);
-      const free = takePlace(session, context);
+      const free = takePlace(places, { identity: { ...context.identity, viewer: session.viewer } });
       const line = lines.open(reply, format);
       line.closed(free);
       await answerOver(line, { ...admitted, engine, session }, options);

@@ -9,12 +9,14 @@ import { answerOver, endWith, type AnswerOptions } from './stream-response.ts';
 import { admitAsked, AskedBody } from '../http/request-params.ts';
 import { keepConnectionTokens } from './connection-tokens.ts';
 import { multiplexed, takesEvents } from './formats.ts';
+import { takePlace, type StreamPlaces } from './stream-places.ts';
 import type { HttpLines } from './http-stream-registry.ts';
 import type { SharedConnection } from './shared-connection.ts';
 
 export interface OneConnectionOptions extends AnswerOptions {
   graphs: Graphs;
   lines: HttpLines;
+  places: StreamPlaces;
   viewers: UseViewer;
   limits: Limits;
 }
@@ -36,7 +38,7 @@ const Stop = z.object({ operationId: OperationId });
  * opens the stream, POST asks, DELETE stops. A token serves the principal that reserved it, once.
  */
 export function serveOneConnection(options: OneConnectionOptions): OneConnection {
-  const { viewers, watched, lines } = options;
+  const { viewers, watched, lines, places } = options;
   const tokens = keepConnectionTokens();
 
   function connectionOf(request: FastifyRequest, context: RequestContext): SharedConnection {
@@ -60,7 +62,8 @@ export function serveOneConnection(options: OneConnectionOptions): OneConnection
       const { method, query } = request;
       if (method === 'PUT') {
         const caller = context.identity.viewer?.id ?? context.identity.client?.ip ?? '';
-        const token = tokens.make({ principal: principalOf(context), caller });
+        const free = takePlace(places, context);
+        const token = tokens.make({ principal: principalOf(context), caller }, free);
         return void reply.status(201).type('text/plain; charset=utf-8').send(token);
       }
       if (method === 'GET') return open({ request, reply, context });

@@ -5,6 +5,8 @@ import type { HttpLine } from './http-stream-writer.ts';
 
 /** Bytes of answers that wait for a client before it is left. Events are held back long before that. */
 const MOST_UNREAD = 4 * 1024 * 1024;
+/** The same before the client listens: nobody has shown that it will. */
+const MOST_EARLY = 256 * 1024;
 
 interface Beginning {
   /** Operations at a time. */
@@ -63,7 +65,7 @@ export class SharedConnection {
   }
 
   write(text: string, taken?: () => void): void {
-    if ((this.#line?.waiting ?? this.#earlyLength) > MOST_UNREAD) return this.cut();
+    if (this.#line ? this.#line.waiting > MOST_UNREAD : this.#earlyLength + text.length > MOST_EARLY) return this.cut();
     if (this.#line) return this.#line.send(text, taken);
     this.#early.push([text, taken]);
     this.#earlyLength += text.length;

@@ -51,6 +51,8 @@ export function keepSessions({ viewers, accessOf, isRevoked, watched, places }: 
     async begin({ socket, request }, connectionParams) {
       const forbid = (reason: string): void => socket.close(CloseCode.Forbidden, reason);
       const session = await identify(request, connectionParams);
+      // A socket that has closed meanwhile tells of it no more: nothing would be given back.
+      if (socket.readyState !== socket.OPEN) return false;
       if (typeof session === 'string') {
         forbid(session);
         return false;

@@ -20,6 +20,10 @@ test.each([
   [2, '1.1.1.1', '1.1.1.1'],
   [1, '<script>, 2001:db8::1', '2001:db8::1'],
   [1, 'unknown', '10.0.0.9'],
+  [1, '9.9.9.9, 7.7.7.8:4100', '7.7.7.8'],
+  [1, '9.9.9.9, [2001:db8::1]:4100', '2001:db8::1'],
+  [1, '9.9.9.9, [2001:db8::1]', '2001:db8::1'],
+  [1, '9.9.9.9, _hidden', '10.0.0.9'],
 ])('behind %i proxies, x-forwarded-for %p is the address %p', (trustedProxies, forwarded, ip) => {
   expect(useClient({ trustedProxies })(request(forwarded))).toEqual({ ip, userAgent: 'test' });
 });

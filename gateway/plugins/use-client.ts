@@ -11,7 +11,7 @@ const LONGEST_USER_AGENT = 300;
  */
 export function useClient({ trustedProxies }: { trustedProxies: number }): (request: IncomingMessage) => NonNullable<Identity['client']> {
   return ({ headers, socket }) => {
-    const added = trustedProxies > 0 ? addressesIn(headers['x-forwarded-for']).slice(-trustedProxies)[0] : undefined;
+    const added = trustedProxies > 0 ? addressIn(entriesIn(headers['x-forwarded-for']).slice(-trustedProxies)[0]) : undefined;
     return { ip: added ?? socket.remoteAddress, userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) };
   };
 }
@@ -31,8 +31,14 @@ export function proxyWarning(log: Pick<Log, 'warn'>) {
   };
 }
 
-const addressesIn = (forwarded: string | string[] | undefined): string[] =>
+const entriesIn = (forwarded: string | string[] | undefined): string[] =>
   String(forwarded ?? '')
     .split(',')
     .map((part) => part.trim())
-    .filter((part) => isIP(part) !== 0);
+    .filter(Boolean);
+
+/** Some proxies add the port: `203.0.113.7:4100`, `[2001:db8::1]:4100`. Undefined for what is no address. */
+function addressIn(entry: string | undefined): string | undefined {
+  const bare = entry?.replace(/^\[(.*)\](?::\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+  return bare !== undefined && isIP(bare) !== 0 ? bare : undefined;
+}

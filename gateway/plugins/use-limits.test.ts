@@ -235,4 +235,30 @@ describe('sockets', () => {
     expect([elsewhere.code, again.code]).toEqual(['connection_ack', 'connection_ack']);
     await narrow.close();
   });
+
+  const connectedTo = async (url: string): Promise<number> => {
+    const health = (await (await fetch(url.replace('/graphql', '/health'))).json()) as { websocket: { connectedClients: number } };
+    return health.websocket.connectedClients;
+  };
+
+  test('give their place back when they close while it is found out who they are', async () => {
+    const held = Promise.withResolvers<boolean>();
+    let asked = 0;
+    const isRevoked = async (): Promise<boolean> => ((asked += 1) === 1 ? held.promise : false);
+    const narrow = await openGatewayForTest({ subgraphs: testSubgraphs().all, sockets: { perAddress: 100, perViewer: 1 }, isRevoked });
+    const ada = await narrow.tokenFor({ id: 'usr_ada', sessionId: 'ses_ada' });
+    const gone = new WebSocket(narrow.wsUrl, 'graphql-transport-ws');
+    await new Promise((resolve) => gone.once('open', resolve));
+    gone.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${ada}` } }));
+    while (asked === 0) await new Promise((resolve) => setImmediate(resolve));
+
+    const closed = new Promise((resolve) => gone.once('close', resolve));
+    gone.terminate();
+    await closed;
+    while ((await connectedTo(narrow.url)) > 0) await new Promise((resolve) => setImmediate(resolve));
+    held.resolve(false);
+
+    expect((await opened(narrow.wsUrl, ada)).code).toBe('connection_ack');
+    await narrow.close();
+  });
 });

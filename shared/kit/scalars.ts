@@ -54,12 +54,15 @@ function readTime(value: unknown): Date {
   const time = new Date(read('DateTime', isoTime, value));
   // 0000 and the like pass the pattern, but no store and no client agrees on them.
   if (time.getUTCFullYear() >= 1) return time;
-  throw new GraphQLError('DateTime must be in the year 1 or later.');
+  throw refusal('DateTime must be in the year 1 or later.');
 }
 
 function read(name: string, schema: z.ZodType<string>, value: unknown): string {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const reason = typeof value === 'string' ? result.error.issues[0]?.message : 'must be text';
-  throw new GraphQLError(`${name} ${reason}.`);
+  throw refusal(`${name} ${reason}.`);
 }
+
+/** Of a value that a client sent, wherever it stood in its request. */
+const refusal = (message: string): GraphQLError => new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });

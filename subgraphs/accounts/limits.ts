@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { isProblem, Problem, unavailable } from '#shared/base/errors.ts';
+import { networkOf } from '#shared/base/network.ts';
+import { createPlaces } from '#shared/base/quota.ts';
 import type { Ctx } from './loaders.ts';
 import { USER_AGENT_LENGTH } from './devices.ts';
 import { hashSecret } from './secrets.ts';
@@ -20,8 +22,10 @@ const MAILS_PER_ASKER = 3;
 const HOUR_SECONDS = 3_600;
 /** Without Redis each process counts for itself, so it allows less. */
 const INSURED_SHARE = 0.5;
-/** Right guesses under way take places too: whoever finds none waits a little for one. */
+/** Right guesses under way take places too: whoever finds none waits a little for one, if not too many do. */
 const WAITS = 5;
+const MOST_WAITING = 32;
+const MOST_WAITING_EACH = 5;
 const WAIT_MS = 100;
 
 interface Limits {
@@ -100,7 +104,7 @@ interface Place {
 
 /** One guess of the network address; beyond its limit a spare one, at an account where nobody guessed wrong; none from a known device. */
 async function takeAtAddress(ctx: Ctx, account: string | undefined, device: string | undefined): Promise<Place | undefined> {
-  const key = ctx.identity.client?.ip;
+  const key = networkOf(ctx.identity.client?.ip);
   if (!key) return undefined;
   const { ip, spare, account: perAccount } = limitsOf(ctx);
   try {
@@ -145,14 +149,14 @@ async function knownDevice(ctx: Ctx, account: string | undefined): Promise<strin
 
 /** RATE_LIMITED when too many accounts were made from one network address. */
 export async function countRegistration(ctx: Ctx): Promise<void> {
-  const ip = ctx.identity.client?.ip;
-  if (ip) await take(limitsOf(ctx).registrations, ip, 0);
+  const network = networkOf(ctx.identity.client?.ip);
+  if (network) await take(limitsOf(ctx).registrations, network, 0);
 }
 
 /** Who asks for a mail, as it is counted: an event that is kept names no network address. Undefined when that is not known. */
 export function askerOf({ identity }: Ctx): string | undefined {
-  const ip = identity.client?.ip;
-  return ip && hashSecret(ip);
+  const network = networkOf(identity.client?.ip);
+  return network && hashSecret(network);
 }
 
 export interface CountedMail {
@@ -195,18 +199,38 @@ function placesOf(ctx: Ctx, { to, purpose, asker }: CountedMail): Place[] {
   return [...(asker ? [{ limiter: mailsOfAsker, key: `${key} ${asker}` }] : []), { limiter: mails, key }];
 }
 
+/** Waits for a place cost one of the few requests that run at a time: strangers who ask for a locked account must not have them all. */
+const waiting = createPlaces(MOST_WAITING_EACH);
+let waitingInAll = 0;
+
 async function take(limiter: RateLimiterRedis, key: string, waits: number): Promise<void> {
-  for (let wait = 0; ; wait += 1) {
-    try {
-      await limiter.consume(key);
-      return;
-    } catch (error) {
-      if (!(error instanceof RateLimiterRes)) throw unavailable('limit of guesses', error);
-      // Nothing was evaluated, so nothing is counted.
-      await limiter.reward(key);
-      if (wait === waits) throw tooMany(error.msBeforeNext);
+  let stop: (() => void) | undefined;
+  try {
+    for (let wait = 0; ; wait += 1) {
+      const error = await consumed(limiter, key);
+      if (!error) return;
+      if (wait === 0 && waits > 0 && waitingInAll < MOST_WAITING) {
+        const free = waiting.take(key);
+        if (free) waitingInAll += 1;
+        stop = free && (() => void (free(), (waitingInAll -= 1)));
+      }
+      if (wait === waits || !stop) throw tooMany(error.msBeforeNext);
       await delay(WAIT_MS * (1 + Math.random()));
     }
+  } finally {
+    stop?.();
+  }
+}
+
+/** Undefined when there was a place; nothing is evaluated without one, so nothing is counted then. */
+async function consumed(limiter: RateLimiterRedis, key: string): Promise<RateLimiterRes | undefined> {
+  try {
+    await limiter.consume(key);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RateLimiterRes)) throw unavailable('limit of guesses', error);
+    await limiter.reward(key);
+    return error;
   }
 }
 

@@ -9,7 +9,14 @@ import type { Cart, CartLine } from './model.ts';
 export type Variant = Awaited<ReturnType<typeof askVariants>> extends Map<string, infer V> ? V : never;
 
 export interface CartProblem {
-  code: 'NOT_FOR_SALE' | 'VENDOR_SUSPENDED' | 'INSUFFICIENT_STOCK' | 'PRICE_CHANGED' | 'CURRENCY_MIXED' | 'AMOUNT_TOO_LARGE';
+  code:
+    | 'NOT_FOR_SALE'
+    | 'VENDOR_SUSPENDED'
+    | 'INSUFFICIENT_STOCK'
+    | 'PRICE_CHANGED'
+    | 'CURRENCY_MIXED'
+    | 'AMOUNT_TOO_LARGE'
+    | 'NOT_CHECKED';
   message: string;
   lineId: string | null;
   available?: number;
@@ -18,7 +25,7 @@ export interface CartProblem {
 
 export interface LineView {
   line: CartLine;
-  /** Undefined when it is not sold any more. */
+  /** Undefined when it is not sold any more, or cannot be looked up. */
   variant: Variant | undefined;
   /** Undefined also when it is too large to be counted. */
   total: Money | undefined;
@@ -47,19 +54,20 @@ async function view(ctx: Pick<AnyContext, 'call'>, cart: Cart): Promise<CartView
   const ids = cart.lines.map(({ variantId }) => variantId);
   if (ids.length === 0) return { lines: [], groups: [], problems: [], subtotal: undefined };
   const vendorIds = [...new Set(cart.lines.map(({ vendorId }) => vendorId))];
-  const [variants, { vendors }, { stock }] = await Promise.all([
-    askVariants(ctx, ids),
-    ctx.call(findVendors, { ids: vendorIds }),
-    ctx.call(findStock, { variantIds: ids }),
+  const [variants, vendors, stock] = await Promise.all([
+    orUnknown(askVariants(ctx, ids)),
+    orUnknown(ctx.call(findVendors, { ids: vendorIds })),
+    orUnknown(ctx.call(findStock, { variantIds: ids })),
   ]);
-  const active = new Set(vendors.filter(({ state }) => state === 'ACTIVE').map(({ id }) => id));
-  const available = new Map(stock.map((entry) => [entry.variantId, entry.available]));
+  const active = vendors && new Set(vendors.vendors.filter(({ state }) => state === 'ACTIVE').map(({ id }) => id));
+  const available = stock && new Map(stock.stock.map((entry) => [entry.variantId, entry.available]));
   const lines = cart.lines.map((line): LineView => {
-    const variant = variants.get(line.variantId);
+    const variant = variants?.get(line.variantId);
     const forSale = variant?.isForSale ? variant : undefined;
     return { line, variant: forSale, total: forSale && counted(() => multiply(forSale.price, line.quantity)) };
   });
-  const problems = lines.flatMap((each) => problemsOf(each, active, available.get(each.line.variantId) ?? 0));
+  const problems = variants ? lines.flatMap((each) => problemsOf(each, active, available)) : [];
+  if (!variants || !vendors || !stock) problems.push(NOT_CHECKED);
   const currencies = new Set(lines.flatMap(({ variant }) => variant?.price.currency ?? []));
   if (currencies.size > 1) problems.push({ code: 'CURRENCY_MIXED', message: 'An order has one currency.', lineId: null });
   const groups = [...Map.groupBy(lines, ({ line }) => line.vendorId)];
@@ -67,6 +75,22 @@ async function view(ctx: Pick<AnyContext, 'call'>, cart: Cart): Promise<CartView
   if (currencies.size === 1 && !subtotal && !problems.some(({ code }) => code === 'AMOUNT_TOO_LARGE'))
     problems.push({ code: 'AMOUNT_TOO_LARGE', message: 'The sum is too large to be counted.', lineId: null });
   return { lines, groups: groups.map(([vendorId, own]) => ({ vendorId, lines: own, subtotal: subtotalOf(own) })), problems, subtotal };
+}
+
+const NOT_CHECKED: CartProblem = {
+  code: 'NOT_CHECKED',
+  message: 'Prices, stock or vendors cannot be looked up at the moment. Look again soon.',
+  lineId: null,
+};
+
+/** Undefined while the subgraph that knows cannot be asked: the cart itself is shown all the same. */
+async function orUnknown<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isProblem(error) && error.retryable) return undefined;
+    throw error;
+  }
 }
 
 /** Sum of what is for sale; undefined when that is nothing, of more than one currency, or too large to be counted. */
@@ -92,13 +116,21 @@ export async function askVariants(ctx: Pick<AnyContext, 'call'>, variantIds: str
   return new Map(variants.map((variant) => [variant.variantId, variant]));
 }
 
-function problemsOf({ line, variant, total }: LineView, active: Set<string>, available: number): CartProblem[] {
+/** `active` and `stock` are undefined when they are not known. */
+function problemsOf({ line, variant, total }: LineView, active?: Set<string>, stock?: Map<string, number>): CartProblem[] {
   const lineId = line._id;
   if (!variant) return [{ code: 'NOT_FOR_SALE', message: 'This is not sold any more.', lineId }];
-  if (!active.has(line.vendorId)) return [{ code: 'VENDOR_SUSPENDED', message: 'The vendor may not sell at the moment.', lineId }];
+  if (active && !active.has(line.vendorId))
+    return [{ code: 'VENDOR_SUSPENDED', message: 'The vendor may not sell at the moment.', lineId }];
   const problems: CartProblem[] = [];
+  const available = stock ? (stock.get(line.variantId) ?? 0) : line.quantity;
   if (available < line.quantity)
-    problems.push({ code: 'INSUFFICIENT_STOCK', message: `There are only ${available} left.`, lineId, available });
+    problems.push({
+      code: 'INSUFFICIENT_STOCK',
+      message: available === 1 ? 'There is only 1 left.' : `There are only ${available} left.`,
+      lineId,
+      available,
+    });
   if (!total) problems.push({ code: 'AMOUNT_TOO_LARGE', message: 'The sum is too large to be counted.', lineId });
   const { priceSeen: seen } = line;
   if (seen.amount !== variant.price.amount || seen.currency !== variant.price.currency) {

@@ -26,6 +26,22 @@ const cartOf = async (as: Parameters<typeof run>[3], guestToken?: string): Promi
   ).data.cart;
 
 describe('a cart', () => {
+  test.each([
+    ['findVariants', null],
+    ['findStock', '371.00'],
+  ])('is shown with its own facts while %s cannot be asked, and says what it does not know', async (command, subtotal) => {
+    await add('var_meal', 2);
+    market.outages.set(command, 1);
+
+    expect(await cartOf(undefined)).toMatchObject({
+      totalQuantity: 2,
+      lines: [{ quantity: 2 }],
+      problems: [{ code: 'NOT_CHECKED', lineId: null }],
+      subtotal: subtotal && { amount: subtotal },
+    });
+    expect((await cartOf(undefined)).problems).toEqual([]);
+  });
+
   test('holds goods of many vendors at today’s prices', async () => {
     await add('var_meal', 2);
     const { cart } = await add('var_dress', 1);

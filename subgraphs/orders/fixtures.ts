@@ -97,8 +97,9 @@ const give = (market: Market, lines: { variantId: string; quantity: number }[], 
 function answers(market: Market) {
   const stateOf = (id: string) => (market.suspended.has(id) ? ('SUSPENDED' as const) : ('ACTIVE' as const));
   return [
-    answering(findVariants, ({ variantIds }) => ({
-      variants: variantIds.flatMap((variantId) => {
+    answering(findVariants, ({ variantIds }) => {
+      failIfAsked(market, 'findVariants');
+      const variants = variantIds.flatMap((variantId) => {
         const found = market.goods.get(variantId);
         const { vendorId, amount, currency, isForSale } = found ?? good('', 0);
         const names = { sku: variantId.toUpperCase(), productName: `The ${variantId.slice(4)}`, variantName: '' };
@@ -115,8 +116,9 @@ function answers(market: Market) {
               productVersion: 1,
             }
           : [];
-      }),
-    })),
+      });
+      return { variants };
+    }),
     answering(findVendors, ({ ids }) => ({
       vendors: ids.map((id) => ({
         id,
@@ -126,9 +128,10 @@ function answers(market: Market) {
         currency: 'ZMW',
       })),
     })),
-    answering(findStock, ({ variantIds }) => ({
-      stock: variantIds.map((variantId) => ({ variantId, available: market.goods.get(variantId)?.stock ?? 0 })),
-    })),
+    answering(findStock, ({ variantIds }) => {
+      failIfAsked(market, 'findStock');
+      return { stock: variantIds.map((variantId) => ({ variantId, available: market.goods.get(variantId)?.stock ?? 0 })) };
+    }),
     answering(findMemberships, ({ userId }) => {
       const member = market.members.get(userId);
       return { memberships: member ? [{ ...member, role: 'MEMBER', state: stateOf(member.vendorId) }] : [] };

@@ -166,6 +166,23 @@ describe('guesses', () => {
     expect(await codeOf(app.login(email))).toBe('RATE_LIMITED');
   });
 
+  test('at an account that is locked are refused at once, but for a few that wait for a place of a right one', async () => {
+    const { email } = await app.person();
+    for (let time = 0; time < 10; time += 1) await codeOf(app.login(email, `wrong ${time}`));
+    const since = performance.now();
+
+    const times = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        expect(await codeOf(app.login(email))).toBe('RATE_LIMITED');
+        return performance.now() - since;
+      }),
+    );
+
+    const sorted = times.toSorted((a, b) => a - b);
+    // Who waits does so for half a second at least.
+    expect(sorted[34]!).toBeLessThan(sorted[39]! - 300);
+  });
+
   test('are ten in all by aliases of one request: a right one behind them is not looked at', async () => {
     const { email, user } = await app.person();
     const passwords = [...Array.from({ length: 12 }, (_, index) => `wrong ${index}`), PASSWORD];

@@ -21,16 +21,16 @@ export const ResetPassword = z.object({ token: tokenInput(), newPassword: newPas
 
 /** A new password for who holds the mailed token. All sessions end; who opened the mail has confirmed the address, too. */
 export async function resetPassword(ctx: Ctx, input: z.infer<typeof ResetPassword>) {
-  const passwordHash = await hashPassword(input.newPassword);
-  const user = await guess(ctx, ctx.viewer?.id, () =>
-    endingSessions(ctx, async (inner) => {
+  const user = await guess(ctx, ctx.viewer?.id, async () => {
+    const passwordHash = await hashPassword(input.newPassword);
+    return endingSessions(ctx, async (inner) => {
       const token = await takeToken(inner, 'RESET_PASSWORD', input.token);
       const found = token && (await inner.models.User.findOne({ _id: token.userId, isActive: true }).lean());
       if (!found) return { ended: [], answer: null };
       refuseWeak(input.newPassword, found, 'newPassword');
       return { ended: await writePassword(inner, found._id, passwordHash), answer: await firstProof(inner, found._id) };
-    }),
-  );
+    });
+  });
   if (!user) throw badToken();
   return { reset: true };
 }

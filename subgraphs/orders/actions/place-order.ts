@@ -50,7 +50,7 @@ export async function placeOrder(ctx: Ctx, input: z.infer<typeof PlaceOrder>) {
   const row = (await ctx.runSaga(await open(ctx, input))) as Row;
   if (row.state === 'COMPENSATED' && row.refusal) {
     const { code, message, extensions } = row.refusal;
-    throw new Problem(code, message, { ...extensions, retryable: code === 'UNAVAILABLE' });
+    throw new Problem(code, message, { ...extensions, retryable: code === 'UNAVAILABLE' || extensions['retryable'] === true });
   }
   const order = await ctx.models.Order.findById(row.input.orderId).lean<Order>();
   // One that is cancelled after its checkout was through is an order like any other.
