@@ -8,6 +8,8 @@ import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
 const RESTORED_MS = 24 * 3_600_000;
 /** Rows were written in nearly the order in which they were sent; so many apart, both agree. */
 const DISORDER = 1_000;
+/** Entries whose answers are awaited together. */
+const TOGETHER = 200;
 
 /** Redis has lost everything: what was there comes first. */
 export class Wiped extends Error {}
@@ -33,6 +35,9 @@ interface PastEntry {
 export function createPast({ db, redis, live, epoch, filling, owner }: PastOptions) {
   const rows = outboxOf(db);
 
+  const restoreOne = ({ topic, cursor, row }: PastEntry) =>
+    live.restoreWhile(filling, topic, cursor, { eventId: row._id, payload: envelopeOf(row) });
+
   async function restoreTopics(check: () => Promise<void>): Promise<void> {
     // By id, which holds the wall clock of its making, as an index has it.
     const since = idsSince('evt', new Date(Date.now() - RESTORED_MS));
@@ -41,9 +46,10 @@ export function createPast({ db, redis, live, epoch, filling, owner }: PastOptio
     const restore = async (count: number): Promise<void> => {
       await check();
       entries.sort((a, b) => compareCursors(a.cursor, b.cursor));
-      for (const { topic, cursor, row } of entries.slice(0, count)) {
-        const restored = await live.restoreWhile(filling, topic, cursor, { eventId: row._id, payload: envelopeOf(row) });
-        if (restored === undefined) throw new Wiped();
+      for (let at = 0; at < count; at += TOGETHER) {
+        // One connection keeps the order in which they are sent.
+        const sent = entries.slice(at, Math.min(at + TOGETHER, count)).map(restoreOne);
+        if ((await Promise.all(sent)).includes(undefined)) throw new Wiped();
       }
       entries = entries.slice(count);
     };
