@@ -12,9 +12,9 @@ import { createCallers, type Callers } from './http/request-context.ts';
 import { commonHeaders } from './http/response-headers.ts';
 import { addEdge, addGraphql, addHealth, PATH } from './routes.ts';
 import { openPlanners, type Planners } from './engine/planning/planner-queue.ts';
-import { openGraph } from './supergraph/loaded-graph.ts';
-import { openGraphs, type Graphs, type Served } from './supergraph/graph-registry.ts';
-import { knownOperations } from './supergraph/persisted-operations.ts';
+import { openLoadedGraph } from './supergraph/loaded-graph.ts';
+import { openGraphRegistry, type GraphRegistry, type GraphSource } from './supergraph/graph-registry.ts';
+import { createPersistedOperations } from './supergraph/persisted-operations.ts';
 import { serveHttpStreams } from './live/over-http.ts';
 import { openStreams } from './live/stream-registry.ts';
 import { watchSessions } from './http/session-watch.ts';
@@ -32,9 +32,9 @@ export interface Gateway {
   port: number;
   /**
    * Goes over to another supergraph: what is under way ends on the old one, streams go on on the new one. Rejects, and changes nothing, when
-   * it cannot be served.
+   * it cannot be source.
    */
-  reload(served: Served): Promise<void>;
+  reload(source: GraphSource): Promise<void>;
   /** Takes nothing new, lets requests under way end, says goodbye to sockets. The transports stay open. */
   close(): Promise<void>;
 }
@@ -50,12 +50,19 @@ const HEADERS_TIMEOUT_MS = 10_000;
 
 /** The one public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { isRevoked, limits = LIMITS, known = knownOperations(), host = '127.0.0.1', timeoutMs = TIMEOUT_MS, production = false } = options;
+  const {
+    isRevoked,
+    limits = LIMITS,
+    persistedOperations = createPersistedOperations(),
+    host = '127.0.0.1',
+    timeoutMs = TIMEOUT_MS,
+    production = false,
+  } = options;
   const log = options.log ?? createLog('gateway');
   const errors = useErrors({ production, log });
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
   const admission = createAdmission(options.admission ?? ADMISSION);
-  const graphs = await openAll({ ...options, planners, known, production, limits, admission, errors, log });
+  const graphs = await openAll({ ...options, planners, persistedOperations, production, limits, admission, errors, log });
   const callers = createCallers({ ...options, log }, timeoutMs);
   const warnOfProxies = production && !options.trustedProxies ? proxyWarning(log) : undefined;
   const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
@@ -81,14 +88,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     ...edge,
     graphs,
     streams: overHttp,
-    known,
+    persistedOperations,
     playground: options.playground ?? !production,
     guide: options.guide,
   });
 
   const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
   const sessions = keepSessions({ ...callers, isRevoked, watched, places: places.viewers });
-  const protocol = socketProtocol({ ...callers, graphs, streams, errors, sessions, known, limits, timeoutMs });
+  const protocol = socketProtocol({ ...callers, graphs, streams, errors, sessions, persistedOperations, limits, timeoutMs });
   const each = { most: perAddress, addressOf: (request: IncomingMessage) => callers.clientOf(request)?.ip ?? '' };
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
@@ -96,8 +103,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   addHealth(app, { tells, live, entityStore: options.entityStore, checks: options.checks ?? {} });
 
   let reloaded = Promise.resolve();
-  const change = async (served: Served): Promise<void> => {
-    const retire = await graphs.replace(served);
+  const change = async (source: GraphSource): Promise<void> => {
+    const retire = await graphs.replace(source);
     await streams.replaceEngine(graphs.whole.engine);
     await retire();
   };
@@ -105,8 +112,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await app.listen({ port: options.port, host });
   return {
     ...addressesOf(host, app.server.address() as { port: number }),
-    reload(served) {
-      reloaded = reloaded.catch(() => undefined).then(() => change(served));
+    reload(source) {
+      reloaded = reloaded.catch(() => undefined).then(() => change(source));
       return reloaded;
     },
     async close() {
@@ -124,7 +131,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 interface Opening extends Omit<GatewayOptions, 'admission'> {
   admission: Admission;
   planners: Planners | undefined;
-  known: NonNullable<GatewayOptions['known']>;
+  persistedOperations: NonNullable<GatewayOptions['persistedOperations']>;
   production: boolean;
   limits: Limits;
   errors: UseErrors;
@@ -132,17 +139,24 @@ interface Opening extends Omit<GatewayOptions, 'admission'> {
 }
 
 /** The whole graph, and one for each contract that somebody asks for. */
-function openAll(options: Opening): Promise<Graphs> {
-  const { known, keys = [], scalars = ownScalars } = options;
-  return openGraphs(
+function openAll(options: Opening): Promise<GraphRegistry> {
+  const { persistedOperations, keys = [], scalars = ownScalars } = options;
+  return openGraphRegistry(
     {
       async whole({ supergraphSdl, transports }, previous) {
         checkContracts(keys, supergraphSdl);
-        return openGraph({ ...options, scalars, supergraphSdl, transports }, previous);
+        return openLoadedGraph({ ...options, scalars, supergraphSdl, transports }, previous);
       },
-      // Its clients are served soon enough by planning what they ask.
+      // Its clients are source soon enough by planning what they ask.
       contract: ({ supergraphSdl, transports }) =>
-        openGraph({ ...options, scalars, supergraphSdl, transports, known: { ...known, bodies: [] }, plansFile: undefined }),
+        openLoadedGraph({
+          ...options,
+          scalars,
+          supergraphSdl,
+          transports,
+          persistedOperations: { ...persistedOperations, bodies: [] },
+          queryPlansFile: undefined,
+        }),
     },
     options,
   );

@@ -11,7 +11,7 @@ import { readManifest } from '#shared/process/rover-config.ts';
 import { endWithParent } from '#shared/process/exit-with-parent.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
-import { followSupergraph } from './supergraph/watch-file.ts';
+import { watchSupergraphFile } from './supergraph/watch-file.ts';
 import { openGateway } from './gateway.ts';
 import { useRevocations } from './plugins/use-revocations.ts';
 import { gatewaySettings } from './settings.ts';
@@ -51,10 +51,10 @@ async function main(): Promise<void> {
     log,
   });
   const reload = (changed: string): Promise<void> => gateway.reload({ supergraphSdl: changed, transports });
-  const following = followSupergraph({ path, current: supergraphSdl, reload, watches: false, log });
+  const watcher = watchSupergraphFile({ path, current: supergraphSdl, reload, watches: false, log });
   closeWithGrace({ delay: DRAIN_MS, skip: ['SIGHUP'] }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
-    following.stop();
+    watcher.stop();
     await gateway.close();
     await Promise.all(Object.values(transports).map((transport) => transport.close()));
     redis.disconnect();

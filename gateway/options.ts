@@ -6,8 +6,8 @@ import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import type { UploadSettings } from '#shared/uploads/uploads.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { Engine, EngineOptions, Operation } from './engine/types.ts';
-import type { Sharing } from './dedupe/dedupe-operations.ts';
-import type { KnownOperations } from './supergraph/persisted-operations.ts';
+import type { DedupeOptions } from './dedupe/dedupe-operations.ts';
+import type { PersistedOperations } from './supergraph/persisted-operations.ts';
 import type { ApiKey } from './plugins/use-api-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
 import type { SubgraphErrors } from './engine/subgraph-errors.ts';
@@ -47,9 +47,9 @@ export interface GatewayOptions {
   /** Scalars whose values are checked before any subgraph is asked. Default: Soko's own. */
   scalars?: EngineOptions['scalars'];
   /** Operations that are planned before anybody asks, and may be asked by their hash. Default none. */
-  known?: KnownOperations;
+  persistedOperations?: PersistedOperations;
   /** Where the plans of these are kept, so that a restart needs no planning. Default: nowhere. */
-  plansFile?: string;
+  queryPlansFile?: string;
   /** What one operation, one message and one socket may be at most. Default: `LIMITS`. */
   limits?: Limits;
   /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
@@ -65,7 +65,7 @@ export interface GatewayOptions {
   /** How often streams over HTTP show that they are alive. Default 10,000. */
   heartbeatMs?: number;
   /** What is done once for all who ask for the same at the same time. */
-  sharing?: Sharing;
+  dedupe?: DedupeOptions;
   /** Where entities that are the same for everybody are kept, between requests and for all gateways. Default: nowhere. */
   entityStore?: EntityStore | undefined;
   /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */

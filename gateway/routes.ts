@@ -7,12 +7,12 @@ import { HEALTH_PATHS, healthReport, type Check } from '#shared/base/health.ts';
 import { answerType } from './http/accept-header.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { CommonHeaders } from './http/response-headers.ts';
-import type { DirectAnswer } from './supergraph/fast-path.ts';
-import type { Graphs } from './supergraph/graph-registry.ts';
+import type { FastPathResponse } from './supergraph/fast-path.ts';
+import type { GraphRegistry } from './supergraph/graph-registry.ts';
 import type { RequestContext } from './supergraph/apollo-server.ts';
 import { addJsonBodies } from './http/json-body.ts';
 import { NotValid } from './http/request-params.ts';
-import type { KnownOperations } from './supergraph/persisted-operations.ts';
+import type { PersistedOperations } from './supergraph/persisted-operations.ts';
 import { acceptingParts } from './http/accept-multipart.ts';
 import type { HttpStreams } from './live/over-http.ts';
 import type { UseErrors } from './plugins/use-errors.ts';
@@ -85,9 +85,9 @@ const isPreflight = ({ method, headers }: FastifyRequest): boolean =>
 
 interface GraphqlOptions {
   common: CommonHeaders;
-  graphs: Graphs;
+  graphs: GraphRegistry;
   streams: HttpStreams;
-  known: KnownOperations;
+  persistedOperations: PersistedOperations;
   contextOf: (request: FastifyRequest) => RequestContext | Promise<RequestContext>;
   errors: UseErrors;
   isClosing: () => boolean;
@@ -97,7 +97,7 @@ interface GraphqlOptions {
 
 /** Queries and mutations; streams for who accepts one; for browsers that want a page, GraphiQL. */
 export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void {
-  const { common, graphs, streams, known, contextOf, errors, isClosing, playground, guide } = options;
+  const { common, graphs, streams, persistedOperations, contextOf, errors, isClosing, playground, guide } = options;
   addJsonBodies(app);
   const page = playground ? usePlayground({ path: PATH, guide }) : undefined;
   if (playground && guide) addLinkPages(app, { path: PATH, guide });
@@ -108,13 +108,13 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
     async handler(request, reply) {
       if (page?.wants(request)) return page.send(request, reply);
       const caller = await contextOf(request);
-      readText(request, known);
+      readText(request, persistedOperations);
       if (await streams.answer(request, reply, caller)) return reply;
       const context = { ...caller, signal: clientOfResponse(reply.raw) };
-      const { direct, answer, operations } = await graphs.of(context.contract);
-      const ready = request.method === 'POST' ? await direct(request.body, context) : undefined;
-      if (ready) return sendDirectly(request, reply, ready);
-      operations.measure(textIn(request, known));
+      const { fastPath, answer, documents } = await graphs.of(context.contract);
+      const ready = request.method === 'POST' ? await fastPath(request.body, context) : undefined;
+      if (ready) return sendFastPathResponse(request, reply, ready);
+      documents.measure(textIn(request, persistedOperations));
       const accept = acceptingParts(request.headers.accept);
       if (accept !== undefined) request.headers.accept = accept;
       request.graphql = { ...context, inOnePiece: accept === undefined };
@@ -123,10 +123,10 @@ export function addGraphql(app: FastifyInstance, options: GraphqlOptions): void 
   });
 
   /** Past everything that Fastify does with an answer: it is whole, and all of its headers are known. */
-  function sendDirectly(
+  function sendFastPathResponse(
     request: FastifyRequest,
     reply: FastifyReply,
-    { status, cacheControl, retryAfter, body }: DirectAnswer,
+    { status, cacheControl, retryAfter, body }: FastPathResponse,
   ): FastifyReply {
     const length = String(Buffer.byteLength(body));
     const own = ['cache-control', cacheControl, 'content-type', mediaTypeFor(request), 'content-length', length];
@@ -147,21 +147,21 @@ function unreadable({ headers }: FastifyRequest): Error | undefined {
 }
 
 /** Puts the text in the place of its hash, and refuses what may not be asked. Of a hash in a URL Apollo Server finds the text itself. */
-function readText(request: FastifyRequest, known: KnownOperations): void {
+function readText(request: FastifyRequest, persistedOperations: PersistedOperations): void {
   const { method, query: inUrl, body } = request;
-  if (method === 'GET') return void known.textOf(inAddress(inUrl as Record<string, unknown>));
+  if (method === 'GET') return void persistedOperations.sourceFor(inAddress(inUrl as Record<string, unknown>));
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
   const asked = body as Readonly<Record<string, unknown>>;
-  const query = known.textOf(asked);
+  const query = persistedOperations.sourceFor(asked);
   const { extensions, ...rest } = asked;
   if (query === undefined || typeof extensions !== 'object' || extensions === null || !('persistedQuery' in extensions)) return;
   const { persistedQuery: _hash, ...others } = extensions;
   request.body = { ...rest, query, ...(Object.keys(others).length > 0 && { extensions: others }) };
 }
 
-function textIn({ method, query: inUrl, body }: FastifyRequest, known: KnownOperations): string {
+function textIn({ method, query: inUrl, body }: FastifyRequest, persistedOperations: PersistedOperations): string {
   const given = ((method === 'GET' ? inUrl : body) ?? {}) as Readonly<Record<string, unknown>>;
-  const query = method === 'GET' ? known.textOf(inAddress(given)) : given['query'];
+  const query = method === 'GET' ? persistedOperations.sourceFor(inAddress(given)) : given['query'];
   return typeof query === 'string' ? query : '';
 }
 

@@ -9,7 +9,7 @@ import { createLog, type Log } from '#shared/base/log.ts';
 import { openForeignSubgraphs } from './supergraph/external-subgraphs.ts';
 import { openGateway } from './gateway.ts';
 import type { Limits } from './plugins/use-limits.ts';
-import { followSupergraph } from './supergraph/watch-file.ts';
+import { watchSupergraphFile } from './supergraph/watch-file.ts';
 import { LOCALHOST } from './plugins/use-allowed-origins.ts';
 import { LIMITS, ServeEnvironment } from './serve-settings.ts';
 import { gatewaySettings } from './settings.ts';
@@ -58,10 +58,10 @@ async function main({ file, isOpen, cache, subgraphLimits, ...options }: Options
     log,
   });
   const reload = (changed: string): Promise<void> => subgraphs.reload(gateway, changed);
-  const following = followSupergraph({ path: file, current: supergraphSdl, reload, watches: true, log });
+  const watcher = watchSupergraphFile({ path: file, current: supergraphSdl, reload, watches: true, log });
   closeWithGrace({ delay: DRAIN_MS, skip: ['SIGHUP'] }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
-    following.stop();
+    watcher.stop();
     await gateway.close();
     await subgraphs.close();
     redis?.disconnect();

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { gatewaySettings } from './settings.ts';
 import { openGatewayForTest } from './testing/open-gateway.ts';
@@ -11,16 +11,16 @@ test('without anything set it is open to developers and to no foreign page', () 
     corsOrigins: [],
     trustedProxies: 0,
     production: false,
-    sharing: { operations: true, fetches: true, entities: false },
+    dedupe: { operations: true, fetches: true, entities: false },
     playground: true,
     planning: 'worker',
-    known: expect.objectContaining({ bodies: [] }),
+    persistedOperations: expect.objectContaining({ bodies: [] }),
   });
 });
 
 test('what is shared can be chosen, down to nothing', () => {
-  expect(gatewaySettings({ SINGLE_FLIGHT: 'entities' }).sharing).toEqual({ operations: false, fetches: false, entities: true });
-  expect(gatewaySettings({ SINGLE_FLIGHT: 'none' }).sharing).toEqual({ operations: false, fetches: false, entities: false });
+  expect(gatewaySettings({ SINGLE_FLIGHT: 'entities' }).dedupe).toEqual({ operations: false, fetches: false, entities: true });
+  expect(gatewaySettings({ SINGLE_FLIGHT: 'none' }).dedupe).toEqual({ operations: false, fetches: false, entities: false });
   expect(() => gatewaySettings({ SINGLE_FLIGHT: 'everything' })).toThrow('SINGLE_FLIGHT');
 });
 
@@ -50,13 +50,24 @@ test.each([
   ['PLAYGROUND', 'perhaps'],
   ['ENTITY_CACHE', 'perhaps'],
   ['GATEWAY_ENGINE', 'rover'],
-  ['OPERATIONS_FILE', 'not-there.json'],
-  ['ONLY_KNOWN_OPERATIONS', 'some'],
+  ['PERSISTED_OPERATIONS_FILE', 'not-there.json'],
+  ['PERSISTED_OPERATIONS_ONLY', 'some'],
   ['API_KEYS_FILE', 'not-there.json'],
   ['API_KEYS_FILE', import.meta.filename],
   ['REQUIRE_API_KEY', 'true'],
 ])('names %s when it is wrong', (name, value) => {
   expect(() => gatewaySettings({ [name]: value })).toThrow(`Environment: ${name}`);
+});
+
+test('reads renamed variables under their old names, with one line of warning each', () => {
+  const warn = jest.spyOn(console, 'warn').mockReturnValue(undefined);
+
+  const { queryPlansFile } = gatewaySettings({ PLANS_FILE: 'plans.json' });
+  const { queryPlansFile: both } = gatewaySettings({ PLANS_FILE: 'old.json', QUERY_PLANS_FILE: 'new.json' });
+
+  expect([queryPlansFile, both]).toEqual(['plans.json', 'new.json']);
+  expect(warn.mock.calls).toEqual([['environment: PLANS_FILE is now called QUERY_PLANS_FILE']]);
+  warn.mockRestore();
 });
 
 test('takes the reference engine when it is asked for', async () => {

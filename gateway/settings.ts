@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { parseEnv, type EnvSource } from '#shared/base/env.ts';
+import { parseEnv, readRenamed, type EnvSource } from '#shared/base/env.ts';
 import { StartError } from '#shared/base/start-error.ts';
 import { createEntityStore, type EntityStoreOptions } from './cache/entity-store.ts';
-import { knownOperations, type KnownOperations } from './supergraph/persisted-operations.ts';
+import { createPersistedOperations, type PersistedOperations } from './supergraph/persisted-operations.ts';
 import { Guide } from './playground/guide.ts';
 import type { GatewayOptions } from './options.ts';
 import { LOCALHOST } from './plugins/use-allowed-origins.ts';
@@ -42,12 +42,12 @@ export const GatewayEnvironment = z.object({
   API_KEYS_FILE: jsonFile.pipe(ApiKeys).optional(),
   /** Who has none of them is refused. */
   REQUIRE_API_KEY: z.stringbool().default(false),
-  /** A manifest of operations (`known.ts`): they are planned at the start, and may be asked by their hash. */
-  OPERATIONS_FILE: z.string().optional(),
-  /** Every other operation is refused. */
-  ONLY_KNOWN_OPERATIONS: z.stringbool().default(false),
-  /** Where their plans are kept. */
-  PLANS_FILE: z.string().optional(),
+  /** Manifest of operations that are planned at the start and may be requested by their hash: see `supergraph/persisted-operations.ts`. */
+  PERSISTED_OPERATIONS_FILE: z.string().optional(),
+  /** Refuses every operation that the manifest does not list. */
+  PERSISTED_OPERATIONS_ONLY: z.stringbool().default(false),
+  /** File that keeps their plans between restarts. */
+  QUERY_PLANS_FILE: z.string().optional(),
   /** Equal work of several callers that is done once: `operations`, `fetches`, `entities`, separated by commas; or `none`. */
   SINGLE_FLIGHT: z
     .string()
@@ -70,6 +70,13 @@ export const GatewayEnvironment = z.object({
   GATEWAY_ENGINE: z.enum(['soko', 'apollo']).default('soko'),
 });
 
+/** New names of variables, each with its old one. */
+const RENAMED = {
+  PERSISTED_OPERATIONS_FILE: 'OPERATIONS_FILE',
+  PERSISTED_OPERATIONS_ONLY: 'ONLY_KNOWN_OPERATIONS',
+  QUERY_PLANS_FILE: 'PLANS_FILE',
+};
+
 const Settings = GatewayEnvironment.refine(({ REQUIRE_API_KEY, API_KEYS_FILE }) => !REQUIRE_API_KEY || API_KEYS_FILE, {
   path: ['REQUIRE_API_KEY'],
   message: 'nobody has one without API_KEYS_FILE',
@@ -86,9 +93,9 @@ type FromEnvironment = Pick<
   | 'requiresKey'
   | 'openEngine'
   | 'planning'
-  | 'known'
-  | 'plansFile'
-  | 'sharing'
+  | 'persistedOperations'
+  | 'queryPlansFile'
+  | 'dedupe'
   | 'entityStore'
   | 'admission'
   | 'sockets'
@@ -96,7 +103,7 @@ type FromEnvironment = Pick<
 
 /** What the environment says about the gateway, for whatever process it runs in. `cache` is where entities can be kept, if anywhere. */
 export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptions): FromEnvironment {
-  const settings = parseEnv(Settings, environment);
+  const settings = parseEnv(Settings, readRenamed(environment, RENAMED));
   const {
     NODE_ENV,
     CORS_ORIGINS,
@@ -106,9 +113,9 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
     API_KEYS_FILE: keys,
     REQUIRE_API_KEY: requiresKey,
     GATEWAY_ENGINE,
-    OPERATIONS_FILE,
-    ONLY_KNOWN_OPERATIONS: only,
-    PLANS_FILE,
+    PERSISTED_OPERATIONS_FILE,
+    PERSISTED_OPERATIONS_ONLY: persistedOnly,
+    QUERY_PLANS_FILE,
     SINGLE_FLIGHT,
     ENTITY_CACHE,
   } = settings;
@@ -119,12 +126,12 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
     production,
     playground: PLAYGROUND ?? !production,
     ...(guide && { guide }),
-    sharing: {
+    dedupe: {
       operations: SINGLE_FLIGHT.includes('operations'),
       fetches: SINGLE_FLIGHT.includes('fetches'),
       entities: SINGLE_FLIGHT.includes('entities'),
     },
-    known: readKnown(OPERATIONS_FILE, only),
+    persistedOperations: readPersistedOperations(PERSISTED_OPERATIONS_FILE, persistedOnly),
     admission: {
       atOnce: settings.OPERATIONS_AT_ONCE,
       waiting: settings.OPERATIONS_WAITING,
@@ -132,18 +139,18 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
     },
     sockets: { perAddress: settings.SOCKETS_PER_ADDRESS, perViewer: settings.SOCKETS_PER_VIEWER },
     ...(keys && { keys, requiresKey }),
-    ...(PLANS_FILE && { plansFile: PLANS_FILE }),
+    ...(QUERY_PLANS_FILE && { queryPlansFile: QUERY_PLANS_FILE }),
     ...(cache && ENTITY_CACHE === 'on' && { entityStore: createEntityStore(cache) }),
   };
   return GATEWAY_ENGINE === 'soko' ? { ...shared, planning: 'worker' } : { ...shared, planning: 'here', openEngine: openReference };
 }
 
-function readKnown(file: string | undefined, only: boolean): KnownOperations {
-  if (file === undefined) return knownOperations({ only });
+function readPersistedOperations(file: string | undefined, persistedOnly: boolean): PersistedOperations {
+  if (file === undefined) return createPersistedOperations({ persistedOnly });
   try {
-    return knownOperations({ manifest: JSON.parse(readFileSync(file, 'utf8')), only });
+    return createPersistedOperations({ manifest: JSON.parse(readFileSync(file, 'utf8')), persistedOnly });
   } catch (error) {
-    throw new StartError(`Environment: OPERATIONS_FILE: ${(error as Error).message}`, { cause: error });
+    throw new StartError(`Environment: PERSISTED_OPERATIONS_FILE: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -7,7 +7,7 @@ import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.t
 import { askSubgraph, openStream } from '../engine/execute-subgraph-request.ts';
 import { isStart, type Engine, type EngineOptions, type Operation } from '../engine/types.ts';
 import { checkScalars } from '../engine/planning/supergraph.ts';
-import { guarded, mapEvents } from '../engine/results.ts';
+import { catchAsResult, mapEvents } from '../engine/results.ts';
 import { readAnswer, type Reporting } from '../engine/subgraph-errors.ts';
 
 interface Prepared {
@@ -41,14 +41,14 @@ export function openApolloEngine({ supergraphSdl, transports, scalars, log, subg
   return {
     schema,
     async execute(operation) {
-      return guarded(async () => {
+      return catchAsResult(async () => {
         const ready = prepare(operation);
         return refuseVariables(schema, ready, operation) ?? run(ready, operation);
       });
     },
     async subscribe(operation) {
       const patience = operation.deadline - Date.now();
-      return guarded(async () => {
+      return catchAsResult(async () => {
         const ready = prepare(operation);
         const refused = refuseVariables(schema, ready, operation);
         if (refused || !ready.primary) return refused ?? run(ready, operation);
@@ -57,7 +57,7 @@ export function openApolloEngine({ supergraphSdl, transports, scalars, log, subg
         const answer = async (event: ExecutionResult): Promise<ExecutionResult> => {
           if (isStart(event)) return event;
           const told = readAnswer(serviceName, event, { request, reporting });
-          const result = await guarded(() => run(ready, { ...operation, deadline: Date.now() + patience }, told));
+          const result = await catchAsResult(() => run(ready, { ...operation, deadline: Date.now() + patience }, told));
           const cursor = event.extensions?.['cursor'];
           return cursor === undefined ? result : { ...result, extensions: { cursor } };
         };

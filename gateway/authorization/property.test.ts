@@ -2,32 +2,32 @@ import { beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { execute, parse, TypeInfo, visit, visitWithTypeInfo, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql';
 import { createLog } from '#shared/base/log.ts';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { createCachePolicies, type CachePolicies } from '../cache/policy.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
 import type { Engine, Operation } from '../engine/types.ts';
 import { operations } from '../conformance/testing/operations.ts';
-import { guardEngine } from './with-authorization.ts';
+import { withAuthorization } from './with-authorization.ts';
 import { readRequirements, type Requirements } from './requirements.ts';
-import { createRights, type Rights } from './authorization.ts';
-import { guardedWorld, TRUTH, VIEWERS } from './test-world.ts';
+import { createAuthorization, type Authorization } from './authorization.ts';
+import { protectedFixture, TRUTH, VIEWERS } from './test-world.ts';
 
 type Viewer = (typeof VIEWERS)[number];
 
 let engine: Engine;
 let guarded: Engine;
-let rights: Rights;
+let authorization: Authorization;
 let requirements: Requirements;
 let caching: CachePolicies;
 beforeAll(() => {
-  const { supergraphSdl, subgraphs } = guardedWorld();
+  const { supergraphSdl, subgraphs } = protectedFixture();
   const transports = Object.fromEntries(subgraphs.map((subgraph) => [subgraph.name, subgraph]));
   engine = openEngine({ supergraphSdl, transports, log: createLog('test') });
-  const annotations = readAnnotations(parse(supergraphSdl));
-  requirements = readRequirements(annotations, engine.schema);
-  rights = createRights(engine.schema, requirements);
-  caching = createCachePolicies({ annotations, schema: engine.schema, isProtected: rights.isProtected });
-  guarded = guardEngine(engine, rights);
+  const appliedDirectives = readAppliedDirectives(parse(supergraphSdl));
+  requirements = readRequirements(appliedDirectives, engine.schema);
+  authorization = createAuthorization(engine.schema, requirements);
+  caching = createCachePolicies({ appliedDirectives, schema: engine.schema, isProtected: authorization.isProtected });
+  guarded = withAuthorization(engine, authorization);
 });
 
 const cases = () =>
@@ -76,9 +76,9 @@ test('nothing that a viewer may not see is left of an operation, and nothing els
   fc.assert(
     fc.property(cases(), ({ random: { source, variables }, viewer }) => {
       const operation = operationOf(source, variables, viewer);
-      const narrowed = rights.narrow(operation);
-      if (narrowed && !narrowed.operation) return;
-      const left = narrowed?.operation ?? operation;
+      const filtered = authorization.filter(operation);
+      if (filtered && !filtered.operation) return;
+      const left = filtered?.operation ?? operation;
 
       const asked = new Set(coordinatesOf(operation.document, engine.schema));
       const kept = coordinatesOf(left.document, engine.schema);
@@ -115,7 +115,7 @@ test('viewers share an answer only when neither is refused anything that the oth
       fc.pre(viewer !== other && caching.scopeOf(one) === caching.scopeOf(two));
       shared += 1;
 
-      expect([one, two].map((each) => rights.narrow(each))).toEqual([undefined, undefined]);
+      expect([one, two].map((each) => authorization.filter(each))).toEqual([undefined, undefined]);
       expect(coordinatesOf(one.document, engine.schema).filter((coordinate) => requirements.has(coordinate))).toEqual([]);
     }),
     { numRuns: 100, maxSkipsPerRun: 1_000 },

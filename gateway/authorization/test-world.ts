@@ -3,8 +3,8 @@ import { composeSupergraph } from '../../schema/compose.ts';
 import type { Viewer } from '#shared/base/identity.ts';
 import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
 
-/** A world in which fields, types, enums and interfaces are protected in every way. For tests of rights. */
-export interface GuardedWorld {
+/** A world in which fields, types, enums and interfaces are protected in every way. For tests of authorization. */
+export interface ProtectedFixture {
   supergraphSdl: string;
   subgraphs: PlainSubgraph[];
   changeNote: (id: string) => void;
@@ -76,7 +76,7 @@ const typed = { __resolveType: ({ __typename }: { __typename: string }) => __typ
 const fieldsOf = (names: string[]) => Object.fromEntries(names.map((name) => [name, () => TRUTH[name]]));
 const byId = (_root: unknown, args: { id: string }) => personOf(args);
 
-export function guardedWorld(): GuardedWorld {
+export function protectedFixture(): ProtectedFixture {
   const changes = new EventEmitter();
   const people = plainSubgraph({
     name: 'people',

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Viewer } from '#shared/base/identity.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
-import { guardedWorld, type GuardedWorld } from './test-world.ts';
+import { protectedFixture, type ProtectedFixture } from './test-world.ts';
 
-let world: GuardedWorld;
+let fixture: ProtectedFixture;
 let gateway: TestGateway;
 beforeAll(async () => {
-  world = guardedWorld();
-  gateway = await openGatewayForTest({ subgraphs: world.subgraphs });
+  fixture = protectedFixture();
+  gateway = await openGatewayForTest({ subgraphs: fixture.subgraphs });
 });
 afterAll(() => gateway.close());
 
 const editor = { id: 'p2', roles: ['editor'], scopes: ['pay:read'] };
 const askedOf = async (name: string, work: () => Promise<unknown>): Promise<string[]> => {
-  const { asked } = world.subgraphs.find((subgraph) => subgraph.name === name)!;
+  const { asked } = fixture.subgraphs.find((subgraph) => subgraph.name === name)!;
   const before = asked.length;
   await work();
   return asked.slice(before).map(({ query }) => query);
@@ -148,12 +148,12 @@ describe('a subscription', () => {
     const stream = gateway.subscribe('subscription { noteChanged { text author { email boss { name email } } } }');
     const first = stream.next();
     // The plain subgraph listens as soon as it was asked.
-    const { asked } = world.subgraphs[1]!;
+    const { asked } = fixture.subgraphs[1]!;
     while (!asked.at(-1)?.query.startsWith('subscription')) await new Promise((resolve) => setImmediate(resolve));
 
-    world.changeNote('n2');
+    fixture.changeNote('n2');
     const one = (await first).value;
-    world.changeNote('n1');
+    fixture.changeNote('n1');
     const two = (await stream.next()).value;
 
     expect([one?.data, two?.data]).toEqual([

@@ -12,7 +12,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { argumentsOf, readAnnotations } from '../graphql/applied-directives.ts';
+import { argumentsOf, readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { fragmentsOf, keyOf } from '../graphql/ast.ts';
 import type { Data } from '../engine/run.ts';
 import { readRequirements, type Requirements } from '../authorization/requirements.ts';
@@ -40,9 +40,9 @@ const NO_RULES: EntityRules = new Map();
  */
 export function createEntityRules(supergraphSdl: string, schema: GraphQLSchema): (query: string) => EntityRules {
   const supergraph = parse(supergraphSdl, { noLocation: true });
-  const annotations = readAnnotations(supergraph);
+  const appliedDirectives = readAppliedDirectives(supergraph);
   const keys = keysOf(supergraph);
-  const world = { schema, keys, hints: readHints(annotations, schema), requirements: readRequirements(annotations, schema) };
+  const world = { schema, keys, hints: readHints(appliedDirectives, schema), requirements: readRequirements(appliedDirectives, schema) };
   const known = new LRUCache<string, EntityRules>({ max: KEPT_RULES });
   return (query) => {
     let rules = known.get(query);

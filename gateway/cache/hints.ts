@@ -10,7 +10,7 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import type { Annotations } from '../graphql/applied-directives.ts';
+import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 import { fieldOf } from '../graphql/ast.ts';
 
 /** What `@cacheControl` says at one place. */
@@ -26,8 +26,8 @@ export interface Hints {
   ofField: (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => Hint;
 }
 
-export function readHints(annotations: Annotations, schema: GraphQLSchema): Hints {
-  const hintAt = (coordinate: string): Hint => annotations.of('cacheControl', coordinate)[0] ?? {};
+export function readHints(appliedDirectives: AppliedDirectives, schema: GraphQLSchema): Hints {
+  const hintAt = (coordinate: string): Hint => appliedDirectives.of('cacheControl', coordinate)[0] ?? {};
   return {
     ofType: hintAt,
     ofField(parent, { name, type }) {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate } from 'graphql';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { readRequirements } from '../authorization/requirements.ts';
-import { createRights } from '../authorization/authorization.ts';
+import { createAuthorization } from '../authorization/authorization.ts';
 import { createCachePolicies } from './policy.ts';
 
 const SDL = `
@@ -38,9 +38,9 @@ const SDL = `
   type Box implements Thing { name: String  size: Int @keep(scope: PRIVATE)  inside: String }
 `;
 const schema = buildSchema(SDL);
-const annotations = readAnnotations(parse(SDL));
-const { isProtected } = createRights(schema, readRequirements(annotations, schema));
-const policies = createCachePolicies({ annotations, schema, isProtected });
+const appliedDirectives = readAppliedDirectives(parse(SDL));
+const { isProtected } = createAuthorization(schema, readRequirements(appliedDirectives, schema));
+const policies = createCachePolicies({ appliedDirectives, schema, isProtected });
 
 const asked = (source: string, operationName?: string) => {
   const document = parse(source);

@@ -1,6 +1,6 @@
 import { getOperationAST, type DocumentNode, type ExecutionResult, type GraphQLSchema, type OperationDefinitionNode } from 'graphql';
 import type { Identity } from '#shared/base/identity.ts';
-import type { Annotations } from '../graphql/applied-directives.ts';
+import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 import { fragmentsOf } from '../graphql/ast.ts';
 import type { Operation } from '../engine/types.ts';
 import { policyOfSelection, readHints, type CachePolicy, type Hints } from './hints.ts';
@@ -14,7 +14,7 @@ export interface CachePolicies {
 }
 
 interface PolicyOptions {
-  annotations: Annotations;
+  appliedDirectives: AppliedDirectives;
   schema: GraphQLSchema;
   isProtected: (document: DocumentNode) => boolean;
 }
@@ -23,8 +23,8 @@ interface PolicyOptions {
 export const ownScope = ({ viewer, forwarded }: Identity): string => JSON.stringify([viewer, forwarded]);
 
 /** Reads `@cacheControl` of the supergraph. What says nothing is not kept, and is nobody's but the viewer's. */
-export function createCachePolicies({ annotations, schema, isProtected }: PolicyOptions): CachePolicies {
-  const hints = readHints(annotations, schema);
+export function createCachePolicies({ appliedDirectives, schema, isProtected }: PolicyOptions): CachePolicies {
+  const hints = readHints(appliedDirectives, schema);
   const known = new WeakMap<DocumentNode, Map<string, CachePolicy>>();
 
   const of: CachePolicies['of'] = ({ document, operationName }) => {

@@ -27,8 +27,8 @@ beforeAll(async () => {
   await redis.ping();
   library = openLibrary();
   store = createEntityStore({ redis, prefix, patienceMs: 5_000 });
-  cached = [engineOf(library, { store, sharing: ALONE }), engineOf(library, { store, sharing: ALONE })];
-  plain = engineOf(library, { sharing: ALONE });
+  cached = [engineOf(library, { store, dedupe: ALONE }), engineOf(library, { store, dedupe: ALONE })];
+  plain = engineOf(library, { dedupe: ALONE });
 });
 afterAll(() => redis.quit());
 

@@ -6,8 +6,8 @@ import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgrap
 import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
 import type { Engine } from '../engine/types.ts';
-import type { Sharing } from '../dedupe/dedupe-operations.ts';
-import { applyRules, readRules } from '../supergraph/schema-rules.ts';
+import type { DedupeOptions } from '../dedupe/dedupe-operations.ts';
+import { applySchemaRules, readSchemaRules } from '../supergraph/schema-rules.ts';
 import type { EntityStore } from './entity-store.ts';
 
 /* Notes that refer to books of another subgraph, in which everything is cacheable that `@cacheControl` can call so. For tests of the cache. */
@@ -116,14 +116,14 @@ interface Opening {
   store?: EntityStore | undefined;
   /** In place of the library's own. */
   transports?: Record<string, SubgraphTransport>;
-  sharing?: Sharing;
+  dedupe?: DedupeOptions;
 }
 
 /** An engine over the library with all rules, as clients get it. */
-export function engineOf({ supergraphSdl, notes, books }: Library, { store, transports, sharing }: Opening): Engine {
+export function engineOf({ supergraphSdl, notes, books }: Library, { store, transports, dedupe }: Opening): Engine {
   const all = { notes, books, ...transports };
   const core = openEngine({ supergraphSdl, transports: all, entityStore: store, log: createLog('test') });
-  return applyRules(core, readRules(supergraphSdl, core.schema), sharing);
+  return applySchemaRules(core, readSchemaRules(supergraphSdl, core.schema), dedupe);
 }
 
 type Answer = ExecutionResult & { data: { notes: Record<string, Record<string, unknown> | null>[] } };

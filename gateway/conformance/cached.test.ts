@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { createEntityStore, type EntityStore } from '../cache/entity-store.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
-import { shareOperations } from '../dedupe/dedupe-operations.ts';
+import { dedupeOperations } from '../dedupe/dedupe-operations.ts';
 import { cacheable } from './testing/cacheable.ts';
 import { inequalities } from './testing/compare.ts';
 import { operations } from './testing/operations.ts';
@@ -34,8 +34,8 @@ afterAll(async () => {
 function openAll(world: TestSupergraph) {
   const supergraphSdl = cacheable(composed(world));
   const engineOf = (entityStore?: EntityStore) =>
-    shareOperations(openEngine({ supergraphSdl, transports: transportsOf(world), log, entityStore }), {
-      sharing: { operations: false, fetches: false },
+    dedupeOperations(openEngine({ supergraphSdl, transports: transportsOf(world), log, entityStore }), {
+      dedupe: { operations: false, fetches: false },
       scopeOf: () => '',
     });
   const store = createEntityStore({ redis, prefix: `t${randomUUID().slice(0, 8)}`, patienceMs: 5_000 });

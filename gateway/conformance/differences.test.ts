@@ -150,7 +150,7 @@ describe('other ways to what is asked for', () => {
   test('refuses what nobody can be asked for, instead of saying that there is nothing', async () => {
     const { ours, theirs } = await ask(deadEnds, '{ all: lockers { label } tool { colour } }');
     expect(ours?.data).toBeUndefined();
-    expect(ours?.errors).toMatchObject([{ message: expect.stringContaining('"tool"'), extensions: { code: 'OPERATION_UNANSWERABLE' } }]);
+    expect(ours?.errors).toMatchObject([{ message: expect.stringContaining('"tool"'), extensions: { code: 'OPERATION_UNSATISFIABLE' } }]);
     expect(theirs?.data).toMatchObject({ tool: null });
     expect(theirs?.errors).toBeUndefined();
   });

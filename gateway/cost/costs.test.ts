@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate, visit, type DocumentNode } from 'graphql';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { createCosts } from './costs.ts';
 
 const SDL = `
@@ -30,7 +30,7 @@ const SDL = `
   enum Color { RED }
 `;
 const schema = buildSchema(SDL);
-const costs = createCosts(readAnnotations(parse(SDL)), schema);
+const costs = createCosts(readAppliedDirectives(parse(SDL)), schema);
 
 const estimate = (source: string, variables: Record<string, unknown> = {}, operationName?: string) => {
   const document = parse(source);

@@ -1,8 +1,8 @@
 import { getNamedType, isLeafType, isListType, isNonNullType, type GraphQLField, type GraphQLNamedType } from 'graphql';
-import type { Annotations } from '../graphql/applied-directives.ts';
+import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 
 /** Entries of a list of which nothing is said. */
-const UNKNOWN_SIZE = 10;
+const DEFAULT_LIST_SIZE = 10;
 
 /** What one field costs, by the directives of the cost specification. */
 export interface FieldCost {
@@ -25,19 +25,21 @@ interface ListSize {
 }
 
 /** What the fields of a supergraph cost: `@cost` and `@listSize` of its fields and types. */
-export function readFieldCosts(annotations: Annotations): (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => FieldCost {
+export function readFieldCosts(
+  appliedDirectives: AppliedDirectives,
+): (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => FieldCost {
   const weightAt = (coordinate: string): number | undefined => {
-    const weight = annotations.of('cost', coordinate)[0]?.['weight'];
+    const weight = appliedDirectives.of('cost', coordinate)[0]?.['weight'];
     return weight === undefined ? undefined : Number(weight);
   };
   return (parent, { name, type }) => {
     const coordinate = `${parent.name}.${name}`;
     const named = getNamedType(type);
-    const listSize: ListSize = annotations.of('listSize', coordinate)[0] ?? {};
+    const listSize: ListSize = appliedDirectives.of('listSize', coordinate)[0] ?? {};
     return {
       weight: weightAt(coordinate) ?? weightAt(named.name) ?? (isLeafType(named) ? 0 : 1),
       isList: isListType(isNonNullType(type) ? type.ofType : type),
-      assumedSize: listSize.assumedSize ?? UNKNOWN_SIZE,
+      assumedSize: listSize.assumedSize ?? DEFAULT_LIST_SIZE,
       slicingArguments: listSize.slicingArguments ?? [],
       sizedFields: new Set(listSize.sizedFields),
       argumentWeight: (argument) => weightAt(`${coordinate}(${argument}:)`) ?? 0,

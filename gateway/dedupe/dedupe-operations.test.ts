@@ -5,12 +5,12 @@ import type { Viewer } from '#shared/base/identity.ts';
 import { createLog } from '#shared/base/log.ts';
 import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
-import { applyRules, readRules } from '../supergraph/schema-rules.ts';
+import { applySchemaRules, readSchemaRules } from '../supergraph/schema-rules.ts';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
-import type { Sharing } from './dedupe-operations.ts';
+import type { DedupeOptions } from './dedupe-operations.ts';
 
 /** An engine with rules; `asked` holds what the people were asked for since the last look. Their queries are held up until `released`. */
-function openShared(sharing: Sharing, released: Promise<unknown> = Promise.resolve()) {
+function openShared(dedupe: DedupeOptions, released: Promise<unknown> = Promise.resolve()) {
   const { people, boards, notes, all } = testSubgraphs();
   const arrived = Promise.withResolvers<void>();
   const held: SubgraphTransport = {
@@ -25,7 +25,7 @@ function openShared(sharing: Sharing, released: Promise<unknown> = Promise.resol
   const transports: Record<string, SubgraphTransport> = { people: held, boards, notes };
   const supergraphSdl = composeSupergraph(all.map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
   const core = openEngine({ supergraphSdl, transports, log: createLog('test') });
-  const engine = applyRules(core, readRules(supergraphSdl, core.schema), sharing);
+  const engine = applySchemaRules(core, readSchemaRules(supergraphSdl, core.schema), dedupe);
   const ask = async (source: string, id?: string): Promise<ExecutionResult> => {
     const viewer: Viewer | null = id === undefined ? null : { id, roles: [], scopes: [] };
     const common = { identity: { issuer: 'gateway', viewer } as const, correlationId: 'c', deadline: Date.now() + 10_000 };
@@ -36,14 +36,14 @@ function openShared(sharing: Sharing, released: Promise<unknown> = Promise.resol
 }
 
 const NAME = '{ person(id: "p1") { name } }';
-const NOTHING: Sharing = { operations: false, fetches: false, entities: false };
+const NOTHING: DedupeOptions = { operations: false, fetches: false, entities: false };
 
-test.each<[string, Sharing, number]>([
+test.each<[string, DedupeOptions, number]>([
   ['as operations', { ...NOTHING, operations: true }, 1],
   ['as fetches', { ...NOTHING, fetches: true }, 1],
-  ['not when that is switched off', NOTHING, 5],
-])('equal queries of one viewer at the same time are shared: %s', async (_case, sharing, times) => {
-  const { ask, asked } = openShared(sharing);
+  ['not when it is switched off', NOTHING, 5],
+])('runs equal queries of one viewer once while in flight: %s', async (_case, dedupe, times) => {
+  const { ask, asked } = openShared(dedupe);
 
   const answers = await Promise.all([1, 2, 3, 4, 5].map(() => ask(NAME, 'p1')));
 
@@ -51,7 +51,7 @@ test.each<[string, Sharing, number]>([
   expect(asked()).toHaveLength(times);
 });
 
-test('entities are shared between different queries', async () => {
+test('shares entities between different queries', async () => {
   const { ask, asked } = openShared({ ...NOTHING, entities: true });
 
   const [note, board] = await Promise.all([ask('{ note(id: "n1") { author { name } } }'), ask('{ board(id: "b1") { owner { name } } }')]);
@@ -61,7 +61,7 @@ test('entities are shared between different queries', async () => {
   expect(asked()).toHaveLength(1);
 });
 
-test('nothing is shared between viewers', async () => {
+test('shares nothing between viewers', async () => {
   const { ask, asked } = openShared({ entities: true });
 
   await Promise.all(['p1', 'p2', 'p3', undefined].flatMap((id) => [ask(NAME, id), ask(NAME, id)]));
@@ -72,7 +72,7 @@ test('nothing is shared between viewers', async () => {
 const MUTATION = 'mutation { rename(id: "p1", name: "Eve") { name } }';
 const AUTHOR = '{ note(id: "n1") { author { name } } }';
 
-test('mutations are never shared', async () => {
+test('runs every mutation by itself', async () => {
   const { ask, asked } = openShared({ entities: true });
 
   await Promise.all([1, 2, 3].map(() => ask(MUTATION)));
@@ -80,13 +80,13 @@ test('mutations are never shared', async () => {
   expect(asked()).toHaveLength(3);
 });
 
-test.each<[string, Sharing, string]>([
+test.each<[string, DedupeOptions, string]>([
   ['an operation', { ...NOTHING, operations: true }, NAME],
   ['a fetch', { ...NOTHING, fetches: true }, NAME],
   ['an entity', { ...NOTHING, entities: true }, AUTHOR],
-])('%s that is under way is joined, but not after a mutation that began later', async (_case, sharing, query) => {
+])('joins %s in flight, but not after a mutation that began later', async (_case, dedupe, query) => {
   const release = Promise.withResolvers<void>();
-  const { ask, asked, arrived } = openShared(sharing, release.promise);
+  const { ask, asked, arrived } = openShared(dedupe, release.promise);
 
   const before = [ask(query), ask(query)];
   await arrived;

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { GraphQLError, type ExecutionResult } from 'graphql';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import type { FetchScope } from '../engine/types.ts';
-import { createFlights } from './single-flight.ts';
-import { shareFetches } from './dedupe-fetches.ts';
+import { createSingleFlight } from './single-flight.ts';
+import { dedupeFetches } from './dedupe-fetches.ts';
 
 /** A subgraph that answers when it is told to. */
 function slowSubgraph(answerOf: (request: SubgraphRequest) => ExecutionResult) {
@@ -40,10 +40,10 @@ const notes = ({ variables }: SubgraphRequest): ExecutionResult => {
 };
 const representations = (...ids: string[]) => ({ representations: ids.map((id) => ({ __typename: 'Note', id })) });
 
-describe('fetches of the same at the same time', () => {
-  test('are one within a scope, and each gets a copy', async () => {
+describe('equal fetches in flight', () => {
+  test('run once per scope, and every caller gets a copy', async () => {
     const subgraph = slowSubgraph(() => ({ data: { note: { tags: ['a'] } } }));
-    const ask = shareFetches(subgraph.ask);
+    const ask = dedupeFetches(subgraph.ask);
     const asked = [1, 2, 3].map(() => ask('notes', request('{ note { tags } }'), scope('ada')));
     subgraph.answer();
 
@@ -58,10 +58,10 @@ describe('fetches of the same at the same time', () => {
     ['another scope', request('{ note { tags } }'), scope('bo')],
     ['another text', request('{ note { text } }'), scope('ada')],
     ['other variables', request('{ note { tags } }', { a: 1 }), scope('ada')],
-    ['no sharing', request('{ note { tags } }'), scope('ada', { fetches: false })],
-  ])('are two with %s', async (_case, other, otherScope) => {
+    ['dedupe switched off', request('{ note { tags } }'), scope('ada', { fetches: false })],
+  ])('run twice with %s', async (_case, other, otherScope) => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = shareFetches(subgraph.ask);
+    const ask = dedupeFetches(subgraph.ask);
     const both = [ask('notes', request('{ note { tags } }'), scope('ada')), ask('notes', other, otherScope)];
     subgraph.answer();
     await Promise.all(both);
@@ -69,9 +69,9 @@ describe('fetches of the same at the same time', () => {
     expect(subgraph.asked).toHaveLength(2);
   });
 
-  test('are not joined once they are answered', async () => {
+  test('are not joined after their response', async () => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = shareFetches(subgraph.ask);
+    const ask = dedupeFetches(subgraph.ask);
     for (const _time of [1, 2]) {
       const asked = ask('notes', request('{ note { tags } }'), scope('ada'));
       subgraph.answer();
@@ -81,9 +81,9 @@ describe('fetches of the same at the same time', () => {
     expect(subgraph.asked).toHaveLength(2);
   });
 
-  test('are not joined when a mutation was answered since they began', async () => {
+  test('are not joined after the response of a mutation that began later', async () => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = shareFetches((name, each) => (name === 'notes' ? subgraph.ask(name, each) : Promise.resolve({ data: {} })));
+    const ask = dedupeFetches((name, each) => (name === 'notes' ? subgraph.ask(name, each) : Promise.resolve({ data: {} })));
     const before = ask('notes', request('{ note { tags } }'), scope('ada'));
     await ask('people', request('mutation { rename }'), undefined);
     const after = ask('notes', request('{ note { tags } }'), scope('ada'));
@@ -94,10 +94,10 @@ describe('fetches of the same at the same time', () => {
   });
 });
 
-describe('entities that are under way', () => {
-  test('are not asked for again; the others are, and everyone gets his own in his order, errors included', async () => {
+describe('entities in flight', () => {
+  test('are not fetched again; every caller gets its entities in its order, errors included', async () => {
     const subgraph = slowSubgraph(notes);
-    const ask = shareFetches(subgraph.ask);
+    const ask = dedupeFetches(subgraph.ask);
     const first = ask('notes', request(ENTITIES, representations('a', 'x1', 'b')), scope('ada'));
     const second = ask('notes', request(ENTITIES, representations('c', 'b', 'x1')), scope('ada'));
     subgraph.answer();
@@ -112,10 +112,10 @@ describe('entities that are under way', () => {
     expect(results.map(({ errors }) => errors?.map(({ path }) => path))).toEqual([[['_entities', 1, 'text']], [['_entities', 2, 'text']]]);
   });
 
-  test('that come to nothing are nothing for all', async () => {
+  test('are null for every caller when the fetch fails', async () => {
     const lost = new GraphQLError('lost', { path: ['_entities'] });
     const subgraph = slowSubgraph(() => ({ data: null, errors: [lost] }));
-    const ask = shareFetches(subgraph.ask);
+    const ask = dedupeFetches(subgraph.ask);
     const both = [representations('a', 'b'), representations('b')].map((each) => ask('notes', request(ENTITIES, each), scope('ada')));
     subgraph.answer();
 
@@ -124,53 +124,53 @@ describe('entities that are under way', () => {
   });
 });
 
-test('what has been sealed is not joined', async () => {
-  const flights = createFlights<number>((value) => value);
+test('does not join work that was in flight before forgetInFlight', async () => {
+  const flights = createSingleFlight<number>((value) => value);
   let runs = 0;
   const work = async (): Promise<number> => (runs += 1);
-  const first = flights.join('a', work);
-  flights.seal();
-  const second = flights.join('a', work);
+  const first = flights.run('a', work);
+  flights.forgetInFlight();
+  const second = flights.run('a', work);
 
-  expect(await Promise.all([first, second, flights.join('a', work)])).toEqual([1, 2, 2]);
+  expect(await Promise.all([first, second, flights.run('a', work)])).toEqual([1, 2, 2]);
 });
 
-describe('work is given up', () => {
+describe('aborts the work', () => {
   const never = () => new Promise<never>(() => undefined);
   const controllers = () => [new AbortController(), new AbortController()] as const;
 
-  test('when the last of those who wait for it has gone, and not joined after that', () => {
-    const flights = createFlights<number>((value) => value);
+  test('after every waiting client has disconnected, and does not join it afterwards', () => {
+    const flights = createSingleFlight<number>((value) => value);
     const given: (AbortSignal | undefined)[] = [];
     const work = (signal?: AbortSignal) => (given.push(signal), never());
     const [one, other] = controllers();
-    void flights.join('a', work, one.signal);
-    void flights.join('a', work, other.signal);
+    void flights.run('a', work, one.signal);
+    void flights.run('a', work, other.signal);
 
     one.abort();
     expect(given[0]?.aborted).toBe(false);
     other.abort();
     expect(given[0]?.aborted).toBe(true);
 
-    void flights.join('a', work, new AbortController().signal);
+    void flights.run('a', work, new AbortController().signal);
     expect(given).toHaveLength(2);
   });
 
-  test('never, when someone waits who cannot go', () => {
-    const flights = createFlights<number>((value) => value);
+  test('never, when one caller has no signal', () => {
+    const flights = createSingleFlight<number>((value) => value);
     let given: AbortSignal | undefined;
     const [one] = controllers();
-    void flights.join('a', (signal) => ((given = signal), never()), one.signal);
-    void flights.join('a', never);
+    void flights.run('a', (signal) => ((given = signal), never()), one.signal);
+    void flights.run('a', never);
 
     one.abort();
 
     expect(given?.aborted).toBe(false);
   });
 
-  test('in the case of entities when nobody waits for any of them', () => {
+  test('of entities when no client waits for any of them', () => {
     const asked: SubgraphRequest[] = [];
-    const ask = shareFetches((_name, each) => (asked.push(each), never()));
+    const ask = dedupeFetches((_name, each) => (asked.push(each), never()));
     const [one, other] = controllers();
     void ask('notes', { ...request(ENTITIES, representations('a', 'b')), signal: one.signal }, scope('ada'));
     void ask('notes', { ...request(ENTITIES, representations('b')), signal: other.signal }, scope('ada'));

@@ -23,7 +23,7 @@ export function retryAfterOf({ data, errors = [] }: ExecutionResult): number | u
 }
 
 /** The result of the work, or what it threw as one. */
-export async function guarded<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
+export async function catchAsResult<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
   try {
     return await work();
   } catch (error) {

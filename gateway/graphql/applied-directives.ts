@@ -3,7 +3,7 @@ import { Kind, valueFromASTUntyped, type ConstDirectiveNode, type DocumentNode }
 export type Arguments = Readonly<Record<string, unknown>>;
 
 /** What directives say of a supergraph. */
-export interface Annotations {
+export interface AppliedDirectives {
   /**
    * The arguments of each application of a directive, called by the name its specification gives it, to a coordinate such as `Note`,
    * `Note.text` or `Query.notes(first:)`.
@@ -14,7 +14,7 @@ export interface Annotations {
 const NONE: readonly Arguments[] = [];
 
 /** Reads the directives of a supergraph once. A supergraph may have renamed them: its `@link`s say how. */
-export function readAnnotations(supergraph: DocumentNode): Annotations {
+export function readAppliedDirectives(supergraph: DocumentNode): AppliedDirectives {
   const names = specifiedNames(supergraph);
   const applied = new Map<string, Arguments[]>();
   const read = (coordinate: string, directives: readonly ConstDirectiveNode[] = []): void => {

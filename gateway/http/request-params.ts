@@ -1,8 +1,8 @@
 import type { GraphQLError } from 'graphql';
 import { z } from 'zod';
-import { asksForCost } from '../cost/with-cost.ts';
+import { requestsCost } from '../cost/with-cost.ts';
 import type { Operation } from '../engine/types.ts';
-import type { Operations } from '../supergraph/validated-documents.ts';
+import type { DocumentValidator } from '../supergraph/validated-documents.ts';
 import type { Access } from '../plugins/use-api-keys.ts';
 
 /** What a client asks for, however it came in. */
@@ -44,14 +44,14 @@ export type Envelope = Pick<Operation, 'identity' | 'correlationId' | 'deadline'
 
 /** The operation that is meant, by the same rules on every way in. Throws NotValid, or a Problem, when it may not run. */
 export function admitAsked(
-  operations: Operations,
+  documents: DocumentValidator,
   { query: source, operationName: named, variables, extensions }: Asked,
   { readsSchema, ...envelope }: Envelope,
 ): Admitted {
   const operationName = named || undefined;
-  const { document, errors } = operations.read(source);
+  const { document, errors } = documents.read(source);
   if (errors) throw new NotValid(errors);
-  const { operation: kind } = operations.admit({ document, operationName, variables, viewer: envelope.identity.viewer, readsSchema });
+  const { operation: kind } = documents.validate({ document, operationName, variables, viewer: envelope.identity.viewer, readsSchema });
   return {
     kind,
     operation: {
@@ -60,7 +60,7 @@ export function admitAsked(
       operationName,
       variables: variables ?? undefined,
       ...envelope,
-      wantsCost: envelope.wantsCost || asksForCost(extensions),
+      wantsCost: envelope.wantsCost || requestsCost(extensions),
     },
   };
 }

@@ -67,8 +67,8 @@ export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
       const isRead = request.method === 'GET';
       const body = isRead ? InUrl.safeParse(request.query) : AskedBody.safeParse(request.body);
       if (!body.success) return false;
-      const { engine, operations } = await graphs.of(context.contract);
-      const admitted = admitAsked(operations, body.data, context);
+      const { engine, documents } = await graphs.of(context.contract);
+      const admitted = admitAsked(documents, body.data, context);
       if (admitted.kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
       if (isRead && admitted.kind === 'mutation') return false;
       const session = await viewers.fromHeaders(request.raw.rawHeaders);

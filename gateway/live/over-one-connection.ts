@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
-import type { Graphs } from '../supergraph/graph-registry.ts';
+import type { GraphRegistry } from '../supergraph/graph-registry.ts';
 import type { RequestContext } from '../supergraph/apollo-server.ts';
 import type { Limits } from '../plugins/use-limits.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
@@ -13,7 +13,7 @@ import type { HttpLines } from './http-stream-registry.ts';
 import type { SharedConnection } from './shared-connection.ts';
 
 export interface OneConnectionOptions extends AnswerOptions {
-  graphs: Graphs;
+  graphs: GraphRegistry;
   lines: HttpLines;
   viewers: UseViewer;
   limits: Limits;
@@ -91,8 +91,8 @@ async function ask(connection: SharedConnection, { request, reply, context }: As
   const describe = (reason: Error): string => lines.describe(reason, context.correlationId);
   const line = connection.begin(asked.extensions.operationId, { most: limits.operationsPerSocket, describe });
   try {
-    const { engine, operations } = await graphs.of(context.contract);
-    const admitted = admitAsked(operations, asked, context);
+    const { engine, documents } = await graphs.of(context.contract);
+    const admitted = admitAsked(documents, asked, context);
     const session = await viewers.fromHeaders(request.raw.rawHeaders);
     void reply.status(202).send();
     void answerOver(line, { ...admitted, engine, session }, options);

@@ -8,12 +8,12 @@ import type { Identity } from '#shared/base/identity.ts';
 import type { SocketExtra } from '#shared/transport/websocket-server.ts';
 import { isIncremental, type Engine, type Operation } from '../engine/types.ts';
 import { partsOf } from '../engine/results.ts';
-import type { Graphs } from '../supergraph/graph-registry.ts';
+import type { GraphRegistry } from '../supergraph/graph-registry.ts';
 import { admitAsked, NotValid, type Envelope } from '../http/request-params.ts';
 import { watchDepartures } from './cancelled-operations.ts';
 import { subscribeOverSocket } from './over-socket.ts';
 import type { Streams } from './stream-registry.ts';
-import type { KnownOperations } from '../supergraph/persisted-operations.ts';
+import type { PersistedOperations } from '../supergraph/persisted-operations.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { UseForwarded } from '../plugins/use-propagated-headers.ts';
 import type { Access } from '../plugins/use-api-keys.ts';
@@ -21,13 +21,13 @@ import type { Limits } from '../plugins/use-limits.ts';
 import type { SocketSessions } from './websocket-sessions.ts';
 
 interface SocketsOptions {
-  graphs: Graphs;
+  graphs: GraphRegistry;
   streams: Streams;
   errors: UseErrors;
   sessions: SocketSessions;
   clientOf: (request: IncomingMessage) => Identity['client'];
   forwardedOf: UseForwarded;
-  known: KnownOperations;
+  persistedOperations: PersistedOperations;
   limits: Limits;
   timeoutMs: number;
 }
@@ -44,7 +44,7 @@ interface Message {
 
 /** graphql-ws never sees the schema: what may run is decided here, by the same rules as over HTTP. */
 export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
-  const { graphs, streams, errors, sessions, known } = options;
+  const { graphs, streams, errors, sessions, persistedOperations } = options;
   const waitingOn = watchDepartures();
   return makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ extra, connectionParams }) => sessions.begin(extra, connectionParams),
@@ -53,8 +53,8 @@ export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
       try {
         // Before anything is waited for: those that come together would all be counted.
         const { contract, ...envelope } = envelopeOf(ctx, correlationId, options);
-        const { engine, operations } = await graphs.of(contract);
-        const { operation } = admitAsked(operations, { ...payload, query: known.textOf(payload) ?? '' }, envelope);
+        const { engine, documents } = await graphs.of(contract);
+        const { operation } = admitAsked(documents, { ...payload, query: persistedOperations.sourceFor(payload) ?? '' }, envelope);
         const { document, operationName } = operation;
         return { schema: engine.schema, document, operationName, contextValue: { operation, engine, id, socket: ctx.extra.socket } };
       } catch (error) {

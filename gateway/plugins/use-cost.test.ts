@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate } from 'graphql';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { createCosts } from '../cost/costs.ts';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
@@ -104,7 +104,7 @@ test('a page that shows a list of joined things to the end passes comfortably', 
       fragment Line on Note { id count size { value unit } revision { id text size { value unit } left { count } topic { ...Subject } } }
       fragment Subject on Topic { id title pictures { url } team { name } groups { id name parent { name } } }`);
   const { check } = useLimits(schema);
-  const cost = useCost(createCosts(readAnnotations(parse(sdl)), schema));
+  const cost = useCost(createCosts(readAppliedDirectives(parse(sdl)), schema));
   expect(validate(schema, page)).toEqual([]);
   expect(check(page)).toBeUndefined();
 

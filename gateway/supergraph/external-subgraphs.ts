@@ -5,12 +5,12 @@ import { readSubgraphs } from '../engine/planning/supergraph.ts';
 import type { Gateway } from '../gateway.ts';
 import type { GatewayOptions } from '../options.ts';
 
-type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
+type GraphSource = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
 
 /** The subgraphs that a supergraph names, wherever they are. */
 export interface ForeignSubgraphs {
   /** What it takes to serve the supergraph. Throws when it is none. Who was reached before is reached over the same connections. */
-  of(supergraphSdl: string): Served;
+  of(supergraphSdl: string): GraphSource;
   /** Goes over to another supergraph, and leaves the subgraphs that it does not have any more. */
   reload(gateway: Gateway, supergraphSdl: string): Promise<void>;
   close(): Promise<void>;
@@ -36,7 +36,7 @@ export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptio
     return transport;
   }
 
-  function of(supergraphSdl: string): Served {
+  function of(supergraphSdl: string): GraphSource {
     const subgraphs = readSubgraphs(supergraphSdl);
     const [reachable, others] = [subgraphs.filter(hasAddress), subgraphs.filter((each) => !hasAddress(each))];
     for (const { name } of others)
@@ -47,9 +47,9 @@ export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptio
   return {
     of,
     async reload(gateway, supergraphSdl) {
-      const served = of(supergraphSdl);
-      await gateway.reload(served);
-      const left = [...open].filter(([, transport]) => !Object.values(served.transports).includes(transport));
+      const source = of(supergraphSdl);
+      await gateway.reload(source);
+      const left = [...open].filter(([, transport]) => !Object.values(source.transports).includes(transport));
       for (const [memo, transport] of left) {
         open.delete(memo);
         setTimeout(() => void transport.close(), timeoutMs).unref();

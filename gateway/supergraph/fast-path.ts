@@ -2,11 +2,11 @@ import type { DocumentNode } from 'graphql';
 import type { RequestContext } from './apollo-server.ts';
 import { isIncremental, type Engine } from '../engine/types.ts';
 import { retryAfterOf, statusOf } from '../engine/results.ts';
-import type { Operations } from './validated-documents.ts';
+import type { DocumentValidator } from './validated-documents.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 
 /** An answer, ready to be sent. */
-export interface DirectAnswer {
+export interface FastPathResponse {
   status: number;
   cacheControl: string;
   /** Seconds. */
@@ -15,11 +15,11 @@ export interface DirectAnswer {
 }
 
 /** Undefined when Apollo Server has to look at the request. */
-export type AnswerDirectly = (body: unknown, context: RequestContext) => Promise<DirectAnswer> | undefined;
+export type FastPath = (body: unknown, context: RequestContext) => Promise<FastPathResponse> | undefined;
 
-interface DirectOptions {
+interface FastPathOptions {
   engine: Engine;
-  operations: Operations;
+  documents: DocumentValidator;
   errors: UseErrors;
 }
 
@@ -33,24 +33,24 @@ interface KnownRequest {
  * Queries and mutations whose text is valid: nothing that Apollo Server does with a request is left to do for them. A text is read once; what
  * may depend on the viewer and the variables is decided anew each time, by the same rules.
  */
-export function createDirect({ engine, operations, errors }: DirectOptions): AnswerDirectly {
+export function createFastPath({ engine, documents, errors }: FastPathOptions): FastPath {
   return (body, context) => {
     const request = plainRequest(body);
-    const document = request && operations.readPlain(request.query);
+    const document = request && documents.readPlain(request.query);
     return document && answer(request, document, context);
   };
 
-  async function answer(request: KnownRequest, document: DocumentNode, context: RequestContext): Promise<DirectAnswer> {
+  async function answer(request: KnownRequest, document: DocumentNode, context: RequestContext): Promise<FastPathResponse> {
     const { query: source, operationName, variables } = request;
     const { correlationId, identity, readsSchema } = context;
     try {
-      operations.admit({ document, operationName, variables, viewer: identity.viewer, readsSchema });
+      documents.validate({ document, operationName, variables, viewer: identity.viewer, readsSchema });
       const result = await engine.execute({ source, document, operationName, variables, ...context });
       if (isIncremental(result)) throw new Error('a document with deferred parts was taken for a plain one');
       return {
         status: statusOf(result),
         retryAfter: retryAfterOf(result),
-        cacheControl: operations.cacheControl({ document, operationName }, result),
+        cacheControl: documents.cacheControl({ document, operationName }, result),
         body: JSON.stringify(errors.formatResult(result, correlationId)),
       };
     } catch (error) {

@@ -3,8 +3,8 @@ import { askSubgraph, openStream } from '../engine/execute-subgraph-request.ts';
 import { isStart, type Engine, type EngineOptions, type IncrementalResult, type Operation } from '../engine/types.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { cacheEntities } from '../cache/cache-entities.ts';
-import { guarded, mapEvents } from '../engine/results.ts';
-import { shareFetches } from '../dedupe/dedupe-fetches.ts';
+import { catchAsResult, mapEvents } from '../engine/results.ts';
+import { dedupeFetches } from '../dedupe/dedupe-fetches.ts';
 import { createTurns } from '../engine/tick-limiter.ts';
 import { readAnswer } from '../engine/subgraph-errors.ts';
 import { completeAnswer } from '../engine/complete.ts';
@@ -32,7 +32,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
   const ask = (subgraph: string, request: SubgraphRequest) => askSubgraph(subgraph, transports[subgraph], request, options);
   const kit: Kit = {
     // The cache is asked by those who fly, not by those who join: what they get may be older than what they know of the cache.
-    ask: shareFetches(ask, store && cacheEntities(ask, { supergraphSdl, schema, store })),
+    ask: dedupeFetches(ask, store && cacheEntities(ask, { supergraphSdl, schema, store })),
     isOfType: supergraph.isOfType,
   };
   const turn = createTurns(EVENTS_PER_TURN);
@@ -43,7 +43,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
     preparations,
     planner,
     execute: (operation) =>
-      guarded(async () => {
+      catchAsResult(async () => {
         const known = preparations.of(operation);
         const prepared = known instanceof Promise ? await known : known;
         const isMutation = prepared.rootType === supergraph.schema.getMutationType();
@@ -51,7 +51,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
         return isRun(run) ? execute(run, prepared, supergraph) : run;
       }),
     subscribe: (operation) =>
-      guarded(async () => {
+      catchAsResult(async () => {
         const known = preparations.of(operation);
         const prepared = known instanceof Promise ? await known : known;
         const run = begin(prepared, operation);
@@ -61,7 +61,7 @@ export function openEngine(options: EngineOptions): SokoEngine {
         const patience = operation.deadline - Date.now();
         const request = { ...primary.requestOf(run), wantsStart: operation.wantsStart };
         const join = (event: ExecutionResult): Promise<ExecutionResult> =>
-          guarded(async () => {
+          catchAsResult(async () => {
             if (isStart(event)) return event;
             await turn();
             const each = { ...run, ...fresh(), operation: { ...operation, deadline: Date.now() + patience } };

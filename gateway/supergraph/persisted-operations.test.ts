@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { EngineOptions } from '../engine/types.ts';
 import { openEngine } from './open-engine.ts';
 import { planHere } from '../engine/planning/in-process-planner.ts';
-import { knownOperations } from './persisted-operations.ts';
+import { createPersistedOperations } from './persisted-operations.ts';
 import { openGatewayForTest } from '../testing/open-gateway.ts';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 
@@ -30,7 +30,7 @@ async function open(options: Partial<Parameters<typeof openGatewayForTest>[0]> =
   const subgraphs = testSubgraphs();
   const gateway = await openGatewayForTest({
     subgraphs: subgraphs.all,
-    known: knownOperations({ manifest: manifestOf(NOTE, CHANGES) }),
+    persistedOperations: createPersistedOperations({ manifest: manifestOf(NOTE, CHANGES) }),
     ...options,
   });
   opened.push(gateway);
@@ -76,7 +76,7 @@ describe('a known operation', () => {
   });
 
   test('may be the only kind that is answered: other texts are not even read', async () => {
-    const { gateway } = await open({ known: knownOperations({ manifest: manifestOf(NOTE), only: true }) });
+    const { gateway } = await open({ persistedOperations: createPersistedOperations({ manifest: manifestOf(NOTE), persistedOnly: true }) });
     const refused = [{ extensions: { code: 'UNKNOWN_OPERATION' } }];
 
     expect((await gateway.ask(NOTE, { id: 'n1' })).data).toEqual(NOTE_ANSWER);
@@ -87,13 +87,15 @@ describe('a known operation', () => {
   });
 
   test('has the hash of its body for an id', () => {
-    expect(() => knownOperations({ manifest: { operations: [{ id: hashOf(OTHER), body: NOTE }] } })).toThrow('is not the SHA-256');
+    expect(() => createPersistedOperations({ manifest: { operations: [{ id: hashOf(OTHER), body: NOTE }] } })).toThrow(
+      'is not the SHA-256',
+    );
   });
 });
 
 describe('the file of plans', () => {
   const folder = mkdtempSync(join(tmpdir(), 'soko-plans-'));
-  const plansFile = join(folder, 'kept/plans.json');
+  const queryPlansFile = join(folder, 'kept/plans.json');
   afterAll(() => rmSync(folder, { recursive: true }));
 
   /** Opens a gateway, and tells what was planned until it was open. */
@@ -104,7 +106,7 @@ describe('the file of plans', () => {
       return openEngine({ ...options, planner: { ...planner, plan: (asked) => (planned.push(asked.source), planner.plan(asked)) } });
     };
     const subgraphs = testSubgraphs().all.map((subgraph) => ({ ...subgraph, typeDefs: change(subgraph.typeDefs) }));
-    const { gateway } = await open({ subgraphs, plansFile, openEngine: counting });
+    const { gateway } = await open({ subgraphs, queryPlansFile, openEngine: counting });
     const count = planned.length;
     expect((await gateway.post({ ...byHash(NOTE), variables: { id: 'n1' } })).data).toEqual(NOTE_ANSWER);
     expect(planned).toHaveLength(count);
@@ -119,9 +121,9 @@ describe('the file of plans', () => {
   });
 
   test('is written anew when it is broken', async () => {
-    writeFileSync(plansFile, 'half a fi');
+    writeFileSync(queryPlansFile, 'half a fi');
 
     expect(await plannedAtStart()).toEqual([NOTE, CHANGES]);
-    expect(JSON.parse(readFileSync(plansFile, 'utf8')).plans).toHaveLength(2);
+    expect(JSON.parse(readFileSync(queryPlansFile, 'utf8')).plans).toHaveLength(2);
   });
 });

@@ -9,21 +9,21 @@ interface Asked {
 }
 
 /** The operations that clients are known to send. */
-export interface KnownOperations {
+export interface PersistedOperations {
   readonly bodies: readonly string[];
   byHash: (hash: string) => string | undefined;
   /**
    * The text that a request means: the known one whose hash it sends, or its own; undefined when it has neither. Throws a Problem when the hash
    * is none or not known, or the text may not be asked.
    */
-  textOf: (asked: Asked) => string | undefined;
+  sourceFor: (asked: Asked) => string | undefined;
 }
 
 interface Options {
   /** As Apollo's tools write it: `{ operations: [{ id, body }] }`, an id being the SHA-256 of its body. */
   manifest?: unknown;
   /** Every other text is refused, before it is read. Default false. */
-  only?: boolean;
+  persistedOnly?: boolean;
 }
 
 const Manifest = z.object({ operations: z.array(z.object({ id: z.string(), body: z.string().min(1) })) });
@@ -31,7 +31,7 @@ const PersistedQuery = z.object({ version: z.literal(1).optional(), sha256Hash: 
 const Extensions = z.object({ persistedQuery: z.unknown() }).catch({ persistedQuery: undefined });
 
 /** Throws when the manifest is none, or an id is not the hash of its body. */
-export function knownOperations({ manifest = { operations: [] }, only = false }: Options = {}): KnownOperations {
+export function createPersistedOperations({ manifest = { operations: [] }, persistedOnly = false }: Options = {}): PersistedOperations {
   const { operations } = Manifest.parse(manifest);
   const byHash = new Map(operations.map(({ id, body }) => [id, body]));
   const bodies = new Set(byHash.values());
@@ -42,12 +42,13 @@ export function knownOperations({ manifest = { operations: [] }, only = false }:
   return {
     bodies: [...bodies],
     byHash: (hash) => byHash.get(hash),
-    textOf({ query, extensions }) {
+    sourceFor({ query, extensions }) {
       const persistedQuery = extensions === undefined ? undefined : hashIn(extensions);
       if (typeof query === 'string' && query !== '') {
         if (persistedQuery && persistedQuery.sha256Hash !== hashOf(query))
           throw new Problem('BAD_REQUEST', 'The hash is not that of the text.');
-        if (only && !bodies.has(query)) throw new Problem('UNKNOWN_OPERATION', 'Only operations that are known here are answered.');
+        if (persistedOnly && !bodies.has(query))
+          throw new Problem('UNKNOWN_OPERATION', 'Only operations that are known here are answered.');
         return query;
       }
       const body = persistedQuery && byHash.get(persistedQuery.sha256Hash);

@@ -15,7 +15,7 @@ import type { Viewer } from '#shared/base/identity.ts';
 import type { CachePolicies } from '../cache/policy.ts';
 import { directivesIn, forgetPlaces } from '../graphql/ast.ts';
 import { refuseRootConditions } from '../graphql/root-conditions.ts';
-import type { Rules } from './schema-rules.ts';
+import type { SchemaRules } from './schema-rules.ts';
 import { useCost } from '../plugins/use-cost.ts';
 import { useIntrospection } from '../plugins/use-introspection.ts';
 import { useLimits, type Limits } from '../plugins/use-limits.ts';
@@ -24,14 +24,14 @@ const KEPT_DOCUMENTS = 2_000;
 /** Of objects and lists in variables. */
 const MOST_LEVELS = 200;
 
-interface Known {
+interface CachedDocument {
   document: DocumentNode;
   /** Neither a stream nor an answer in parts. */
   isPlain: boolean;
   errors?: never;
 }
 
-export interface Admission {
+export interface Validation {
   document: DocumentNode;
   operationName?: string | null | undefined;
   variables: Readonly<Record<string, unknown>> | null | undefined;
@@ -41,7 +41,7 @@ export interface Admission {
 }
 
 /** What stands between a text and the engine, on every way in. */
-export interface Operations {
+export interface DocumentValidator {
   /**
    * The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. Throws a Problem when
    * it is too large, or a subscription with conditions at its root, before it is validated.
@@ -52,26 +52,29 @@ export interface Operations {
   /** Throws the Problems of a text that `read` throws. What is no GraphQL is left to others. */
   measure: (source: string) => void;
   /** The operation that is meant. Throws a Problem when it may not run. */
-  admit: (admission: Admission) => OperationDefinitionNode;
+  validate: (validation: Validation) => OperationDefinitionNode;
   /** The header `Cache-Control` of its answer. */
   cacheControl: CachePolicies['headerOf'];
 }
 
-interface OperationsOptions {
+interface DocumentValidatorOptions {
   /** Hides the schema from anonymous viewers. */
   production: boolean;
-  rules: Pick<Rules, 'costs' | 'caching'>;
+  rules: Pick<SchemaRules, 'costs' | 'caching'>;
   limits: Limits;
 }
 
-export function createOperations(schema: GraphQLSchema, { production, rules: { costs, caching }, limits }: OperationsOptions): Operations {
-  const documents = new LRUCache<string, Known>({ max: KEPT_DOCUMENTS });
+export function createDocumentValidator(
+  schema: GraphQLSchema,
+  { production, rules: { costs, caching }, limits }: DocumentValidatorOptions,
+): DocumentValidator {
+  const cache = new LRUCache<string, CachedDocument>({ max: KEPT_DOCUMENTS });
   const size = useLimits(schema, limits);
   const cost = useCost(costs, limits);
   const introspection = useIntrospection({ production });
 
-  function read(source: string): Known | { errors: readonly GraphQLError[] } {
-    const known = documents.get(source);
+  function read(source: string): CachedDocument | { errors: readonly GraphQLError[] } {
+    const known = cache.get(source);
     if (known) return known;
     let document: DocumentNode;
     try {
@@ -83,7 +86,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     const errors = validate(schema, document);
     if (errors.length > 0) return { errors };
     const read = { document: forgetPlaces(document), isPlain: isPlain(document) };
-    documents.set(source, read);
+    cache.set(source, read);
     return read;
   }
 
@@ -97,7 +100,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
   return {
     read,
     measure(source) {
-      if (documents.has(source)) return;
+      if (cache.has(source)) return;
       const document = parsed(source, limits);
       if (document) refuseBeforeValidation(document);
     },
@@ -106,7 +109,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
       return 'isPlain' in known && known.isPlain ? known.document : undefined;
     },
     cacheControl: caching.headerOf,
-    admit({ document, operationName, variables, viewer, readsSchema }) {
+    validate({ document, operationName, variables, viewer, readsSchema }) {
       if (isDeeperThan(MOST_LEVELS, variables)) throw new Problem('BAD_USER_INPUT', `Variables may be nested ${MOST_LEVELS} levels deep.`);
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);

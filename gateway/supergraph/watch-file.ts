@@ -2,7 +2,7 @@ import { readFileSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Log } from '#shared/base/log.ts';
 
-interface FollowOptions {
+interface WatchOptions {
   /** The file of the supergraph. */
   path: string;
   /** What it held when it was read first. */
@@ -20,7 +20,7 @@ const SETTLE_MS = 100;
  * Reloads a supergraph when its file has changed. What cannot be served is logged, and what is served stays. SIGHUP asks for it; where nothing
  * has changed, and the process has a terminal, it means what it says: the terminal is gone.
  */
-export function followSupergraph({ path, current, reload, watches, log }: FollowOptions): { stop(): void } {
+export function watchSupergraphFile({ path, current, reload, watches, log }: WatchOptions): { stop(): void } {
   let served = current;
   let settling: NodeJS.Timeout | undefined;
   const hasTerminal = process.stdin.isTTY;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse, type DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { openGateway } from '../../../gateway/gateway.ts';
-import { knownOperations } from '../../../gateway/supergraph/persisted-operations.ts';
+import { createPersistedOperations } from '../../../gateway/supergraph/persisted-operations.ts';
 import { createExecution } from '#shared/runtime/compiled-execution.ts';
 import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import { manifest } from '../graph/operations.ts';
@@ -34,7 +34,7 @@ await openGateway({
   accessTokenPublicKey: null,
   port: Number(port),
   production: true,
-  known: knownOperations({ manifest }),
+  persistedOperations: createPersistedOperations({ manifest }),
   // The monolith does not share either.
-  sharing: { operations: false, fetches: false },
+  dedupe: { operations: false, fetches: false },
 });

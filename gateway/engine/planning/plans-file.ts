@@ -23,7 +23,7 @@ const Plans = z.object({
 });
 
 /** Makes an engine ready for operations before anybody asks them. Plans come from the file where the supergraph still is what they were made for. */
-export async function planKnown(engine: SokoEngine, { bodies, file, log }: Options): Promise<void> {
+export async function planPersisted(engine: SokoEngine, { bodies, file, log }: Options): Promise<void> {
   const { preparations, planner } = engine;
   const kept = new Map(readPlans(file).map((each) => [memoOf(each), each]));
   let planned = 0;

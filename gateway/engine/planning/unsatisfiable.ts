@@ -32,7 +32,7 @@ function planOrRefuse(plan: () => QueryPlan): QueryPlan {
 
 function refusal(field: string, cause?: unknown): Problem {
   const message = `The subgraphs cannot answer this operation: none can be asked for "${clientField(field).key}" where it stands.`;
-  return new Problem('OPERATION_UNANSWERABLE', message, { cause });
+  return new Problem('OPERATION_UNSATISFIABLE', message, { cause });
 }
 
 /** The root fields that are selected whatever the variables are, and that are not answered by the gateway itself. */
