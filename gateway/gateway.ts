@@ -8,22 +8,22 @@ import { scalars as ownScalars } from '#shared/kit/scalars.ts';
 import { serveSockets } from '#shared/transport/websocket-server.ts';
 import { serveUploads } from '#shared/uploads/serve.ts';
 import { proxyWarning } from './plugins/use-client.ts';
-import { createCallers, type Callers } from './http/request-context.ts';
-import { commonHeaders } from './http/response-headers.ts';
-import { addEdge, addGraphql, addHealth, PATH } from './routes.ts';
+import { createRequestContexts, type RequestContexts } from './http/request-context.ts';
+import { createCommonHeaders } from './http/response-headers.ts';
+import { addHooks, addGraphqlRoute, addHealthRoutes, PATH } from './routes.ts';
 import { openPlanners, type Planners } from './engine/planning/planner-queue.ts';
 import { openLoadedGraph } from './supergraph/loaded-graph.ts';
 import { openGraphRegistry, type GraphRegistry, type GraphSource } from './supergraph/graph-registry.ts';
 import { createPersistedOperations } from './supergraph/persisted-operations.ts';
 import { serveHttpStreams } from './live/over-http.ts';
 import { openStreams } from './live/stream-registry.ts';
-import { watchSessions } from './http/session-watch.ts';
+import { createSessionWatch } from './http/session-watch.ts';
 import type { GatewayOptions } from './options.ts';
 import { useErrors, type UseErrors } from './plugins/use-errors.ts';
 import { checkContracts } from './plugins/use-api-keys.ts';
 import { LIMITS, type Limits } from './plugins/use-limits.ts';
-import { keepSessions } from './live/websocket-sessions.ts';
-import { socketProtocol } from './live/websocket.ts';
+import { createWebsocketSessions } from './live/websocket-sessions.ts';
+import { websocketProtocol } from './live/websocket.ts';
 
 export interface Gateway {
   /** Ends in /graphql. */
@@ -31,31 +31,31 @@ export interface Gateway {
   wsUrl: string;
   port: number;
   /**
-   * Goes over to another supergraph: what is under way ends on the old one, streams go on on the new one. Rejects, and changes nothing, when
-   * it cannot be source.
+   * Switches to another supergraph. Requests in flight finish on the old one, streams continue on the new one. Rejects without any change
+   * when the new one cannot be served.
    */
   reload(source: GraphSource): Promise<void>;
-  /** Takes nothing new, lets requests under way end, says goodbye to sockets. The transports stay open. */
+  /** Refuses new requests, lets requests in flight finish, closes sockets. The transports stay open. */
   close(): Promise<void>;
 }
 
-const TIMEOUT_MS = 30_000;
-/** Most of them wait for a subgraph, which has limits of its own. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** Most operations wait for a subgraph, which has limits of its own. */
 const ADMISSION = { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 };
-/** Many people may share an address. */
+/** Many clients may share an address. */
 const SOCKETS = { perAddress: 10_000, perViewer: 100 };
 const REVOCATION_CHECK_MS = 10_000;
-/** Slow senders are cut off: the head of a request must be there soon, the whole of it within a request's time. */
+/** Ends slow requests: the headers must arrive soon, the whole request within the request timeout. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
-/** The one public endpoint. */
+/** Opens the public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const {
     isRevoked,
     limits = LIMITS,
     persistedOperations = createPersistedOperations(),
     host = '127.0.0.1',
-    timeoutMs = TIMEOUT_MS,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
     production = false,
   } = options;
   const log = options.log ?? createLog('gateway');
@@ -63,9 +63,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const planners = options.planning === 'worker' ? openPlanners({ log }) : undefined;
   const admission = createAdmission(options.admission ?? ADMISSION);
   const graphs = await openAll({ ...options, planners, persistedOperations, production, limits, admission, errors, log });
-  const callers = createCallers({ ...options, log }, timeoutMs);
+  const requestContexts = createRequestContexts({ ...options, log }, timeoutMs);
   const warnOfProxies = production && !options.trustedProxies ? proxyWarning(log) : undefined;
-  const watched = watchSessions({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
+  const sessionWatch = createSessionWatch({ isRevoked, everyMs: options.revocationCheckMs ?? REVOCATION_CHECK_MS });
   const streams = openStreams({
     engine: graphs.whole.engine,
     format: errors.formatResult,
@@ -76,16 +76,25 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
   let closing = false;
   const app = createApp(limits, timeoutMs);
-  const edge = { common: await commonHeaders(), errors, isClosing: () => closing };
-  await addEdge(app, { ...edge, isWelcome: callers.isWelcome });
+  const common = { common: await createCommonHeaders(), errors, isClosing: () => closing };
+  await addHooks(app, { ...common, isAllowedOrigin: requestContexts.isAllowedOrigin });
   if (warnOfProxies) app.addHook('onRequest', warnOfProxies);
   if (options.uploads) await serveUploads(app, options.uploads);
   const { perAddress, perViewer } = options.sockets ?? SOCKETS;
   const places = { viewers: createPlaces(perViewer), addresses: createPlaces(perAddress) };
-  const overHttp = serveHttpStreams({ ...callers, ...edge, graphs, streams, watched, limits, places, heartbeatMs: options.heartbeatMs });
-  addGraphql(app, {
-    ...callers,
-    ...edge,
+  const overHttp = serveHttpStreams({
+    ...requestContexts,
+    ...common,
+    graphs,
+    streams,
+    sessionWatch,
+    limits,
+    places,
+    heartbeatMs: options.heartbeatMs,
+  });
+  addGraphqlRoute(app, {
+    ...requestContexts,
+    ...common,
     graphs,
     streams: overHttp,
     persistedOperations,
@@ -93,14 +102,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     guide: options.guide,
   });
 
-  const accepts = ({ headers }: IncomingMessage): boolean => !closing && callers.isWelcome(headers);
-  const sessions = keepSessions({ ...callers, isRevoked, watched, places: places.viewers });
-  const protocol = socketProtocol({ ...callers, graphs, streams, errors, sessions, persistedOperations, limits, timeoutMs });
-  const each = { most: perAddress, addressOf: (request: IncomingMessage) => callers.clientOf(request)?.ip ?? '' };
+  const accepts = ({ headers }: IncomingMessage): boolean => !closing && requestContexts.isAllowedOrigin(headers);
+  const sessions = createWebsocketSessions({ ...requestContexts, isRevoked, sessionWatch, places: places.viewers });
+  const protocol = websocketProtocol({ ...requestContexts, graphs, streams, errors, sessions, persistedOperations, limits, timeoutMs });
+  const each = { most: perAddress, addressOf: (request: IncomingMessage) => requestContexts.clientOf(request)?.ip ?? '' };
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
-  const tells = (headers: IncomingMessage['headers']): boolean => !production || readsSchema(callers, headers);
-  addHealth(app, { tells, live, entityStore: options.entityStore, checks: options.checks ?? {} });
+  const showsDetails = (headers: IncomingMessage['headers']): boolean => !production || readsSchema(requestContexts, headers);
+  addHealthRoutes(app, { showsDetails, live, entityStore: options.entityStore, checks: options.checks ?? {} });
 
   let reloaded = Promise.resolve();
   const change = async (source: GraphSource): Promise<void> => {
@@ -118,7 +127,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async close() {
       closing = true;
-      watched.stop();
+      sessionWatch.stop();
       overHttp.close();
       await sockets.close();
       await app.close();
@@ -138,7 +147,7 @@ interface Opening extends Omit<GatewayOptions, 'admission'> {
   log: Log;
 }
 
-/** The whole graph, and one for each contract that somebody asks for. */
+/** The whole graph, and one graph per graph contract that a client requests. */
 function openAll(options: Opening): Promise<GraphRegistry> {
   const { persistedOperations, keys = [], scalars = ownScalars } = options;
   return openGraphRegistry(
@@ -147,7 +156,7 @@ function openAll(options: Opening): Promise<GraphRegistry> {
         checkContracts(keys, supergraphSdl);
         return openLoadedGraph({ ...options, scalars, supergraphSdl, transports }, previous);
       },
-      // Its clients are source soon enough by planning what they ask.
+      // Operations of a graph contract are planned on first use: soon enough for its clients.
       contract: ({ supergraphSdl, transports }) =>
         openLoadedGraph({
           ...options,
@@ -162,8 +171,8 @@ function openAll(options: Opening): Promise<GraphRegistry> {
   );
 }
 
-/** A key that may read the schema in production may read figures, too. */
-function readsSchema({ accessOf }: Callers, headers: IncomingMessage['headers']): boolean {
+/** An API key that may read the schema in production may also read the figures of /health. */
+function readsSchema({ accessOf }: RequestContexts, headers: IncomingMessage['headers']): boolean {
   try {
     return accessOf(headers).readsSchema;
   } catch {

@@ -18,11 +18,11 @@ import { gatewaySettings } from './settings.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DEFAULT_PORT = 4000;
-/** How long requests under way may take to end when the process is told to stop. */
+/** How long requests in flight may take when the process is told to stop. */
 const DRAIN_MS = 10_000;
 const REDIS_PATIENCE_MS = 1_000;
 
-/** The gateway as a process of its own: reaches every subgraph of rover.yaml over HTTP. */
+/** The gateway as a process of its own. It reaches every subgraph of rover.yaml over HTTP. */
 async function main(): Promise<void> {
   endWithParent();
   provideDevelopmentSecrets();

@@ -3,7 +3,7 @@ import { composeSupergraph } from '../schema/compose.ts';
 import { unavailable } from '#shared/base/errors.ts';
 import { openEngine } from './supergraph/open-engine.ts';
 import type { Planner } from './engine/planning/planner.ts';
-import { planHere } from './engine/planning/in-process-planner.ts';
+import { planInProcess } from './engine/planning/in-process-planner.ts';
 import { openGatewayForTest } from './testing/open-gateway.ts';
 import { testSubgraphs } from './testing/test-subgraphs.ts';
 
@@ -32,7 +32,7 @@ test('a text that nobody can plan now may be sent again', async () => {
   let isDown = true;
   const { gateway } = await open({
     openEngine(options) {
-      const planner = planHere(options.supergraphSdl);
+      const planner = planInProcess(options.supergraphSdl);
       const plan: Planner['plan'] = async (asked) => {
         if (isDown) throw unavailable('planner');
         return planner.plan(asked);
@@ -93,7 +93,7 @@ describe('a reload', () => {
     const planned: string[] = [];
     const { gateway, subgraphs } = await open({
       openEngine(options) {
-        const planner = planHere(options.supergraphSdl);
+        const planner = planInProcess(options.supergraphSdl);
         const plan: Planner['plan'] = (asked) => (planned.push(asked.source), planner.plan(asked));
         return openEngine({ ...options, planner: { ...planner, plan } });
       },

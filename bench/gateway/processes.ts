@@ -25,7 +25,7 @@ const GATEWAY_CORE = 1;
 const PATIENCE_MS = 60_000;
 const POLL_MS = 50;
 const GRACE_MS = 5_000;
-const KEPT_OUTPUT = 4_000;
+const MAX_OUTPUT = 4_000;
 
 const started = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -48,7 +48,7 @@ export async function startGateway({ file, args, cwd, env }: Command, port: numb
   });
   started.add(child);
   let output = '';
-  const keep = (text: Buffer): void => void (output = (output + text.toString()).slice(-KEPT_OUTPUT));
+  const keep = (text: Buffer): void => void (output = (output + text.toString()).slice(-MAX_OUTPUT));
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   try {

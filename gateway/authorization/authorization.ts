@@ -18,35 +18,35 @@ import { filterOperation, type FilteredOperation, type FilteredField } from './f
 import { nullFiltered, type NullPlaces } from './null-filtered.ts';
 import type { Requirement, Requirements } from './requirements.ts';
 
-/** What is left of an operation that its viewer may not see in whole. */
+/** The part of an operation that its viewer may see. */
 export interface Allowed {
-  /** Undefined when nothing of it may run. */
+  /** Undefined when no part of it may run. */
   operation: Operation | undefined;
-  /** One for each place that was cut out. */
+  /** One error per filtered place. */
   errors: readonly GraphQLError[];
-  /** The answer to the whole operation, from the answer to what is left of it. */
+  /** Turns the result of the filtered operation into the result of the whole one. */
   complete: (result: ExecutionResult) => ExecutionResult;
-  /** The same of a deferred part; its errors came with the first one. */
+  /** The same for a deferred part. Its errors came with the first result. */
   completePart: (part: IncrementalPart) => IncrementalPart;
 }
 
 export interface Authorization {
-  /** Undefined when the viewer may see everything the operation asks for. */
+  /** Returns undefined when the viewer may see all that the operation selects. */
   filter: (operation: Operation) => Allowed | undefined;
-  /** Whether the operation asks for anything that not everybody may see. */
+  /** True when the operation selects a field that some viewers may not see. */
   isProtected: (document: DocumentNode) => boolean;
 }
 
 interface ProtectedDocument {
   requirements: readonly Requirement[];
-  /** By name of the operation and the requirements that are not met. */
+  /** By operation name and unmet requirements. */
   filteredOperations: Map<string, FilteredOperation>;
 }
 
-/** Viewers differ in a few rights; more combinations for one document are somebody's play. */
+/** Viewers differ in a few rights. More combinations of one document are an attack. */
 const MAX_FILTERED_OPERATIONS = 64;
 
-/** Decides before planning what a viewer may see of an operation. What it costs is found out once a document. */
+/** Filters operations by viewer before they are planned. The requirements of a document are collected once. */
 export function createAuthorization(schema: GraphQLSchema, requirements: Requirements): Authorization {
   const documents = new WeakMap<DocumentNode, ProtectedDocument>();
   const errorAt = createErrors();
@@ -115,7 +115,7 @@ function allowedOf(operation: Operation, { document, source, filteredFields, nul
   const included = filteredFields.filter(({ directives }) => isIncludedAt(directives));
   const places = [...new Map(included.map((refusal) => [refusal.path.join('.'), refusal])).values()];
   const errors = places.slice(0, MAX_ERRORS).map((refusal) => errorAt(refusal, operation.identity.viewer));
-  // A mutation runs as it was written or not at all: half of it is nothing that anybody included for.
+  // A mutation runs as written or not at all: nobody requested half of it.
   const runs = kind === 'query' || places.every(({ path }) => path.length > 1);
 
   return {
@@ -136,7 +136,10 @@ function allowedOf(operation: Operation, { document, source, filteredFields, nul
   };
 }
 
-/** Errors are made once for each place, as their stack traces would cost more than all the rest. Who is nobody yet is told to sign in. */
+/**
+ * One error object per place, since stack traces would cost more than all the rest. An anonymous viewer gets UNAUTHENTICATED, others
+ * FORBIDDEN.
+ */
 function createErrors(): ErrorAt {
   const made = { signIn: new WeakMap<FilteredField, GraphQLError>(), mayNot: new WeakMap<FilteredField, GraphQLError>() };
   const problems = { signIn: unauthenticated(), mayNot: forbidden() };

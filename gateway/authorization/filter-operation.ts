@@ -17,14 +17,14 @@ import {
 import { fieldOf, fragmentsOf, keyOf } from '../graphql/ast.ts';
 import { createNullPlaces, isEmpty, type NullPlaces } from './null-filtered.ts';
 
-/** One place of an operation that was cut out, by its keys in the answer. */
+/** One filtered place of an operation, by its response keys. */
 export interface FilteredField {
   path: readonly string[];
-  /** On the way to it; it counts only while none of these leaves it out. */
+  /** Directives above the place. It counts only while none of them excludes it. */
   directives: readonly DirectiveNode[];
 }
 
-/** An operation without what may not be seen, and what is then missing in its answers. */
+/** An operation without its forbidden fields, and the places that are null in its response. */
 export interface FilteredOperation {
   document: DocumentNode;
   source: string;
@@ -42,8 +42,8 @@ interface FilterOptions {
 }
 
 /**
- * Cuts what is forbidden out of an operation. In its place stands `__typename`, which costs no subgraph anything: so no selection is ever
- * empty, and the answer shows which of its objects have something missing.
+ * Replaces forbidden fields by an aliased `__typename`, which costs no subgraph anything. So no selection becomes empty, and the response
+ * shows which objects miss a field.
  */
 export function filterOperation({ schema, document, operationName, isForbidden }: FilterOptions): FilteredOperation {
   const operation = getOperationAST(document, operationName) as OperationDefinitionNode;
@@ -84,7 +84,7 @@ export function filterOperation({ schema, document, operationName, isForbidden }
   return { document: left, source: print(left), filteredFields, nullPlaces };
 }
 
-/** The beginning of keys that the operation does not use itself. */
+/** A key prefix that the operation does not use itself. */
 function marker(document: DocumentNode): string {
   const used = new Set<string>();
   visit(document, { Field: (node) => void used.add(keyOf(node)) });
@@ -112,7 +112,7 @@ function replaceMarked(document: DocumentNode, marks: ReadonlyMap<FieldNode, str
   });
 }
 
-/** The operation with the fragments and the variables that it still uses. */
+/** The operation with the fragments and variables that it still uses. */
 function onlyUsed(operation: OperationDefinitionNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>): DocumentNode {
   const variables = new Set<string>();
   const used = new Map<string, FragmentDefinitionNode>();

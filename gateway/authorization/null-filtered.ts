@@ -1,10 +1,10 @@
 import { isListType, isNonNullType, type GraphQLOutputType } from 'graphql';
 
-/** Where in an answer something was cut out of the operation: the objects that are on the way, each with what is missing in it. */
+/** Filtered places of a response: the objects on the way to them, each with its missing fields. */
 export interface NullPlaces {
-  /** By the key in the answer. */
+  /** By response key. */
   readonly below: Map<string, { type: GraphQLOutputType; nullPlaces: NullPlaces }>;
-  /** By the key of the `__typename` that was asked for instead. */
+  /** By the key of the `__typename` that replaced the field. */
   readonly filtered: Map<string, { key: string; isNonNull: boolean }>;
 }
 
@@ -14,13 +14,16 @@ export const isEmpty = ({ below, filtered }: NullPlaces): boolean => below.size 
 
 type Data = Record<string, unknown>;
 
-/** The data of the whole operation: what was cut is null, and takes along what may not be null, as the specification says of any refusal. */
+/**
+ * The data of the whole operation. A filtered field is null; where null is not allowed, its parent is null too, as the specification says
+ * of field errors.
+ */
 export function nullFiltered(data: Data, { below, filtered }: NullPlaces): Data | null {
   const filled: [string, unknown][] = [];
   for (const [key, value] of Object.entries(data)) {
     const missing = filtered.get(key);
     if (missing) {
-      // On another way in, through a fragment of another type, it may have been open.
+      // The same field may have been allowed through a fragment on another type.
       if (Object.hasOwn(data, missing.key)) continue;
       if (missing.isNonNull) return null;
       filled.push([missing.key, null]);

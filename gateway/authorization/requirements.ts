@@ -2,17 +2,17 @@ import { getNamedType, isInterfaceType, isIntrospectionType, isObjectType, type 
 import type { Viewer } from '#shared/base/identity.ts';
 import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 
-/** Something a viewer must have. Equal ones are the same object, however many coordinates ask for them. */
+/** A right that a viewer must have. Equal requirements are the same object, however many coordinates need them. */
 export interface Requirement {
   readonly isMetBy: (viewer: Viewer | null) => boolean;
 }
 
-/** What it takes to see a field, all of it, by its coordinate (`Note.text`). Fields that are open to everyone are not in it. */
+/** All requirements of a field, by coordinate (`Note.text`). A field that is open to everyone has no entry. */
 export type Requirements = ReadonlyMap<string, readonly Requirement[]>;
 
 /**
- * Reads `@authenticated`, `@requiresScopes` and `@policy`: those of the field, of the type it belongs to and of the type it gives; for a field
- * of an interface also those of every type that may be behind it.
+ * Reads `@authenticated`, `@requiresScopes` and `@policy` of the field, of its parent type and of its result type. A field of an interface
+ * also has the requirements of every type that implements it.
  */
 export function readRequirements(appliedDirectives: AppliedDirectives, schema: GraphQLSchema): Requirements {
   const at = requirementsReader(appliedDirectives);
@@ -57,5 +57,5 @@ function requirementsReader(appliedDirectives: AppliedDirectives): Reader {
 
 const ROLE = 'role:';
 
-/** The policy `role:admin` is held by those who have the role `admin`; one that nobody here knows is held by nobody. */
+/** A viewer with the role `admin` holds the policy `role:admin`. Nobody holds an unknown policy. */
 const holdsPolicy = ({ roles }: Viewer, policy: string): boolean => policy.startsWith(ROLE) && roles.includes(policy.slice(ROLE.length));

@@ -4,8 +4,8 @@ import { mapEvents } from '../engine/results.ts';
 import type { Allowed, Authorization } from './authorization.ts';
 
 /**
- * The engine, asked only for what the viewer of each operation may see. What was cut out is null in the answer, each place with an error of
- * its own; a mutation or subscription whose root field is forbidden never gets to it.
+ * Runs only the part of each operation that its viewer may see. Every filtered place is null and has its own error. A mutation or
+ * subscription whose root field is forbidden never reaches the engine.
  */
 export function withAuthorization(engine: Engine, authorization: Authorization): Engine {
   return {

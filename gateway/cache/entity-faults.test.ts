@@ -94,7 +94,7 @@ describe('not kept is', () => {
 
 test('what is large, or more than may lie there at a time, is asked for each time', async () => {
   library.titles.set('a', 'x'.repeat(40_000));
-  const narrow = createEntityStore({ redis, prefix, patienceMs: PATIENCE_MS, mostBytes: 120 });
+  const narrow = createEntityStore({ redis, prefix, patienceMs: PATIENCE_MS, maxBytes: 120 });
   const of = engineOf(library, { store: narrow });
   for (const _time of [1, 2]) await ask(of, reading('title', 'a'));
   for (const id of ['b', 'c', 'd']) for (const _time of [1, 2]) await ask(of, reading('title', id));

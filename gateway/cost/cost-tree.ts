@@ -5,19 +5,19 @@ import type { FieldCost, readFieldCosts } from './field-costs.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** One field of an operation with its cost. */
+/** One selected field with its cost. */
 export interface CostNode {
   key: string;
   name: string;
   cost: FieldCost;
   argumentsWeight: number;
-  /** Entries by its arguments; undefined when they do not say. */
+  /** List length by its arguments; undefined when they do not say. */
   slice: (variables: Variables) => number | undefined;
-  /** What it asks for in turn, as far as that can cost anything. */
+  /** Selected fields below it that can cost anything. */
   children: readonly CostNode[];
 }
 
-/** An operation with the cost of everything it asks for. */
+/** An operation with the cost of all that it selects. */
 export interface CostTree {
   base: number;
   children: readonly CostNode[];
@@ -33,7 +33,7 @@ interface CostTreeOptions {
   operationName: string | undefined;
 }
 
-/** Puts the tree of an operation together. Each of its fields is in it once, however many fragments lead there. */
+/** Builds the cost tree of an operation. A field node is read once, however many fragments lead to it. */
 export function buildCostTree({ schema, costOf, document, operationName }: CostTreeOptions): CostTree {
   const operation = getOperationAST(document, operationName) as OperationDefinitionNode;
   const fragments = fragmentsOf(document);
@@ -71,7 +71,7 @@ interface Scope {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>;
 }
 
-/** The fields of a selection and of all fragments in it; a fragment that is spread twice asks for nothing more. */
+/** The fields of a selection and its fragments. A fragment that is spread twice adds nothing. */
 function fieldsIn(set: SelectionSetNode, type: GraphQLNamedType, { schema, fragments }: Scope): [GraphQLNamedType, FieldNode][] {
   const seen = new Set<string>();
   const collect = (within: SelectionSetNode, parent: GraphQLNamedType): [GraphQLNamedType, FieldNode][] =>
@@ -91,7 +91,7 @@ function intOf(value: ValueNode | undefined, fallback: unknown): (variables: Var
   return () => fixed;
 }
 
-/** A number as it may come from a client that has not been listened to yet. */
+/** A number from a variable that is not validated yet. */
 function wholeNumber(value: unknown): number | undefined {
   const number = typeof value === 'string' ? Number.parseInt(value, 10) : value;
   return typeof number === 'number' && Number.isFinite(number) ? Math.max(0, number) : undefined;

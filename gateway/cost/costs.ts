@@ -13,13 +13,13 @@ interface CostRequest {
 }
 
 export interface Costs {
-  /** At most this much, if no list is longer than its arguments or its size on record say. Ask after validation. */
+  /** Upper bound, as long as no list is longer than its arguments or `@listSize` say. Call it after validation. */
   estimate: (request: CostRequest) => number;
-  /** What was in fact answered. */
+  /** The cost of the data that was returned. */
   actual: (request: CostRequest, data: unknown) => number;
 }
 
-/** What operations cost, by the weights of the cost specification. An operation is read once; its variables count each time. */
+/** Costs of operations by the weights of the cost specification. A document is read once; its variables count on every call. */
 export function createCosts(appliedDirectives: AppliedDirectives, schema: GraphQLSchema): Costs {
   const costOf = readFieldCosts(appliedDirectives);
   const trees = new WeakMap<DocumentNode, Map<string, CostTree>>();
@@ -44,7 +44,7 @@ export function createCosts(appliedDirectives: AppliedDirectives, schema: GraphQ
 }
 
 function estimateOf(nodes: readonly CostNode[], variables: Variables): number {
-  // Fragments lead to the same field on many ways: once each is enough.
+  // Fragments lead to the same field on many ways; once each is enough.
   const known = new Map<CostNode, number>();
   const ofOne = (node: CostNode, size: number): number => {
     const { cost } = node;
@@ -60,7 +60,7 @@ function estimateOf(nodes: readonly CostNode[], variables: Variables): number {
   return nodes.reduce((sum, node) => sum + ofAll(node, undefined), 0);
 }
 
-/** Fields that come together in the answer count once, unlike in the estimate, which is an upper bound. */
+/** Fields that merge into one response key count once, unlike in the estimate, which is an upper bound. */
 function actualOf(nodes: readonly CostNode[], data: unknown): number {
   if (data === null || data === undefined) return 0;
   if (Array.isArray(data)) return data.reduce<number>((sum, each) => sum + actualOf(nodes, each), 0);

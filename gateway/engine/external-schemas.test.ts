@@ -23,10 +23,10 @@ const notes = plainSubgraph({
     "What is noted."
     schema { query: Query }
     "A day." scalar Day @specifiedBy(url: "https://example.com/day")
-    "Which notes." input Wanted { id: ID  text: String }
+    "Which notes." input EntityLookup { id: ID  text: String }
     enum Hue { RED  PINK @deprecated(reason: "RED says it") }
     type Note @key(fields: "id") { id: ID! @trace  day: Day  hue(old: Hue = PINK @deprecated): Hue }
-    type Query { "One of them." note(wanted: Wanted!): Note }
+    type Query { "One of them." note(wanted: EntityLookup!): Note }
     directive @seen(times: [Int!] = [1]) repeatable on FIELD
   `,
   resolvers: { Query: { note: (_root: unknown, { wanted }: { wanted: { id: string } }) => wanted } },
@@ -64,8 +64,8 @@ test('tells what a type is by variables and fragments', async () => {
 });
 
 test('holds clients to inputs of which one field is given', async () => {
-  const { ask } = open((sdl) => sdl.replace('input Wanted', 'directive @oneOf on INPUT_OBJECT\n\ninput Wanted @oneOf'));
-  const source = 'query($wanted: Wanted!) { note(wanted: $wanted) { id } __type(name: "Wanted") { isOneOf } }';
+  const { ask } = open((sdl) => sdl.replace('input EntityLookup', 'directive @oneOf on INPUT_OBJECT\n\ninput EntityLookup @oneOf'));
+  const source = 'query($wanted: EntityLookup!) { note(wanted: $wanted) { id } __type(name: "EntityLookup") { isOneOf } }';
 
   expect(await ask(source, { wanted: { id: 'n1' } })).toEqual({ data: { note: { id: 'n1' }, __type: { isOneOf: true } } });
   expect((await ask(source, { wanted: { id: 'n1', text: 'milk' } })).errors).toMatchObject([

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { createTurns } from './tick-limiter.ts';
+import { createTickLimiter } from './tick-limiter.ts';
 
 function begin(count: number, most: number) {
-  const turn = createTurns(most);
+  const turn = createTickLimiter(most);
   const begun: number[] = [];
   const start = async (index: number): Promise<void> => {
     await turn();

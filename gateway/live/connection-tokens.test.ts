@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { keepConnectionTokens, UNUSED_MS } from './connection-tokens.ts';
+import { createConnectionTokens, MAX_UNUSED_MS } from './connection-tokens.ts';
 
 /** Larger than most answers. */
 const LONG = 'x'.repeat(200_000);
@@ -8,12 +8,12 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 test('a token that nobody comes with is forgotten, with what was asked', () => {
-  const tokens = keepConnectionTokens();
+  const tokens = createConnectionTokens();
   const token = tokens.make({ principal: 'p', caller: 'c' });
-  const operation = tokens.find(token, 'p')!.begin('a', { most: 1, describe: String });
+  const operation = tokens.find(token, 'p')!.startOperation('a', { maxOperations: 1, describe: String });
   const closed = jest.fn();
   operation.closed(closed);
-  jest.advanceTimersByTime(UNUSED_MS - 1);
+  jest.advanceTimersByTime(MAX_UNUSED_MS - 1);
   expect(tokens.find(token, 'p')).toBeDefined();
 
   jest.advanceTimersByTime(1);
@@ -23,7 +23,7 @@ test('a token that nobody comes with is forgotten, with what was asked', () => {
 });
 
 test('a caller has so many connections, and others are not the worse for it', () => {
-  const tokens = keepConnectionTokens();
+  const tokens = createConnectionTokens();
   const ann = { principal: 'ann', caller: 'ann' };
   const made = Array.from({ length: 50 }, () => tokens.make(ann));
   expect(() => tokens.make(ann)).toThrow(expect.objectContaining({ code: 'TOO_MANY_OPERATIONS' }));
@@ -35,12 +35,12 @@ test('a caller has so many connections, and others are not the worse for it', ()
 });
 
 test('who lets answers lie that were never fetched loses the connection', () => {
-  const tokens = keepConnectionTokens();
+  const tokens = createConnectionTokens();
   const token = tokens.make({ principal: 'p', caller: 'c' });
   const connection = tokens.find(token, 'p')!;
 
   for (let index = 0; index < 30; index += 1) {
-    const operation = connection.begin(`${index}`, { most: 1, describe: String });
+    const operation = connection.startOperation(`${index}`, { maxOperations: 1, describe: String });
     operation.send(LONG);
     operation.end();
   }

@@ -9,7 +9,7 @@ import { testFeeds, type TestFeeds } from './test-feeds.ts';
 type Result = ExecutionResult<any>;
 
 const SAID = 'subscription Said($feed: ID!, $after: String) { said(feed: $feed, after: $after) { text feed { name } } }';
-const HEARTBEAT_MS = 50;
+const DEFAULT_HEARTBEAT_MS = 50;
 
 let feeds: TestFeeds;
 let gateway: TestGateway;
@@ -17,7 +17,7 @@ const revoked = new Set<string>();
 beforeEach(async () => {
   feeds = testFeeds();
   const isRevoked = async (sessionId: string): Promise<boolean> => revoked.has(sessionId);
-  gateway = await openGatewayForTest({ subgraphs: feeds.all, heartbeatMs: HEARTBEAT_MS, isRevoked, revocationCheckMs: 20 });
+  gateway = await openGatewayForTest({ subgraphs: feeds.all, heartbeatMs: DEFAULT_HEARTBEAT_MS, isRevoked, revocationCheckMs: 20 });
 });
 afterEach(() => gateway.close());
 
@@ -71,13 +71,13 @@ function eventOf(piece: string): Result | 'end' | undefined {
 }
 
 async function take(stream: AsyncGenerator<Result | 'end' | undefined>, count: number): Promise<(Result | 'end')[]> {
-  const taken: (Result | 'end')[] = [];
-  while (taken.length < count) {
+  const onSent: (Result | 'end')[] = [];
+  while (onSent.length < count) {
     const { value, done } = await stream.next();
     if (done) break;
-    if (value) taken.push(value);
+    if (value) onSent.push(value);
   }
-  return taken;
+  return onSent;
 }
 
 describe.each(NAMES)('a subscription by %s', (name) => {

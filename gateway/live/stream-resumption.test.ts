@@ -36,16 +36,16 @@ async function listen(streams: Streams, source: string, variables: Record<string
   const results: Result[] = [];
   const over = Promise.withResolvers<void>();
   let wake = (): void => undefined;
-  const line = {
-    waiting: 0,
+  const sink = {
+    unsentBytes: 0,
     send(text: string) {
       results.push(JSON.parse(text) as Result);
       wake();
     },
     end: over.resolve,
-    cut: over.resolve,
+    closeSlow: over.resolve,
   };
-  const subscription = (await streams.join(operation(source, variables), line)) as Subscription;
+  const subscription = (await streams.join(operation(source, variables), sink)) as Subscription;
   subscription.start();
   return {
     over: over.promise,

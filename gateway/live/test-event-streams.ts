@@ -72,9 +72,9 @@ async function* messagesOf(response: IncomingMessage): AsyncGenerator<Message, u
 }
 
 export async function take(messages: AsyncGenerator<Message>, count: number): Promise<Message[]> {
-  const taken: Message[] = [];
-  while (taken.length < count) taken.push((await messages.next()).value as Message);
-  return taken;
+  const onSent: Message[] = [];
+  while (onSent.length < count) onSent.push((await messages.next()).value as Message);
+  return onSent;
 }
 
 export const next = (id: string, payload: object): Message => ({ event: 'next', data: { id, payload: payload as ExecutionResult } });

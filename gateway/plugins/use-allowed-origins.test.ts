@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
-import { useOrigins } from './use-allowed-origins.ts';
+import { useAllowedOrigins } from './use-allowed-origins.ts';
 
 describe('a call from', () => {
-  const isWelcome = useOrigins(['https://shop.example.org', 'http://localhost:5173/']);
+  const isAllowedOrigin = useAllowedOrigins(['https://shop.example.org', 'http://localhost:5173/']);
 
   test.each([
     ['a program', undefined, true],
@@ -18,12 +18,12 @@ describe('a call from', () => {
     ['the listed host at another port', 'https://shop.example.org:8443', false],
     ['a file', 'null', false],
   ])('%s is welcome: %p → %p', (_case, origin, expected) => {
-    expect(isWelcome({ host: 'api.example.org', ...(origin !== undefined && { origin }) })).toBe(expected);
+    expect(isAllowedOrigin({ host: 'api.example.org', ...(origin !== undefined && { origin }) })).toBe(expected);
   });
 });
 
 describe('where pages of this machine may call', () => {
-  const isWelcome = useOrigins(['localhost', 'https://shop.example.org']);
+  const isAllowedOrigin = useAllowedOrigins(['localhost', 'https://shop.example.org']);
 
   test.each([
     ['http://localhost:5173', true],
@@ -36,17 +36,17 @@ describe('where pages of this machine may call', () => {
     ['file://localhost', false],
     ['null', false],
   ])('%s: %p', (origin, expected) => {
-    expect(isWelcome({ origin, host: 'api.example.org' })).toBe(expected);
+    expect(isAllowedOrigin({ origin, host: 'api.example.org' })).toBe(expected);
   });
 });
 
 test('each refused origin is logged once with the variable that would allow it, and at most a hundred of them', () => {
   const lines: [object, string][] = [];
-  const isWelcome = useOrigins([], { warn: (facts: object, message: string) => void lines.push([facts, message]) } as never);
+  const isAllowedOrigin = useAllowedOrigins([], { warn: (facts: object, message: string) => void lines.push([facts, message]) } as never);
 
-  for (const _again of [1, 2]) isWelcome({ origin: 'https://evil.example', host: 'api.example.org' });
+  for (const _again of [1, 2]) isAllowedOrigin({ origin: 'https://evil.example', host: 'api.example.org' });
   expect(lines).toEqual([[{ origin: 'https://evil.example' }, expect.stringContaining('CORS_ORIGINS')]]);
-  for (let page = 0; page < 200; page += 1) isWelcome({ origin: `https://evil${page}.example`, host: 'api.example.org' });
+  for (let page = 0; page < 200; page += 1) isAllowedOrigin({ origin: `https://evil${page}.example`, host: 'api.example.org' });
   expect(lines).toHaveLength(100);
 });
 

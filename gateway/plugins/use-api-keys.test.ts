@@ -4,9 +4,9 @@ import { WebSocket } from 'ws';
 import { composeSupergraph } from '../../schema/compose.ts';
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
-import { ApiKeys, KEY, type ApiKey } from './use-api-keys.ts';
+import { ApiKeys, API_KEY_HEADER, type ApiKey } from './use-api-keys.ts';
 
-const CONTRACT = 'x-soko-contract';
+const CONTRACT_HEADER = 'x-soko-contract';
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
 
 const KEYS: ApiKey[] = [
@@ -98,46 +98,50 @@ describe.each(WAYS)('over %s', (_way, ask) => {
   const refused = (reason: string) => ({ code: 4403, reason });
 
   test('a key decides what its holder gets', async () => {
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
-    expect(await ask('{ note { author } }', { [KEY]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
-    expect(await ask('{ drafts { text } }', { [KEY]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
-    expect(await ask('{ note { author } }', { [KEY]: 'of-office' })).toEqual({ data: { note: { author: 'Ada' } } });
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
+    expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(await ask('{ drafts { text } }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-office' })).toEqual({ data: { note: { author: 'Ada' } } });
   });
 
   test('its holder gets no other contract by naming it', async () => {
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop', [CONTRACT]: 'editor' })).toEqual(refused('FORBIDDEN'));
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop', [CONTRACT]: 'reader' })).toEqual({ data: { note: { text: 'one' } } });
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop', [CONTRACT_HEADER]: 'editor' })).toEqual(refused('FORBIDDEN'));
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop', [CONTRACT_HEADER]: 'reader' })).toEqual({
+      data: { note: { text: 'one' } },
+    });
   });
 
   test('who may have everything may narrow it', async () => {
-    expect(await ask('{ note { author } }', { [KEY]: 'of-office', [CONTRACT]: 'reader' })).toBe('GRAPHQL_VALIDATION_FAILED');
-    expect(await ask('{ note { author } }', { [CONTRACT]: 'reader' })).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-office', [CONTRACT_HEADER]: 'reader' })).toBe(
+      'GRAPHQL_VALIDATION_FAILED',
+    );
+    expect(await ask('{ note { author } }', { [CONTRACT_HEADER]: 'reader' })).toBe('GRAPHQL_VALIDATION_FAILED');
     expect(await ask('{ note { author } }')).toEqual({ data: { note: { author: 'Ada' } } });
   });
 
   test.each(['of-nobody', 'of-shop ish', sha256('of-shop'), '__proto__'])('the key %s, which nobody has, is refused', async (key) => {
-    expect(await ask('{ note { text } }', { [KEY]: key })).toEqual(refused('UNAUTHENTICATED'));
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: key })).toEqual(refused('UNAUTHENTICATED'));
   });
 
   test('who has none is refused where one is asked for', async () => {
     expect(await ask('{ note { text } }', {}, closed)).toEqual(refused('UNAUTHENTICATED'));
-    expect(await ask('{ note { text } }', { [CONTRACT]: 'reader' }, closed)).toEqual(refused('UNAUTHENTICATED'));
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop' }, closed)).toEqual({ data: { note: { text: 'one' } } });
+    expect(await ask('{ note { text } }', { [CONTRACT_HEADER]: 'reader' }, closed)).toEqual(refused('UNAUTHENTICATED'));
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' }, closed)).toEqual({ data: { note: { text: 'one' } } });
   });
 
   test('in production the schema is shown to the key that may read it, and no more than its contract', async () => {
     const names = '{ __schema { subscriptionType { fields { name } } } __type(name: "Note") { fields { name } } }';
 
-    expect(await ask(names, { [KEY]: 'of-printer' })).toEqual({
+    expect(await ask(names, { [API_KEY_HEADER]: 'of-printer' })).toEqual({
       data: { __schema: { subscriptionType: { fields: [{ name: 'ticks' }] } }, __type: { fields: [{ name: 'text' }] } },
     });
-    for (const key of ['of-shop', 'of-office']) expect(await ask(names, { [KEY]: key })).toBe('INTROSPECTION_DISABLED');
+    for (const key of ['of-shop', 'of-office']) expect(await ask(names, { [API_KEY_HEADER]: key })).toBe('INTROSPECTION_DISABLED');
   });
 });
 
 test.each(WAYS.slice(1))('subscriptions over %s are held to the contract of the key', async (_way, ask) => {
-  expect(await ask('subscription { ticks }', { [KEY]: 'of-shop' })).toEqual({ data: { ticks: 1 } });
-  expect(await ask('subscription { drafted }', { [KEY]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
+  expect(await ask('subscription { ticks }', { [API_KEY_HEADER]: 'of-shop' })).toEqual({ data: { ticks: 1 } });
+  expect(await ask('subscription { drafted }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
 });
 
 test('parameters of a socket stand for headers, whose names have no case', async () => {
@@ -147,13 +151,13 @@ test('parameters of a socket stand for headers, whose names have no case', async
 });
 
 test('an empty key is a wrong one', async () => {
-  expect(await overHttp('{ note { text } }', { [KEY]: '' })).toEqual({ code: 4403, reason: 'UNAUTHENTICATED' });
+  expect(await overHttp('{ note { text } }', { [API_KEY_HEADER]: '' })).toEqual({ code: 4403, reason: 'UNAUTHENTICATED' });
 });
 
 test('answers to different keys are kept apart by caches', async () => {
-  const { headers } = await gateway.ask('{ note { text } }', {}, { headers: { [KEY]: 'of-shop' } });
+  const { headers } = await gateway.ask('{ note { text } }', {}, { headers: { [API_KEY_HEADER]: 'of-shop' } });
 
-  expect(headers.get('vary')!.split(', ')).toContain(KEY);
+  expect(headers.get('vary')!.split(', ')).toContain(API_KEY_HEADER);
 });
 
 test('a supergraph without the contract of a key is not served', async () => {
@@ -163,7 +167,7 @@ test('a supergraph without the contract of a key is not served', async () => {
   const supergraphSdl = composeSupergraph([{ name: 'notes', url: 'http://notes/graphql', typeDefs: without.typeDefs }]);
   await expect(gateway.reload({ supergraphSdl, transports: { notes: without } })).rejects.toThrow(/shop.*reader/);
 
-  expect(await overHttp('{ note { text } }', { [KEY]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
+  expect(await overHttp('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
 });
 
 test.each<[string, unknown]>([

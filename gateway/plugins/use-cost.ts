@@ -4,7 +4,7 @@ import { LIMITS, type Limits } from './use-limits.ts';
 
 export type UseCost = (request: Parameters<Costs['estimate']>[0]) => Problem | undefined;
 
-/** Refuses what may cost more than one operation may. Ask after the limits: it relies on documents that are valid and not too deep. */
+/** Refuses operations above the cost budget. Call it after the limits: it needs valid documents of limited depth. */
 export function useCost(costs: Costs, { cost: budget }: Pick<Limits, 'cost'> = LIMITS): UseCost {
   return (request) => {
     const estimated = costs.estimate(request);

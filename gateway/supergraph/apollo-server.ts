@@ -18,11 +18,11 @@ export interface RequestContext extends Access {
   identity: Identity;
   correlationId: string;
   deadline: number;
-  /** Aborted when the client has gone. */
+  /** Aborted when the client disconnects. */
   signal?: AbortSignal;
-  /** The client takes no answer in parts. */
+  /** The client does not accept incremental responses. */
   inOnePiece?: boolean;
-  /** Its cost shall be in the extensions of the answer. */
+  /** Returns the cost in the extensions of the response. */
   wantsCost?: boolean;
 }
 
@@ -36,8 +36,8 @@ interface HttpOptions {
 }
 
 /**
- * Apollo Server reads, parses, validates and answers; the engine runs. Given the schema and a plugin with `responseForOperation` instead of
- * its `gateway` option, because that one can only ever give single results, and knows @apollo/gateway's life cycle alone.
+ * Apollo Server reads, parses, validates and responds; the engine executes. It gets the schema and a plugin with `responseForOperation`
+ * instead of its `gateway` option, which supports single results and @apollo/gateway's life cycle only.
  */
 export async function startApolloServer({
   engine,
@@ -71,14 +71,14 @@ export async function startApolloServer({
   return server;
 }
 
-/** Known operations as what Apollo Server looks hashes up in; clients teach it nothing. */
+/** Persisted operations for Apollo Server's hash lookup. Clients cannot add any. */
 const readOnly = ({ byHash }: PersistedOperations) => ({
   get: async (key: string) => byHash(key.replace(/^apq:/, '')),
   set: async () => undefined,
   delete: async () => false,
 });
 
-/** Apollo Server calls a request with another method than it may be sent by a bad one, like all others. */
+/** Apollo Server reports a wrong HTTP method as BAD_REQUEST, like other errors. */
 function methodRefused(error: unknown): Problem | undefined {
   const { http } = (error instanceof GraphQLError ? error.extensions : {}) as { http?: HTTPGraphQLHead };
   if (http?.status !== 405) return undefined;
@@ -119,7 +119,7 @@ function runOn(engine: Engine, documents: DocumentValidator, errors: UseErrors):
   };
 }
 
-/** Apollo Server writes the parts as multipart/mixed; clients that do not accept it are answered in one piece, see `parts-accepted`. */
+/** Apollo Server writes the parts as multipart/mixed. Clients that do not accept it get one piece, see `http/accept-multipart`. */
 function inParts(
   { initialResult, subsequentResults }: IncrementalResult,
   errors: UseErrors,

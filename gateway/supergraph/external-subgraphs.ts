@@ -7,22 +7,25 @@ import type { GatewayOptions } from '../options.ts';
 
 type GraphSource = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
 
-/** The subgraphs that a supergraph names, wherever they are. */
-export interface ForeignSubgraphs {
-  /** What it takes to serve the supergraph. Throws when it is none. Who was reached before is reached over the same connections. */
+/** The subgraphs that a supergraph names, wherever they run. */
+export interface ExternalSubgraphs {
+  /** The options that serve a supergraph. Throws when the SDL is no supergraph. Known subgraphs keep their connections. */
   of(supergraphSdl: string): GraphSource;
-  /** Goes over to another supergraph, and leaves the subgraphs that it does not have any more. */
+  /** Switches to another supergraph, and closes subgraphs that it no longer has. */
   reload(gateway: Gateway, supergraphSdl: string): Promise<void>;
   close(): Promise<void>;
 }
 
-interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'> {
-  /** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
+interface ExternalSubgraphsOptions extends Pick<
+  HttpTransportOptions,
+  'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'
+> {
+  /** The time limit of a request: no request uses a subgraph of the old supergraph for longer. */
   timeoutMs: number;
   log: Log;
 }
 
-export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptions): ForeignSubgraphs {
+export function openExternalSubgraphs({ log, timeoutMs, ...limits }: ExternalSubgraphsOptions): ExternalSubgraphs {
   const open = new Map<string, HttpTransport>();
   const resilience = readResilience();
 

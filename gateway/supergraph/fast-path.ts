@@ -5,7 +5,7 @@ import { retryAfterOf, statusOf } from '../engine/results.ts';
 import type { DocumentValidator } from './validated-documents.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 
-/** An answer, ready to be sent. */
+/** A response, ready to send. */
 export interface FastPathResponse {
   status: number;
   cacheControl: string;
@@ -14,7 +14,7 @@ export interface FastPathResponse {
   body: string;
 }
 
-/** Undefined when Apollo Server has to look at the request. */
+/** Undefined when Apollo Server must handle the request. */
 export type FastPath = (body: unknown, context: RequestContext) => Promise<FastPathResponse> | undefined;
 
 interface FastPathOptions {
@@ -30,17 +30,17 @@ interface KnownRequest {
 }
 
 /**
- * Queries and mutations whose text is valid: nothing that Apollo Server does with a request is left to do for them. A text is read once; what
- * may depend on the viewer and the variables is decided anew each time, by the same rules.
+ * Serves valid queries and mutations without Apollo Server, which would add nothing to them. A document is read once; rules that depend on
+ * the viewer and the variables are checked on every request.
  */
 export function createFastPath({ engine, documents, errors }: FastPathOptions): FastPath {
   return (body, context) => {
     const request = plainRequest(body);
     const document = request && documents.readPlain(request.query);
-    return document && answer(request, document, context);
+    return document && respond(request, document, context);
   };
 
-  async function answer(request: KnownRequest, document: DocumentNode, context: RequestContext): Promise<FastPathResponse> {
+  async function respond(request: KnownRequest, document: DocumentNode, context: RequestContext): Promise<FastPathResponse> {
     const { query: source, operationName, variables } = request;
     const { correlationId, identity, readsSchema } = context;
     try {
@@ -59,7 +59,7 @@ export function createFastPath({ engine, documents, errors }: FastPathOptions): 
   }
 }
 
-/** A request with nothing in it but an operation; of all others Apollo Server says what it thinks of them. */
+/** A request with nothing but an operation. Apollo Server handles all others. */
 function plainRequest(body: unknown): KnownRequest | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const { query, operationName, variables, extensions } = body as Readonly<Record<string, unknown>>;

@@ -1,18 +1,21 @@
 import { audiencesOf, contractOf } from '#shared/graph-contracts/graph-contract.ts';
 import { Problem } from '#shared/base/errors.ts';
 import type { EngineOptions } from '../engine/types.ts';
-import { CONTRACT } from '../plugins/use-api-keys.ts';
+import { CONTRACT_HEADER } from '../plugins/use-api-keys.ts';
 import type { LoadedGraph } from './loaded-graph.ts';
 
 export type GraphSource = Pick<EngineOptions, 'supergraphSdl' | 'transports'>;
 
-/** The graphs that are source: the whole one, and one for each contract, opened when it is first asked for. */
+/** The graphs in service: the whole one, and one per graph contract, opened on first use. */
 export interface GraphRegistry {
-  /** What they get who name no contract. It may become another one at any time. */
+  /** For callers without a contract. A reload replaces it. */
   readonly whole: LoadedGraph;
-  /** Throws a Problem, or rejects with one, when there is no such contract. */
+  /** Throws a Problem, or rejects with one, when the contract is unknown. */
   of: (contract: string | undefined) => LoadedGraph | Promise<LoadedGraph>;
-  /** Goes over to another supergraph; what it answers closes the old graphs. Rejects, and changes nothing, when it cannot be source. */
+  /**
+   * Switches to another supergraph; the returned function closes the old graphs. Rejects without any change when the new one cannot be
+   * served.
+   */
   replace: (source: GraphSource) => Promise<() => Promise<void>>;
   close: () => Promise<void>;
 }
@@ -50,15 +53,15 @@ function createContracts({ supergraphSdl, transports }: GraphSource, open: Open)
   return {
     of(audience: string): Promise<LoadedGraph> {
       audiences ??= audiencesOf(supergraphSdl);
-      if (!audiences.includes(audience)) throw new Problem('BAD_REQUEST', `${CONTRACT} names no contract.`);
+      if (!audiences.includes(audience)) throw new Problem('BAD_REQUEST', `${CONTRACT_HEADER} names no contract.`);
       const graph = opened.get(audience) ?? open.contract({ supergraphSdl: contractOf(supergraphSdl, audience), transports });
       opened.set(audience, graph);
-      // What could not be opened is tried again by the next who asks.
+      // A failed opening is retried by the next request.
       graph.catch(() => opened.delete(audience));
       return graph;
     },
     async close(): Promise<void> {
-      // What could not be opened has been forgotten, and has nothing to close.
+      // A failed opening is already removed, and has nothing to close.
       await Promise.all([...opened.values()].map(async (graph) => (await graph).engine.close()));
     },
   };

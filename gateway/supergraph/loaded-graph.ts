@@ -5,7 +5,7 @@ import type { Log } from '#shared/base/log.ts';
 import type { Admission } from '#shared/base/admission.ts';
 import { withAdmission } from './with-admission.ts';
 import { createFastPath, type FastPath } from './fast-path.ts';
-import { handOver } from '../engine/planning/warm-up.ts';
+import { warmUp } from '../engine/planning/warm-up.ts';
 import { openEngine, type SokoEngine } from './open-engine.ts';
 import { planPersisted } from '../engine/planning/plans-file.ts';
 import type { Planners } from '../engine/planning/planner-queue.ts';
@@ -18,17 +18,17 @@ import type { UseErrors } from '../plugins/use-errors.ts';
 import type { Limits } from '../plugins/use-limits.ts';
 import { applySchemaRules, readSchemaRules, type SchemaRules } from './schema-rules.ts';
 
-/** Everything that is made of one supergraph. A request that begins on it ends on it, whatever is reloaded meanwhile. */
+/** Everything made of one supergraph. A request finishes on the graph it began on, whatever is reloaded meanwhile. */
 export interface LoadedGraph {
   readonly engine: Engine;
   readonly documents: DocumentValidator;
   readonly fastPath: FastPath;
-  /** What of the viewer an answer can depend on: who differs in nothing else may share it. */
+  /** What of the viewer a response can depend on. Viewers with equal scopes may share it. */
   readonly scopeOf: (operation: Operation) => string;
   readonly coalesces: SchemaRules['coalesces'];
-  /** Apollo Server's answer to whatever is not answered directly. */
-  readonly answer: RouteHandlerMethod;
-  /** The engine without the rules, where it is Soko's own. */
+  /** Apollo Server's handler for requests outside the fast path. */
+  readonly apolloHandler: RouteHandlerMethod;
+  /** The engine without the schema rules, when it is Soko's own. */
   readonly core: SokoEngine | undefined;
 }
 
@@ -37,21 +37,21 @@ export interface LoadedGraphOptions extends Pick<
   'supergraphSdl' | 'transports' | 'scalars' | 'entityStore' | 'subgraphErrors'
 > {
   openEngine?: ((options: EngineOptions) => Engine | Promise<Engine>) | undefined;
-  /** Who plans. Default: this thread. */
+  /** Default: plans in this thread. */
   planners?: Planners | undefined;
   production: boolean;
   limits: Limits;
   dedupe?: DedupeOptions | undefined;
-  /** To the gateway, whatever graphs it has. */
+  /** Admission control of the whole gateway, over all its graphs. */
   admission: Admission;
   persistedOperations: PersistedOperations;
-  /** Where the plans of known operations are kept. Default: nowhere. */
+  /** File of the query plans of persisted operations. Default: none. */
   queryPlansFile?: string | undefined;
   errors: UseErrors;
   log: Log;
 }
 
-/** Rejects when the supergraph cannot be served. What was asked of `previous` lately is ready when this resolves. */
+/** Rejects when the supergraph cannot be served. Recent operations of `previous` are planned when this resolves. */
 export async function openLoadedGraph(options: LoadedGraphOptions, previous?: LoadedGraph): Promise<LoadedGraph> {
   const {
     supergraphSdl,
@@ -75,20 +75,20 @@ export async function openLoadedGraph(options: LoadedGraphOptions, previous?: Lo
   await breathe();
   const apollo = await startApolloServer({ engine, documents, errors, limits, persistedOperations, log });
   const fastPath = createFastPath({ engine, documents, errors });
-  const answer = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
+  const apolloHandler = fastifyApolloHandler(apollo, { context: async ({ graphql }) => graphql as RequestContext });
   const { scopeOf } = rules.caching;
   const graph: LoadedGraph = {
     engine,
     documents,
     fastPath,
-    answer,
+    apolloHandler,
     scopeOf,
     coalesces: rules.coalesces,
     core: isSokoEngine(core) ? core : undefined,
   };
   if (graph.core && !previous) await planPersisted(graph.core, { bodies: persistedOperations.bodies, file: queryPlansFile, log });
-  if (graph.core && previous?.core) log.info(await handOver(previous.core, graph.core), 'plans were taken over');
+  if (graph.core && previous?.core) log.info(await warmUp(previous.core, graph.core), 'plans were taken over');
   return graph;
 }
 
-const isSokoEngine = (engine: Engine): engine is SokoEngine => 'preparations' in engine;
+const isSokoEngine = (engine: Engine): engine is SokoEngine => 'planCache' in engine;

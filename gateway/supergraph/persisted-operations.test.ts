@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { EngineOptions } from '../engine/types.ts';
 import { openEngine } from './open-engine.ts';
-import { planHere } from '../engine/planning/in-process-planner.ts';
+import { planInProcess } from '../engine/planning/in-process-planner.ts';
 import { createPersistedOperations } from './persisted-operations.ts';
 import { openGatewayForTest } from '../testing/open-gateway.ts';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
@@ -102,7 +102,7 @@ describe('the file of plans', () => {
   async function plannedAtStart(change: (typeDefs: string) => string = (typeDefs) => typeDefs): Promise<string[]> {
     const planned: string[] = [];
     const counting = (options: EngineOptions) => {
-      const planner = planHere(options.supergraphSdl);
+      const planner = planInProcess(options.supergraphSdl);
       return openEngine({ ...options, planner: { ...planner, plan: (asked) => (planned.push(asked.source), planner.plan(asked)) } });
     };
     const subgraphs = testSubgraphs().all.map((subgraph) => ({ ...subgraph, typeDefs: change(subgraph.typeDefs) }));

@@ -2,27 +2,27 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 
-/** What a request may carry of its text. */
-interface Asked {
+/** The parts of a request that identify its document. */
+interface RequestText {
   query?: unknown;
   extensions?: unknown;
 }
 
-/** The operations that clients are known to send. */
+/** Operations known to the gateway by their hash. */
 export interface PersistedOperations {
   readonly bodies: readonly string[];
   byHash: (hash: string) => string | undefined;
   /**
-   * The text that a request means: the known one whose hash it sends, or its own; undefined when it has neither. Throws a Problem when the hash
-   * is none or not known, or the text may not be asked.
+   * The source of a request: the persisted one for its hash, or its own; undefined when it has neither. Throws a Problem when the hash is
+   * invalid or unknown, or the source is not allowed.
    */
-  sourceFor: (asked: Asked) => string | undefined;
+  sourceFor: (request: RequestText) => string | undefined;
 }
 
 interface Options {
-  /** As Apollo's tools write it: `{ operations: [{ id, body }] }`, an id being the SHA-256 of its body. */
+  /** As Apollo's tools write it: `{ operations: [{ id, body }] }`, where an id is the SHA-256 of its body. */
   manifest?: unknown;
-  /** Every other text is refused, before it is read. Default false. */
+  /** Refuses every other operation before it is parsed. Default false. */
   persistedOnly?: boolean;
 }
 
@@ -30,7 +30,7 @@ const Manifest = z.object({ operations: z.array(z.object({ id: z.string(), body:
 const PersistedQuery = z.object({ version: z.literal(1).optional(), sha256Hash: z.string().min(1) });
 const Extensions = z.object({ persistedQuery: z.unknown() }).catch({ persistedQuery: undefined });
 
-/** Throws when the manifest is none, or an id is not the hash of its body. */
+/** Throws when the manifest is invalid, or an id is not the hash of its body. */
 export function createPersistedOperations({ manifest = { operations: [] }, persistedOnly = false }: Options = {}): PersistedOperations {
   const { operations } = Manifest.parse(manifest);
   const byHash = new Map(operations.map(({ id, body }) => [id, body]));
@@ -66,7 +66,7 @@ function hashIn(extensions: unknown): z.infer<typeof PersistedQuery> | undefined
   return data;
 }
 
-/** Nothing is learnt here: a client that hopes for it would send every operation twice, for ever. */
+/** Clients cannot register operations: a client that relied on it would send each one twice, for ever. */
 const unknownHash = (known: number): Problem =>
   known > 0
     ? new Problem('PERSISTED_QUERY_NOT_FOUND', 'No operation with this hash is known here.')

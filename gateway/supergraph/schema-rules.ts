@@ -9,16 +9,16 @@ import { withAuthorization } from '../authorization/with-authorization.ts';
 import { readRequirements } from '../authorization/requirements.ts';
 import { createAuthorization, type Authorization } from '../authorization/authorization.ts';
 
-/** What the directives of a supergraph lay down for those who ask it. */
+/** The rules that the directives of a supergraph define. */
 export interface SchemaRules {
   authorization: Authorization;
   costs: Costs;
   caching: CachePolicies;
-  /** Whether a client that does not keep up with this subscription field may skip to its latest event. */
+  /** Whether a lagging client may skip to the latest event of this subscription field. */
   coalesces: (field: string) => boolean;
 }
 
-/** Reads the rules of a supergraph once; `schema` is what its clients see. */
+/** Reads the rules of a supergraph once; `schema` is its API schema. */
 export function readSchemaRules(supergraphSdl: string, schema: GraphQLSchema): SchemaRules {
   const appliedDirectives = readAppliedDirectives(parse(supergraphSdl, { noLocation: true }));
   const subscriptions = schema.getSubscriptionType()?.name;
@@ -31,6 +31,6 @@ export function readSchemaRules(supergraphSdl: string, schema: GraphQLSchema): S
   };
 }
 
-/** The engine as clients get it: nobody is shown what he may not see, costs are told, and equal work is done once. */
+/** The engine with authorization, cost and dedupe. */
 export const applySchemaRules = (engine: Engine, { authorization, costs, caching }: SchemaRules, dedupe: DedupeOptions = {}): Engine =>
   dedupeOperations(withCost(withAuthorization(engine, authorization), costs), { dedupe, scopeOf: caching.scopeOf });

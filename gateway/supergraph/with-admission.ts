@@ -2,7 +2,7 @@ import type { Admission } from '#shared/base/admission.ts';
 import type { Engine } from '../engine/types.ts';
 import { catchAsResult } from '../engine/results.ts';
 
-/** An engine that does so much at a time and no more, for all who ask it, however they come in. Streams are counted by their sockets. */
+/** Limits how many operations run at a time, over all callers and transports. Streams are limited by their sockets. */
 export const withAdmission = (engine: Engine, admission: Admission): Engine => ({
   ...engine,
   execute: (operation) => {

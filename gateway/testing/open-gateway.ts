@@ -25,11 +25,11 @@ interface Asked {
 }
 
 export interface TestGateway extends Gateway {
-  /** POSTs an operation like any client. */
+  /** POSTs an operation. */
   ask: (query: string, variables?: Record<string, unknown>, asked?: Asked) => Promise<Answer>;
   /** POSTs any body. */
   post: (body: unknown, headers?: Record<string, string>) => Promise<Answer>;
-  /** A stream over a socket of its own; returning it closes the socket. */
+  /** A stream over its own socket; returning it closes the socket. */
   subscribe: (query: string, variables?: Record<string, unknown>, asked?: Asked) => AsyncGenerator<ExecutionResult<Data>, void, void>;
   /** A graphql-ws client that does not reconnect; closed with the gateway. */
   socket: (options?: { token?: string | undefined } & Partial<ClientOptions>) => Client;
@@ -41,7 +41,7 @@ type TestOptions = Partial<GatewayOptions> & { subgraphs: readonly Pick<OpenSubg
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 export const testKeys = { privateKey, publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }) as string };
 
-/** A gateway over these subgraphs on a free port, asked over real HTTP and WebSocket. Without `transports` it calls them in process. */
+/** A gateway over these subgraphs on a free port, called over real HTTP and WebSocket. Without `transports` it calls them in process. */
 export async function openGatewayForTest({ subgraphs, ...options }: TestOptions): Promise<TestGateway> {
   const supergraphSdl = composeSupergraph(subgraphs.map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
   const transports = Object.fromEntries(subgraphs.map((subgraph) => [subgraph.name, subgraph]));

@@ -11,13 +11,13 @@ import { subgraphNames, type SubgraphName } from '../graph/sdl.ts';
 
 /* Soko's whole gateway with the subgraphs in its own process: they work as those of the monolith do. */
 
-const KEPT_DOCUMENTS = 2_000;
+const MAX_CACHED_DOCUMENTS = 2_000;
 
 const [port, supergraphFile] = process.argv.slice(2);
 
 function inProcess(name: SubgraphName): SubgraphTransport {
   const run = createExecution(subgraphSchema(name));
-  const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+  const documents = new LRUCache<string, DocumentNode>({ max: MAX_CACHED_DOCUMENTS });
   return {
     async execute({ query, operationName, variables: variableValues }) {
       let document = documents.get(query);

@@ -2,7 +2,7 @@ import { parse, print } from 'graphql';
 import type { Engine } from '../../engine/types.ts';
 import { openApolloEngine } from '../../apollo/apollo-engine.ts';
 import { openEngine } from '../../supergraph/open-engine.ts';
-import { settleConditions } from '../../engine/planning/fold-conditions.ts';
+import { foldConditions } from '../../engine/planning/fold-conditions.ts';
 import { differences, type Difference } from '../differences.ts';
 import { inequalities, misplacedErrors } from './compare.ts';
 import { withHarmlessAliases } from './harmless-aliases.ts';
@@ -56,7 +56,7 @@ export async function examine({ supergraphSdl, ours, theirs }: Engines, operatio
 
 /** The same question with all types, and without what it says it does not want. */
 const explicit = ({ source, variables }: RandomOperation): RandomOperation =>
-  withTypes({ source: print(settleConditions(parse(source, { noLocation: true }))), variables }, '__typename');
+  withTypes({ source: print(foldConditions(parse(source, { noLocation: true }))), variables }, '__typename');
 
 const sameText = (some: readonly { data?: unknown }[], others: readonly { data?: unknown }[]): boolean =>
   JSON.stringify(some.map(({ data }) => data ?? null)) === JSON.stringify(others.map(({ data }) => data ?? null));

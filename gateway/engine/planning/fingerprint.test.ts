@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { composeSupergraph } from '../../../schema/compose.ts';
 import type { Planner } from './planner.ts';
-import { planHere } from './in-process-planner.ts';
+import { planInProcess } from './in-process-planner.ts';
 
 /* A plan may be kept as long as its fingerprint is the same: then planning anew would give the same plan. */
 
@@ -42,7 +42,7 @@ const OPERATIONS = [
 ];
 
 const plannerOf = (sources: Sources): Planner =>
-  planHere(composeSupergraph(Object.entries(sources).map(([name, typeDefs]) => ({ name, url: `http://${name}`, typeDefs }))));
+  planInProcess(composeSupergraph(Object.entries(sources).map(([name, typeDefs]) => ({ name, url: `http://${name}`, typeDefs }))));
 
 const before = plannerOf(BASE);
 

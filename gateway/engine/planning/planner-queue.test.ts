@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { composeSupergraph } from '../../../schema/compose.ts';
 import { createLog } from '#shared/base/log.ts';
 import { testSubgraphs } from '../../testing/test-subgraphs.ts';
-import { planHere } from './in-process-planner.ts';
+import { planInProcess } from './in-process-planner.ts';
 import { openPlanners } from './planner-queue.ts';
 import { PlanningThread } from './planning-thread.ts';
 
@@ -33,7 +33,7 @@ const huge = {
 
 describe('a thread that plans', () => {
   test('gives the plans and the API that this thread would have given', async () => {
-    const here = planHere(supergraphSdl);
+    const here = planInProcess(supergraphSdl);
     const there = await open().plannerOf(supergraphSdl);
 
     expect(there.reading).toEqual(here.reading);
@@ -43,7 +43,7 @@ describe('a thread that plans', () => {
 
   test('leaves the event loop free while it plans a hundred texts', async () => {
     const texts = Array.from({ length: 100 }, (_each, index) => text(index));
-    const here = planHere(supergraphSdl);
+    const here = planInProcess(supergraphSdl);
     await here.plan(text(1_000));
     const began = performance.now();
     for (const each of texts) await here.plan(each);
@@ -93,7 +93,7 @@ describe('a thread that plans', () => {
   });
 
   test('lets only so many of one caller wait', async () => {
-    const planner = await open({ mostWaitingEach: 2 }).plannerOf(supergraphSdl);
+    const planner = await open({ maxWaitingPerCaller: 2 }).plannerOf(supergraphSdl);
 
     const many = await Promise.allSettled([1, 2, 3, 4].map(async (number) => planner.plan(text(number), 'many')));
     const [refused] = many.filter(({ status }) => status === 'rejected');
@@ -103,7 +103,7 @@ describe('a thread that plans', () => {
   });
 
   test('lets only so many wait, and each only so long', async () => {
-    const planner = await open({ planMs: 1_000, waitMs: 100, mostWaiting: 1 }).plannerOf(supergraphSdl);
+    const planner = await open({ planMs: 1_000, waitMs: 100, maxWaiting: 1 }).plannerOf(supergraphSdl);
 
     const [, late, refused] = await Promise.allSettled([huge, text(1), text(2)].map(async (each) => planner.plan(each)));
 
