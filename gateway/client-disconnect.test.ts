@@ -53,7 +53,7 @@ const NAME = '{ person(id: "p1") { name } }';
 const ADA = { data: { person: { __typename: 'Person', id: 'p1', name: 'Ada' } } };
 const say = (response: ServerResponse, body: object): void => void response.end(JSON.stringify(body));
 
-test.each([['application/json'], ['text/event-stream']])('a client of %s that hangs up takes its fetch with it', async (accept) => {
+test.each([['application/json'], ['text/event-stream']])('aborts the fetch when the %s client disconnects', async (accept) => {
   const { next, caller } = await openSlow();
   const { leave } = caller(NAME, accept);
   const asked = await next();
@@ -64,7 +64,7 @@ test.each([['application/json'], ['text/event-stream']])('a client of %s that ha
   expect(asked.writableFinished).toBe(false);
 });
 
-test('so does one whose text is known already', async () => {
+test('aborts the fetch of a cached document too', async () => {
   const { next, caller } = await openSlow();
   const first = caller(NAME);
   say(await next(), ADA);
@@ -78,7 +78,7 @@ test('so does one whose text is known already', async () => {
   expect(asked.writableFinished).toBe(false);
 });
 
-test('a client that completes an operation over its socket takes its fetch with it, and can go on', async () => {
+test('aborts the fetch when a client completes the operation, and keeps the socket', async () => {
   const { gateway, next, server } = await openSlow();
   const socket = gateway.socket({ lazy: false });
   const dropped = socket.subscribe({ query: NAME }, { next: () => undefined, error: () => undefined, complete: () => undefined });
@@ -91,7 +91,7 @@ test('a client that completes an operation over its socket takes its fetch with 
   expect((await socket.iterate({ query: NAME }).next()).value).toEqual({ data: { person: { name: 'Ada' } } });
 });
 
-test('a client that closes its socket takes its fetch with it', async () => {
+test('aborts the fetch when the client closes its socket', async () => {
   const { gateway, next } = await openSlow();
   const socket = gateway.socket();
   socket.subscribe({ query: NAME }, { next: () => undefined, error: () => undefined, complete: () => undefined });
@@ -103,7 +103,7 @@ test('a client that closes its socket takes its fetch with it', async () => {
   expect(asked.writableFinished).toBe(false);
 });
 
-test('nothing more of its plan is fetched', async () => {
+test('sends no further fetches of the plan', async () => {
   const { next, caller, notes, gateway } = await openSlow();
   const { leave } = caller('{ person(id: "p1") { boards { notes { text } } } }');
   const asked = await next();
@@ -116,7 +116,7 @@ test('nothing more of its plan is fetched', async () => {
   expect(notes.asked.filter(({ query }) => query.includes('_entities'))).toEqual([]);
 });
 
-test('who has gone while his operation was planned asks nobody', async () => {
+test('sends no fetch when the client disconnected during planning', async () => {
   const { all, people } = testSubgraphs();
   const engine = openEngine({
     supergraphSdl: composeSupergraph(all.map((each) => ({ ...each, url: '' }))),
@@ -131,7 +131,7 @@ test('who has gone while his operation was planned asks nobody', async () => {
   await engine.close();
 });
 
-test('who asked for the same still gets the answer', async () => {
+test('still responds to another client with the same operation', async () => {
   const { next, caller, server, gateway, noticed } = await openSlow();
   const one = caller(NAME);
   const asked = await next();
@@ -147,7 +147,7 @@ test('who asked for the same still gets the answer', async () => {
   expect(server.asked.filter(({ query }) => query.includes('person'))).toHaveLength(1);
 });
 
-test('who comes after the last one has gone is answered anew', async () => {
+test('starts a new fetch after every waiting client has disconnected', async () => {
   const { next, caller, server } = await openSlow();
   const { leave } = caller(NAME);
   const asked = await next();
@@ -158,7 +158,7 @@ test('who comes after the last one has gone is answered anew', async () => {
   expect(JSON.parse(await caller(NAME).answer)).toEqual({ data: { person: { name: 'Ada' } } });
 });
 
-test('a mutation runs to its end, whoever leaves', async () => {
+test('runs a mutation to its end after a disconnect', async () => {
   const { next, caller, notes, noticed } = await openSlow();
   const written = Promise.withResolvers<void>();
   const { execute } = notes;

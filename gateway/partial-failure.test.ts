@@ -74,7 +74,7 @@ function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer, { co
   ]);
 }
 
-describe('a lost subgraph costs its own fields only, when it', () => {
+describe('loses only the fields of a subgraph that', () => {
   test('is not there', async () => {
     const transport = httpTransport('people', await deadUrl(), {
       resilience: { retry: { initialDelayMs: 1 }, breaker: { failureThreshold: 1 } },
@@ -114,7 +114,7 @@ describe('a lost subgraph costs its own fields only, when it', () => {
   });
 });
 
-test('a mutation of a lost subgraph fails, and is not repeated', async () => {
+test('fails a mutation of a lost subgraph without a retry', async () => {
   let asked = 0;
   const gateway = await gatewayWith(
     'people',
@@ -130,7 +130,7 @@ test('a mutation of a lost subgraph fails, and is not repeated', async () => {
   expect(asked).toBe(1);
 });
 
-test('a field that must not be null takes its parents with it, and the error says where it began', async () => {
+test('nulls the parents of a missing non-null field, and the error names its path', async () => {
   const gateway = await gatewayWith('boards', undefined);
 
   const { data, errors } = await gateway.ask('{ note(id: "n1") { text board { id title } } }');
@@ -139,7 +139,7 @@ test('a field that must not be null takes its parents with it, and the error say
   expect(errors).toMatchObject([{ path: ['note', 'board', 'title'], extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
 });
 
-test('a thousand lost entities do not become a thousand errors', async () => {
+test('limits the errors of a thousand lost entities', async () => {
   const { all } = testSubgraphs();
   const many = Array.from({ length: 1_000 }, (_each, i) => ({ __typename: 'Note', id: `n${i}` }));
   const boards = answering(async () => ({ data: { board: { __typename: 'Board', id: 'b1' } } }));
@@ -160,7 +160,7 @@ describe('a subgraph that answers', () => {
     '{"__proto__":{"polluted":true},"person":{"__proto__":{"polluted":true},"name":"Ada","extra":1},"constructor":{"prototype":{"polluted":true}}}',
   ) as object;
 
-  test('with names that JavaScript has plans for changes nothing here', async () => {
+  test('with fields named like JavaScript properties changes no prototype', async () => {
     const gateway = await gatewayWith(
       'people',
       answering(async () => ({ data: polluted })),
@@ -183,7 +183,7 @@ describe('a subgraph that answers', () => {
     ['a list', '[]', null, ['person']],
     ['a page', '<html>', null, ['person']],
     ['errors that are none', '{"data":null,"errors":[null]}', null, ['person']],
-  ])('%s spoils its own field only', async (_case, body, person, path) => {
+  ])('%s affects its own field only', async (_case, body, person, path) => {
     const server = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const transport = httpTransport('people', `http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
@@ -203,7 +203,7 @@ describe('a subgraph that answers', () => {
     ['nothing', undefined],
     ['what no GraphQL ever gives', { data: { person: 'Ada' } }],
     ['neither data nor errors', { errors: null }],
-  ])('%s in this process is told to be wrong', async (_case, answer) => {
+  ])('%s in process is reported as invalid', async (_case, answer) => {
     const gateway = await gatewayWith(
       'people',
       answering(async () => answer),
@@ -216,7 +216,7 @@ describe('a subgraph that answers', () => {
     expect(errors).toMatchObject([{ path: ['person'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID', retryable: false } }]);
   });
 
-  test('with a stack trace and its own address is masked', async () => {
+  test('with a stack trace and its address is masked', async () => {
     const error = {
       message: 'E11000 duplicate key http://10.0.0.3:4001',
       path: ['person'],
@@ -235,7 +235,7 @@ describe('a subgraph that answers', () => {
     expect(JSON.stringify(answer)).not.toMatch(/E11000|10\.0\.0\.3|srv|stacktrace/);
   });
 
-  test('with a refusal and a stack trace keeps the refusal only', async () => {
+  test('with a Problem and a stack trace keeps the Problem only', async () => {
     const error = {
       message: 'No.',
       path: ['person'],
@@ -256,7 +256,7 @@ describe('a subgraph that answers', () => {
   });
 });
 
-test('a field that takes others of its subgraph with it is the only one that an error is told of', async () => {
+test('reports an error only for the field that nulled the others', async () => {
   const doors = plainSubgraph({
     name: 'doors',
     typeDefs: 'type Query { a: Int } type Mutation { login(name: String!): String! }',
@@ -278,7 +278,7 @@ test('a field that takes others of its subgraph with it is the only one that an 
   expect(errors).toMatchObject([{ path: ['a1'], extensions: { code: 'RATE_LIMITED' } }]);
 });
 
-test('null for an input field with a default is a mistake of the client', async () => {
+test('refuses null for a non-null input field with a default', async () => {
   const typeDefs = 'type Query { a(input: In): Int  b(n: Int! = 7): Int } input In { n: Int! = 7 }';
   const resolvers = { Query: { b: (_root: unknown, { n }: { n: number }) => n } };
   const gateway = await openGatewayForTest({ subgraphs: [plainSubgraph({ name: 'numbers', typeDefs, resolvers })] });
@@ -290,7 +290,7 @@ test('null for an input field with a default is a mistake of the client', async 
   expect(await gateway.ask('query($n: Int) { b(n: $n) }')).toMatchObject({ data: { b: 7 } });
 });
 
-test('an operation beyond what the gateway does at a time is refused with 503 and the seconds to wait, and asks nobody', async () => {
+test('refuses operations beyond the limit with 503 and Retry-After, without a fetch', async () => {
   const begun = Promise.withResolvers<void>();
   const free = Promise.withResolvers<void>();
   let asked = 0;

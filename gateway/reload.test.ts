@@ -28,7 +28,7 @@ function changed({ all }: ReturnType<typeof testSubgraphs>, change: (name: strin
 
 const withoutEmail = (_name: string, typeDefs: string): string => typeDefs.replace('email: String', '');
 
-test('a text that nobody can plan now may be sent again', async () => {
+test('returns a retryable error when planning fails for now', async () => {
   let isDown = true;
   const { gateway } = await open({
     openEngine(options) {
@@ -48,7 +48,7 @@ test('a text that nobody can plan now may be sent again', async () => {
 });
 
 describe('a reload', () => {
-  test('serves the other supergraph, and tells a stream nothing of it', async () => {
+  test('serves the new supergraph, and streams continue without a message', async () => {
     const { gateway, subgraphs } = await open();
     const stream = gateway.subscribe('subscription { noteChanged(boardId: "b1") { text author { name } } }');
     const first = stream.next();
@@ -62,7 +62,7 @@ describe('a reload', () => {
     expect((await gateway.ask('{ note(id: "n1") { author { name } } }')).data).toEqual({ note: { author: { name: 'Ada' } } });
   });
 
-  test('lets a request that is under way end on the old one', async () => {
+  test('lets a request in flight finish on the old one', async () => {
     const { gateway, subgraphs } = await open();
     const asked = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
@@ -81,7 +81,7 @@ describe('a reload', () => {
     expect((await answer).data).toEqual({ note: { author: { name: 'Ada', email: 'p1@example.org' } } });
   });
 
-  test('changes nothing when there is no supergraph', async () => {
+  test('changes nothing when the new supergraph is invalid', async () => {
     const { gateway, subgraphs } = await open();
 
     await expect(gateway.reload({ ...changed(subgraphs, withoutEmail), supergraphSdl: 'type Query { a: Int }' })).rejects.toThrow();
@@ -89,7 +89,7 @@ describe('a reload', () => {
     expect((await gateway.ask('{ note(id: "n1") { author { email } } }')).data.note.author.email).toBe('p1@example.org');
   });
 
-  test('keeps the plans that it does not concern, and has the others ready before anybody asks', async () => {
+  test('reuses unaffected plans, and makes the others before the first request', async () => {
     const planned: string[] = [];
     const { gateway, subgraphs } = await open({
       openEngine(options) {
@@ -110,7 +110,7 @@ describe('a reload', () => {
     expect(planned).toEqual([]);
   });
 
-  test('may come again before it is done; the last one stands', async () => {
+  test('may follow another one in progress; the last one wins', async () => {
     const { gateway, subgraphs } = await open({ planning: 'worker' });
     const same = changed(subgraphs, (_name, typeDefs) => typeDefs);
 

@@ -4,7 +4,7 @@ import { gatewaySettings } from './settings.ts';
 import { openGatewayForTest } from './testing/open-gateway.ts';
 import { testSubgraphs } from './testing/test-subgraphs.ts';
 
-test('without anything set it is open to developers and to no foreign page', () => {
+test('is open to developers and closed to other pages by default', () => {
   expect(gatewaySettings({})).toEqual({
     admission: { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 },
     sockets: { perAddress: 10_000, perViewer: 100 },
@@ -18,13 +18,13 @@ test('without anything set it is open to developers and to no foreign page', () 
   });
 });
 
-test('what is shared can be chosen, down to nothing', () => {
+test('reads which work is deduplicated, down to none', () => {
   expect(gatewaySettings({ SINGLE_FLIGHT: 'entities' }).dedupe).toEqual({ operations: false, fetches: false, entities: true });
   expect(gatewaySettings({ SINGLE_FLIGHT: 'none' }).dedupe).toEqual({ operations: false, fetches: false, entities: false });
   expect(() => gatewaySettings({ SINGLE_FLIGHT: 'everything' })).toThrow('SINGLE_FLIGHT');
 });
 
-test('entities are kept where there is a Redis, unless that is off', () => {
+test('caches entities with a Redis, unless that is off', () => {
   const cache = { redis: new Redis({ lazyConnect: true }), prefix: 'test' };
 
   expect(gatewaySettings({}, cache).entityStore).toBeDefined();
@@ -32,7 +32,7 @@ test('entities are kept where there is a Redis, unless that is off', () => {
   expect(gatewaySettings({}).entityStore).toBeUndefined();
 });
 
-test('production hides the playground, unless it is asked for', () => {
+test('hides the playground in production, unless it is enabled', () => {
   expect(gatewaySettings({ NODE_ENV: 'production' })).toMatchObject({ production: true, playground: false });
   expect(gatewaySettings({ NODE_ENV: 'production', PLAYGROUND: 'true' })).toMatchObject({ production: true, playground: true });
 });
@@ -70,7 +70,7 @@ test('reads renamed variables under their old names, with one line of warning ea
   warn.mockRestore();
 });
 
-test('takes the reference engine when it is asked for', async () => {
+test('uses the reference engine when it is configured', async () => {
   const { openEngine } = gatewaySettings({ GATEWAY_ENGINE: 'apollo' });
 
   const subgraphs = testSubgraphs();

@@ -31,7 +31,7 @@ test.each<[string, string[]]>([
   ['in pieces, head and body', ['HTTP/1.1 200 OK\r\nContent-Le', 'ngth: 9\r\n\r', '\n{"a":', '"b"}']],
   ['in chunks', ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n4\r\n"b"}\r\n0\r\n\r\n']],
   ['in chunks that come in pieces', ['HTTP/1.1 200 OK\r\n\r\n5\r\n{"a"', ':\r\n4\r\n"b"}\r\n', '0\r\n', '\r\n']],
-])('reads an answer %s', async (_case, pieces) => {
+])('reads a response %s', async (_case, pieces) => {
   const { ask } = await connectedTo((socket) => inPieces(socket, pieces));
 
   for (const _time of ['first', 'second']) {
@@ -40,7 +40,7 @@ test.each<[string, string[]]>([
   }
 });
 
-test('says when the gateway hangs up', async () => {
+test('rejects when the gateway closes the connection', async () => {
   const { ask } = await connectedTo((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"a"'));
 
   await expect(ask('POST / HTTP/1.1\r\n\r\n')).rejects.toThrow('closed the connection');

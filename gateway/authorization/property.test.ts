@@ -72,7 +72,7 @@ const reference = ({ document, variables, identity: { viewer } }: Operation): Ex
 const withoutIndexes = (errors: ExecutionResult['errors'] = []): string[] =>
   errors.map(({ path = [] }) => path.filter((step) => typeof step === 'string').join('.'));
 
-test('nothing that a viewer may not see is left of an operation, and nothing else is missing', () => {
+test('removes exactly the fields that the viewer may not see', () => {
   fc.assert(
     fc.property(cases(), ({ random: { source, variables }, viewer }) => {
       const operation = operationOf(source, variables, viewer);
@@ -91,7 +91,7 @@ test('nothing that a viewer may not see is left of an operation, and nothing els
 /** Introspection is the engine's own affair, and so are aliases called like the key that entities are fetched by. */
 const isComparable = (source: string): boolean => source.startsWith('query') && !/__schema|__type\(|\bid: /.test(source);
 
-test('the answer is what it were if every field refused by itself, and every refusal is told', async () => {
+test('returns what field errors would give, with one error per filtered place', async () => {
   await fc.assert(
     fc.asyncProperty(cases(), async ({ random: { source, variables }, viewer }) => {
       fc.pre(isComparable(source));
@@ -107,7 +107,7 @@ test('the answer is what it were if every field refused by itself, and every ref
   );
 });
 
-test('viewers share an answer only when neither is refused anything that the other may see', () => {
+test('gives viewers one scope only when neither is refused a field that the other may see', () => {
   let shared = 0;
   fc.assert(
     fc.property(cases(), fc.constantFrom(...VIEWERS), ({ random: { source, variables }, viewer }, other) => {

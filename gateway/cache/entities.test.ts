@@ -30,8 +30,8 @@ const titles = async (...ids: string[]) =>
 const changed = (...tags: string[]): Promise<void> => renewTags(redis, prefix, tags);
 const viewer = (id: string, scopes: string[] = []): Viewer => ({ id, roles: [], scopes });
 
-describe('an entity that is the same for everybody', () => {
-  test('is asked for once, then comes from Redis, and those that are missing are asked for alone, in their places', async () => {
+describe('a viewer-independent entity', () => {
+  test('is fetched once, then read from Redis; only misses are fetched', async () => {
     expect(await titles('a', 'c')).toEqual(['Title a', 'Title c']);
 
     expect(await titles('a', 'b', 'c', 'd')).toEqual(['Title a', 'Title b', 'Title c', 'Title d']);
@@ -43,7 +43,7 @@ describe('an entity that is the same for everybody', () => {
     expect(store.counters).toEqual({ hits: 4, misses: 4, stale: 0, stored: 4 });
   });
 
-  test('is kept for its own maxAge at most, by the field that lasts shortest', async () => {
+  test('is cached for the shortest max age of its fields', async () => {
     await ask(engine, reading('title brief', 'a'));
 
     const [key] = await redis.keys(`${prefix}:entity:*`);
@@ -55,7 +55,7 @@ describe('an entity that is the same for everybody', () => {
     ['other fields', reading('title brief', 'a')],
     ['another alias', reading('other: title', 'a')],
     ['other arguments', reading('title pages(from: 3)', 'a')],
-  ])('is another one with %s', async (_case, source) => {
+  ])('has another key with %s', async (_case, source) => {
     await ask(engine, reading('title', 'a'));
     await ask(engine, reading('title pages(from: 2)', 'a'));
     await ask(engine, source);
@@ -80,7 +80,7 @@ describe('an entity that is the same for everybody', () => {
     expect(askedOf(library)).toHaveLength(times);
   });
 
-  test('is asked for anew by the supergraph that comes after this one, and by a mutation', async () => {
+  test('is fetched again on another supergraph, and in a mutation', async () => {
     await titles('a');
     library.titles.set('a', 'New');
 
@@ -94,12 +94,12 @@ describe('an entity that is the same for everybody', () => {
   });
 });
 
-describe('an event that names an entity', () => {
+describe('an event with the tag of an entity', () => {
   test.each([
     ['it', 'Book:a', ['New a', 'Title b']],
     ['its type', 'Book', ['New a', 'New b']],
     ['another one', 'Book:c', ['Title a', 'Title b']],
-  ])('by %s makes what was kept worthless', async (_case, tag, expected) => {
+  ])('invalidates its cache entries by %s', async (_case, tag, expected) => {
     await titles('a', 'b');
     library.titles.set('a', 'New a').set('b', 'New b');
 
@@ -110,7 +110,7 @@ describe('an event that names an entity', () => {
     expect(store.counters.stale).toBe(expected.filter((title) => title.startsWith('New')).length);
   });
 
-  test('while it is read makes what is read worthless for everybody after', async () => {
+  test('during a fetch keeps the result out of the cache', async () => {
     const told = Promise.withResolvers<void>();
     library.hold.until = told.promise;
     const read = new Promise<void>((resolve) => (library.hold.read = resolve));
@@ -127,8 +127,8 @@ describe('an event that names an entity', () => {
   });
 });
 
-describe('who asks', () => {
-  test('gets what is protected for himself alone', async () => {
+describe('a viewer', () => {
+  test('has cache entries of its own for restricted fields', async () => {
     const source = reading('title guarded', 'a');
     const answers = [];
     for (const who of [viewer('p1'), viewer('p2'), viewer('p1'), viewer('p1', ['read'])])
@@ -138,7 +138,7 @@ describe('who asks', () => {
     expect(askedOf(library)).toHaveLength(3);
   });
 
-  test('without the right gets nothing of it, kept or not', async () => {
+  test('without the right gets null, cached or not', async () => {
     await ask(engine, reading('title scoped', 'a'), viewer('p1', ['read']));
 
     const { data, errors } = await ask(engine, reading('title scoped', 'a'), viewer('p2'));
@@ -147,7 +147,7 @@ describe('who asks', () => {
     expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(['FORBIDDEN']);
   });
 
-  test('is not shared with where nothing is said of whom it is for, unless the subgraph says so of its answer', async () => {
+  test('shares no entity without a scope, unless the subgraph marks the response as viewer-independent', async () => {
     const source = '{ notes(ids: ["a"]) { shelf { name } } }';
     let seconds = 0;
     const told = vouching(library, store, () => seconds);

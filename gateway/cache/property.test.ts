@@ -67,7 +67,7 @@ const plainly = ({ data, errors = [] }: ExecutionResult): unknown => [
   errors.map(({ path, extensions }) => `${path?.join('.')} ${String(extensions['code'])}`).toSorted(),
 ];
 
-test('every reader is answered as he would be without the cache', async () => {
+test('returns to every viewer what it would get without the cache', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (taken) => {
       for (const step of taken) {

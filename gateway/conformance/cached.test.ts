@@ -10,15 +10,15 @@ import { inequalities } from './testing/compare.ts';
 import { operations } from './testing/operations.ts';
 import { answersOf } from './testing/run.ts';
 import { composed, transportsOf, type TestSupergraph } from './testing/supergraph.ts';
-import { worlds } from './testing/fixtures.ts';
+import { fixtures } from './testing/fixtures.ts';
 
 /*
  * Random operations over the small supergraphs, where everything may be kept: with the cache, empty or full, they are answered as without. Many:
  *
- *   EQUALITY_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/cached.test.ts
+ *   CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/cached.test.ts
  */
 
-const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
+const OPERATIONS = Number(process.env['CONFORMANCE_OPERATIONS'] ?? 250);
 const SEED = Number(process.env['SEED'] ?? 1);
 const TIME_MS = 30_000 + OPERATIONS * 50;
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
@@ -31,10 +31,10 @@ afterAll(async () => {
   process.stdout.write(`seed ${SEED}, entities: ${counted.stored} stored, ${counted.hits} taken from the cache\n`);
 });
 
-function openAll(world: TestSupergraph) {
-  const supergraphSdl = cacheable(composed(world));
+function openAll(fixture: TestSupergraph) {
+  const supergraphSdl = cacheable(composed(fixture));
   const engineOf = (entityStore?: EntityStore) =>
-    dedupeOperations(openEngine({ supergraphSdl, transports: transportsOf(world), log, entityStore }), {
+    dedupeOperations(openEngine({ supergraphSdl, transports: transportsOf(fixture), log, entityStore }), {
       dedupe: { operations: false, fetches: false },
       scopeOf: () => '',
     });
@@ -42,23 +42,23 @@ function openAll(world: TestSupergraph) {
   return { store, plain: engineOf(), cached: engineOf(store) };
 }
 
-const answersAsWithout = async (world: TestSupergraph): Promise<void> => {
-  const { store, plain, cached } = openAll(world);
-  const queries = operations(plain.schema, world).filter(({ source }) => source.startsWith('query'));
+const answersAsWithout = async (fixture: TestSupergraph): Promise<void> => {
+  const { store, plain, cached } = openAll(fixture);
+  const queries = operations(plain.schema, fixture).filter(({ source }) => source.startsWith('query'));
   await fc.assert(
     fc.asyncProperty(queries, async (operation) => {
       const expected = await answersOf(plain, operation);
 
       for (const _time of ['empty', 'full']) expect(inequalities(await answersOf(cached, operation), expected)).toEqual([]);
     }),
-    { numRuns: Math.ceil(OPERATIONS / worlds.length), seed: SEED },
+    { numRuns: Math.ceil(OPERATIONS / fixtures.length), seed: SEED },
   );
   counted.hits += store.counters.hits;
   counted.stored += store.counters.stored;
 };
 
-test.each(worlds)('$name', answersAsWithout, TIME_MS);
+test.each(fixtures)('$name', answersAsWithout, TIME_MS);
 
-test('and much of it comes from the cache', () => {
-  expect(counted.hits).toBeGreaterThan(worlds.length);
+test('reads many entities from the cache', () => {
+  expect(counted.hits).toBeGreaterThan(fixtures.length);
 });

@@ -20,15 +20,15 @@ interface Answers {
   theirs: ExecutionResult | undefined;
 }
 
-async function ask(world: TestSupergraph, source: string, variables = {}): Promise<Answers> {
-  const engines = openBoth(world);
+async function ask(fixture: TestSupergraph, source: string, variables = {}): Promise<Answers> {
+  const engines = openBoth(fixture);
   const [ours] = await answersOf(engines.ours, { source, variables });
   const [theirs] = await answersOf(engines.theirs, { source, variables });
   return { ours, theirs };
 }
 
-describe('fields that are required with arguments', () => {
-  test('gives them with these arguments', async () => {
+describe('required fields with arguments', () => {
+  test('passes them with these arguments', async () => {
     const { ours, theirs } = await ask(requiredArguments, '{ stations { id hat tea } }');
     expect(ours).toEqual({
       data: {
@@ -41,44 +41,44 @@ describe('fields that are required with arguments', () => {
     expect(theirs).not.toEqual(ours);
   });
 
-  test('leaves what the client asks of the same field alone', async () => {
+  test("keeps the client's own selection of the same field", async () => {
     const { ours, theirs } = await ask(requiredArguments, '{ stations { hat temperature warm: temperature(offset: 30) } }');
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68', temperature: 20, warm: 50 }, { temperature: null }]);
     expect(theirs?.data).not.toEqual(ours?.data);
   });
 
-  test('gives the same subgraph one field with different arguments', async () => {
+  test('passes one field with different arguments to one subgraph', async () => {
     const source = 'query($loud: Boolean, $quiet: Boolean) { stations { hat(loud: $loud) shoes(loud: $quiet) again: shoes } }';
     const { ours, theirs } = await ask(requiredArguments, source, { loud: true, quiet: false });
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68!', shoes: 'shoes at 20', again: 'shoes at 20' }, {}]);
     expect(theirs?.data).not.toEqual(ours?.data);
   });
 
-  test('keeps them apart under conditions within conditions', async () => {
+  test('keeps them apart under nested conditions', async () => {
     const source = 'query($bare: Boolean!) { stations { ... @skip(if: $bare) @include(if: true) { shoes } hat } }';
     const { ours } = await ask(requiredArguments, source, { bare: false });
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68', shoes: 'shoes at 20' }, {}]);
   });
 });
 
-describe('one entity in several places', () => {
+describe('one entity at several places', () => {
   const logos = async (book: string, film: string, variables = {}) => {
     const source = `query($size: Int = 3) { things { ... on Book { maker { ${book} } } ... on Film { maker { ${film} } } } }`;
     const { ours } = await ask(renamed, source, variables);
     return ours?.data?.['things'];
   };
 
-  test('gives it one field with the arguments of each place', async () => {
+  test('returns one field with the arguments of each place', async () => {
     const answer = await logos('logo(size: 1)', 'logo(size: $size)', { size: 2 });
     expect(answer).toEqual([{ maker: { logo: 'm1 1 - -' } }, { maker: { logo: 'm1 2 - -' } }, { maker: { logo: 'm2 2 - -' } }]);
   });
 
-  test('gives it different fields by one name', async () => {
+  test('returns different fields under one alias', async () => {
     const answer = await logos('it: logo(size: 1)', 'it: id');
     expect(answer).toEqual([{ maker: { it: 'm1 1 - -' } }, { maker: { it: 'm1' } }, { maker: { it: 'm2' } }]);
   });
 
-  test('knows equal arguments by whatever order they are written in', async () => {
+  test('treats arguments as equal in any order', async () => {
     const { ours } = await ask(
       renamed,
       `{ things { ... on Book { maker { logo(size: 1, style: { bold: true, hue: "red" }) } }
@@ -88,8 +88,8 @@ describe('one entity in several places', () => {
   });
 });
 
-describe('subgraphs that call their roots otherwise', () => {
-  test('asks them for fragments on a root', async () => {
+describe('subgraphs with renamed root types', () => {
+  test('sends them fragments on a root type', async () => {
     const { ours, theirs } = await ask(renamed, 'query($all: Boolean = true) { ... on Query @include(if: $all) { count makers } }');
     expect(ours).toEqual({ data: { count: 3, makers: 2 } });
     expect(theirs?.data).toBeNull();
@@ -104,13 +104,13 @@ describe('subgraphs that call their roots otherwise', () => {
 });
 
 describe('fragments', () => {
-  test('keeps a fragment within one on an abstract type', async () => {
+  test('keeps a fragment nested in one on an abstract type', async () => {
     const { ours, theirs } = await ask(mismatches, '{ first { ... on Anyone { ... on Human { nick } } } }');
     expect(ours).toEqual({ data: { first: { nick: 'A' } } });
     expect(theirs).toEqual({ data: { first: {} } });
   });
 
-  test('knows of objects none of whose fields are included', async () => {
+  test('returns objects none of whose fields are included', async () => {
     const source = 'query($all: Boolean!) { homes @include(if: $all) { address @include(if: false) { id } } letters { id } }';
     const { ours, theirs } = await ask(requiresOnInterfaces, source, { all: true });
     expect(ours).toEqual({ data: { homes: [{}, {}, {}], letters: [{ id: 'h1' }, null, { id: 'h2' }, { id: 'h9' }] } });
@@ -118,16 +118,16 @@ describe('fragments', () => {
   });
 });
 
-describe('fields that are left out', () => {
-  test('answers the others', async () => {
+describe('excluded fields', () => {
+  test('returns the others', async () => {
     const { ours, theirs } = await ask(requires, '{ parcel(id: "1") { toll size @include(if: false) } parcels { label } }');
     expect(ours?.data?.['parcel']).toEqual({ toll: 12 });
     expect(theirs?.data?.['parcel']).toEqual({ toll: null });
   });
 });
 
-describe('other ways to what is asked for', () => {
-  test('passes arguments on that come from an object further up', async () => {
+describe('other paths to a field', () => {
+  test('passes arguments from an object above', async () => {
     const { ours, theirs } = await ask(contexts, '{ users { letters { text } } }');
     expect(ours).toEqual({
       data: { users: [{ letters: [{ text: 'a in en' }, { text: 'b in en' }] }, { letters: [{ text: 'a in null' }] }] },
@@ -135,19 +135,19 @@ describe('other ways to what is asked for', () => {
     expect(theirs?.data).not.toEqual(ours?.data);
   });
 
-  test('knows the type of what another subgraph knows as an interface object', async () => {
+  test('resolves the type of an interface object of another subgraph', async () => {
     const { ours, theirs } = await ask(interfaceObjects, '{ favourite { __typename ... on Park { a: id guide { language } } } }');
     expect(ours).toEqual({ data: { favourite: { __typename: 'Park', a: 'p1', guide: { language: 'Bemba' } } } });
     expect(theirs).toEqual({ data: { favourite: null } });
   });
 
-  test('goes back to a subgraph by a key that it resolves', async () => {
+  test('returns to a subgraph by a resolvable key', async () => {
     const { ours, theirs } = await ask(deadEnds, '{ lockers { label } }');
     expect(ours).toEqual({ data: { lockers: [{ label: '7 Ada' }, { label: '8 Ben' }] } });
     expect(theirs?.data).toEqual({ lockers: [{ label: null }, { label: null }] });
   });
 
-  test('refuses what nobody can be asked for, instead of saying that there is nothing', async () => {
+  test('refuses unsatisfiable fields instead of returning null', async () => {
     const { ours, theirs } = await ask(deadEnds, '{ all: lockers { label } tool { colour } }');
     expect(ours?.data).toBeUndefined();
     expect(ours?.errors).toMatchObject([{ message: expect.stringContaining('"tool"'), extensions: { code: 'OPERATION_UNSATISFIABLE' } }]);
@@ -155,21 +155,21 @@ describe('other ways to what is asked for', () => {
     expect(theirs?.errors).toBeUndefined();
   });
 
-  test('answers what nobody can be asked for when it is not wanted', async () => {
+  test('runs the operation when the unsatisfiable field is excluded', async () => {
     const source =
       'query($dyed: Boolean!) { tool @include(if: $dyed) { colour } ... @skip(if: true) { tool { colour } } spare { colour } }';
     const { ours } = await ask(deadEnds, source, { dyed: false });
     expect(ours).toEqual({ data: { spare: { colour: 'red' } } });
   });
 
-  test('says that an object of unknown type cannot be named', async () => {
+  test('reports an error for __typename of an object of unknown type', async () => {
     const { ours, theirs } = await ask(unknownObjects, '{ best { id __typename } }');
     expect(ours?.data).toEqual({ best: null });
     expect(ours?.errors).toMatchObject([{ path: ['best', '__typename'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID' } }]);
     expect(theirs).toEqual({ data: { best: null } });
   });
 
-  test('joins over keys that share their parts', async () => {
+  test('joins over keys with common fields', async () => {
     const { ours, theirs } = await ask(
       mashedKeys,
       '{ booking { rooms { sign alarm place { floor wing block } } } alarms { sign } rooms { alarm } }',

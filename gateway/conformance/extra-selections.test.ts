@@ -2,7 +2,7 @@
  * What is asked besides changes nothing: an operation is answered as it is without one of its selections, but for that one. This needs no other
  * gateway to compare with, and finds what two of them get wrong in the same way. More of it:
  *
- *   EQUALITY_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/extra-selections.test.ts
+ *   CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/extra-selections.test.ts
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -15,22 +15,22 @@ import { contexts } from './testing/supergraphs/contexts.ts';
 import { mashedKeys } from './testing/supergraphs/mashed-keys.ts';
 import { renamed } from './testing/supergraphs/renamed.ts';
 import { requiredArguments } from './testing/supergraphs/required-arguments.ts';
-import { worlds } from './testing/fixtures.ts';
+import { fixtures } from './testing/fixtures.ts';
 
-const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
+const OPERATIONS = Number(process.env['CONFORMANCE_OPERATIONS'] ?? 250);
 const SEED = Number(process.env['SEED'] ?? 1);
 const TIME_MS = 30_000 + OPERATIONS * 200;
 
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
-const all = [...worlds, contexts, mashedKeys, renamed, requiredArguments];
+const all = [...fixtures, contexts, mashedKeys, renamed, requiredArguments];
 const share = Math.ceil(OPERATIONS / all.length);
 
 test.each(all)(
-  '$name: answers the same, whatever is asked besides',
-  async (world) => {
-    const engine = openEngine({ supergraphSdl: composed(world), transports: transportsOf(world), log });
+  '$name: returns the same with and without extra selections',
+  async (fixture) => {
+    const engine = openEngine({ supergraphSdl: composed(fixture), transports: transportsOf(fixture), log });
     const cases = fc.tuple(
-      operations(engine.schema, world).filter(({ source }) => source.startsWith('query')),
+      operations(engine.schema, fixture).filter(({ source }) => source.startsWith('query')),
       fc.nat(),
     );
     const property = fc.asyncProperty(cases, async ([operation, pick]) => {

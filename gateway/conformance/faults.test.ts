@@ -1,5 +1,5 @@
 /**
- * Random operations while one subgraph misbehaves. More of them: `EQUALITY_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/faults.test.ts`.
+ * Random operations while one subgraph misbehaves. More of them: `CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/faults.test.ts`.
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -12,11 +12,11 @@ import { operations } from './testing/operations.ts';
 import { answersOf } from './testing/run.ts';
 import { shapeFaults, withTypes } from './testing/shape.ts';
 import { composed, transportsOf } from './testing/supergraph.ts';
-import { worlds } from './testing/fixtures.ts';
+import { fixtures } from './testing/fixtures.ts';
 
-const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
+const OPERATIONS = Number(process.env['CONFORMANCE_OPERATIONS'] ?? 250);
 const SEED = Number(process.env['SEED'] ?? 1);
-const SHARE = Math.ceil(OPERATIONS / worlds.length);
+const SHARE = Math.ceil(OPERATIONS / fixtures.length);
 const TIME_MS = 30_000 + OPERATIONS * 200;
 
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
@@ -24,10 +24,10 @@ const log = { info: () => undefined, warn: () => undefined, error: () => undefin
 const contentOf = (answers: readonly ExecutionResult[]) =>
   answers.map(({ data, errors }) => ({ data, errors: errors?.map(({ message, path }) => ({ message, path })) }));
 
-describe.each(worlds)('$name', (world) => {
-  const transports = transportsOf(world);
+describe.each(fixtures)('$name', (fixture) => {
+  const transports = transportsOf(fixture);
   const sick = { ...transports };
-  const open = (given: typeof transports): Engine => openEngine({ supergraphSdl: composed(world), transports: given, log });
+  const open = (given: typeof transports): Engine => openEngine({ supergraphSdl: composed(fixture), transports: given, log });
 
   test(
     'answers in the right shape whatever a subgraph does, and as before once it is well',
@@ -35,7 +35,7 @@ describe.each(worlds)('$name', (world) => {
       const engine = open(sick);
       const names = Object.keys(transports);
       const told = fc.record({
-        operation: operations(engine.schema, world).map(withTypes),
+        operation: operations(engine.schema, fixture).map(withTypes),
         subgraph: fc.constantFrom(...names),
         fault: fc.constantFrom(...faults),
         seed: fc.nat(),

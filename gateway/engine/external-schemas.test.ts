@@ -34,8 +34,8 @@ const notes = plainSubgraph({
 
 function open(alter = (sdl: string) => sdl) {
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
-  const world = { subgraphs: [notes] };
-  const engine = openEngine({ supergraphSdl: alter(composed(world)), transports: transportsOf(world), log });
+  const fixture = { subgraphs: [notes] };
+  const engine = openEngine({ supergraphSdl: alter(composed(fixture)), transports: transportsOf(fixture), log });
   return {
     engine,
     async ask(source: string, variables = {}) {
@@ -45,7 +45,7 @@ function open(alter = (sdl: string) => sdl) {
   };
 }
 
-test('tells everything that tools may ask of a schema, beside data', async () => {
+test('supports full introspection beside data', async () => {
   const { engine, ask } = open();
 
   const { data, errors } = await ask(`${getIntrospectionQuery(EVERYTHING).replace('{', '{ note(wanted: { id: 7 }) { id }')}`);
@@ -55,7 +55,7 @@ test('tells everything that tools may ask of a schema, beside data', async () =>
   expect(JSON.stringify(data)).toContain('https://example.com/day');
 });
 
-test('tells what a type is by variables and fragments', async () => {
+test('supports __type with variables and fragments', async () => {
   const source = `query($name: String!, $all: Boolean) { ...Types } fragment Types on Query { __type(name: $name) { ...Values } }
     fragment Values on __Type { isOneOf enumValues(includeDeprecated: $all) { name } }`;
 
@@ -63,7 +63,7 @@ test('tells what a type is by variables and fragments', async () => {
   expect((await open().ask(source, { name: 'Hue', all: true })).data).toMatchObject({ __type: { enumValues: { length: 2 } } });
 });
 
-test('holds clients to inputs of which one field is given', async () => {
+test('enforces @oneOf inputs', async () => {
   const { ask } = open((sdl) => sdl.replace('input EntityLookup', 'directive @oneOf on INPUT_OBJECT\n\ninput EntityLookup @oneOf'));
   const source = 'query($wanted: EntityLookup!) { note(wanted: $wanted) { id } __type(name: "EntityLookup") { isOneOf } }';
 
@@ -73,7 +73,7 @@ test('holds clients to inputs of which one field is given', async () => {
   ]);
 });
 
-test('takes what subgraphs have composed for operations', async () => {
+test('accepts composed executable directives', async () => {
   const source =
     'query($level: Level!) { note(wanted: { id: 3 }) @trace { id @trace(level: $level) } __schema { directives { name locations } } }';
 

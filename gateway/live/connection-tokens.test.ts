@@ -7,7 +7,7 @@ const LONG = 'x'.repeat(200_000);
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test('a token that nobody comes with is forgotten, with what was asked', () => {
+test('forgets an unused token and its operations', () => {
   const tokens = createConnectionTokens();
   const token = tokens.make({ principal: 'p', caller: 'c' });
   const operation = tokens.find(token, 'p')!.startOperation('a', { maxOperations: 1, describe: String });
@@ -22,7 +22,7 @@ test('a token that nobody comes with is forgotten, with what was asked', () => {
   expect(closed).toHaveBeenCalledTimes(1);
 });
 
-test('a caller has so many connections, and others are not the worse for it', () => {
+test('limits the connections per caller', () => {
   const tokens = createConnectionTokens();
   const ann = { principal: 'ann', caller: 'ann' };
   const made = Array.from({ length: 50 }, () => tokens.make(ann));
@@ -34,7 +34,7 @@ test('a caller has so many connections, and others are not the worse for it', ()
   expect(tokens.make(ann)).not.toBe(made[0]);
 });
 
-test('who lets answers lie that were never fetched loses the connection', () => {
+test('closes a connection whose stream is never opened once too much waits', () => {
   const tokens = createConnectionTokens();
   const token = tokens.make({ principal: 'p', caller: 'c' });
   const connection = tokens.find(token, 'p')!;

@@ -17,7 +17,7 @@ describe('a call from', () => {
     ['the listed host without encryption', 'http://shop.example.org', false],
     ['the listed host at another port', 'https://shop.example.org:8443', false],
     ['a file', 'null', false],
-  ])('%s is welcome: %p → %p', (_case, origin, expected) => {
+  ])('%s is allowed: %p → %p', (_case, origin, expected) => {
     expect(isAllowedOrigin({ host: 'api.example.org', ...(origin !== undefined && { origin }) })).toBe(expected);
   });
 });
@@ -40,7 +40,7 @@ describe('where pages of this machine may call', () => {
   });
 });
 
-test('each refused origin is logged once with the variable that would allow it, and at most a hundred of them', () => {
+test('logs each refused origin once with the variable that would allow it, at most a hundred', () => {
   const lines: [object, string][] = [];
   const isAllowedOrigin = useAllowedOrigins([], { warn: (facts: object, message: string) => void lines.push([facts, message]) } as never);
 
@@ -71,7 +71,7 @@ describe('the gateway', () => {
     expect(await upgrade(new URL(gateway.url).origin)).toBe('open');
   });
 
-  test('lets the browser show its answers to listed pages only', async () => {
+  test('lets the browser show its responses to listed pages only', async () => {
     const allowed = async (origin: string) =>
       (await gateway.ask('{ viewer }', {}, { headers: { origin } })).headers.get('access-control-allow-origin');
 
@@ -79,7 +79,7 @@ describe('the gateway', () => {
     expect(await allowed('https://evil.example.org')).toBeNull();
   });
 
-  test('answers the question a browser asks first', async () => {
+  test('answers a preflight request', async () => {
     const headers = {
       origin: 'https://shop.example.org',
       'access-control-request-method': 'POST',
@@ -94,7 +94,7 @@ describe('the gateway', () => {
     expect(response.headers.get('access-control-allow-headers')).toContain('authorization');
   });
 
-  test('refuses the question of a page that is not listed, without a word that would allow anything', async () => {
+  test('refuses the preflight request of an unlisted page without CORS headers', async () => {
     const headers = { origin: 'https://evil.example.org', 'access-control-request-method': 'POST' };
 
     const response = await fetch(gateway.url, { method: 'OPTIONS', headers });

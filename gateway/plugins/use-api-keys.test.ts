@@ -97,21 +97,21 @@ const WAYS: [string, Ask][] = [
 describe.each(WAYS)('over %s', (_way, ask) => {
   const refused = (reason: string) => ({ code: 4403, reason });
 
-  test('a key decides what its holder gets', async () => {
+  test('gives the holder of a key its contract', async () => {
     expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
     expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
     expect(await ask('{ drafts { text } }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
     expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-office' })).toEqual({ data: { note: { author: 'Ada' } } });
   });
 
-  test('its holder gets no other contract by naming it', async () => {
+  test('refuses another contract to the holder of a key', async () => {
     expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop', [CONTRACT_HEADER]: 'editor' })).toEqual(refused('FORBIDDEN'));
     expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop', [CONTRACT_HEADER]: 'reader' })).toEqual({
       data: { note: { text: 'one' } },
     });
   });
 
-  test('who may have everything may narrow it', async () => {
+  test('lets a caller with the whole graph narrow it', async () => {
     expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-office', [CONTRACT_HEADER]: 'reader' })).toBe(
       'GRAPHQL_VALIDATION_FAILED',
     );
@@ -119,17 +119,17 @@ describe.each(WAYS)('over %s', (_way, ask) => {
     expect(await ask('{ note { author } }')).toEqual({ data: { note: { author: 'Ada' } } });
   });
 
-  test.each(['of-nobody', 'of-shop ish', sha256('of-shop'), '__proto__'])('the key %s, which nobody has, is refused', async (key) => {
+  test.each(['of-nobody', 'of-shop ish', sha256('of-shop'), '__proto__'])('refuses the unknown key %s', async (key) => {
     expect(await ask('{ note { text } }', { [API_KEY_HEADER]: key })).toEqual(refused('UNAUTHENTICATED'));
   });
 
-  test('who has none is refused where one is asked for', async () => {
+  test('refuses a caller without a key when one is required', async () => {
     expect(await ask('{ note { text } }', {}, closed)).toEqual(refused('UNAUTHENTICATED'));
     expect(await ask('{ note { text } }', { [CONTRACT_HEADER]: 'reader' }, closed)).toEqual(refused('UNAUTHENTICATED'));
     expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' }, closed)).toEqual({ data: { note: { text: 'one' } } });
   });
 
-  test('in production the schema is shown to the key that may read it, and no more than its contract', async () => {
+  test('shows the schema of its contract to a key with introspection, in production', async () => {
     const names = '{ __schema { subscriptionType { fields { name } } } __type(name: "Note") { fields { name } } }';
 
     expect(await ask(names, { [API_KEY_HEADER]: 'of-printer' })).toEqual({
@@ -144,23 +144,23 @@ test.each(WAYS.slice(1))('subscriptions over %s are held to the contract of the 
   expect(await ask('subscription { drafted }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
 });
 
-test('parameters of a socket stand for headers, whose names have no case', async () => {
+test('reads connection parameters like headers, whose names are case-insensitive', async () => {
   expect(await overSocket('{ note { author } }', { connectionParams: { 'X-Soko-Key': 'of-shop' } }, gateway)).toBe(
     'GRAPHQL_VALIDATION_FAILED',
   );
 });
 
-test('an empty key is a wrong one', async () => {
+test('refuses an empty key', async () => {
   expect(await overHttp('{ note { text } }', { [API_KEY_HEADER]: '' })).toEqual({ code: 4403, reason: 'UNAUTHENTICATED' });
 });
 
-test('answers to different keys are kept apart by caches', async () => {
+test('keeps responses to different keys apart in caches', async () => {
   const { headers } = await gateway.ask('{ note { text } }', {}, { headers: { [API_KEY_HEADER]: 'of-shop' } });
 
   expect(headers.get('vary')!.split(', ')).toContain(API_KEY_HEADER);
 });
 
-test('a supergraph without the contract of a key is not served', async () => {
+test('refuses a supergraph without the contract of a key', async () => {
   const without = notes('');
   await expect(openGatewayForTest({ subgraphs: [without], keys: KEYS })).rejects.toThrow(/shop.*reader/);
 
@@ -176,7 +176,7 @@ test.each<[string, unknown]>([
   ['a name twice', [KEYS[0], { ...KEYS[1], name: 'shop' }]],
   ['a key twice', [KEYS[0], { ...KEYS[0], name: 'other', sha256: KEYS[0]!.sha256.toUpperCase() }]],
   ['nobody', []],
-])('a list of keys that holds %s is refused', (_case, list) => {
+])('refuses a list of keys with %s', (_case, list) => {
   expect(ApiKeys.safeParse(list).success).toBe(false);
   expect(ApiKeys.safeParse(KEYS).success).toBe(true);
 });

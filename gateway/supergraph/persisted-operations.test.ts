@@ -37,8 +37,8 @@ async function open(options: Partial<Parameters<typeof openGatewayForTest>[0]> =
   return { gateway, subgraphs };
 }
 
-describe('a known operation', () => {
-  test('is asked by its hash alone', async () => {
+describe('a persisted operation', () => {
+  test('is requested by its hash alone', async () => {
     const { gateway } = await open();
     const variables = { id: 'n1' };
 
@@ -50,7 +50,7 @@ describe('a known operation', () => {
     expect(await answer.json()).toEqual({ data: NOTE_ANSWER });
   });
 
-  test('is asked by its hash over a socket', async () => {
+  test('is requested by its hash over a socket', async () => {
     const { gateway, subgraphs } = await open();
     const stream = gateway.socket().iterate({ query: '', ...byHash(CHANGES) });
     const first = stream.next();
@@ -60,7 +60,7 @@ describe('a known operation', () => {
     expect((await first).value).toEqual({ data: { noteChanged: { text: 'new' } } });
   });
 
-  test('is told from one that is not known', async () => {
+  test('differs from an unknown one', async () => {
     const { gateway } = await open();
     const expected = [expect.objectContaining({ extensions: expect.objectContaining({ code: 'PERSISTED_QUERY_NOT_FOUND' }) })];
 
@@ -75,7 +75,7 @@ describe('a known operation', () => {
     ).rejects.toEqual(expected);
   });
 
-  test('may be the only kind that is answered: other texts are not even read', async () => {
+  test('may be the only kind that is served: other documents are not parsed', async () => {
     const { gateway } = await open({ persistedOperations: createPersistedOperations({ manifest: manifestOf(NOTE), persistedOnly: true }) });
     const refused = [{ extensions: { code: 'UNKNOWN_OPERATION' } }];
 
@@ -86,14 +86,14 @@ describe('a known operation', () => {
     await expect(gateway.socket().iterate({ query: OTHER }).next()).rejects.toMatchObject(refused);
   });
 
-  test('has the hash of its body for an id', () => {
+  test('has the hash of its body as its id', () => {
     expect(() => createPersistedOperations({ manifest: { operations: [{ id: hashOf(OTHER), body: NOTE }] } })).toThrow(
       'is not the SHA-256',
     );
   });
 });
 
-describe('the file of plans', () => {
+describe('the query plans file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'soko-plans-'));
   const queryPlansFile = join(folder, 'kept/plans.json');
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -113,14 +113,14 @@ describe('the file of plans', () => {
     return planned;
   }
 
-  test('makes a restart go without planning, as far as the supergraph is the same', async () => {
+  test('saves planning after a restart while the supergraph is the same', async () => {
     expect(await plannedAtStart()).toEqual([NOTE, CHANGES]);
     expect(await plannedAtStart()).toEqual([]);
     expect(await plannedAtStart((typeDefs) => typeDefs.replace('email: String', 'email: String nick: String'))).toEqual([]);
     expect(await plannedAtStart((typeDefs) => typeDefs.replace('name: String  email', 'name: String!  email'))).toEqual([NOTE]);
   });
 
-  test('is written anew when it is broken', async () => {
+  test('is written again when it is broken', async () => {
     writeFileSync(queryPlansFile, 'half a fi');
 
     expect(await plannedAtStart()).toEqual([NOTE, CHANGES]);

@@ -22,8 +22,8 @@ const TYPES_MATTER = 'asking for types as well changes the answer';
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
 
 /** Both engines over the same subgraphs. */
-export function openBoth(world: TestSupergraph): Engines {
-  const options = { supergraphSdl: composed(world), transports: transportsOf(world), log };
+export function openBoth(fixture: TestSupergraph): Engines {
+  const options = { supergraphSdl: composed(fixture), transports: transportsOf(fixture), log };
   return { supergraphSdl: options.supergraphSdl, ours: openEngine(options), theirs: withHarmlessAliases(openApolloEngine(options)) };
 }
 

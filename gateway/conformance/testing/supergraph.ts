@@ -3,7 +3,7 @@ import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import { composeSupergraph } from '../../../schema/compose.ts';
 import type { Extent } from './operations.ts';
 
-/** A small world of a few subgraphs, always the same, whatever it was asked before. */
+/** A small fixture of a few subgraphs, always the same, whatever it was asked before. */
 export interface TestSupergraph extends Extent {
   name: string;
   subgraphs: PlainSubgraph[];

@@ -75,7 +75,7 @@ describe('a fingerprint', () => {
     ['a field that nobody asks for', inOne('authors', 'name: String', 'name: String  nick: String'), OPERATIONS],
     ['a type that nobody asks for', inOne('extras', 'type Unrelated {', 'type Other { a: Int } type Unrelated { other: Other'), OPERATIONS],
     ['a description', inOne('notes', 'title: String  author', '"Its title." title: String  author'), OPERATIONS],
-  ])('stays with %s changed', (_case, change, expected) => {
+  ])('stays the same with %s changed', (_case, change, expected) => {
     expect(kept(change)).toEqual(expected);
   });
 
