@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const each of opened.splice(0).toReversed()) await each.close();
 });
 
-/** A gateway whose people answer when the test lets them; `next` resolves with what they are asked next. */
+/** A gateway whose subgraph `people` responds when the test lets it; `next` resolves with its next request. */
 async function openSlow() {
   const { all, people, notes, boards } = testSubgraphs();
   const server = await openHostile(people);
@@ -30,16 +30,16 @@ async function openSlow() {
     taken = Promise.withResolvers();
     return response;
   };
-  /** Someone who may hang up, on a connection of his own. */
+  /** A client that can disconnect, on its own connection. */
   const caller = (query: string, accept = 'application/json') => {
     const asking = request(gateway.url, { method: 'POST', agent: false, headers: { 'content-type': 'application/json', accept } });
     asking.end(JSON.stringify({ query }));
     const answer = once(asking, 'response').then(([response]) => text(response as IncomingMessage));
-    // Of those who hang up.
+    // Of the clients that disconnect.
     answer.catch(() => undefined);
     return { answer, leave: () => asking.destroy() };
   };
-  /** Resolves when the gateway has noticed everyone who has left by now: it does so in the order in which they leave. */
+  /** Resolves when the gateway has noticed every disconnect so far: it notices them in order. */
   const noticed = async (): Promise<void> => {
     const { leave } = caller('{ viewer }');
     const asked = await next();
@@ -110,7 +110,7 @@ test('sends no further fetches of the plan', async () => {
   leave();
   await once(asked, 'close');
 
-  // Answered later than whatever would have followed at once.
+  // Its response comes after any fetch that would have followed at once.
   await gateway.ask('{ note(id: "n1") { text } }');
 
   expect(notes.asked.filter(({ query }) => query.includes('_entities'))).toEqual([]);
@@ -136,7 +136,7 @@ test('still responds to another client with the same operation', async () => {
   const one = caller(NAME);
   const asked = await next();
   const other = caller(NAME);
-  // In the gateway by the time that this one is answered.
+  // The gateway has it by the time this one is answered.
   await gateway.ask('{ boards { nodes { title } } }');
 
   one.leave();

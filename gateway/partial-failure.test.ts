@@ -32,7 +32,7 @@ const answering = (answer: () => Promise<unknown>): SubgraphTransport => ({
   subscribe: answer as () => Promise<ExecutionResult>,
 });
 
-/** A port at which nobody listens any more. */
+/** A port without a listener. */
 async function deadUrl(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -102,7 +102,7 @@ describe('loses only the fields of a subgraph that', () => {
     expectOnlyPeopleMissing(await gateway.ask(QUERY));
   });
 
-  // Nobody but the gateway ends the waiting: a deadline that is not kept would be the limit of this test.
+  // Only the gateway's deadline ends the wait; without it the test would time out.
   test('never answers', async () => {
     const gateway = await gatewayWith(
       'people',

@@ -33,7 +33,7 @@ const {
 /** What a server of others says of an error without a code. */
 const UNCODED = 'Send a valid x-user-id.';
 
-/** A subgraph like anybody's: GraphQL over HTTP at an address of its own. */
+/** An external subgraph: GraphQL over HTTP at its own address. */
 async function serveElsewhere(subgraph: PlainSubgraph, seen: IncomingHttpHeaders[]): Promise<string> {
   const server = createServer(async (request, response) => {
     seen.push(request.headers);

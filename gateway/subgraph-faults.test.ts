@@ -74,7 +74,7 @@ const withOwners = (first: unknown, second: unknown) => [
 ];
 const WELL = { boards: withOwners('Ada p1', 'Ada p2'), person: PERSON };
 
-/** Nothing but its public words: who it is, and whether to come again. */
+/** Only its public facts: the subgraph, and whether a retry makes sense. */
 function expectTyped({ status, errors = [], ...answer }: Answer, paths: readonly string[], codes: RegExp): void {
   expect(status).toBe(200);
   expect(errors.map(({ path }) => path?.join('.') ?? '').sort()).toEqual([...paths].sort());

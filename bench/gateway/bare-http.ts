@@ -3,7 +3,7 @@ import { ApolloServer, HeaderMap, type ApolloServerOptions } from '@apollo/serve
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
 
-/** Apollo Server on node:http alone, with nothing on that is not needed: the least it can cost. */
+/** Apollo Server on node:http alone, without anything optional: its lowest cost. */
 export async function serveApollo(options: Pick<ApolloServerOptions<object>, 'schema' | 'gateway'>, port: number): Promise<void> {
   const apollo = new ApolloServer<object>({
     ...(options as { schema: NonNullable<typeof options.schema> }),

@@ -11,7 +11,7 @@ afterEach(() => {
   server?.close();
 });
 
-/** A connection to a server that does as it likes with each request. */
+/** A connection to a server that handles each request as given. */
 async function connectedTo(onRequest: (socket: Socket) => unknown): Promise<Connection> {
   server = createServer((socket) => socket.on('data', () => void onRequest(socket)).on('error', () => undefined)).listen(0, '127.0.0.1');
   await once(server, 'listening');

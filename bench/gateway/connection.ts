@@ -6,7 +6,7 @@ export interface Answer {
 }
 
 export interface Connection {
-  /** One request at a time. Rejects when the other side hangs up. */
+  /** One request at a time. Rejects when the server closes the connection. */
   ask(request: string): Promise<Answer>;
   close(): void;
 }
@@ -20,8 +20,8 @@ const HEAD_END = '\r\n\r\n';
 const LAST_CHUNK = '0\r\n\r\n';
 
 /**
- * A kept-alive HTTP/1.1 connection that does no more than the load needs: the generator shares its core with the subgraphs, and what an
- * HTTP client would cost there would be missing to keep a fast gateway busy.
+ * A keep-alive HTTP/1.1 connection with as little code as possible: the load generator shares its core with the subgraphs, and an HTTP
+ * client would take the CPU that keeps a fast gateway busy.
  */
 export async function openConnection(port: number): Promise<Connection> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -69,9 +69,9 @@ function readAnswers(socket: Socket, onAnswer: (answer: Answer) => void): void {
 
 interface Head {
   status: number;
-  /** Of the body; undefined when it comes in chunks. */
+  /** Length of the body; undefined for a chunked body. */
   length: number | undefined;
-  /** Of the head itself. */
+  /** Length of the head. */
   bytes: number;
 }
 
@@ -83,7 +83,7 @@ function headOf(text: Buffer): Head | undefined {
   return { status: Number(head.slice(9, 12)), length: length === undefined ? undefined : Number(length), bytes: end + HEAD_END.length };
 }
 
-/** JSON has no bare line ends, so the last chunk cannot be mistaken for a part of it. */
+/** JSON has no bare line ends, so the last chunk cannot be mistaken for content. */
 const isComplete = ({ length, bytes }: Head, received: number, parts: readonly Buffer[]): boolean =>
   length === undefined
     ? Buffer.concat(parts.slice(-LAST_CHUNK.length)).subarray(-LAST_CHUNK.length).toString('latin1') === LAST_CHUNK

@@ -1,6 +1,6 @@
 import { openConnection, type Connection } from './connection.ts';
 
-/** One request as it is sent over and over, and how long its answer must be. */
+/** One request that is sent repeatedly, and the length of its response. */
 export interface LoadRequest {
   body: string;
   answerBytes: number;
@@ -21,14 +21,14 @@ export interface Loaded {
 
 let asked = 0;
 
-/** Each request has an authorization header of its own, as the requests of different people have. */
+/** Each request has its own authorization header, like the requests of different users. */
 export function requestText(port: number, body: string): string {
   asked += 1;
   const length = Buffer.byteLength(body);
   return `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer caller-${asked}\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`;
 }
 
-/** Keeps every connection busy for the time, then waits for what is under way. Throws at the first answer that is not the expected one. */
+/** Keeps every connection busy for the time, then waits for requests in flight. Throws on the first unexpected response. */
 export async function load({ port, requests, connections, seconds }: Load): Promise<Loaded> {
   const open = await Promise.all(Array.from({ length: connections }, () => openConnection(port)));
   const latencies: number[] = [];

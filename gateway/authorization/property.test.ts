@@ -54,7 +54,7 @@ function coordinatesOf(document: DocumentNode, schema: GraphQLSchema): string[] 
   return found;
 }
 
-/** How graphql-js answers when each field refuses by itself, as the specification has it. */
+/** The response of graphql-js with one field error per forbidden field, as the specification says. */
 const reference = ({ document, variables, identity: { viewer } }: Operation): ExecutionResult =>
   execute({
     schema: engine.schema,

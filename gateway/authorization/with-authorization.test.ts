@@ -147,7 +147,7 @@ describe('a subscription', () => {
   test('reports filtered fields in every event', async () => {
     const stream = gateway.subscribe('subscription { noteChanged { text author { email boss { name email } } } }');
     const first = stream.next();
-    // The plain subgraph listens as soon as it was asked.
+    // The plain subgraph listens as soon as it gets the request.
     const { asked } = fixture.subgraphs[1]!;
     while (!asked.at(-1)?.query.startsWith('subscription')) await new Promise((resolve) => setImmediate(resolve));
 

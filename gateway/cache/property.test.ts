@@ -10,11 +10,11 @@ import { createEntityStore, type EntityStore } from './entity-store.ts';
 import { ask, engineOf, openLibrary, type Library } from './test-library.ts';
 
 /*
- * Readers of all kinds read and write a library through two gateways that share a cache. Fields that depend on the viewer answer with his name,
- * so that an answer which is not the one without a cache is either stale or somebody else's.
+ * Various viewers read and write a library through two gateways that share a cache. Viewer-dependent fields return the viewer's name,
+ * so a response that differs from the one without a cache is stale or belongs to another viewer.
  */
 
-/** Who joins another one's flight may be given what was before. */
+/** Without dedupe: a joined fetch may return an older state. */
 const ALONE = { operations: false, fetches: false };
 const redis = new Redis(process.env['REDIS_URL']!);
 const prefix = `t${randomUUID().slice(0, 8)}`;

@@ -13,7 +13,7 @@ import { composed, transportsOf, type TestSupergraph } from './testing/supergrap
 import { fixtures } from './testing/fixtures.ts';
 
 /*
- * Random operations over the small supergraphs, where everything may be kept: with the cache, empty or full, they are answered as without. Many:
+ * Random operations over the small supergraphs with everything cacheable: the responses are the same with and without the cache. A long run:
  *
  *   CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/cached.test.ts
  */

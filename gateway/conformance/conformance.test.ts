@@ -1,5 +1,5 @@
 /**
- * Random operations over small supergraphs and over the project's own: our engine answers like @apollo/gateway. All of them:
+ * Random operations over small supergraphs and over the project's own: our engine responds like @apollo/gateway. A long run:
  *
  *   CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/conformance.test.ts
  *

@@ -11,11 +11,11 @@ import { answersOf } from './testing/run.ts';
 import { composed, transportsOf } from './testing/supergraph.ts';
 import { fixtures } from './testing/fixtures.ts';
 
-/* Whatever is deferred: the first answer is that of the rest, and all parts together are the answer of the whole. */
+/* Random deferred selections: the first response equals that of the rest, and all parts merged equal the response in one piece. */
 
 const RUNS = Number(process.env['DEFERRED_RUNS'] ?? 8);
 
-/** Of these an answer depends on what was asked before, or a null of one part on what another part asks. */
+/** In these fixtures a response depends on earlier requests, or a null of one part on the selections of another. */
 const OTHERS = ['interface-objects', 'mutations', 'nulls', 'streams'];
 
 describe.each(fixtures.filter(({ name }) => !OTHERS.includes(name)).map((fixture) => [fixture.name, fixture] as const))(
@@ -34,7 +34,7 @@ describe.each(fixtures.filter(({ name }) => !OTHERS.includes(name)).map((fixture
         fc.asyncProperty(cases, async ({ random: { source, variables }, seed }) => {
           fc.pre(!source.startsWith('subscription'));
           const [plain] = await answersOf(engine, { source, variables });
-          // Where something is refused or missing, a null reaches as far as its part.
+          // Beside errors and missing entities, a null may reach as far as its part.
           fc.pre(plain !== undefined && plain.errors === undefined);
           const document = withDefers(source, createRandom(seed));
           const deferred = print(document);

@@ -1,4 +1,4 @@
-/** What @apollo/gateway answers wrongly, and the right answers. */
+/** Wrong responses of @apollo/gateway, and the right ones. */
 import { describe, expect, test } from '@jest/globals';
 import type { ExecutionResult } from 'graphql';
 import { openBoth } from './testing/examine.ts';

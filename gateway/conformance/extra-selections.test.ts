@@ -1,6 +1,6 @@
 /**
- * What is asked besides changes nothing: an operation is answered as it is without one of its selections, but for that one. This needs no other
- * gateway to compare with, and finds what two of them get wrong in the same way. More of it:
+ * Extra selections change nothing: without one of its selections an operation has the same response, except for that one. This needs no other
+ * gateway for comparison, and finds what two of them get wrong in the same way. A long run:
  *
  *   CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/extra-selections.test.ts
  */
@@ -37,7 +37,7 @@ test.each(all)(
       const less = withoutOne(operation, pick);
       if (!less) return;
       const [[whole], [part]] = [await answersOf(engine, operation), await answersOf(engine, less)];
-      // An error at one place may take others with it.
+      // An error at one place may null others.
       if (whole?.errors || part?.errors) return;
       expect({ ...less, isAnsweredAlike: isPartOf(part?.data, whole?.data) }).toMatchObject({ isAnsweredAlike: true });
     });

@@ -1,5 +1,6 @@
 /**
- * Random operations while one subgraph misbehaves. More of them: `CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/faults.test.ts`.
+ * Random operations while one subgraph misbehaves. For more of them: `CONFORMANCE_OPERATIONS=5000 SEED=1 npm test --
+ * gateway/conformance/faults.test.ts`.
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';

@@ -105,7 +105,7 @@ test('computes the actual cost from the returned data', () => {
   expect(costs.actual({ document }, null)).toBe(0);
 });
 
-/** Counts how often somebody reads what the document selects. */
+/** Counts reads of the document's selections. */
 function countLooks(document: DocumentNode): () => number {
   let looks = 0;
   visit(document, {

@@ -9,7 +9,7 @@ import { applySchemaRules, readSchemaRules } from '../supergraph/schema-rules.ts
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 import type { DedupeOptions } from './dedupe-operations.ts';
 
-/** An engine with rules; `asked` holds what the people were asked for since the last look. Their queries are held up until `released`. */
+/** An engine with rules. `asked` holds the requests to `people` since the last look; its queries wait for `released`. */
 function openShared(dedupe: DedupeOptions, released: Promise<unknown> = Promise.resolve()) {
   const { people, boards, notes, all } = testSubgraphs();
   const arrived = Promise.withResolvers<void>();
@@ -92,7 +92,7 @@ test.each<[string, DedupeOptions, string]>([
   await arrived;
   await ask(MUTATION);
   const after = ask(query);
-  // Whoever would join has done so once every step that needs no answer is over.
+  // A query that joins has done so once every step without a response is over.
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   release.resolve();
   await Promise.all([...before, after]);

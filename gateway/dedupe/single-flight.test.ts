@@ -5,7 +5,7 @@ import type { FetchScope } from '../engine/types.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { dedupeFetches } from './dedupe-fetches.ts';
 
-/** A subgraph that answers when it is told to. */
+/** A subgraph that responds when `answer` is called. */
 function slowSubgraph(answerOf: (request: SubgraphRequest) => ExecutionResult) {
   const asked: SubgraphRequest[] = [];
   let waiting: (() => void)[] = [];

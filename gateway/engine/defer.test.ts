@@ -16,7 +16,7 @@ describe('an operation with deferred parts', () => {
   });
   afterAll(() => gateway.close());
 
-  /** Every part of the answer, as a client that understands multipart reads them. */
+  /** Every part of the response, as a multipart client reads them. */
   async function partsOf(query: string, variables: Record<string, unknown> = {}): Promise<Part[]> {
     const response = await fetch(gateway.url, {
       method: 'POST',
@@ -106,7 +106,7 @@ describe('an operation with deferred parts', () => {
     expect(parts.slice(1)).toEqual([{ hasNext: false }]);
   });
 
-  /** First answer, then parts, then whether there is an error anywhere. */
+  /** First response, then parts, then whether there is any error. */
   async function told(query: string, variables: Record<string, unknown> = {}) {
     const [first, ...rest] = await partsOf(query, variables);
     expect(JSON.stringify([first, rest])).not.toContain('errors');

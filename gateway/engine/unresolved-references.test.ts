@@ -74,7 +74,7 @@ describe('an unresolved reference', () => {
   });
 
   describe('with deferred fields', () => {
-    /** The parts after the first answer. */
+    /** The parts after the first response. */
     async function partsOf(query: string): Promise<unknown[]> {
       gateway = await openGatewayForTest({ subgraphs: [people, notes], transports: { people, notes } });
       const parts: { incremental?: unknown[] }[] = [];

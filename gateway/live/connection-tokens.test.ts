@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { createConnectionTokens, MAX_UNUSED_MS } from './connection-tokens.ts';
 
-/** Larger than most answers. */
+/** Larger than most responses. */
 const LONG = 'x'.repeat(200_000);
 
 beforeEach(() => void jest.useFakeTimers());

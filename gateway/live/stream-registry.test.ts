@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.close());
 
-/** Streams that are asked for their first event already. */
+/** Streams whose first event is already requested. */
 function listen(count: number, subscribe: () => Events): { streams: Events[]; firsts: ReturnType<Events['next']>[] } {
   const streams = Array.from({ length: count }, subscribe);
   return { streams, firsts: streams.map((stream) => stream.next()) };

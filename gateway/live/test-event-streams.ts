@@ -4,17 +4,17 @@ import type { ExecutionResult } from 'graphql';
 
 export type Headers = Record<string, string>;
 
-/** What is said over one stream of one of its operations. */
+/** One message of an operation on the shared stream. */
 export interface Message {
   event: string;
   // oxlint-disable-next-line typescript/no-explicit-any -- answers of any operation
   data: { id: string; payload?: ExecutionResult<any> };
 }
 
-/** Where a client shows its token. */
+/** Header of the token. */
 export const TOKEN = 'x-graphql-event-stream-token';
 
-/** A client of the single connection mode that does each step when it is told to. */
+/** A client of the single connection mode, one step per call. */
 export class EventStreams {
   readonly #url: string;
   readonly #open: (() => void)[] = [];
@@ -31,7 +31,7 @@ export class EventStreams {
     });
   }
 
-  /** The headers to go on with. */
+  /** The headers of further requests. */
   async reserve(headers: Headers = {}): Promise<Headers> {
     return { ...headers, [TOKEN]: await (await this.call('PUT', headers)).text() };
   }

@@ -42,10 +42,10 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([gateway.close(), closed.close()]));
 
-/** What a client sends beside its operation, and what it gets: the answer, or the code of its refusal. */
+/** Sends headers or parameters with an operation; returns the response, or the code of its error. */
 type Ask = (query: string, sent?: Record<string, string>, of?: TestGateway) => Promise<unknown>;
 
-/** Over sockets an answer that refuses is an error of the operation; a caller that is refused is told so by the close of its socket. */
+/** Over sockets a refused operation is an error; a refused caller gets a close code. */
 async function overSocket(query: string, options: Parameters<TestGateway['socket']>[0], of: TestGateway): Promise<unknown> {
   const socket = of.socket(options);
   try {

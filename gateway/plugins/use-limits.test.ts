@@ -76,7 +76,7 @@ describe('an operation with', () => {
   );
 });
 
-// Whoever expanded one would not be done before the test is given up: 2 to the power of 40 fields.
+// Expanding one would outlast the test: 2 to the power of 40 fields.
 test.each(['application/json', 'text/event-stream'])(
   'a document that grows when it is expanded is refused without expanding it to %s',
   async (accept) => {

@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
-  /** The answer, or the code and the message of the refusal. */
+  /** The response, or the code and message of the Problem. */
   const ask = async (query: string, contract?: string) => {
     if (way === 'HTTP') {
       const { data, errors, status } = await gateway.ask(

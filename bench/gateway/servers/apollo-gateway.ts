@@ -3,7 +3,7 @@ import { ApolloGateway, type GraphQLDataSource } from '@apollo/gateway';
 import { Pool } from 'undici';
 import { serveApollo } from '../bare-http.ts';
 
-/* @apollo/gateway as it comes, or with the cheapest data source that it can be given. */
+/* @apollo/gateway with its defaults, or with the cheapest data source that it accepts. */
 
 const CONNECTIONS = 32;
 

@@ -9,7 +9,7 @@ import { manifest } from '../graph/operations.ts';
 import { subgraphSchema } from '../graph/schemas.ts';
 import { subgraphNames, type SubgraphName } from '../graph/sdl.ts';
 
-/* Soko's whole gateway with the subgraphs in its own process: they work as those of the monolith do. */
+/* Soko's whole gateway with the subgraphs in its own process; they work as those of the monolith do. */
 
 const MAX_CACHED_DOCUMENTS = 2_000;
 
@@ -35,6 +35,6 @@ await openGateway({
   port: Number(port),
   production: true,
   persistedOperations: createPersistedOperations({ manifest }),
-  // The monolith does not share either.
+  // The monolith does not deduplicate either.
   dedupe: { operations: false, fetches: false },
 });

@@ -5,7 +5,7 @@ import { BATCH_HEADER, BATCH_TYPE, readBatch, writeBatchAnswer } from '#shared/t
 import { subgraphSchema } from '../graph/schemas.ts';
 import { subgraphNames } from '../graph/sdl.ts';
 
-/* All subgraphs, each on a port of its own. Answers are remembered by the bytes of the request, so that subgraphs cost next to nothing. */
+/* All subgraphs, each on its own port. Responses are cached by the bytes of the request, so that subgraphs cost next to nothing. */
 
 interface Asked {
   query: string;
@@ -13,7 +13,7 @@ interface Asked {
   variables?: Record<string, unknown>;
 }
 
-/** As Soko's own subgraphs take it; other gateways do not ask in batches. */
+/** Batches as Soko's own subgraphs accept them; other gateways send none. */
 const BATCH_SIZE = 50;
 
 let calls = 0;

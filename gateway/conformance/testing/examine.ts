@@ -17,7 +17,7 @@ export interface Engines {
   theirs: Engine;
 }
 
-/** Unless something fails: what is there may be of no known type, which matters only to who asks. */
+/** Except after errors: an object may be of an unknown type, which matters only where its type is selected. */
 const TYPES_MATTER = 'asking for types as well changes the answer';
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
 
@@ -28,13 +28,13 @@ export function openBoth(fixture: TestSupergraph): Engines {
 }
 
 export interface Examination {
-  /** What is wrong with our answers; nothing when they are equal, or right where the others are known not to be. */
+  /** What is wrong with our responses; empty when they are equal, or when the other engine is known to be wrong. */
   faults: string[];
-  /** Why they are not equal. */
+  /** Why they differ. */
   difference: Difference | undefined;
 }
 
-/** Has both engines answer one operation. */
+/** Runs one operation on both engines. */
 export async function examine({ supergraphSdl, ours, theirs }: Engines, operation: RandomOperation): Promise<Examination> {
   const typed = withTypes(operation);
   const answers = await answersOf(ours, operation);
@@ -54,7 +54,7 @@ export async function examine({ supergraphSdl, ours, theirs }: Engines, operatio
   return { faults: difference ? faults : [...faults, ...unequal], difference };
 }
 
-/** The same question with all types, and without what it says it does not want. */
+/** The same operation with all types selected, and without excluded selections. */
 const explicit = ({ source, variables }: RandomOperation): RandomOperation =>
   withTypes({ source: print(foldConditions(parse(source, { noLocation: true }))), variables }, '__typename');
 

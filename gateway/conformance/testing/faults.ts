@@ -5,7 +5,7 @@ export type Fault = keyof typeof FAULTS;
 
 const GARBAGE: unknown[] = ['text', 7, true, [], {}, [[null]], { __typename: 'Nobody' }];
 
-/** What a subgraph can do instead of answering. */
+/** Faults of a subgraph. */
 const FAULTS = {
   rejects: () => {
     throw new Error('connect ECONNREFUSED 10.0.0.3:4000');
@@ -41,7 +41,7 @@ export const faults = Object.keys(FAULTS) as Fault[];
 type Answer = ExecutionResult;
 type Random = () => number;
 
-/** The subgraph, answering every request like this. The same seed does the same to the same answer. */
+/** The subgraph with this fault in every response. The same seed changes the same response in the same way. */
 export const faulty = (transport: SubgraphTransport, fault: Fault, seed: number): SubgraphTransport => ({
   async execute(request) {
     const answer = await transport.execute(request);
@@ -55,7 +55,7 @@ function entities(answer: Answer, change: (all: unknown[]) => unknown): unknown 
   return Array.isArray(all) ? { ...answer, data: { _entities: change(all) } } : answer;
 }
 
-/** Changes what is inside the data, at any depth. */
+/** Changes values inside the data, at any depth. */
 const changed = (answer: Answer, change: (value: unknown) => unknown): unknown => ({
   ...answer,
   data: JSON.parse(JSON.stringify(answer.data ?? null, (key, value: unknown) => (key === '' ? value : (change(value) as unknown)))),

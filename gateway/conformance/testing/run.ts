@@ -5,7 +5,7 @@ import type { RandomOperation } from './operations.ts';
 
 const PATIENCE_MS = 20_000;
 
-/** Everything the engine answers: one result, or those of a subscription until it ends. */
+/** All results of an operation: one, or those of a subscription until it ends. */
 export async function answersOf(engine: Engine, { source, variables }: RandomOperation): Promise<ExecutionResult[]> {
   const operation = {
     source,
