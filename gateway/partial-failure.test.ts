@@ -6,7 +6,7 @@ import { Problem } from '#shared/base/errors.ts';
 import { httpTransport } from '#shared/transport/http-transport.ts';
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { SubgraphTransport } from '#shared/kit/transport.ts';
-import { openGatewayForTest, type Answer } from './testing/open-gateway.ts';
+import { openGatewayForTest, type TestResponse } from './testing/open-gateway.ts';
 import { testSubgraphs } from './testing/test-subgraphs.ts';
 
 const opened: { close(): Promise<unknown> }[] = [];
@@ -27,9 +27,9 @@ async function gatewayWith(name: 'people' | 'boards' | 'notes', transport: Subgr
   return gateway;
 }
 
-const answering = (answer: () => Promise<unknown>): SubgraphTransport => ({
-  execute: answer as () => Promise<ExecutionResult>,
-  subscribe: answer as () => Promise<ExecutionResult>,
+const answering = (response: () => Promise<unknown>): SubgraphTransport => ({
+  execute: response as () => Promise<ExecutionResult>,
+  subscribe: response as () => Promise<ExecutionResult>,
 });
 
 /** A port without a listener. */
@@ -46,7 +46,7 @@ const QUERY = '{ boards { nodes { title owner { name } notes { text author { nam
 const UNREACHED = { code: 'SUBGRAPH_UNAVAILABLE', message: 'The subgraph people cannot be reached at the moment.' };
 const TOO_LATE = { code: 'TIMEOUT', message: 'The subgraph people did not answer in time.' };
 
-function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer, { code, message } = UNREACHED): void {
+function expectOnlyPeopleMissing({ status, data, errors, headers }: TestResponse, { code, message } = UNREACHED): void {
   const note = (text: string) => ({ text, author: { name: null } });
   expect(status).toBe(200);
   expect(data).toEqual({
@@ -103,7 +103,7 @@ describe('loses only the fields of a subgraph that', () => {
   });
 
   // Only the gateway's deadline ends the wait; without it the test would time out.
-  test('never answers', async () => {
+  test('never responds', async () => {
     const gateway = await gatewayWith(
       'people',
       answering(() => new Promise(() => undefined)),
@@ -155,7 +155,7 @@ test('limits the errors of a thousand lost entities', async () => {
   expect(errors?.length).toBeLessThanOrEqual(20);
 });
 
-describe('a subgraph that answers', () => {
+describe('a subgraph that responds', () => {
   const polluted = JSON.parse(
     '{"__proto__":{"polluted":true},"person":{"__proto__":{"polluted":true},"name":"Ada","extra":1},"constructor":{"prototype":{"polluted":true}}}',
   ) as object;
@@ -203,10 +203,10 @@ describe('a subgraph that answers', () => {
     ['nothing', undefined],
     ['what no GraphQL ever gives', { data: { person: 'Ada' } }],
     ['neither data nor errors', { errors: null }],
-  ])('%s in process is reported as invalid', async (_case, answer) => {
+  ])('%s in process is reported as invalid', async (_case, response) => {
     const gateway = await gatewayWith(
       'people',
-      answering(async () => answer),
+      answering(async () => response),
     );
 
     const { status, data, errors } = await gateway.ask('{ person(id: "p1") { name } }');
@@ -227,12 +227,12 @@ describe('a subgraph that answers', () => {
       answering(async () => ({ data: { person: null }, errors: [error] })),
     );
 
-    const answer = await gateway.ask('{ person(id: "p1") { name } }');
+    const response = await gateway.ask('{ person(id: "p1") { name } }');
 
-    expect(answer.errors).toMatchObject([
+    expect(response.errors).toMatchObject([
       { message: 'Something went wrong on our side.', path: ['person'], extensions: { code: 'INTERNAL_SERVER_ERROR' } },
     ]);
-    expect(JSON.stringify(answer)).not.toMatch(/E11000|10\.0\.0\.3|srv|stacktrace/);
+    expect(JSON.stringify(response)).not.toMatch(/E11000|10\.0\.0\.3|srv|stacktrace/);
   });
 
   test('with a Problem and a stack trace keeps the Problem only', async () => {

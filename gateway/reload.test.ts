@@ -73,12 +73,12 @@ describe('a reload', () => {
       return execute(request);
     };
 
-    const answer = gateway.ask('{ note(id: "n1") { author { name email } } }');
+    const response = gateway.ask('{ note(id: "n1") { author { name email } } }');
     await asked.promise;
     await gateway.reload(changed(subgraphs, withoutEmail));
     held.resolve();
 
-    expect((await answer).data).toEqual({ note: { author: { name: 'Ada', email: 'p1@example.org' } } });
+    expect((await response).data).toEqual({ note: { author: { name: 'Ada', email: 'p1@example.org' } } });
   });
 
   test('changes nothing when the new supergraph is invalid', async () => {

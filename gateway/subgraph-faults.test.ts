@@ -5,7 +5,7 @@ import { httpTransport, type HttpTransport } from '#shared/transport/http-transp
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { drip, openHostile, pour, type Hostile } from './testing/test-hostile.ts';
-import { openGatewayForTest, type Answer, type TestGateway } from './testing/open-gateway.ts';
+import { openGatewayForTest, type TestResponse, type TestGateway } from './testing/open-gateway.ts';
 
 /*
  * One gateway and one subgraph over HTTP, which misbehaves in every test and is well again at its end. No case fails five times in a row,
@@ -75,7 +75,7 @@ const withOwners = (first: unknown, second: unknown) => [
 const WELL = { boards: withOwners('Ada p1', 'Ada p2'), person: PERSON };
 
 /** Only its public facts: the subgraph, and whether a retry makes sense. */
-function expectTyped({ status, errors = [], ...answer }: Answer, paths: readonly string[], codes: RegExp): void {
+function expectTyped({ status, errors = [], ...answer }: TestResponse, paths: readonly string[], codes: RegExp): void {
   expect(status).toBe(200);
   expect(errors.map(({ path }) => path?.join('.') ?? '').sort()).toEqual([...paths].sort());
   for (const { extensions } of errors) {
@@ -184,12 +184,12 @@ describe('loses only the fields of a subgraph that fails to respond when it', ()
   });
 
   test('gets no Accept-Encoding header', async () => {
-    server.asked.length = 0;
+    server.requests.length = 0;
 
     await expectRecovery();
 
-    expect(server.asked.length).toBeGreaterThan(0);
-    for (const { headers } of server.asked) expect(headers).not.toHaveProperty('accept-encoding');
+    expect(server.requests.length).toBeGreaterThan(0);
+    for (const { headers } of server.requests) expect(headers).not.toHaveProperty('accept-encoding');
   });
 });
 
@@ -281,7 +281,7 @@ test('fetches a malformed response once, and keeps the breaker closed', async ()
   const patient = httpTransport('people', server.url, { isForeign: true, resilience: { retry: { initialDelayMs: 1 } } });
   const other = await openGatewayForTest({ subgraphs: [boards, people], transports: { boards, people: patient } });
   server.behave((_request, response) => send(response, { data: { person: [1] }, errors: null }));
-  server.asked.length = 0;
+  server.requests.length = 0;
 
   for (let time = 0; time < 12; time += 1) {
     const { data, errors } = await other.ask('{ person(id: "p1") { name } }', { time });
@@ -289,7 +289,7 @@ test('fetches a malformed response once, and keeps the breaker closed', async ()
     expect(errors).toMatchObject([{ extensions: { code: 'SUBGRAPH_ANSWER_INVALID', retryable: false } }]);
   }
 
-  expect(server.asked).toHaveLength(12);
+  expect(server.requests).toHaveLength(12);
   server.behave();
   expect((await other.ask(QUERY)).data).toEqual(WELL);
   await other.close();
@@ -397,12 +397,12 @@ describe('a subgraph that is down', () => {
     server.behave((_request, response) => (response.socket as Socket).destroy());
     for (let time = 0; time < 5; time += 1) await gateway.ask(QUERY);
     server.behave();
-    server.asked.length = 0;
+    server.requests.length = 0;
 
     const answer = await gateway.ask(QUERY);
     expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
     expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_UNAVAILABLE$/);
-    expect(server.asked).toEqual([]);
+    expect(server.requests).toEqual([]);
 
     clock += 1_000;
     // One call at a time is tried, so the first ones may still be refused.

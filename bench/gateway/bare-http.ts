@@ -20,12 +20,12 @@ export async function serveApollo(options: Pick<ApolloServerOptions<object>, 'sc
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => void answer(apollo, request, response, JSON.parse(Buffer.concat(parts).toString())));
+    request.on('end', () => void respond(apollo, request, response, JSON.parse(Buffer.concat(parts).toString())));
   });
   server.listen(port, '127.0.0.1');
 }
 
-async function answer(apollo: ApolloServer<object>, request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
+async function respond(apollo: ApolloServer<object>, request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
   const headers = new HeaderMap();
   for (const [name, value] of Object.entries(request.headers)) headers.set(name, String(value));
   const httpGraphQLRequest = { method: request.method!, headers, search: '', body };

@@ -1,18 +1,18 @@
 import { connect, type Socket } from 'node:net';
 
-export interface Answer {
+export interface RawResponse {
   status: number;
   body: Buffer;
 }
 
 export interface Connection {
   /** One request at a time. Rejects when the server closes the connection. */
-  ask(request: string): Promise<Answer>;
+  send(request: string): Promise<RawResponse>;
   close(): void;
 }
 
 interface Waiting {
-  resolve: (answer: Answer) => void;
+  resolve: (response: RawResponse) => void;
   reject: (error: Error) => void;
 }
 
@@ -36,13 +36,13 @@ export async function openConnection(port: number): Promise<Connection> {
   };
   socket.on('error', fail);
   socket.on('close', () => fail());
-  readAnswers(socket, (answer) => {
+  readResponses(socket, (response) => {
     const { resolve } = waiting!;
     waiting = undefined;
-    resolve(answer);
+    resolve(response);
   });
   return {
-    ask: (request) =>
+    send: (request) =>
       new Promise((resolve, reject) => {
         waiting = { resolve, reject };
         socket.write(request, 'latin1');
@@ -51,7 +51,7 @@ export async function openConnection(port: number): Promise<Connection> {
   };
 }
 
-function readAnswers(socket: Socket, onAnswer: (answer: Answer) => void): void {
+function readResponses(socket: Socket, onResponse: (response: RawResponse) => void): void {
   let parts: Buffer[] = [];
   let received = 0;
   let head: Head | undefined;
@@ -63,7 +63,7 @@ function readAnswers(socket: Socket, onAnswer: (answer: Answer) => void): void {
     const { status, length, bytes } = head;
     const whole = (parts.length === 1 ? part : Buffer.concat(parts)).subarray(bytes);
     [parts, received, head] = [[], 0, undefined];
-    onAnswer({ status, body: length === undefined ? withoutChunks(whole) : whole });
+    onResponse({ status, body: length === undefined ? withoutChunks(whole) : whole });
   });
 }
 

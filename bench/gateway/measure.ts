@@ -97,14 +97,14 @@ async function verified(
     for (const variables of operation.variables) {
       const body = bodyOf(operation, variables);
       // Twice: a gateway may format the response to a cached document differently.
-      await connection.ask(requestText(port, body));
-      const answer = await connection.ask(requestText(port, body));
-      const { data, errors } = JSON.parse(answer.body.toString()) as { data?: unknown; errors?: unknown };
+      await connection.send(requestText(port, body));
+      const response = await connection.send(requestText(port, body));
+      const { data, errors } = JSON.parse(response.body.toString()) as { data?: unknown; errors?: unknown };
       const memo = `${operation.name} ${JSON.stringify(variables)}`;
       if (!expected.has(memo)) expected.set(memo, data);
       if (errors || !data || !isDeepStrictEqual(data, expected.get(memo)))
-        throw new Error(`It answers ${memo} otherwise than the others: ${answer.body.subarray(0, SHOWN_BYTES).toString()}`);
-      requests.push({ body, answerBytes: answer.body.length });
+        throw new Error(`It answers ${memo} otherwise than the others: ${response.body.subarray(0, SHOWN_BYTES).toString()}`);
+      requests.push({ body, responseBytes: response.body.length });
     }
     return requests;
   } finally {

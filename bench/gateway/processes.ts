@@ -78,15 +78,15 @@ async function answering(child: ChildProcess, port: number): Promise<void> {
   const until = Date.now() + PATIENCE_MS;
   while (Date.now() < until) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error('It ended before it answered:');
-    const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
+    const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"query":"{ __typename }"}',
     }).catch(() => undefined);
-    if (answer?.ok) return;
+    if (response?.ok) return;
     await delay(POLL_MS);
   }
-  throw new Error('It did not answer in time:');
+  throw new Error('It did not response in time:');
 }
 
 async function end(child: ChildProcess): Promise<void> {

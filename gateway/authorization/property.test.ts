@@ -98,10 +98,10 @@ test('returns what field errors would give, with one error per filtered place', 
       const operation = operationOf(source, variables, viewer);
       const expected = reference(operation);
 
-      const answer = (await guarded.execute(operation)) as ExecutionResult;
+      const response = (await guarded.execute(operation)) as ExecutionResult;
 
-      expect(JSON.parse(JSON.stringify(answer.data))).toEqual(JSON.parse(JSON.stringify(expected.data)));
-      expect(withoutIndexes(answer.errors)).toEqual(expect.arrayContaining(withoutIndexes(expected.errors)));
+      expect(JSON.parse(JSON.stringify(response.data))).toEqual(JSON.parse(JSON.stringify(expected.data)));
+      expect(withoutIndexes(response.errors)).toEqual(expect.arrayContaining(withoutIndexes(expected.errors)));
     }),
     { numRuns: 300 },
   );

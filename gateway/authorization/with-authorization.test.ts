@@ -28,13 +28,13 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
   };
 
   test('returns null and UNAUTHENTICATED to an anonymous viewer, and fetches nothing', async () => {
-    let answer: Awaited<ReturnType<typeof ask>> | undefined;
+    let response: Awaited<ReturnType<typeof ask>> | undefined;
     const asked = await askedOf('people', async () => {
-      answer = await ask('{ person(id: "p1") { name post: email } who: me { name } }');
+      response = await ask('{ person(id: "p1") { name post: email } who: me { name } }');
     });
 
-    expect(answer?.data).toEqual({ person: { name: 'Ada', post: null }, who: null });
-    expect(answer?.errors).toEqual([
+    expect(response?.data).toEqual({ person: { name: 'Ada', post: null }, who: null });
+    expect(response?.errors).toEqual([
       {
         message: 'Sign in to do this.',
         path: ['person', 'post'],
@@ -123,14 +123,14 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
   });
 
   test('runs an allowed mutation even if fields of its response are filtered', async () => {
-    let answer: Awaited<ReturnType<typeof ask>> | undefined;
+    let response: Awaited<ReturnType<typeof ask>> | undefined;
     const asked = await askedOf('notes', async () => {
-      answer = await ask('mutation { writeNote(text: "x") { draft } }');
+      response = await ask('mutation { writeNote(text: "x") { draft } }');
     });
 
     expect(asked).toHaveLength(1);
-    expect(answer?.data).toEqual({ writeNote: null });
-    expect(answer?.errors).toMatchObject([{ path: ['writeNote', 'draft'] }]);
+    expect(response?.data).toEqual({ writeNote: null });
+    expect(response?.errors).toMatchObject([{ path: ['writeNote', 'draft'] }]);
   });
 });
 

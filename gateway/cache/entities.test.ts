@@ -5,7 +5,7 @@ import type { Viewer } from '#shared/base/identity.ts';
 import { renewTags } from '#shared/cache/cache-tags.ts';
 import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
-import { ask, askedOf, engineOf, openLibrary, reading, vouching, type Library } from './test-library.ts';
+import { ask, requestedIds, engineOf, openLibrary, reading, markingAsShared, type Library } from './test-library.ts';
 
 /** So that a busy machine does not look like a slow Redis. */
 const PATIENCE_MS = 5_000;
@@ -36,7 +36,7 @@ describe('a viewer-independent entity', () => {
 
     expect(await titles('a', 'b', 'c', 'd')).toEqual(['Title a', 'Title b', 'Title c', 'Title d']);
     expect(await titles('d', 'a')).toEqual(['Title d', 'Title a']);
-    expect(askedOf(library)).toEqual([
+    expect(requestedIds(library)).toEqual([
       ['a', 'c'],
       ['b', 'd'],
     ]);
@@ -60,7 +60,7 @@ describe('a viewer-independent entity', () => {
     await ask(engine, reading('title pages(from: 2)', 'a'));
     await ask(engine, source);
 
-    expect(askedOf(library)).toHaveLength(3);
+    expect(requestedIds(library)).toHaveLength(3);
   });
 
   test.each([
@@ -77,7 +77,7 @@ describe('a viewer-independent entity', () => {
 
     expect(second).toEqual(first);
     expect(first.errors).toBeUndefined();
-    expect(askedOf(library)).toHaveLength(times);
+    expect(requestedIds(library)).toHaveLength(times);
   });
 
   test('is fetched again on another supergraph, and in a mutation', async () => {
@@ -89,7 +89,7 @@ describe('a viewer-independent entity', () => {
     const written = await ask(engine, 'mutation { touch(id: "a") { book { title } } }');
 
     expect(read.data.notes).toEqual([{ book: { title: 'Title a' } }]);
-    expect(askedOf(after)).toEqual([['a']]);
+    expect(requestedIds(after)).toEqual([['a']]);
     expect(written.data).toEqual({ touch: { book: { title: 'New' } } });
   });
 });
@@ -130,12 +130,12 @@ describe('an event with the tag of an entity', () => {
 describe('a viewer', () => {
   test('has cache entries of its own for restricted fields', async () => {
     const source = reading('title guarded', 'a');
-    const answers = [];
+    const responses = [];
     for (const who of [viewer('p1'), viewer('p2'), viewer('p1'), viewer('p1', ['read'])])
-      answers.push((await ask(engine, source, who)).data.notes[0]!['book']!['guarded']);
+      responses.push((await ask(engine, source, who)).data.notes[0]!['book']!['guarded']);
 
-    expect(answers).toEqual(['for p1', 'for p2', 'for p1', 'for p1']);
-    expect(askedOf(library)).toHaveLength(3);
+    expect(responses).toEqual(['for p1', 'for p2', 'for p1', 'for p1']);
+    expect(requestedIds(library)).toHaveLength(3);
   });
 
   test('without the right gets null, cached or not', async () => {
@@ -150,7 +150,7 @@ describe('a viewer', () => {
   test('shares no entity without a scope, unless the subgraph marks the response as viewer-independent', async () => {
     const source = '{ notes(ids: ["a"]) { shelf { name } } }';
     let seconds = 0;
-    const told = vouching(library, store, () => seconds);
+    const told = markingAsShared(library, store, () => seconds);
     const shelfFor = async (who: string) => (await ask(told, source, viewer(who))).data.notes[0]!['shelf'];
 
     expect([await shelfFor('p1'), await shelfFor('p2')]).toEqual([{ name: 'for p1' }, { name: 'for p2' }]);

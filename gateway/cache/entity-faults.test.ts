@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import type { Viewer } from '#shared/base/identity.ts';
 import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
-import { ask, askedOf, engineOf, openLibrary, reading, vouching, type Library } from './test-library.ts';
+import { ask, requestedIds, engineOf, openLibrary, reading, markingAsShared, type Library } from './test-library.ts';
 
 const REDIS_URL = process.env['REDIS_URL']!;
 /** So that a busy machine does not look like a slow Redis. */
@@ -40,7 +40,7 @@ describe('does not cache', () => {
   test.each(['{ notes(ids: ["a"]) { book { title mine } } }', '{ notes(ids: ["a"]) { diary { mine } } }'])(
     'what is private, whatever the subgraph says of its answer: %s',
     async (source) => {
-      const of = vouching(library, store, () => 60);
+      const of = markingAsShared(library, store, () => 60);
       const [one, other] = [await ask(of, source, viewer('p1')), await ask(of, source, viewer('p2'))];
 
       expect(JSON.stringify(one.data)).toContain('of p1');
@@ -66,7 +66,7 @@ describe('does not cache', () => {
     expect(data.notes.map(({ book }) => book)).toEqual([{ title: 'Title a' }, { title: null }, { title: 'Title c' }]);
     expect(errors?.map(({ path }) => path)).toEqual([['notes', 1, 'book', 'title']]);
     expect(await titles('a', 'b', 'c')).toEqual(['Title a', 'mended', 'Title c']);
-    expect(askedOf(library)).toEqual([['a'], ['b', 'c'], ['b', 'c']]);
+    expect(requestedIds(library)).toEqual([['a'], ['b', 'c'], ['b', 'c']]);
   });
 
   test.each([
@@ -99,7 +99,7 @@ test('fetches entities every time that are too large, or beyond the budget', asy
   for (const _time of [1, 2]) await ask(of, reading('title', 'a'));
   for (const id of ['b', 'c', 'd']) for (const _time of [1, 2]) await ask(of, reading('title', id));
 
-  expect(askedOf(library).flat()).toEqual(['a', 'a', 'b', 'c', 'c', 'd', 'd']);
+  expect(requestedIds(library).flat()).toEqual(['a', 'a', 'b', 'c', 'c', 'd', 'd']);
 });
 
 describe('Redis', () => {
@@ -143,7 +143,7 @@ describe('Redis', () => {
 
     expect(waited).toBeGreaterThanOrEqual(patienceMs - 5);
     expect(performance.now() - then).toBeLessThan(4 * patienceMs);
-    expect(askedOf(library)).toEqual([['a'], ['b'], ['c'], ['d'], ['e'], ['f']]);
+    expect(requestedIds(library)).toEqual([['a'], ['b'], ['c'], ['d'], ['e'], ['f']]);
   });
 
   test('is down: the entity is fetched', async () => {

@@ -59,7 +59,7 @@ const reading: fc.Arbitrary<Reading> = fc.record({
 const writing = fc.record({ id: fc.constantFrom(...IDS), title: fc.string({ maxLength: 3 }) });
 const steps = fc.array(fc.oneof({ arbitrary: reading, weight: 4 }, { arbitrary: writing, weight: 1 }), { minLength: 10, maxLength: 20 });
 
-const answer = (engine: Engine, { ids, fields, shelf, viewer }: Reading) =>
+const response = (engine: Engine, { ids, fields, shelf, viewer }: Reading) =>
   ask(engine, `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields.join(' ')} } ${shelf ? 'shelf { name }' : ''} } }`, viewer);
 
 const plainly = ({ data, errors = [] }: ExecutionResult): unknown => [
@@ -81,7 +81,7 @@ test('returns to every viewer what it would get without the cache', async () => 
           );
           continue;
         }
-        expect(plainly(await answer(cached[step.gateway]!, step))).toEqual(plainly(await answer(plain, step)));
+        expect(plainly(await response(cached[step.gateway]!, step))).toEqual(plainly(await response(plain, step)));
       }
     }),
     { numRuns: 60 },

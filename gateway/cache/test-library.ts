@@ -126,9 +126,9 @@ export function engineOf({ supergraphSdl, notes, books }: Library, { store, tran
   return applySchemaRules(core, readSchemaRules(supergraphSdl, core.schema), dedupe);
 }
 
-type Answer = ExecutionResult & { data: { notes: Record<string, Record<string, unknown> | null>[] } };
+type BookResults = ExecutionResult & { data: { notes: Record<string, Record<string, unknown> | null>[] } };
 
-export const ask = async (engine: Engine, source: string, viewer: Viewer | null = null): Promise<Answer> =>
+export const ask = async (engine: Engine, source: string, viewer: Viewer | null = null): Promise<BookResults> =>
   (await engine.execute({
     source,
     document: parse(source),
@@ -136,16 +136,16 @@ export const ask = async (engine: Engine, source: string, viewer: Viewer | null 
     identity: { issuer: 'gateway', viewer },
     correlationId: 'test',
     deadline: Date.now() + 20_000,
-  })) as Answer;
+  })) as BookResults;
 
 export const reading = (fields: string, ...ids: string[]): string => `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields} } } }`;
 
 /** Ids requested from the subgraph of books, by fetch. */
-export const askedOf = ({ books }: Library): string[][] =>
+export const requestedIds = ({ books }: Library): string[][] =>
   books.asked.map(({ variables }) => (variables!['representations'] as { id: string }[]).map(({ id }) => id));
 
 /** A library whose subgraph of books marks every response as viewer-independent for that many seconds. */
-export function vouching(library: Library, store: EntityStore, seconds: () => number): Engine {
+export function markingAsShared(library: Library, store: EntityStore, seconds: () => number): Engine {
   const execute: SubgraphTransport['execute'] = async (request) => ({
     ...(await library.books.execute(request)),
     extensions: { sameForAllSeconds: seconds() },

@@ -8,7 +8,7 @@ import { dedupeOperations } from '../dedupe/dedupe-operations.ts';
 import { cacheable } from './testing/cacheable.ts';
 import { inequalities } from './testing/compare.ts';
 import { operations } from './testing/operations.ts';
-import { answersOf } from './testing/run.ts';
+import { resultsOf } from './testing/run.ts';
 import { composed, transportsOf, type TestSupergraph } from './testing/supergraph.ts';
 import { fixtures } from './testing/fixtures.ts';
 
@@ -47,9 +47,9 @@ const answersAsWithout = async (fixture: TestSupergraph): Promise<void> => {
   const queries = operations(plain.schema, fixture).filter(({ source }) => source.startsWith('query'));
   await fc.assert(
     fc.asyncProperty(queries, async (operation) => {
-      const expected = await answersOf(plain, operation);
+      const expected = await resultsOf(plain, operation);
 
-      for (const _time of ['empty', 'full']) expect(inequalities(await answersOf(cached, operation), expected)).toEqual([]);
+      for (const _time of ['empty', 'full']) expect(inequalities(await resultsOf(cached, operation), expected)).toEqual([]);
     }),
     { numRuns: Math.ceil(OPERATIONS / fixtures.length), seed: SEED },
   );

@@ -31,7 +31,7 @@ describe.each([...fixtures.map((fixture) => ({ fixture, runs: SHARE })), { fixtu
   '$fixture.name',
   ({ fixture, runs }) => {
     test(
-      'answers random operations like @apollo/gateway',
+      'returns the results of @apollo/gateway for random operations',
       async () => {
         const engines = openBoth(fixture);
         const property = fc.asyncProperty(operations(engines.ours.schema, fixture), async (operation) => {

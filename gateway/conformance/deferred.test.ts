@@ -7,7 +7,7 @@ import type { Engine } from '../engine/types.ts';
 import { isAboutNull, partsOf, withDefers, withNullsOf, withoutDeferred, withoutMarks } from './testing/deferred.ts';
 import { createRandom } from './testing/faults.ts';
 import { operations } from './testing/operations.ts';
-import { answersOf } from './testing/run.ts';
+import { resultsOf } from './testing/run.ts';
 import { composed, transportsOf } from './testing/supergraph.ts';
 import { fixtures } from './testing/fixtures.ts';
 
@@ -33,7 +33,7 @@ describe.each(fixtures.filter(({ name }) => !OTHERS.includes(name)).map((fixture
       await fc.assert(
         fc.asyncProperty(cases, async ({ random: { source, variables }, seed }) => {
           fc.pre(!source.startsWith('subscription'));
-          const [plain] = await answersOf(engine, { source, variables });
+          const [plain] = await resultsOf(engine, { source, variables });
           // Beside errors and missing entities, a null may reach as far as its part.
           fc.pre(plain !== undefined && plain.errors === undefined);
           const document = withDefers(source, createRandom(seed));
@@ -41,11 +41,11 @@ describe.each(fixtures.filter(({ name }) => !OTHERS.includes(name)).map((fixture
           fc.pre(deferred.includes('@defer') && validate(engine.schema, parse(deferred)).length === 0);
 
           const parts = await partsOf(engine, { source: deferred, variables });
-          const [first] = await answersOf(engine, { source: withoutDeferred(document), variables });
+          const [first] = await resultsOf(engine, { source: withoutDeferred(document), variables });
 
-          const told = { whole: withNullsOf(plain.data, parts.whole), first: withNullsOf(first?.data, parts.first) };
+          const merged = { whole: withNullsOf(plain.data, parts.whole), first: withNullsOf(first?.data, parts.first) };
           const errors = parts.errors.filter((error) => !isAboutNull(plain.data, error));
-          expect({ ...parts, ...told, errors, deferred }).toEqual({
+          expect({ ...parts, ...merged, errors, deferred }).toEqual({
             whole: plain.data,
             first: withoutMarks(first?.data),
             errors: [],

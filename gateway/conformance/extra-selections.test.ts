@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { openEngine } from '../supergraph/open-engine.ts';
 import { isPartOf, withoutOne } from './testing/shrink.ts';
 import { operations } from './testing/operations.ts';
-import { answersOf } from './testing/run.ts';
+import { resultsOf } from './testing/run.ts';
 import { composed, transportsOf } from './testing/supergraph.ts';
 import { contexts } from './testing/supergraphs/contexts.ts';
 import { mashedKeys } from './testing/supergraphs/mashed-keys.ts';
@@ -36,7 +36,7 @@ test.each(all)(
     const property = fc.asyncProperty(cases, async ([operation, pick]) => {
       const less = withoutOne(operation, pick);
       if (!less) return;
-      const [[whole], [part]] = [await answersOf(engine, operation), await answersOf(engine, less)];
+      const [[whole], [part]] = [await resultsOf(engine, operation), await resultsOf(engine, less)];
       // An error at one place may null others.
       if (whole?.errors || part?.errors) return;
       expect({ ...less, isAnsweredAlike: isPartOf(part?.data, whole?.data) }).toMatchObject({ isAnsweredAlike: true });

@@ -5,19 +5,19 @@ import type { FetchScope } from '../engine/types.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { dedupeFetches } from './dedupe-fetches.ts';
 
-/** A subgraph that responds when `answer` is called. */
-function slowSubgraph(answerOf: (request: SubgraphRequest) => ExecutionResult) {
-  const asked: SubgraphRequest[] = [];
+/** A subgraph that responds when `respond` is called. */
+function slowSubgraph(responseOf: (request: SubgraphRequest) => ExecutionResult) {
+  const requests: SubgraphRequest[] = [];
   let waiting: (() => void)[] = [];
-  const ask = (_subgraph: string, request: SubgraphRequest): Promise<ExecutionResult> => {
-    asked.push(request);
-    return new Promise((resolve) => waiting.push(() => resolve(answerOf(request))));
+  const fetch = (_subgraph: string, request: SubgraphRequest): Promise<ExecutionResult> => {
+    requests.push(request);
+    return new Promise((resolve) => waiting.push(() => resolve(responseOf(request))));
   };
-  const answer = (): void => {
+  const respond = (): void => {
     for (const each of waiting) each();
     waiting = [];
   };
-  return { asked, ask, answer };
+  return { requests, fetch, respond };
 }
 
 const request = (query: string, variables: Record<string, unknown> = {}): SubgraphRequest => ({
@@ -43,13 +43,13 @@ const representations = (...ids: string[]) => ({ representations: ids.map((id) =
 describe('equal fetches in flight', () => {
   test('run once per scope, and every caller gets a copy', async () => {
     const subgraph = slowSubgraph(() => ({ data: { note: { tags: ['a'] } } }));
-    const ask = dedupeFetches(subgraph.ask);
-    const asked = [1, 2, 3].map(() => ask('notes', request('{ note { tags } }'), scope('ada')));
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const requests = [1, 2, 3].map(() => fetch('notes', request('{ note { tags } }'), scope('ada')));
+    subgraph.respond();
 
-    const results = await Promise.all(asked);
+    const results = await Promise.all(requests);
 
-    expect(subgraph.asked).toHaveLength(1);
+    expect(subgraph.requests).toHaveLength(1);
     for (const { data } of results) expect(data).toEqual({ note: { tags: ['a'] } });
     expect(new Set(results.map(({ data }) => data!['note'])).size).toBe(3);
   });
@@ -61,50 +61,50 @@ describe('equal fetches in flight', () => {
     ['dedupe switched off', request('{ note { tags } }'), scope('ada', { fetches: false })],
   ])('run twice with %s', async (_case, other, otherScope) => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = dedupeFetches(subgraph.ask);
-    const both = [ask('notes', request('{ note { tags } }'), scope('ada')), ask('notes', other, otherScope)];
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const both = [fetch('notes', request('{ note { tags } }'), scope('ada')), fetch('notes', other, otherScope)];
+    subgraph.respond();
     await Promise.all(both);
 
-    expect(subgraph.asked).toHaveLength(2);
+    expect(subgraph.requests).toHaveLength(2);
   });
 
   test('are not joined after their response', async () => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = dedupeFetches(subgraph.ask);
+    const fetch = dedupeFetches(subgraph.fetch);
     for (const _time of [1, 2]) {
-      const asked = ask('notes', request('{ note { tags } }'), scope('ada'));
-      subgraph.answer();
-      await asked;
+      const requests = fetch('notes', request('{ note { tags } }'), scope('ada'));
+      subgraph.respond();
+      await requests;
     }
 
-    expect(subgraph.asked).toHaveLength(2);
+    expect(subgraph.requests).toHaveLength(2);
   });
 
   test('are not joined after the response of a mutation that began later', async () => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = dedupeFetches((name, each) => (name === 'notes' ? subgraph.ask(name, each) : Promise.resolve({ data: {} })));
-    const before = ask('notes', request('{ note { tags } }'), scope('ada'));
-    await ask('people', request('mutation { rename }'), undefined);
-    const after = ask('notes', request('{ note { tags } }'), scope('ada'));
-    subgraph.answer();
+    const fetch = dedupeFetches((name, each) => (name === 'notes' ? subgraph.fetch(name, each) : Promise.resolve({ data: {} })));
+    const before = fetch('notes', request('{ note { tags } }'), scope('ada'));
+    await fetch('people', request('mutation { rename }'), undefined);
+    const after = fetch('notes', request('{ note { tags } }'), scope('ada'));
+    subgraph.respond();
     await Promise.all([before, after]);
 
-    expect(subgraph.asked).toHaveLength(2);
+    expect(subgraph.requests).toHaveLength(2);
   });
 });
 
 describe('entities in flight', () => {
   test('are not fetched again; every caller gets its entities in its order, errors included', async () => {
     const subgraph = slowSubgraph(notes);
-    const ask = dedupeFetches(subgraph.ask);
-    const first = ask('notes', request(ENTITIES, representations('a', 'x1', 'b')), scope('ada'));
-    const second = ask('notes', request(ENTITIES, representations('c', 'b', 'x1')), scope('ada'));
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const first = fetch('notes', request(ENTITIES, representations('a', 'x1', 'b')), scope('ada'));
+    const second = fetch('notes', request(ENTITIES, representations('c', 'b', 'x1')), scope('ada'));
+    subgraph.respond();
 
     const results = await Promise.all([first, second]);
 
-    expect(subgraph.asked.map(({ variables }) => variables)).toEqual([representations('a', 'x1', 'b'), representations('c')]);
+    expect(subgraph.requests.map(({ variables }) => variables)).toEqual([representations('a', 'x1', 'b'), representations('c')]);
     expect(results.map(({ data }) => data)).toEqual([
       { _entities: [{ text: 'a' }, { text: null }, { text: 'b' }] },
       { _entities: [{ text: 'c' }, { text: 'b' }, { text: null }] },
@@ -115,12 +115,12 @@ describe('entities in flight', () => {
   test('are null for every caller when the fetch fails', async () => {
     const lost = new GraphQLError('lost', { path: ['_entities'] });
     const subgraph = slowSubgraph(() => ({ data: null, errors: [lost] }));
-    const ask = dedupeFetches(subgraph.ask);
-    const both = [representations('a', 'b'), representations('b')].map((each) => ask('notes', request(ENTITIES, each), scope('ada')));
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const both = [representations('a', 'b'), representations('b')].map((each) => fetch('notes', request(ENTITIES, each), scope('ada')));
+    subgraph.respond();
 
     for (const result of await Promise.all(both)) expect(result).toEqual({ data: { _entities: null }, errors: [lost] });
-    expect(subgraph.asked).toHaveLength(1);
+    expect(subgraph.requests).toHaveLength(1);
   });
 });
 
@@ -169,16 +169,16 @@ describe('aborts the work', () => {
   });
 
   test('of entities when no client waits for any of them', () => {
-    const asked: SubgraphRequest[] = [];
-    const ask = dedupeFetches((_name, each) => (asked.push(each), never()));
+    const requests: SubgraphRequest[] = [];
+    const fetch = dedupeFetches((_name, each) => (requests.push(each), never()));
     const [one, other] = controllers();
-    void ask('notes', { ...request(ENTITIES, representations('a', 'b')), signal: one.signal }, scope('ada'));
-    void ask('notes', { ...request(ENTITIES, representations('b')), signal: other.signal }, scope('ada'));
+    void fetch('notes', { ...request(ENTITIES, representations('a', 'b')), signal: one.signal }, scope('ada'));
+    void fetch('notes', { ...request(ENTITIES, representations('b')), signal: other.signal }, scope('ada'));
 
     one.abort();
-    expect(asked).toHaveLength(1);
-    expect(asked[0]!.signal!.aborted).toBe(false);
+    expect(requests).toHaveLength(1);
+    expect(requests[0]!.signal!.aborted).toBe(false);
     other.abort();
-    expect(asked[0]!.signal!.aborted).toBe(true);
+    expect(requests[0]!.signal!.aborted).toBe(true);
   });
 });

@@ -177,10 +177,10 @@ describe('an operation with deferred parts', () => {
       ],
     ],
   ])('returns the rest unchanged when all of %s is deferred', async (_case, query, first, parts) => {
-    const answer = await told(query);
+    const response = await told(query);
 
-    expect(answer.first).toEqual(first);
-    expect(answer.parts).toEqual(parts);
+    expect(response.first).toEqual(first);
+    expect(response.parts).toEqual(parts);
   });
 
   test('runs a mutation once, and returns it once', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { getIntrospectionQuery, graphqlSync } from 'graphql';
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
-import { answersOf } from '../conformance/testing/run.ts';
+import { resultsOf } from '../conformance/testing/run.ts';
 import { composed, link, transportsOf } from '../conformance/testing/supergraph.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
 
@@ -39,7 +39,7 @@ function open(alter = (sdl: string) => sdl) {
   return {
     engine,
     async ask(source: string, variables = {}) {
-      const [answer] = await answersOf(engine, { source, variables });
+      const [answer] = await resultsOf(engine, { source, variables });
       return answer!;
     },
   };

@@ -12,25 +12,29 @@ import type { GatewayOptions } from '../options.ts';
 // oxlint-disable-next-line typescript/no-explicit-any -- answers of any operation
 type Data = any;
 
-export interface Answer {
+export interface TestResponse {
   status: number;
   headers: Headers;
   data: Data;
   errors?: { message: string; path?: (string | number)[]; extensions: { code: string } & Record<string, unknown> }[];
 }
 
-interface Asked {
+interface TestRequest {
   token?: string | undefined;
   headers?: Record<string, string>;
 }
 
 export interface TestGateway extends Gateway {
   /** POSTs an operation. */
-  ask: (query: string, variables?: Record<string, unknown>, asked?: Asked) => Promise<Answer>;
+  ask: (query: string, variables?: Record<string, unknown>, request?: TestRequest) => Promise<TestResponse>;
   /** POSTs any body. */
-  post: (body: unknown, headers?: Record<string, string>) => Promise<Answer>;
+  post: (body: unknown, headers?: Record<string, string>) => Promise<TestResponse>;
   /** A stream over its own socket; returning it closes the socket. */
-  subscribe: (query: string, variables?: Record<string, unknown>, asked?: Asked) => AsyncGenerator<ExecutionResult<Data>, void, void>;
+  subscribe: (
+    query: string,
+    variables?: Record<string, unknown>,
+    request?: TestRequest,
+  ) => AsyncGenerator<ExecutionResult<Data>, void, void>;
   /** A graphql-ws client that does not reconnect; closed with the gateway. */
   socket: (options?: { token?: string | undefined } & Partial<ClientOptions>) => Client;
   tokenFor: (viewer: Partial<Viewer> & { id: string }, expiresInSeconds?: number) => Promise<string>;
@@ -54,7 +58,7 @@ export async function openGatewayForTest({ subgraphs, ...options }: TestOptions)
       headers: { 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
-    return { ...((await response.json()) as Pick<Answer, 'data' | 'errors'>), status: response.status, headers: response.headers };
+    return { ...((await response.json()) as Pick<TestResponse, 'data' | 'errors'>), status: response.status, headers: response.headers };
   };
   const socket: TestGateway['socket'] = ({ token, ...rest } = {}) => {
     const client = createClient({

@@ -12,28 +12,28 @@ type Behaviour = (request: SubgraphRequest, response: ServerResponse) => unknown
 export interface Hostile {
   url: string;
   /** Requests since the last look. */
-  asked: { query: string; headers: IncomingMessage['headers'] }[];
+  requests: { query: string; headers: IncomingMessage['headers'] }[];
   /** From now on; without an argument it responds normally. */
   behave: (behaviour?: Behaviour) => void;
   close: () => Promise<void>;
 }
 
 export async function openHostile(subgraph: PlainSubgraph): Promise<Hostile> {
-  const asked: Hostile['asked'] = [];
+  const requests: Hostile['requests'] = [];
   const well: Behaviour = async (request, response) => {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(await subgraph.execute(request)));
   };
   let current = well;
   const server = createServer(async (incoming, response) => {
     const request = (await json(incoming)) as SubgraphRequest;
-    asked.push({ query: request.query, headers: incoming.headers });
+    requests.push({ query: request.query, headers: incoming.headers });
     await current(request, response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
-    asked,
+    requests,
     behave: (behaviour = well) => (current = behaviour),
     async close() {
       server.closeAllConnections();

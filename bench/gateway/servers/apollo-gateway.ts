@@ -15,8 +15,8 @@ function pooled(url: string): GraphQLDataSource {
   return {
     async process({ request: { query, operationName, variables } }) {
       const body = JSON.stringify({ query, operationName, variables });
-      const answer = await pool.request({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body });
-      return (await answer.body.json()) as never;
+      const response = await pool.request({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body });
+      return (await response.body.json()) as never;
     },
   };
 }

@@ -8,16 +8,16 @@ type Path = readonly (string | number)[];
  * may differ.
  */
 export function inequalities(ours: readonly ExecutionResult[], theirs: readonly ExecutionResult[]): string[] {
-  if (ours.length !== theirs.length) return [`${ours.length} answers, not ${theirs.length}`];
-  return ours.flatMap((answer, index) => unequal(answer, theirs[index] ?? {}));
+  if (ours.length !== theirs.length) return [`${ours.length} results, not ${theirs.length}`];
+  return ours.flatMap((result, index) => unequal(result, theirs[index] ?? {}));
 }
 
 function unequal(ours: ExecutionResult, theirs: ExecutionResult): string[] {
   const [data, wanted] = [sorted(ours.data), sorted(theirs.data)];
   const missing = (theirs.errors ?? []).filter((error) => !ours.errors?.some((other) => isAboutSame(other, error, ours)));
   // It nulls an invalid null without an error.
-  const told = (ours.errors ?? []).filter(({ message }) => !message.endsWith(SILENT_THERE));
-  const more = told.filter((error) => !theirs.errors?.some((other) => isAboutSame(error, other, ours)));
+  const reported = (ours.errors ?? []).filter(({ message }) => !message.endsWith(SILENT_THERE));
+  const more = reported.filter((error) => !theirs.errors?.some((other) => isAboutSame(error, other, ours)));
   return [
     ...(data === wanted ? [] : [`data ${data}\n not ${wanted}`]),
     ...missing.map((error) => `no error about ${subjectOf(error)}`),
@@ -69,7 +69,7 @@ export function misplacedErrors({ data, errors = [] }: ExecutionResult): string[
     for (const key of error.path) {
       if (value === null) return [];
       value = (value as Record<string, unknown>)[key];
-      if (value === undefined) return [`an error about what is not in the answer: ${subjectOf(error)}`];
+      if (value === undefined) return [`an error about what is not in the result: ${subjectOf(error)}`];
     }
     return [];
   });

@@ -97,11 +97,11 @@ export function isAboutNull(whole: unknown, error: unknown): boolean {
 export async function partsOf(engine: Engine, { source, variables }: RandomOperation): Promise<Parts> {
   const identity = { issuer: 'gateway', viewer: null };
   const operation = { source, document: parse(source), variables, identity, correlationId: randomUUID(), deadline: Date.now() + 20_000 };
-  const answer = await engine.execute(operation);
-  if (!isIncremental(answer)) return { first: answer.data, whole: answer.data, errors: [...(answer.errors ?? [])], lost: [] };
-  const { data, errors = [] } = answer.initialResult;
+  const result = await engine.execute(operation);
+  if (!isIncremental(result)) return { first: result.data, whole: result.data, errors: [...(result.errors ?? [])], lost: [] };
+  const { data, errors = [] } = result.initialResult;
   const parts: Parts = { first: structuredClone(data), whole: structuredClone(data), errors: [...errors], lost: [] };
-  for await (const { incremental = [] } of answer.subsequentResults) incremental.forEach((part) => put(parts, part));
+  for await (const { incremental = [] } of result.subsequentResults) incremental.forEach((part) => put(parts, part));
   return parts;
 }
 

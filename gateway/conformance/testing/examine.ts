@@ -7,7 +7,7 @@ import { differences, type Difference } from '../differences.ts';
 import { inequalities, misplacedErrors } from './compare.ts';
 import { withHarmlessAliases } from './harmless-aliases.ts';
 import type { RandomOperation } from './operations.ts';
-import { answersOf } from './run.ts';
+import { resultsOf } from './run.ts';
 import { shapeFaults, withoutTypes, withTypes } from './shape.ts';
 import { composed, transportsOf, type TestSupergraph } from './supergraph.ts';
 
@@ -18,7 +18,7 @@ export interface Engines {
 }
 
 /** Except after errors: an object may be of an unknown type, which matters only where its type is selected. */
-const TYPES_MATTER = 'asking for types as well changes the answer';
+const TYPES_MATTER = 'asking for types as well changes the result';
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
 
 /** Both engines over the same subgraphs. */
@@ -37,19 +37,19 @@ export interface Examination {
 /** Runs one operation on both engines. */
 export async function examine({ supergraphSdl, ours, theirs }: Engines, operation: RandomOperation): Promise<Examination> {
   const typed = withTypes(operation);
-  const answers = await answersOf(ours, operation);
-  const typedAnswers = await answersOf(ours, typed);
+  const results = await resultsOf(ours, operation);
+  const typedResults = await resultsOf(ours, typed);
   const faults = [
-    ...typedAnswers.flatMap((answer) => shapeFaults(ours.schema, typed, answer)),
-    ...(typedAnswers.some(({ errors }) => errors) || sameText(typedAnswers.map(withoutTypes), answers) ? [] : [TYPES_MATTER]),
-    ...answers.flatMap(misplacedErrors),
+    ...typedResults.flatMap((result) => shapeFaults(ours.schema, typed, result)),
+    ...(typedResults.some(({ errors }) => errors) || sameText(typedResults.map(withoutTypes), results) ? [] : [TYPES_MATTER]),
+    ...results.flatMap(misplacedErrors),
   ];
-  const reference = await answersOf(theirs, operation);
-  const unequal = inequalities(answers, reference);
+  const reference = await resultsOf(theirs, operation);
+  const unequal = inequalities(results, reference);
   if (unequal.length === 0) return { faults, difference: undefined };
   const easier = explicit(operation);
-  const isCured = inequalities(await answersOf(ours, easier), await answersOf(theirs, easier)).length === 0;
-  const found = { supergraphSdl, source: operation.source, ours: answers, theirs: reference, isCured };
+  const isCured = inequalities(await resultsOf(ours, easier), await resultsOf(theirs, easier)).length === 0;
+  const found = { supergraphSdl, source: operation.source, ours: results, theirs: reference, isCured };
   const difference = differences.find(({ explains }) => explains(found));
   return { faults: difference ? faults : [...faults, ...unequal], difference };
 }

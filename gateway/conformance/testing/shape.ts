@@ -38,6 +38,6 @@ export function shapeFaults(schema: GraphQLSchema, { source, variables }: Random
     typeResolver: (value: Record<string, unknown>) => value[TYPENAME] as string,
   }) as ExecutionResult;
   const faults = (found.errors ?? []).map(({ message, path }) => `${path?.join('.')}: ${message}`);
-  const [answer, allowed] = [JSON.stringify(data), JSON.stringify(found.data)];
-  return answer === allowed ? faults : [...faults, `answered ${answer}\n where ${allowed} is allowed`];
+  const [given, allowed] = [JSON.stringify(data), JSON.stringify(found.data)];
+  return given === allowed ? faults : [...faults, `returned ${given}\n where ${allowed} is allowed`];
 }
