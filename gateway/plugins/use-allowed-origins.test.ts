@@ -65,7 +65,7 @@ describe('the gateway', () => {
       socket.once('error', () => undefined);
     });
 
-  test('opens no socket for a foreign page', async () => {
+  test('opens no socket for a page of another origin', async () => {
     expect(await upgrade('https://evil.example.org')).toBe(403);
     expect(await upgrade('https://shop.example.org')).toBe('open');
     expect(await upgrade(new URL(gateway.url).origin)).toBe('open');
@@ -105,7 +105,7 @@ describe('the gateway', () => {
   });
 
   test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
-    'refuses a form of a foreign page: %s',
+    'refuses a form of a page of another origin: %s',
     async (contentType) => {
       const { status, data } = await gateway.post('{"query":"{ viewer }"}', { 'content-type': contentType });
 
@@ -114,7 +114,7 @@ describe('the gateway', () => {
     },
   );
 
-  test('refuses a query by GET that a foreign page could cause', async () => {
+  test('refuses a query by GET that a page of another origin could cause', async () => {
     const response = await fetch(`${gateway.url}?query={viewer}`, { headers: { accept: 'application/json' } });
 
     expect(response.status).toBe(400);

@@ -4,10 +4,10 @@ import type { RandomOperation } from './operations.ts';
 /** The operation without one of its selections, picked by number; undefined when every object has only one. */
 export function withoutOne({ source, variables }: RandomOperation, pick: number): RandomOperation | undefined {
   const document = parse(source, { noLocation: true });
-  const spare: SelectionNode[] = [];
-  visit(document, { SelectionSet: ({ selections }) => void (selections.length > 1 && spare.push(...selections)) });
-  if (spare.length === 0) return undefined;
-  const chosen = spare[pick % spare.length];
+  const removable: SelectionNode[] = [];
+  visit(document, { SelectionSet: ({ selections }) => void (selections.length > 1 && removable.push(...selections)) });
+  if (removable.length === 0) return undefined;
+  const chosen = removable[pick % removable.length];
   const leaveOut = (node: SelectionNode) => (node === chosen ? null : undefined);
   const left = visit(document, { Field: leaveOut, InlineFragment: leaveOut, FragmentSpread: leaveOut });
   return withoutUnused(left, variables);
