@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { followSupergraph } from '../gateway/supergraph/watch-file.ts';
+import { watchSupergraphFile } from '../gateway/supergraph/watch-file.ts';
 import { openGateway } from '../gateway/gateway.ts';
 import { useRevocations } from '../gateway/plugins/use-revocations.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
@@ -60,13 +60,13 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
     log,
   });
   const reload = (changed: string): Promise<void> => gateway.reload({ supergraphSdl: changed, transports });
-  const following = followSupergraph({ path, current: supergraphSdl, reload, watches: false, log });
+  const watcher = watchSupergraphFile({ path, current: supergraphSdl, reload, watches: false, log });
   return {
     http: gateway.url,
     ws: gateway.wsUrl,
     processes: [{ name: 'soko', pid: process.pid, port: gateway.port }],
     async close() {
-      following.stop();
+      watcher.stop();
       await gateway.close();
       await host.close();
     },

@@ -15,7 +15,7 @@ import { uploadSettings } from '#shared/uploads/uploads.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** The system's and Node's own, those of tests, and those of a library. */
-const NOT_OURS = ['PATH', 'NODE_COMPILE_CACHE', 'CRASH_AT', 'SEED', 'EQUALITY_OPERATIONS', 'HOME', 'XDG_CACHE_HOME', 'CI', 'NO_COLOR'];
+const NOT_OURS = ['PATH', 'NODE_COMPILE_CACHE', 'CRASH_AT', 'SEED', 'CONFORMANCE_OPERATIONS', 'HOME', 'XDG_CACHE_HOME', 'CI', 'NO_COLOR'];
 
 const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const firstColumn = (file: string): string[] => [...text(file).matchAll(/^\| `([A-Z][A-Z0-9_]+)` +\|/gm)].map(([, name]) => name!);

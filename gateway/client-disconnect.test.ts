@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const each of opened.splice(0).toReversed()) await each.close();
 });
 
-/** A gateway whose people answer when the test lets them; `next` resolves with what they are asked next. */
+/** A gateway whose subgraph `people` responds when the test lets it; `next` resolves with its next request. */
 async function openSlow() {
   const { all, people, notes, boards } = testSubgraphs();
   const server = await openHostile(people);
@@ -30,93 +30,93 @@ async function openSlow() {
     taken = Promise.withResolvers();
     return response;
   };
-  /** Someone who may hang up, on a connection of his own. */
-  const caller = (query: string, accept = 'application/json') => {
-    const asking = request(gateway.url, { method: 'POST', agent: false, headers: { 'content-type': 'application/json', accept } });
-    asking.end(JSON.stringify({ query }));
-    const answer = once(asking, 'response').then(([response]) => text(response as IncomingMessage));
-    // Of those who hang up.
-    answer.catch(() => undefined);
-    return { answer, leave: () => asking.destroy() };
+  /** A client that can disconnect, on its own connection. */
+  const client = (query: string, accept = 'application/json') => {
+    const clientRequest = request(gateway.url, { method: 'POST', agent: false, headers: { 'content-type': 'application/json', accept } });
+    clientRequest.end(JSON.stringify({ query }));
+    const body = once(clientRequest, 'response').then(([response]) => text(response as IncomingMessage));
+    // Of the clients that disconnect.
+    body.catch(() => undefined);
+    return { body, disconnect: () => clientRequest.destroy() };
   };
-  /** Resolves when the gateway has noticed everyone who has left by now: it does so in the order in which they leave. */
+  /** Resolves when the gateway has noticed every disconnect so far: it notices them in order. */
   const noticed = async (): Promise<void> => {
-    const { leave } = caller('{ viewer }');
-    const asked = await next();
-    leave();
-    await once(asked, 'close');
+    const { disconnect } = client('{ viewer }');
+    const fetched = await next();
+    disconnect();
+    await once(fetched, 'close');
   };
-  return { gateway, notes, server, next, caller, noticed };
+  return { gateway, notes, server, next, client, noticed };
 }
 
 const NAME = '{ person(id: "p1") { name } }';
 const ADA = { data: { person: { __typename: 'Person', id: 'p1', name: 'Ada' } } };
-const say = (response: ServerResponse, body: object): void => void response.end(JSON.stringify(body));
+const respond = (response: ServerResponse, body: object): void => void response.end(JSON.stringify(body));
 
-test.each([['application/json'], ['text/event-stream']])('a client of %s that hangs up takes its fetch with it', async (accept) => {
-  const { next, caller } = await openSlow();
-  const { leave } = caller(NAME, accept);
-  const asked = await next();
+test.each([['application/json'], ['text/event-stream']])('aborts the fetch when the %s client disconnects', async (accept) => {
+  const { next, client } = await openSlow();
+  const { disconnect } = client(NAME, accept);
+  const fetched = await next();
 
-  leave();
+  disconnect();
 
-  await once(asked, 'close');
-  expect(asked.writableFinished).toBe(false);
+  await once(fetched, 'close');
+  expect(fetched.writableFinished).toBe(false);
 });
 
-test('so does one whose text is known already', async () => {
-  const { next, caller } = await openSlow();
-  const first = caller(NAME);
-  say(await next(), ADA);
-  await first.answer;
-  const { leave } = caller(NAME);
-  const asked = await next();
+test('aborts the fetch of a cached document too', async () => {
+  const { next, client } = await openSlow();
+  const first = client(NAME);
+  respond(await next(), ADA);
+  await first.body;
+  const { disconnect } = client(NAME);
+  const fetched = await next();
 
-  leave();
+  disconnect();
 
-  await once(asked, 'close');
-  expect(asked.writableFinished).toBe(false);
+  await once(fetched, 'close');
+  expect(fetched.writableFinished).toBe(false);
 });
 
-test('a client that completes an operation over its socket takes its fetch with it, and can go on', async () => {
+test('aborts the fetch when a client completes the operation, and keeps the socket', async () => {
   const { gateway, next, server } = await openSlow();
   const socket = gateway.socket({ lazy: false });
   const dropped = socket.subscribe({ query: NAME }, { next: () => undefined, error: () => undefined, complete: () => undefined });
-  const asked = await next();
+  const fetched = await next();
 
   dropped();
 
-  await once(asked, 'close');
+  await once(fetched, 'close');
   server.behave();
   expect((await socket.iterate({ query: NAME }).next()).value).toEqual({ data: { person: { name: 'Ada' } } });
 });
 
-test('a client that closes its socket takes its fetch with it', async () => {
+test('aborts the fetch when the client closes its socket', async () => {
   const { gateway, next } = await openSlow();
   const socket = gateway.socket();
   socket.subscribe({ query: NAME }, { next: () => undefined, error: () => undefined, complete: () => undefined });
-  const asked = await next();
+  const fetched = await next();
 
   socket.terminate();
 
-  await once(asked, 'close');
-  expect(asked.writableFinished).toBe(false);
+  await once(fetched, 'close');
+  expect(fetched.writableFinished).toBe(false);
 });
 
-test('nothing more of its plan is fetched', async () => {
-  const { next, caller, notes, gateway } = await openSlow();
-  const { leave } = caller('{ person(id: "p1") { boards { notes { text } } } }');
-  const asked = await next();
-  leave();
-  await once(asked, 'close');
+test('sends no further fetches of the plan', async () => {
+  const { next, client, notes, gateway } = await openSlow();
+  const { disconnect } = client('{ person(id: "p1") { boards { notes { text } } } }');
+  const fetched = await next();
+  disconnect();
+  await once(fetched, 'close');
 
-  // Answered later than whatever would have followed at once.
+  // Its response comes after any fetch that would have followed at once.
   await gateway.ask('{ note(id: "n1") { text } }');
 
   expect(notes.asked.filter(({ query }) => query.includes('_entities'))).toEqual([]);
 });
 
-test('who has gone while his operation was planned asks nobody', async () => {
+test('sends no fetch when the client disconnected during planning', async () => {
   const { all, people } = testSubgraphs();
   const engine = openEngine({
     supergraphSdl: composeSupergraph(all.map((each) => ({ ...each, url: '' }))),
@@ -131,48 +131,48 @@ test('who has gone while his operation was planned asks nobody', async () => {
   await engine.close();
 });
 
-test('who asked for the same still gets the answer', async () => {
-  const { next, caller, server, gateway, noticed } = await openSlow();
-  const one = caller(NAME);
-  const asked = await next();
-  const other = caller(NAME);
-  // In the gateway by the time that this one is answered.
+test('still responds to another client with the same operation', async () => {
+  const { next, client, server, gateway, noticed } = await openSlow();
+  const one = client(NAME);
+  const fetched = await next();
+  const other = client(NAME);
+  // The gateway has it by the time this one is answered.
   await gateway.ask('{ boards { nodes { title } } }');
 
-  one.leave();
+  one.disconnect();
   await noticed();
-  say(asked, ADA);
+  respond(fetched, ADA);
 
-  expect(JSON.parse(await other.answer)).toEqual({ data: { person: { name: 'Ada' } } });
-  expect(server.asked.filter(({ query }) => query.includes('person'))).toHaveLength(1);
+  expect(JSON.parse(await other.body)).toEqual({ data: { person: { name: 'Ada' } } });
+  expect(server.requests.filter(({ query }) => query.includes('person'))).toHaveLength(1);
 });
 
-test('who comes after the last one has gone is answered anew', async () => {
-  const { next, caller, server } = await openSlow();
-  const { leave } = caller(NAME);
-  const asked = await next();
-  leave();
-  await once(asked, 'close');
+test('starts a new fetch after every waiting client has disconnected', async () => {
+  const { next, client, server } = await openSlow();
+  const { disconnect } = client(NAME);
+  const fetched = await next();
+  disconnect();
+  await once(fetched, 'close');
   server.behave();
 
-  expect(JSON.parse(await caller(NAME).answer)).toEqual({ data: { person: { name: 'Ada' } } });
+  expect(JSON.parse(await client(NAME).body)).toEqual({ data: { person: { name: 'Ada' } } });
 });
 
-test('a mutation runs to its end, whoever leaves', async () => {
-  const { next, caller, notes, noticed } = await openSlow();
+test('runs a mutation to its end after a disconnect', async () => {
+  const { next, client, notes, noticed } = await openSlow();
   const written = Promise.withResolvers<void>();
   const { execute } = notes;
   notes.execute = (request) => {
     written.resolve();
     return execute(request);
   };
-  const { leave } = caller('mutation { rename(id: "p1", name: "Eve") { name } writeNote(boardId: "b1", text: "t") { text } }');
-  const asked = await next();
+  const { disconnect } = client('mutation { rename(id: "p1", name: "Eve") { name } writeNote(boardId: "b1", text: "t") { text } }');
+  const fetched = await next();
 
-  leave();
+  disconnect();
   await noticed();
-  say(asked, { data: { rename: { __typename: 'Person', id: 'p1', name: 'Eve' } } });
+  respond(fetched, { data: { rename: { __typename: 'Person', id: 'p1', name: 'Eve' } } });
 
   await written.promise;
-  expect(asked.writableFinished).toBe(true);
+  expect(fetched.writableFinished).toBe(true);
 });

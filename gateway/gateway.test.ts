@@ -23,7 +23,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     await Promise.all([...Object.values(transports), ...served].map((each) => each.close()));
   });
 
-  test('joins entities of several subgraphs in one answer', async () => {
+  test('joins entities of several subgraphs in one response', async () => {
     const { status, data, errors } = await gateway.ask(
       '{ note(id: "n1") { id words: text author { name boards { title } } board { title owner { name } } } }',
     );
@@ -40,7 +40,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     });
   });
 
-  test('keeps what the client has renamed apart from what the plan needs', async () => {
+  test('keeps aliases apart from the fields that the plan needs', async () => {
     const { data, errors } = await gateway.ask(
       '{ note(id: "n1") { id: text board: author { id: name __typename: name name: id boards { id: title title: id } } } }',
     );
@@ -51,7 +51,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     });
   });
 
-  test('joins lists, each entry with its own', async () => {
+  test('joins lists entry by entry', async () => {
     const { data } = await gateway.ask(
       'query($n: Int) { boards(first: $n) { nodes { title owner { name } notes { text author { name } } } } }',
       { n: 2 },
@@ -70,7 +70,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     ]);
   });
 
-  test('runs a mutation and joins what it gives', async () => {
+  test('runs a mutation and joins its result', async () => {
     const token = await gateway.tokenFor({ id: 'p2' });
 
     const { data } = await gateway.ask(
@@ -90,7 +90,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     expect((await gateway.ask(query, { deep: true })).data.boards.nodes[0].owner).toEqual({ name: 'Ada' });
   });
 
-  test('tells every subgraph who asks', async () => {
+  test('sends the identity to every subgraph', async () => {
     const token = await gateway.tokenFor({ id: 'p1', roles: ['editor'], scopes: ['notes:write'], sessionId: 'ses_1' });
 
     const { data } = await gateway.ask('{ me { name } viewer }', {}, { token });
@@ -99,7 +99,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     expect(JSON.parse(data.viewer)).toEqual({ id: 'p1', roles: ['editor'], scopes: ['notes:write'], sessionId: 'ses_1' });
   });
 
-  test('hands a refusal on with its code, its place and no more', async () => {
+  test('passes a Problem on with its code and path only', async () => {
     const { data, errors } = await gateway.ask(
       '{ me { name } note(id: "n3") { author { name email } } }',
       {},
@@ -135,7 +135,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     expect(JSON.stringify(answer)).not.toMatch(/ECONNREFUSED|mongodb|10\.0\.0\.3|stack|at /);
   });
 
-  test('hides the doors between subgraphs', async () => {
+  test('hides _entities and _service', async () => {
     const { status, errors } = await gateway.ask('{ _service { sdl } _entities(representations: []) { __typename } }');
 
     expect(status).toBe(400);
@@ -152,7 +152,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     });
   });
 
-  test('keeps names that JavaScript has plans for', async () => {
+  test('supports fields named like JavaScript properties', async () => {
     const { data } = await gateway.ask(
       '{ __proto__: note(id: "n1") { constructor: text } toString: note(id: "n2") { hasOwnProperty: id } }',
     );

@@ -11,18 +11,18 @@ import { readManifest } from '#shared/process/rover-config.ts';
 import { endWithParent } from '#shared/process/exit-with-parent.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
-import { followSupergraph } from './supergraph/watch-file.ts';
+import { watchSupergraphFile } from './supergraph/watch-file.ts';
 import { openGateway } from './gateway.ts';
 import { useRevocations } from './plugins/use-revocations.ts';
 import { gatewaySettings } from './settings.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DEFAULT_PORT = 4000;
-/** How long requests under way may take to end when the process is told to stop. */
+/** How long requests in flight may take when the process is told to stop. */
 const DRAIN_MS = 10_000;
 const REDIS_PATIENCE_MS = 1_000;
 
-/** The gateway as a process of its own: reaches every subgraph of rover.yaml over HTTP. */
+/** The gateway as a process of its own. It reaches every subgraph of rover.yaml over HTTP. */
 async function main(): Promise<void> {
   endWithParent();
   provideDevelopmentSecrets();
@@ -51,10 +51,10 @@ async function main(): Promise<void> {
     log,
   });
   const reload = (changed: string): Promise<void> => gateway.reload({ supergraphSdl: changed, transports });
-  const following = followSupergraph({ path, current: supergraphSdl, reload, watches: false, log });
+  const watcher = watchSupergraphFile({ path, current: supergraphSdl, reload, watches: false, log });
   closeWithGrace({ delay: DRAIN_MS, skip: ['SIGHUP'] }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
-    following.stop();
+    watcher.stop();
     await gateway.close();
     await Promise.all(Object.values(transports).map((transport) => transport.close()));
     redis.disconnect();

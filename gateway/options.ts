@@ -6,8 +6,8 @@ import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import type { UploadSettings } from '#shared/uploads/uploads.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { Engine, EngineOptions, Operation } from './engine/types.ts';
-import type { Sharing } from './dedupe/dedupe-operations.ts';
-import type { KnownOperations } from './supergraph/persisted-operations.ts';
+import type { DedupeOptions } from './dedupe/dedupe-operations.ts';
+import type { PersistedOperations } from './supergraph/persisted-operations.ts';
 import type { ApiKey } from './plugins/use-api-keys.ts';
 import type { Limits } from './plugins/use-limits.ts';
 import type { SubgraphErrors } from './engine/subgraph-errors.ts';
@@ -15,64 +15,67 @@ import type { IsRevoked } from './plugins/use-revocations.ts';
 
 export interface GatewayOptions {
   supergraphSdl: string;
-  /** By the name of the subgraph; one that is missing costs its fields only. */
+  /** By subgraph name. A missing transport costs only the fields of its subgraph. */
   transports: Readonly<Record<string, SubgraphTransport>>;
-  /** PEM (SPKI) of the key that access tokens are signed with; `null` when nobody is asked who they are. */
+  /** PEM (SPKI) of the public key of access tokens; `null` makes every caller anonymous. */
   accessTokenPublicKey: string | null;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   port: number;
   /** Default 127.0.0.1. */
   host?: string;
-  /** Which programs there are, and what each of them gets. Default: nobody's key is looked at. */
+  /** API keys and the access of each. Default: keys are ignored. */
   keys?: readonly ApiKey[];
-  /** Refuses who has no key. Default false. */
+  /** Refuses requests without an API key. Default false. */
   requiresKey?: boolean;
   isRevoked?: IsRevoked;
-  /** How often open sockets are looked at for that. Default 10,000. */
+  /** Interval of the revocation check of open sockets. Default 10,000. */
   revocationCheckMs?: number;
-  /** Web pages of other origins that may call. Default none. */
+  /** Origins of web pages that may call. Default none. */
   corsOrigins?: readonly string[];
-  /** Proxies in front whose `x-forwarded-for` is believed. Default 0. */
+  /** Number of proxies in front whose `x-forwarded-for` is trusted. Default 0. */
   trustedProxies?: number;
   /** Hides the schema from anonymous callers. Default false. */
   production?: boolean;
   /** GraphiQL for browsers. Default: not in production. */
   playground?: boolean;
-  /** What the playground shows beside GraphiQL. */
+  /** Examples, sign-in and link pages of the playground. */
   guide?: Guide;
-  /** What else /health and /ready report on. */
+  /** Further checks of /health and /ready. */
   checks?: Readonly<Record<string, () => Promise<Check>>>;
-  /** Longest time for a whole request. Default 30,000. */
+  /** Time limit of a whole request. Default 30,000. */
   timeoutMs?: number;
-  /** Scalars whose values are checked before any subgraph is asked. Default: Soko's own. */
+  /** Scalars whose values are checked before any subgraph fetch. Default: Soko's own. */
   scalars?: EngineOptions['scalars'];
-  /** Operations that are planned before anybody asks, and may be asked by their hash. Default none. */
-  known?: KnownOperations;
-  /** Where the plans of these are kept, so that a restart needs no planning. Default: nowhere. */
-  plansFile?: string;
-  /** What one operation, one message and one socket may be at most. Default: `LIMITS`. */
+  /** Operations that are planned at the start and may be requested by their hash. Default none. */
+  persistedOperations?: PersistedOperations;
+  /** File that keeps their query plans between restarts. Default: none. */
+  queryPlansFile?: string;
+  /** Limits of one operation, one message and one socket. Default: `LIMITS`. */
   limits?: Limits;
-  /** Headers of clients that are handed on to subgraphs which are not ours. Default none. */
+  /** Headers of clients that are propagated to external subgraphs. Default none. */
   forwardHeaders?: readonly string[];
-  /** How errors of subgraphs without a code are told to clients. Default: as faults of ours. */
+  /** How errors of subgraphs without a code are reported to clients. Default: masked. */
   subgraphErrors?: SubgraphErrors;
-  /** `worker`: new texts are planned in a thread of its own, and nobody waits for those of others. Default: here, which starts faster. */
-  planning?: 'worker' | 'here';
+  /**
+   * `worker`: new operations are planned in a thread of its own, and no request waits for the planning of others. Default: in process,
+   * which starts faster.
+   */
+  planning?: 'worker' | 'in-process';
   /** Default: Soko's own. */
   openEngine?: (options: EngineOptions) => Engine | Promise<Engine>;
-  /** What of the viewer the events of a subscription depend on: equal ones share a stream. Default: what the supergraph says. */
+  /** What of the viewer the events of a subscription depend on: equal scopes share a stream. Default: what the supergraph says. */
   scopeOf?: (operation: Operation) => string;
-  /** How often streams over HTTP show that they are alive. Default 10,000. */
+  /** Heartbeat interval of streams over HTTP. Default 10,000. */
   heartbeatMs?: number;
-  /** What is done once for all who ask for the same at the same time. */
-  sharing?: Sharing;
-  /** Where entities that are the same for everybody are kept, between requests and for all gateways. Default: nowhere. */
+  /** Which equal work in flight runs once. */
+  dedupe?: DedupeOptions;
+  /** Cache of viewer-independent entities, shared by all gateways. Default: none. */
   entityStore?: EntityStore | undefined;
-  /** Where files are handed in and read, when they are kept in a folder; this is then the public door to it. */
+  /** Serves uploads that are kept in a folder. The gateway is their public entry point. */
   uploads?: UploadSettings;
-  /** How many operations run at a time, and how many may wait for that. Default 1,000 and 2,000. */
+  /** Operations that run at a time, and that may wait. Default 1,000 and 2,000. */
   admission?: AdmissionLimits;
-  /** Sockets that are open at a time, of one address and of one viewer. Default 10,000 and 100. */
+  /** Open sockets per address and per viewer. Default 10,000 and 100. */
   sockets?: { perAddress: number; perViewer: number };
   log?: Log;
 }

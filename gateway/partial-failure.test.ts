@@ -6,7 +6,7 @@ import { Problem } from '#shared/base/errors.ts';
 import { httpTransport } from '#shared/transport/http-transport.ts';
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { SubgraphTransport } from '#shared/kit/transport.ts';
-import { openGatewayForTest, type Answer } from './testing/open-gateway.ts';
+import { openGatewayForTest, type TestResponse } from './testing/open-gateway.ts';
 import { testSubgraphs } from './testing/test-subgraphs.ts';
 
 const opened: { close(): Promise<unknown> }[] = [];
@@ -27,12 +27,12 @@ async function gatewayWith(name: 'people' | 'boards' | 'notes', transport: Subgr
   return gateway;
 }
 
-const answering = (answer: () => Promise<unknown>): SubgraphTransport => ({
-  execute: answer as () => Promise<ExecutionResult>,
-  subscribe: answer as () => Promise<ExecutionResult>,
+const answering = (response: () => Promise<unknown>): SubgraphTransport => ({
+  execute: response as () => Promise<ExecutionResult>,
+  subscribe: response as () => Promise<ExecutionResult>,
 });
 
-/** A port at which nobody listens any more. */
+/** A port without a listener. */
 async function deadUrl(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -46,7 +46,7 @@ const QUERY = '{ boards { nodes { title owner { name } notes { text author { nam
 const UNREACHED = { code: 'SUBGRAPH_UNAVAILABLE', message: 'The subgraph people cannot be reached at the moment.' };
 const TOO_LATE = { code: 'TIMEOUT', message: 'The subgraph people did not answer in time.' };
 
-function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer, { code, message } = UNREACHED): void {
+function expectOnlyPeopleMissing({ status, data, errors, headers }: TestResponse, { code, message } = UNREACHED): void {
   const note = (text: string) => ({ text, author: { name: null } });
   expect(status).toBe(200);
   expect(data).toEqual({
@@ -74,7 +74,7 @@ function expectOnlyPeopleMissing({ status, data, errors, headers }: Answer, { co
   ]);
 }
 
-describe('a lost subgraph costs its own fields only, when it', () => {
+describe('loses only the fields of a subgraph that', () => {
   test('is not there', async () => {
     const transport = httpTransport('people', await deadUrl(), {
       resilience: { retry: { initialDelayMs: 1 }, breaker: { failureThreshold: 1 } },
@@ -102,8 +102,8 @@ describe('a lost subgraph costs its own fields only, when it', () => {
     expectOnlyPeopleMissing(await gateway.ask(QUERY));
   });
 
-  // Nobody but the gateway ends the waiting: a deadline that is not kept would be the limit of this test.
-  test('never answers', async () => {
+  // Only the gateway's deadline ends the wait; without it the test would time out.
+  test('never responds', async () => {
     const gateway = await gatewayWith(
       'people',
       answering(() => new Promise(() => undefined)),
@@ -114,7 +114,7 @@ describe('a lost subgraph costs its own fields only, when it', () => {
   });
 });
 
-test('a mutation of a lost subgraph fails, and is not repeated', async () => {
+test('fails a mutation of a lost subgraph without a retry', async () => {
   let asked = 0;
   const gateway = await gatewayWith(
     'people',
@@ -130,7 +130,7 @@ test('a mutation of a lost subgraph fails, and is not repeated', async () => {
   expect(asked).toBe(1);
 });
 
-test('a field that must not be null takes its parents with it, and the error says where it began', async () => {
+test('nulls the parents of a missing non-null field, and the error names its path', async () => {
   const gateway = await gatewayWith('boards', undefined);
 
   const { data, errors } = await gateway.ask('{ note(id: "n1") { text board { id title } } }');
@@ -139,7 +139,7 @@ test('a field that must not be null takes its parents with it, and the error say
   expect(errors).toMatchObject([{ path: ['note', 'board', 'title'], extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }]);
 });
 
-test('a thousand lost entities do not become a thousand errors', async () => {
+test('limits the errors of a thousand lost entities', async () => {
   const { all } = testSubgraphs();
   const many = Array.from({ length: 1_000 }, (_each, i) => ({ __typename: 'Note', id: `n${i}` }));
   const boards = answering(async () => ({ data: { board: { __typename: 'Board', id: 'b1' } } }));
@@ -155,12 +155,12 @@ test('a thousand lost entities do not become a thousand errors', async () => {
   expect(errors?.length).toBeLessThanOrEqual(20);
 });
 
-describe('a subgraph that answers', () => {
+describe('a subgraph that responds', () => {
   const polluted = JSON.parse(
     '{"__proto__":{"polluted":true},"person":{"__proto__":{"polluted":true},"name":"Ada","extra":1},"constructor":{"prototype":{"polluted":true}}}',
   ) as object;
 
-  test('with names that JavaScript has plans for changes nothing here', async () => {
+  test('with fields named like JavaScript properties changes no prototype', async () => {
     const gateway = await gatewayWith(
       'people',
       answering(async () => ({ data: polluted })),
@@ -183,7 +183,7 @@ describe('a subgraph that answers', () => {
     ['a list', '[]', null, ['person']],
     ['a page', '<html>', null, ['person']],
     ['errors that are none', '{"data":null,"errors":[null]}', null, ['person']],
-  ])('%s spoils its own field only', async (_case, body, person, path) => {
+  ])('%s affects its own field only', async (_case, body, person, path) => {
     const server = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const transport = httpTransport('people', `http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
@@ -203,10 +203,10 @@ describe('a subgraph that answers', () => {
     ['nothing', undefined],
     ['what no GraphQL ever gives', { data: { person: 'Ada' } }],
     ['neither data nor errors', { errors: null }],
-  ])('%s in this process is told to be wrong', async (_case, answer) => {
+  ])('%s in process is reported as invalid', async (_case, response) => {
     const gateway = await gatewayWith(
       'people',
-      answering(async () => answer),
+      answering(async () => response),
     );
 
     const { status, data, errors } = await gateway.ask('{ person(id: "p1") { name } }');
@@ -216,7 +216,7 @@ describe('a subgraph that answers', () => {
     expect(errors).toMatchObject([{ path: ['person'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID', retryable: false } }]);
   });
 
-  test('with a stack trace and its own address is masked', async () => {
+  test('with a stack trace and its address is masked', async () => {
     const error = {
       message: 'E11000 duplicate key http://10.0.0.3:4001',
       path: ['person'],
@@ -227,15 +227,15 @@ describe('a subgraph that answers', () => {
       answering(async () => ({ data: { person: null }, errors: [error] })),
     );
 
-    const answer = await gateway.ask('{ person(id: "p1") { name } }');
+    const response = await gateway.ask('{ person(id: "p1") { name } }');
 
-    expect(answer.errors).toMatchObject([
+    expect(response.errors).toMatchObject([
       { message: 'Something went wrong on our side.', path: ['person'], extensions: { code: 'INTERNAL_SERVER_ERROR' } },
     ]);
-    expect(JSON.stringify(answer)).not.toMatch(/E11000|10\.0\.0\.3|srv|stacktrace/);
+    expect(JSON.stringify(response)).not.toMatch(/E11000|10\.0\.0\.3|srv|stacktrace/);
   });
 
-  test('with a refusal and a stack trace keeps the refusal only', async () => {
+  test('with a Problem and a stack trace keeps the Problem only', async () => {
     const error = {
       message: 'No.',
       path: ['person'],
@@ -256,7 +256,7 @@ describe('a subgraph that answers', () => {
   });
 });
 
-test('a field that takes others of its subgraph with it is the only one that an error is told of', async () => {
+test('reports an error only for the field that nulled the others', async () => {
   const doors = plainSubgraph({
     name: 'doors',
     typeDefs: 'type Query { a: Int } type Mutation { login(name: String!): String! }',
@@ -278,7 +278,7 @@ test('a field that takes others of its subgraph with it is the only one that an 
   expect(errors).toMatchObject([{ path: ['a1'], extensions: { code: 'RATE_LIMITED' } }]);
 });
 
-test('null for an input field with a default is a mistake of the client', async () => {
+test('refuses null for a non-null input field with a default', async () => {
   const typeDefs = 'type Query { a(input: In): Int  b(n: Int! = 7): Int } input In { n: Int! = 7 }';
   const resolvers = { Query: { b: (_root: unknown, { n }: { n: number }) => n } };
   const gateway = await openGatewayForTest({ subgraphs: [plainSubgraph({ name: 'numbers', typeDefs, resolvers })] });
@@ -290,7 +290,7 @@ test('null for an input field with a default is a mistake of the client', async 
   expect(await gateway.ask('query($n: Int) { b(n: $n) }')).toMatchObject({ data: { b: 7 } });
 });
 
-test('an operation beyond what the gateway does at a time is refused with 503 and the seconds to wait, and asks nobody', async () => {
+test('refuses operations beyond the limit with 503 and Retry-After, without a fetch', async () => {
   const begun = Promise.withResolvers<void>();
   const free = Promise.withResolvers<void>();
   let asked = 0;

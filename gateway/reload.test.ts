@@ -3,7 +3,7 @@ import { composeSupergraph } from '../schema/compose.ts';
 import { unavailable } from '#shared/base/errors.ts';
 import { openEngine } from './supergraph/open-engine.ts';
 import type { Planner } from './engine/planning/planner.ts';
-import { planHere } from './engine/planning/in-process-planner.ts';
+import { planInProcess } from './engine/planning/in-process-planner.ts';
 import { openGatewayForTest } from './testing/open-gateway.ts';
 import { testSubgraphs } from './testing/test-subgraphs.ts';
 
@@ -28,11 +28,11 @@ function changed({ all }: ReturnType<typeof testSubgraphs>, change: (name: strin
 
 const withoutEmail = (_name: string, typeDefs: string): string => typeDefs.replace('email: String', '');
 
-test('a text that nobody can plan now may be sent again', async () => {
+test('returns a retryable error when planning fails for now', async () => {
   let isDown = true;
   const { gateway } = await open({
     openEngine(options) {
-      const planner = planHere(options.supergraphSdl);
+      const planner = planInProcess(options.supergraphSdl);
       const plan: Planner['plan'] = async (asked) => {
         if (isDown) throw unavailable('planner');
         return planner.plan(asked);
@@ -48,7 +48,7 @@ test('a text that nobody can plan now may be sent again', async () => {
 });
 
 describe('a reload', () => {
-  test('serves the other supergraph, and tells a stream nothing of it', async () => {
+  test('serves the new supergraph, and streams continue without a message', async () => {
     const { gateway, subgraphs } = await open();
     const stream = gateway.subscribe('subscription { noteChanged(boardId: "b1") { text author { name } } }');
     const first = stream.next();
@@ -62,7 +62,7 @@ describe('a reload', () => {
     expect((await gateway.ask('{ note(id: "n1") { author { name } } }')).data).toEqual({ note: { author: { name: 'Ada' } } });
   });
 
-  test('lets a request that is under way end on the old one', async () => {
+  test('lets a request in flight finish on the old one', async () => {
     const { gateway, subgraphs } = await open();
     const asked = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
@@ -73,15 +73,15 @@ describe('a reload', () => {
       return execute(request);
     };
 
-    const answer = gateway.ask('{ note(id: "n1") { author { name email } } }');
+    const response = gateway.ask('{ note(id: "n1") { author { name email } } }');
     await asked.promise;
     await gateway.reload(changed(subgraphs, withoutEmail));
     held.resolve();
 
-    expect((await answer).data).toEqual({ note: { author: { name: 'Ada', email: 'p1@example.org' } } });
+    expect((await response).data).toEqual({ note: { author: { name: 'Ada', email: 'p1@example.org' } } });
   });
 
-  test('changes nothing when there is no supergraph', async () => {
+  test('changes nothing when the new supergraph is invalid', async () => {
     const { gateway, subgraphs } = await open();
 
     await expect(gateway.reload({ ...changed(subgraphs, withoutEmail), supergraphSdl: 'type Query { a: Int }' })).rejects.toThrow();
@@ -89,11 +89,11 @@ describe('a reload', () => {
     expect((await gateway.ask('{ note(id: "n1") { author { email } } }')).data.note.author.email).toBe('p1@example.org');
   });
 
-  test('keeps the plans that it does not concern, and has the others ready before anybody asks', async () => {
+  test('reuses unaffected plans, and makes the others before the first request', async () => {
     const planned: string[] = [];
     const { gateway, subgraphs } = await open({
       openEngine(options) {
-        const planner = planHere(options.supergraphSdl);
+        const planner = planInProcess(options.supergraphSdl);
         const plan: Planner['plan'] = (asked) => (planned.push(asked.source), planner.plan(asked));
         return openEngine({ ...options, planner: { ...planner, plan } });
       },
@@ -110,7 +110,7 @@ describe('a reload', () => {
     expect(planned).toEqual([]);
   });
 
-  test('may come again before it is done; the last one stands', async () => {
+  test('may follow another one in progress; the last one wins', async () => {
     const { gateway, subgraphs } = await open({ planning: 'worker' });
     const same = changed(subgraphs, (_name, typeDefs) => typeDefs);
 

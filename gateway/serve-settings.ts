@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { pem } from '#shared/base/env.ts';
 import type { Limits } from './plugins/use-limits.ts';
 
-/** Wider than ours: what others ask of their subgraphs is not known here. A cost says nothing where lists do not tell their size. */
+/**
+ * Wider than Soko's own, since operations on external subgraphs are unknown. No cost limit: it means nothing where lists have no
+ * `@listSize`.
+ */
 export const LIMITS: Limits = {
   expanded: 20_000,
   tokens: 15_000,
@@ -16,26 +19,26 @@ export const LIMITS: Limits = {
 };
 
 const DEFAULT_PORT = 4000;
-const LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
+const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 
 export const ServeEnvironment = z.object({
   ACCESS_TOKEN_PUBLIC_KEY: pem,
   API_KEYS_FILE: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
   HOST: z.string().default('127.0.0.1'),
-  /** Fields and fragments of one operation, each as often as it is spread. */
+  /** Fields and fragments of one operation, with fragments expanded. */
   MAX_EXPANDED_FIELDS: z.coerce.number().int().min(1).default(LIMITS.expanded),
-  /** Messages of errors of subgraphs are shown to clients; by default with `--open` only. */
+  /** Shows error messages of subgraphs to clients. Default: only with `--open`. */
   EXPOSE_ERRORS: z.stringbool().optional(),
-  /** Longest time for a whole request, hence for each answer of a subgraph. */
-  REQUEST_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(30_000),
-  /** Longest time to open a connection to a subgraph. */
-  SUBGRAPH_CONNECT_TIMEOUT_MS: z.coerce.number().int().min(1).max(LONGEST_TIMEOUT_MS).default(2_000),
-  /** Connections kept open to each subgraph. */
+  /** Time limit of a whole request, hence of each subgraph fetch. */
+  REQUEST_TIMEOUT_MS: z.coerce.number().int().min(1).max(MAX_TIMEOUT_MS).default(30_000),
+  /** Time limit for opening a connection to a subgraph. */
+  SUBGRAPH_CONNECT_TIMEOUT_MS: z.coerce.number().int().min(1).max(MAX_TIMEOUT_MS).default(2_000),
+  /** Connections kept open per subgraph. */
   SUBGRAPH_CONNECTIONS: z.coerce.number().int().min(1).max(10_000).default(32),
-  /** Sockets for subscriptions to each subgraph: one for each set of headers that is handed on. */
+  /** Sockets for subscriptions per subgraph: one per set of propagated headers. */
   SUBGRAPH_SOCKETS: z.coerce.number().int().min(1).max(100_000).default(500),
-  /** Largest answer of a subgraph that is read, in bytes. */
+  /** Largest response of a subgraph, in bytes. */
   SUBGRAPH_ANSWER_BYTES: z.coerce
     .number()
     .int()

@@ -33,7 +33,7 @@ const {
 /** What a server of others says of an error without a code. */
 const UNCODED = 'Send a valid x-user-id.';
 
-/** A subgraph like anybody's: GraphQL over HTTP at an address of its own. */
+/** An external subgraph: GraphQL over HTTP at its own address. */
 async function serveElsewhere(subgraph: PlainSubgraph, seen: IncomingHttpHeaders[]): Promise<string> {
   const server = createServer(async (request, response) => {
     seen.push(request.headers);
@@ -98,13 +98,13 @@ describe('a gateway for any supergraph', () => {
     return (await response.json()) as { data: unknown; errors?: unknown[] };
   };
 
-  test('is healthy, and shows its schema to anybody', async () => {
+  test('is healthy, and shows its schema to everyone', async () => {
     expect((await fetch(url.replace('/graphql', '/health'))).status).toBe(200);
     expect(await ask('{ __typename }')).toEqual({ data: { __typename: 'Query' } });
     expect(await ask('{ __schema { queryType { name } } }')).toEqual({ data: { __schema: { queryType: { name: 'Query' } } } });
   });
 
-  test('that is open lets web pages of this machine call', async () => {
+  test('that is open allows web pages of this machine', async () => {
     const headers = { origin: 'http://localhost:5173', 'access-control-request-method': 'POST' };
 
     const preflight = await fetch(url, { method: 'OPTIONS', headers });
@@ -112,7 +112,7 @@ describe('a gateway for any supergraph', () => {
     expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, 'http://localhost:5173']);
   });
 
-  test('joins subgraphs at their own addresses, with the headers that they are to be given', async () => {
+  test('joins subgraphs at their own addresses, with the propagated headers', async () => {
     seen.length = 0;
 
     const answer = await ask('{ note(id: "n1") { author { name } board { title } } }', { authorization: 'Basic c2VjcmV0', 'x-other': '1' });
@@ -126,7 +126,7 @@ describe('a gateway for any supergraph', () => {
     }
   });
 
-  test('that is not open asks everyone for a key, and shows nobody its schema', async () => {
+  test('that is not open requires a key, and hides its schema', async () => {
     const keys = join(folder, 'keys.json');
     writeFileSync(keys, JSON.stringify([{ name: 'shop', sha256: createHash('sha256').update('of-shop').digest('hex') }]));
     const closed = await addressOf(start({ API_KEYS_FILE: keys }));
@@ -138,7 +138,7 @@ describe('a gateway for any supergraph', () => {
     });
   });
 
-  test('shows what a subgraph says of an error where it is open, and names the subgraph elsewhere', async () => {
+  test("shows error messages of subgraphs when it is open, and only the subgraph's name otherwise", async () => {
     const query = '{ person(id: "p2") { email } }';
     const keys = join(folder, 'keys-of-errors.json');
     writeFileSync(keys, JSON.stringify([{ name: 'shop', sha256: createHash('sha256').update('of-shop').digest('hex') }]));
@@ -153,7 +153,7 @@ describe('a gateway for any supergraph', () => {
     });
   });
 
-  test('waits for subgraphs, and reads of them, as much as it is told to', async () => {
+  test('limits the time and bytes of subgraph responses by its settings', async () => {
     const impatient = await addressOf(start({ REQUEST_TIMEOUT_MS: '1' }, '--open'));
     const sparing = await addressOf(start({ SUBGRAPH_ANSWER_BYTES: '10' }, '--open'));
 
@@ -164,7 +164,7 @@ describe('a gateway for any supergraph', () => {
     });
   });
 
-  test('keeps entities where it is given a Redis, and nowhere else', async () => {
+  test('caches entities only with a Redis', async () => {
     const caching = await addressOf(start({}, '--open', '--cache', process.env['REDIS_URL']!));
     const health = async (at: string): Promise<unknown> => (await fetch(at.replace('/graphql', '/health'))).json();
 
@@ -173,14 +173,14 @@ describe('a gateway for any supergraph', () => {
     expect(await health(url)).not.toHaveProperty('entityCache');
   });
 
-  test('answers what is far deeper than our own pages', async () => {
+  test("accepts operations far deeper than Soko's own pages", async () => {
     const depth = 40;
     const query = `{ note(id: "n1") { ${'author { boards { notes { '.repeat(depth / 4)} id ${'} } }'.repeat(depth / 4)} } }`;
 
     expect((await ask(query)).errors).toBeUndefined();
   });
 
-  test('follows its file; a broken one changes nothing', async () => {
+  test('reloads its file on change; a broken file changes nothing', async () => {
     const change = (text: string): void => {
       writeFileSync(`${file}.new`, text);
       renameSync(`${file}.new`, file);
@@ -198,7 +198,7 @@ describe('a gateway for any supergraph', () => {
     });
   });
 
-  test('looks at its file when it is told to', async () => {
+  test('reloads its file on SIGHUP', async () => {
     const looked = logged(child, 'has not changed');
     child.kill('SIGHUP');
     await looked;
@@ -230,7 +230,7 @@ test.each<[string, string[], string, Record<string, string>?]>([
     { ACCESS_TOKEN_PUBLIC_KEY: rsaKey },
   ],
   ['a key that is none', ['--supergraph', served], 'ACCESS_TOKEN_PUBLIC_KEY: must be a public key', { ACCESS_TOKEN_PUBLIC_KEY: 'key' }],
-])('with %s it ends with one line', (_case, args, words, more = {}) => {
+])('exits with one line on %s', (_case, args, words, more = {}) => {
   const { status, stderr } = spawnSync(process.execPath, command(...args), { env: { ...env, ...more }, encoding: 'utf8' });
 
   expect(status).toBe(1);

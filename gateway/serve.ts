@@ -6,10 +6,10 @@ import type { Redis } from 'ioredis';
 import { logSettings, parseEnv, type EnvSource } from '#shared/base/env.ts';
 import type { HttpTransportOptions } from '#shared/transport/http-transport.ts';
 import { createLog, type Log } from '#shared/base/log.ts';
-import { openForeignSubgraphs } from './supergraph/external-subgraphs.ts';
+import { openExternalSubgraphs } from './supergraph/external-subgraphs.ts';
 import { openGateway } from './gateway.ts';
 import type { Limits } from './plugins/use-limits.ts';
-import { followSupergraph } from './supergraph/watch-file.ts';
+import { watchSupergraphFile } from './supergraph/watch-file.ts';
 import { LOCALHOST } from './plugins/use-allowed-origins.ts';
 import { LIMITS, ServeEnvironment } from './serve-settings.ts';
 import { gatewaySettings } from './settings.ts';
@@ -17,12 +17,12 @@ import type { SubgraphErrors } from './engine/subgraph-errors.ts';
 
 /*
  * `npm run gateway -- --supergraph FILE`: a gateway for any composed supergraph, without database, and without Redis unless `--cache` names
- * one. Who asks shows a key of API_KEYS_FILE, signs in with a token of ACCESS_TOKEN_PUBLIC_KEY, or both; with `--open` neither is looked at.
+ * one. Clients send an API key of API_KEYS_FILE, a token of ACCESS_TOKEN_PUBLIC_KEY, or both; `--open` ignores both.
  */
 
 const DRAIN_MS = 10_000;
 const REDIS_PATIENCE_MS = 1_000;
-/** Before every key in Redis. Whoever changes an entity renews its tag there: see `shared/cache/cache-tags.ts`. */
+/** Prefix of every Redis key. A process that changes an entity bumps its tag version there: see `shared/cache/cache-tags.ts`. */
 const PREFIX = 'soko';
 const USAGE =
   'npm run gateway -- --supergraph FILE [--port N] [--open] [--forward-headers NAME,NAME] [--expose-errors] [--cache REDIS_URL]';
@@ -32,9 +32,9 @@ interface Options {
   file: string;
   port: number;
   host: string;
-  /** Nobody is asked for a key, and everyone may see the schema. */
+  /** No API keys, and every caller may read the schema. */
   isOpen: boolean;
-  /** `null`: nobody is asked who they are. */
+  /** `null`: every caller is anonymous. */
   accessTokenPublicKey: string | null;
   forwardHeaders: string[];
   subgraphErrors: SubgraphErrors;
@@ -46,7 +46,7 @@ interface Options {
 
 async function main({ file, isOpen, cache, subgraphLimits, ...options }: Options): Promise<void> {
   const log = createLog('gateway');
-  const subgraphs = openForeignSubgraphs({ log, timeoutMs: options.timeoutMs, ...subgraphLimits });
+  const subgraphs = openExternalSubgraphs({ log, timeoutMs: options.timeoutMs, ...subgraphLimits });
   const supergraphSdl = readSupergraph(file);
   const served = readable(file, () => subgraphs.of(supergraphSdl));
   const redis = cache === undefined ? undefined : await openRedis(cache, log);
@@ -58,10 +58,10 @@ async function main({ file, isOpen, cache, subgraphLimits, ...options }: Options
     log,
   });
   const reload = (changed: string): Promise<void> => subgraphs.reload(gateway, changed);
-  const following = followSupergraph({ path: file, current: supergraphSdl, reload, watches: true, log });
+  const watcher = watchSupergraphFile({ path: file, current: supergraphSdl, reload, watches: true, log });
   closeWithGrace({ delay: DRAIN_MS, skip: ['SIGHUP'] }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
-    following.stop();
+    watcher.stop();
     await gateway.close();
     await subgraphs.close();
     redis?.disconnect();
@@ -77,13 +77,13 @@ const openEnvironment = (): EnvSource => ({
   REQUIRE_API_KEY: undefined,
 });
 
-/** Where there are keys, everyone needs one, unless it is said otherwise. */
+/** API_KEYS_FILE makes keys mandatory, unless REQUIRE_API_KEY says otherwise. */
 function closedEnvironment(): EnvSource {
   const { API_KEYS_FILE: keys, REQUIRE_API_KEY: isRequired } = process.env;
   return { ...process.env, NODE_ENV: 'production', REQUIRE_API_KEY: isRequired || (keys && 'true') };
 }
 
-/** Whoever needs none does not load the client either. */
+/** The client is loaded only when it is used. */
 async function openRedis(url: string, log: Log): Promise<Redis> {
   const { Redis } = await import('ioredis');
   const redis = new Redis(url, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
@@ -109,7 +109,7 @@ function readOptions(): Options {
   if (!open && tokenKey === undefined && keys === undefined)
     throw new Error('Set ACCESS_TOKEN_PUBLIC_KEY, a PEM, or API_KEYS_FILE to say who may ask; or start with --open.');
   const accessTokenPublicKey = open || tokenKey === undefined ? null : tokenKey;
-  // A gateway that does not know who asks leaves it to the subgraphs who may do what.
+  // Without viewers, authorization is up to the subgraphs.
   const forwarded = values['forward-headers'] ?? (accessTokenPublicKey === null ? 'authorization' : '');
   return {
     file: resolve(file),
@@ -131,7 +131,7 @@ function readOptions(): Options {
   };
 }
 
-/** Those that belong to a single connection or a single body cannot be handed on. */
+/** Headers of a single connection or body cannot be propagated. */
 const OWN_HEADERS = new Set([
   'connection',
   'content-encoding',
@@ -174,7 +174,7 @@ function readable<T>(file: string, read: () => T): T {
   }
 }
 
-/** What the person at the keyboard can set right needs one line, not the place in our code. */
+/** An operator can fix these errors: one line, without a stack trace. */
 function giveUp(error: unknown): never {
   console.error(`The gateway cannot start: ${(error as Error).message.split('\n', 1)[0]}`);
   process.exit(1);

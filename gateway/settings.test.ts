@@ -1,30 +1,30 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { gatewaySettings } from './settings.ts';
 import { openGatewayForTest } from './testing/open-gateway.ts';
 import { testSubgraphs } from './testing/test-subgraphs.ts';
 
-test('without anything set it is open to developers and to no foreign page', () => {
+test('is open to developers and closed to other pages by default', () => {
   expect(gatewaySettings({})).toEqual({
     admission: { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 },
     sockets: { perAddress: 10_000, perViewer: 100 },
     corsOrigins: [],
     trustedProxies: 0,
     production: false,
-    sharing: { operations: true, fetches: true, entities: false },
+    dedupe: { operations: true, fetches: true, entities: false },
     playground: true,
     planning: 'worker',
-    known: expect.objectContaining({ bodies: [] }),
+    persistedOperations: expect.objectContaining({ bodies: [] }),
   });
 });
 
-test('what is shared can be chosen, down to nothing', () => {
-  expect(gatewaySettings({ SINGLE_FLIGHT: 'entities' }).sharing).toEqual({ operations: false, fetches: false, entities: true });
-  expect(gatewaySettings({ SINGLE_FLIGHT: 'none' }).sharing).toEqual({ operations: false, fetches: false, entities: false });
+test('reads which work is deduplicated, down to none', () => {
+  expect(gatewaySettings({ SINGLE_FLIGHT: 'entities' }).dedupe).toEqual({ operations: false, fetches: false, entities: true });
+  expect(gatewaySettings({ SINGLE_FLIGHT: 'none' }).dedupe).toEqual({ operations: false, fetches: false, entities: false });
   expect(() => gatewaySettings({ SINGLE_FLIGHT: 'everything' })).toThrow('SINGLE_FLIGHT');
 });
 
-test('entities are kept where there is a Redis, unless that is off', () => {
+test('caches entities with a Redis, unless that is off', () => {
   const cache = { redis: new Redis({ lazyConnect: true }), prefix: 'test' };
 
   expect(gatewaySettings({}, cache).entityStore).toBeDefined();
@@ -32,7 +32,7 @@ test('entities are kept where there is a Redis, unless that is off', () => {
   expect(gatewaySettings({}).entityStore).toBeUndefined();
 });
 
-test('production hides the playground, unless it is asked for', () => {
+test('hides the playground in production, unless it is enabled', () => {
   expect(gatewaySettings({ NODE_ENV: 'production' })).toMatchObject({ production: true, playground: false });
   expect(gatewaySettings({ NODE_ENV: 'production', PLAYGROUND: 'true' })).toMatchObject({ production: true, playground: true });
 });
@@ -50,8 +50,8 @@ test.each([
   ['PLAYGROUND', 'perhaps'],
   ['ENTITY_CACHE', 'perhaps'],
   ['GATEWAY_ENGINE', 'rover'],
-  ['OPERATIONS_FILE', 'not-there.json'],
-  ['ONLY_KNOWN_OPERATIONS', 'some'],
+  ['PERSISTED_OPERATIONS_FILE', 'not-there.json'],
+  ['PERSISTED_OPERATIONS_ONLY', 'some'],
   ['API_KEYS_FILE', 'not-there.json'],
   ['API_KEYS_FILE', import.meta.filename],
   ['REQUIRE_API_KEY', 'true'],
@@ -59,7 +59,18 @@ test.each([
   expect(() => gatewaySettings({ [name]: value })).toThrow(`Environment: ${name}`);
 });
 
-test('takes the reference engine when it is asked for', async () => {
+test('reads renamed variables under their old names, with one line of warning each', () => {
+  const warn = jest.spyOn(console, 'warn').mockReturnValue(undefined);
+
+  const { queryPlansFile } = gatewaySettings({ PLANS_FILE: 'plans.json' });
+  const { queryPlansFile: both } = gatewaySettings({ PLANS_FILE: 'old.json', QUERY_PLANS_FILE: 'new.json' });
+
+  expect([queryPlansFile, both]).toEqual(['plans.json', 'new.json']);
+  expect(warn.mock.calls).toEqual([['environment: PLANS_FILE is now called QUERY_PLANS_FILE']]);
+  warn.mockRestore();
+});
+
+test('uses the reference engine when it is configured', async () => {
   const { openEngine } = gatewaySettings({ GATEWAY_ENGINE: 'apollo' });
 
   const subgraphs = testSubgraphs();

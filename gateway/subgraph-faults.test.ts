@@ -5,7 +5,7 @@ import { httpTransport, type HttpTransport } from '#shared/transport/http-transp
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { drip, openHostile, pour, type Hostile } from './testing/test-hostile.ts';
-import { openGatewayForTest, type Answer, type TestGateway } from './testing/open-gateway.ts';
+import { openGatewayForTest, type TestResponse, type TestGateway } from './testing/open-gateway.ts';
 
 /*
  * One gateway and one subgraph over HTTP, which misbehaves in every test and is well again at its end. No case fails five times in a row,
@@ -74,8 +74,8 @@ const withOwners = (first: unknown, second: unknown) => [
 ];
 const WELL = { boards: withOwners('Ada p1', 'Ada p2'), person: PERSON };
 
-/** Nothing but its public words: who it is, and whether to come again. */
-function expectTyped({ status, errors = [], ...answer }: Answer, paths: readonly string[], codes: RegExp): void {
+/** Only its public facts: the subgraph, and whether a retry makes sense. */
+function expectTyped({ status, errors = [], ...answer }: TestResponse, paths: readonly string[], codes: RegExp): void {
   expect(status).toBe(200);
   expect(errors.map(({ path }) => path?.join('.') ?? '').sort()).toEqual([...paths].sort());
   for (const { extensions } of errors) {
@@ -98,7 +98,7 @@ async function expectRecovery(): Promise<void> {
 const isEntities = ({ query }: SubgraphRequest): boolean => query.includes('_entities');
 const send = (response: ServerResponse, value: unknown): void => void response.end(JSON.stringify(value));
 
-describe('a subgraph that does not answer costs its own fields only, when it', () => {
+describe('loses only the fields of a subgraph that fails to respond when it', () => {
   test.each<[string, (response: ServerResponse) => unknown]>([
     ['hangs up', (response) => (response.socket as Socket).destroy()],
     ['breaks off in the middle of a body', (response) => response.write('{"data":{"per', () => response.destroy())],
@@ -120,7 +120,7 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
     ['hangs in the middle of a body', (response) => response.write('{"data":{"person":{"na')],
     ['drips', drip],
     ['sends less than it promises', (response) => response.writeHead(200, { 'content-length': '99' }).end('{}')],
-  ])('%s, and is told to have been too slow', async (_case, misbehave) => {
+  ])('%s, and is reported as a timeout', async (_case, misbehave) => {
     server.behave((_request, response) => misbehave(response));
 
     const answer = await gateway.ask(QUERY);
@@ -150,7 +150,7 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
     ['sends errors without a message', (response) => send(response, { errors: [{ message: 7 }] })],
     ['sends no errors and no data', (response) => send(response, { errors: [] })],
     ['sends null for both', (response) => send(response, { data: null, errors: null })],
-  ])('%s, and is told to be wrong', async (_case, misbehave) => {
+  ])('%s, and is reported as invalid', async (_case, misbehave) => {
     server.behave((_request, response) => misbehave(response));
 
     const answer = await gateway.ask(QUERY);
@@ -160,7 +160,7 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
     await expectRecovery();
   });
 
-  test('refuses whoever asks', async () => {
+  test('refuses every request', async () => {
     server.behave((_request, response) => void response.writeHead(401).end('<h1>SECRET</h1>'));
 
     const answer = await gateway.ask(QUERY);
@@ -171,7 +171,7 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
     await expectRecovery();
   });
 
-  test('sends more than anybody reads', async () => {
+  test('sends more than the limit', async () => {
     const poured: Promise<number>[] = [];
     server.behave((_request, response) => poured.push(pour(response, 40 * MEGABYTE)));
 
@@ -183,17 +183,17 @@ describe('a subgraph that does not answer costs its own fields only, when it', (
     await expectRecovery();
   });
 
-  test('is asked for nothing that would have to be unpacked', async () => {
-    server.asked.length = 0;
+  test('gets no Accept-Encoding header', async () => {
+    server.requests.length = 0;
 
     await expectRecovery();
 
-    expect(server.asked.length).toBeGreaterThan(0);
-    for (const { headers } of server.asked) expect(headers).not.toHaveProperty('accept-encoding');
+    expect(server.requests.length).toBeGreaterThan(0);
+    for (const { headers } of server.requests) expect(headers).not.toHaveProperty('accept-encoding');
   });
 });
 
-describe('a subgraph that answers a field wrongly spoils that field only, with', () => {
+describe('affects only the invalid field of a subgraph response, with', () => {
   test.each<[string, object, object, string]>([
     ['an object for text', { name: { first: 'SECRET' } }, { name: null }, 'person.name'],
     ['a list for text', { name: ['SECRET'] }, { name: null }, 'person.name'],
@@ -248,7 +248,7 @@ describe('a subgraph that answers a field wrongly spoils that field only, with',
     expect(answer.data).toEqual(WELL);
   });
 
-  test('a byte order mark before the answer: as if it were not there', async () => {
+  test('ignores a byte order mark before the response', async () => {
     server.behave(async (request, response) => response.end(`\ufeff${JSON.stringify(await people.execute(request))}`));
 
     const answer = await gateway.ask(QUERY);
@@ -257,7 +257,7 @@ describe('a subgraph that answers a field wrongly spoils that field only, with',
     expect(answer.data).toEqual(WELL);
   });
 
-  test('errors that are none beside good data: the data stand, and it is told once', async () => {
+  test('keeps good data beside invalid errors, and reports them once', async () => {
     server.behave(async (request, response) => {
       const { data } = await people.execute(request);
       send(
@@ -277,11 +277,11 @@ describe('a subgraph that answers a field wrongly spoils that field only, with',
   });
 });
 
-test('a malformed answer is asked for once, and takes nothing from others, however often it comes', async () => {
+test('fetches a malformed response once, and keeps the breaker closed', async () => {
   const patient = httpTransport('people', server.url, { isForeign: true, resilience: { retry: { initialDelayMs: 1 } } });
   const other = await openGatewayForTest({ subgraphs: [boards, people], transports: { boards, people: patient } });
   server.behave((_request, response) => send(response, { data: { person: [1] }, errors: null }));
-  server.asked.length = 0;
+  server.requests.length = 0;
 
   for (let time = 0; time < 12; time += 1) {
     const { data, errors } = await other.ask('{ person(id: "p1") { name } }', { time });
@@ -289,14 +289,14 @@ test('a malformed answer is asked for once, and takes nothing from others, howev
     expect(errors).toMatchObject([{ extensions: { code: 'SUBGRAPH_ANSWER_INVALID', retryable: false } }]);
   }
 
-  expect(server.asked).toHaveLength(12);
+  expect(server.requests).toHaveLength(12);
   server.behave();
   expect((await other.ask(QUERY)).data).toEqual(WELL);
   await other.close();
   await patient.close();
 });
 
-describe('entities that do not fit what was asked for are missing where they belong, when they are', () => {
+describe('reports entities that do not match the request as missing, when they are', () => {
   const one = { __typename: 'Person', name: 'SECRET' };
   const OWNERS = ['boards.0.owner.name', 'boards.1.owner.name'];
 
@@ -320,7 +320,7 @@ describe('entities that do not fit what was asked for are missing where they bel
     await expectRecovery();
   });
 
-  test('not there: null says so, and the others stay', async () => {
+  test('returns null for a missing entity, and keeps the others', async () => {
     server.behave(async (request, response) => {
       const { data } = await people.execute(request);
       send(response, { data: isEntities(request) ? { _entities: [null, (data!['_entities'] as unknown[])[1]] } : data });
@@ -334,7 +334,7 @@ describe('entities that do not fit what was asked for are missing where they bel
   });
 });
 
-describe('an error of a subgraph is told where the client will look for it, when it', () => {
+describe("reports an error of a subgraph at the client's path, when it", () => {
   const error = { message: 'No.', extensions: { code: 'PERSON_HIDDEN' } };
 
   test.each<[string, object, string[]]>([
@@ -362,7 +362,7 @@ describe('an error of a subgraph is told where the client will look for it, when
   });
 });
 
-describe('an error of a subgraph that names no field is told at every field it has cost, when', () => {
+describe('reports an error without a path at every field that it cost, when', () => {
   const error = { message: 'Too many.', extensions: { code: 'QUOTA' } };
   const NAMES = ['boards.0.owner.name', 'boards.1.owner.name', 'boards.0.owner.age', 'boards.1.owner.age'].sort();
 
@@ -393,16 +393,16 @@ describe('an error of a subgraph that names no field is told at every field it h
 });
 
 describe('a subgraph that is down', () => {
-  test('is left alone after five failures in a row, and asked again after a second', async () => {
+  test('gets no request after five failures in a row, and one again after a second', async () => {
     server.behave((_request, response) => (response.socket as Socket).destroy());
     for (let time = 0; time < 5; time += 1) await gateway.ask(QUERY);
     server.behave();
-    server.asked.length = 0;
+    server.requests.length = 0;
 
     const answer = await gateway.ask(QUERY);
     expect(answer.data).toEqual({ boards: withOwners(null, null), person: null });
     expectTyped(answer, ['boards.0.owner.name', 'boards.1.owner.name', 'person'], /^SUBGRAPH_UNAVAILABLE$/);
-    expect(server.asked).toEqual([]);
+    expect(server.requests).toEqual([]);
 
     clock += 1_000;
     // One call at a time is tried, so the first ones may still be refused.

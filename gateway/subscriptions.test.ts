@@ -35,7 +35,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     return { stream, first };
   }
 
-  test('fills in the fields of other subgraphs for each event', async () => {
+  test('joins the fields of other subgraphs for each event', async () => {
     const { stream, first } = await listen(NOTE_CHANGED, { board: 'b1' });
 
     subgraphs.changeNote('b1', { id: 'n1', text: 'changed', authorId: 'p1' });
@@ -76,7 +76,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     expect(events).toEqual([{ ticks: 1 }, { ticks: 2 }, { ticks: 3 }]);
   });
 
-  test('hands the refusal of a subscription on', async () => {
+  test('passes on the Problem of a subscription', async () => {
     const events: any[] = [];
 
     for await (const event of gateway.subscribe('subscription { secretNotes { id } }')) events.push(event);
@@ -89,7 +89,7 @@ describe.each(['in process', 'over HTTP'])('with subgraphs %s', (where) => {
     ]);
   });
 
-  test('masks a bug in what an event is joined with, and goes on', async () => {
+  test('masks a bug in the join of an event, and continues', async () => {
     const { stream, first } = await listen('subscription { noteChanged(boardId: "b1") { author { email } } }', {});
 
     subgraphs.changeNote('b1', { id: 'n1', text: 't', authorId: 'p2' });
@@ -174,7 +174,7 @@ describe('a condition at the root of a subscription', () => {
     });
   });
 
-  test('does not count below the root, nor in a fragment that only a query spreads', async () => {
+  test('is allowed below the root, and in a fragment that only a query spreads', async () => {
     const query = `query A($b: Boolean!) { ...Root } fragment Root on Query { viewer @include(if: $b) } subscription B { ${TICKS} }`;
 
     expect(await gateway.post({ query, operationName: 'A', variables: { b: true } })).toMatchObject({ data: { viewer: 'null' } });
@@ -182,7 +182,7 @@ describe('a condition at the root of a subscription', () => {
   });
 });
 
-test('a subgraph that goes away ends its streams with an error to resume after, and the socket lives on', async () => {
+test('ends the streams of a lost subgraph with a retryable error, and keeps the socket', async () => {
   const subgraphs = testSubgraphs();
   const running = await serve(subgraphs.notes, { port: 0 });
   const notes = httpTransport('notes', running.url);

@@ -3,7 +3,7 @@ import { ApolloServer, HeaderMap, type ApolloServerOptions } from '@apollo/serve
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginInlineTraceDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
 
-/** Apollo Server on node:http alone, with nothing on that is not needed: the least it can cost. */
+/** Apollo Server on node:http alone, without anything optional: its lowest cost. */
 export async function serveApollo(options: Pick<ApolloServerOptions<object>, 'schema' | 'gateway'>, port: number): Promise<void> {
   const apollo = new ApolloServer<object>({
     ...(options as { schema: NonNullable<typeof options.schema> }),
@@ -20,12 +20,12 @@ export async function serveApollo(options: Pick<ApolloServerOptions<object>, 'sc
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => void answer(apollo, request, response, JSON.parse(Buffer.concat(parts).toString())));
+    request.on('end', () => void respond(apollo, request, response, JSON.parse(Buffer.concat(parts).toString())));
   });
   server.listen(port, '127.0.0.1');
 }
 
-async function answer(apollo: ApolloServer<object>, request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
+async function respond(apollo: ApolloServer<object>, request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
   const headers = new HeaderMap();
   for (const [name, value] of Object.entries(request.headers)) headers.set(name, String(value));
   const httpGraphQLRequest = { method: request.method!, headers, search: '', body };

@@ -15,7 +15,7 @@ const TITLES: Record<BenchOperation['name'], string> = {
   heavy: 'Heavy query (86 KB answer): CPU microseconds per request',
 };
 
-/* A picture in a page follows the reader's preference, not the page's colours: so it brings its own for both. */
+/* An image in a page follows the reader's colour scheme, not the page's, so it has colours for both. */
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .title { font-weight: 600 }
@@ -25,7 +25,7 @@ const STYLE = `
     .bar { fill: #6e7681 } .ours { fill: #4493f8 }
   }`;
 
-/** Bars for both operations as SVG: the shorter, the cheaper. */
+/** Bars for both operations as SVG; shorter is cheaper. */
 export function drawChart(measured: readonly Measured[]): string {
   const rows = rowsOf(measured);
   const panelHeight = HEAD + rows.length * LINE + GAP;

@@ -11,7 +11,7 @@ afterEach(() => {
   server?.close();
 });
 
-/** A connection to a server that does as it likes with each request. */
+/** A connection to a server that handles each request as given. */
 async function connectedTo(onRequest: (socket: Socket) => unknown): Promise<Connection> {
   server = createServer((socket) => socket.on('data', () => void onRequest(socket)).on('error', () => undefined)).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -31,17 +31,17 @@ test.each<[string, string[]]>([
   ['in pieces, head and body', ['HTTP/1.1 200 OK\r\nContent-Le', 'ngth: 9\r\n\r', '\n{"a":', '"b"}']],
   ['in chunks', ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n4\r\n"b"}\r\n0\r\n\r\n']],
   ['in chunks that come in pieces', ['HTTP/1.1 200 OK\r\n\r\n5\r\n{"a"', ':\r\n4\r\n"b"}\r\n', '0\r\n', '\r\n']],
-])('reads an answer %s', async (_case, pieces) => {
-  const { ask } = await connectedTo((socket) => inPieces(socket, pieces));
+])('reads a response %s', async (_case, pieces) => {
+  const { send } = await connectedTo((socket) => inPieces(socket, pieces));
 
   for (const _time of ['first', 'second']) {
-    const { status, body } = await ask('POST / HTTP/1.1\r\n\r\n');
+    const { status, body } = await send('POST / HTTP/1.1\r\n\r\n');
     expect({ status, body: body.toString() }).toEqual({ status: 200, body: '{"a":"b"}' });
   }
 });
 
-test('says when the gateway hangs up', async () => {
-  const { ask } = await connectedTo((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"a"'));
+test('rejects when the gateway closes the connection', async () => {
+  const { send } = await connectedTo((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"a"'));
 
-  await expect(ask('POST / HTTP/1.1\r\n\r\n')).rejects.toThrow('closed the connection');
+  await expect(send('POST / HTTP/1.1\r\n\r\n')).rejects.toThrow('closed the connection');
 });

@@ -1,18 +1,18 @@
 import { connect, type Socket } from 'node:net';
 
-export interface Answer {
+export interface RawResponse {
   status: number;
   body: Buffer;
 }
 
 export interface Connection {
-  /** One request at a time. Rejects when the other side hangs up. */
-  ask(request: string): Promise<Answer>;
+  /** One request at a time. Rejects when the server closes the connection. */
+  send(request: string): Promise<RawResponse>;
   close(): void;
 }
 
 interface Waiting {
-  resolve: (answer: Answer) => void;
+  resolve: (response: RawResponse) => void;
   reject: (error: Error) => void;
 }
 
@@ -20,8 +20,8 @@ const HEAD_END = '\r\n\r\n';
 const LAST_CHUNK = '0\r\n\r\n';
 
 /**
- * A kept-alive HTTP/1.1 connection that does no more than the load needs: the generator shares its core with the subgraphs, and what an
- * HTTP client would cost there would be missing to keep a fast gateway busy.
+ * A keep-alive HTTP/1.1 connection with as little code as possible: the load generator shares its core with the subgraphs, and an HTTP
+ * client would take the CPU that keeps a fast gateway busy.
  */
 export async function openConnection(port: number): Promise<Connection> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -36,13 +36,13 @@ export async function openConnection(port: number): Promise<Connection> {
   };
   socket.on('error', fail);
   socket.on('close', () => fail());
-  readAnswers(socket, (answer) => {
+  readResponses(socket, (response) => {
     const { resolve } = waiting!;
     waiting = undefined;
-    resolve(answer);
+    resolve(response);
   });
   return {
-    ask: (request) =>
+    send: (request) =>
       new Promise((resolve, reject) => {
         waiting = { resolve, reject };
         socket.write(request, 'latin1');
@@ -51,7 +51,7 @@ export async function openConnection(port: number): Promise<Connection> {
   };
 }
 
-function readAnswers(socket: Socket, onAnswer: (answer: Answer) => void): void {
+function readResponses(socket: Socket, onResponse: (response: RawResponse) => void): void {
   let parts: Buffer[] = [];
   let received = 0;
   let head: Head | undefined;
@@ -63,15 +63,15 @@ function readAnswers(socket: Socket, onAnswer: (answer: Answer) => void): void {
     const { status, length, bytes } = head;
     const whole = (parts.length === 1 ? part : Buffer.concat(parts)).subarray(bytes);
     [parts, received, head] = [[], 0, undefined];
-    onAnswer({ status, body: length === undefined ? withoutChunks(whole) : whole });
+    onResponse({ status, body: length === undefined ? withoutChunks(whole) : whole });
   });
 }
 
 interface Head {
   status: number;
-  /** Of the body; undefined when it comes in chunks. */
+  /** Length of the body; undefined for a chunked body. */
   length: number | undefined;
-  /** Of the head itself. */
+  /** Length of the head. */
   bytes: number;
 }
 
@@ -83,7 +83,7 @@ function headOf(text: Buffer): Head | undefined {
   return { status: Number(head.slice(9, 12)), length: length === undefined ? undefined : Number(length), bytes: end + HEAD_END.length };
 }
 
-/** JSON has no bare line ends, so the last chunk cannot be mistaken for a part of it. */
+/** JSON has no bare line ends, so the last chunk cannot be mistaken for content. */
 const isComplete = ({ length, bytes }: Head, received: number, parts: readonly Buffer[]): boolean =>
   length === undefined
     ? Buffer.concat(parts.slice(-LAST_CHUNK.length)).subarray(-LAST_CHUNK.length).toString('latin1') === LAST_CHUNK

@@ -7,13 +7,13 @@ const measured = (name: string, micros: number[]): Measured => {
   return { target: { name, label: name, prepare: async () => ({ missing: '' }) }, samples: { small: samples, heavy: samples } };
 };
 
-test('a ratio is the middle of those of the rounds: a round that was disturbed for both does not move it', () => {
+test("takes the median of the rounds' ratios: a round that disturbed both targets does not move it", () => {
   const figures = figuresOf([measured('soko-http', [50, 100, 4_000]), measured('hive-router', [100, 200, 8_000])], []);
 
   expect(figures).toMatchObject({ httpToHiveRouterSmall: 0.5, httpToHiveRouterHeavy: 0.5 });
 });
 
-test('what could not be measured is null, and the reason is told', () => {
+test('reports null and the reason for what could not be measured', () => {
   const { target } = measured('hive-router', []);
   const missing = [{ target, reason: 'There is no cargo\nand more' }];
 

@@ -10,11 +10,11 @@ export interface Row {
   heavy: Sample;
 }
 
-/** The middle of all rounds, figure by figure. */
+/** The median of all rounds, figure by figure. */
 export const rowsOf = (measured: readonly Measured[]): Row[] =>
   measured.map(({ target: { name, label }, samples }) => ({ name, label, small: middleOf(samples.small), heavy: middleOf(samples.heavy) }));
 
-/** For people. */
+/** For people to read. */
 export function tableOf(measured: readonly Measured[], missing: Missing): string {
   const heads = ['CPU us/request', 'requests/s', 'p99 ms', 'subgraph calls'];
   const header = ['', ...heads.map((head) => `small: ${head}`), ...heads.map((head) => `heavy: ${head}`), 'RSS MiB'];
@@ -28,7 +28,7 @@ export function tableOf(measured: readonly Measured[], missing: Missing): string
   return [...lines, ...missing.map(({ target, reason }) => `${target.label}: not measured. ${reason}`)].join('\n');
 }
 
-/** Ratios of CPU per request, the middle of those of each round; null where one of the two was not measured. */
+/** Ratios of CPU per request: the median of the rounds' ratios; null where one target was not measured. */
 export function figuresOf(measured: readonly Measured[], missing: Missing): Record<string, unknown> {
   const byName = new Map(measured.map((each) => [each.target.name, each.samples]));
   const ratio = (ours: string, theirs: string, operation: BenchOperation['name']): number | null => {

@@ -1,9 +1,9 @@
 import { openConnection, type Connection } from './connection.ts';
 
-/** One request as it is sent over and over, and how long its answer must be. */
+/** One request that is sent repeatedly, and the length of its response. */
 export interface LoadRequest {
   body: string;
-  answerBytes: number;
+  responseBytes: number;
 }
 
 export interface Load {
@@ -19,16 +19,16 @@ export interface Loaded {
   p99Ms: number;
 }
 
-let asked = 0;
+let sent = 0;
 
-/** Each request has an authorization header of its own, as the requests of different people have. */
+/** Each request has its own authorization header, like the requests of different users. */
 export function requestText(port: number, body: string): string {
-  asked += 1;
+  sent += 1;
   const length = Buffer.byteLength(body);
-  return `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer caller-${asked}\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`;
+  return `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer caller-${sent}\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`;
 }
 
-/** Keeps every connection busy for the time, then waits for what is under way. Throws at the first answer that is not the expected one. */
+/** Keeps every connection busy for the time, then waits for requests in flight. Throws on the first unexpected response. */
 export async function load({ port, requests, connections, seconds }: Load): Promise<Loaded> {
   const open = await Promise.all(Array.from({ length: connections }, () => openConnection(port)));
   const latencies: number[] = [];
@@ -37,12 +37,12 @@ export async function load({ port, requests, connections, seconds }: Load): Prom
   let next = 0;
   const keepBusy = async (connection: Connection): Promise<void> => {
     while (performance.now() < until) {
-      const { body, answerBytes } = requests[next++ % requests.length]!;
+      const { body, responseBytes } = requests[next++ % requests.length]!;
       const sent = performance.now();
-      const answer = await connection.ask(requestText(port, body));
+      const response = await connection.send(requestText(port, body));
       latencies.push(performance.now() - sent);
-      if (answer.status !== 200 || answer.body.length !== answerBytes)
-        throw new Error(`Under load the answer became ${answer.status} ${answer.body.subarray(0, 500).toString()}`);
+      if (response.status !== 200 || response.body.length !== responseBytes)
+        throw new Error(`Under load the response became ${response.status} ${response.body.subarray(0, 500).toString()}`);
     }
   };
   try {

@@ -28,22 +28,24 @@ export interface Sample {
 
 export interface Measured {
   target: Target;
-  /** One for each round. */
+  /** One per round. */
   samples: Record<BenchOperation['name'], Sample[]>;
 }
 
 export interface StartedTargets extends AsyncDisposable {
   running: Started[];
-  /** Why the others could not be started. */
+  /** Why the other targets could not be started. */
   missing: { target: Target; reason: string }[];
 }
 
 const WARM_UP_SECONDS = 3;
-/** In later rounds only caches of the processor have to be warmed. */
+/** Later rounds only warm up the processor's caches. */
 const AGAIN_SECONDS = 0.4;
 const SHOWN_BYTES = 500;
 
-/** Starts all targets; they stay up side by side, and those that are not asked cost nothing. One that answers otherwise than the first is left out. */
+/**
+ * Starts all targets. They run side by side; an idle one costs nothing. A target whose responses differ from the first one's is left out.
+ */
 export async function startTargets(targets: readonly Target[]): Promise<StartedTargets> {
   const running: Started[] = [];
   const missing: StartedTargets['missing'] = [];
@@ -82,7 +84,7 @@ async function startVerified(target: Target, command: Command, port: number, exp
 
 const textOf: NonNullable<Target['bodyOf']> = ({ query }, variables) => JSON.stringify({ query, variables });
 
-/** Asks everything once. Whoever answers first is who the others must agree with. */
+/** Sends every operation once. The first target's responses are the expected ones. */
 async function verified(
   { bodyOf = textOf }: Target,
   port: number,
@@ -94,15 +96,15 @@ async function verified(
     const requests: LoadRequest[] = [];
     for (const variables of operation.variables) {
       const body = bodyOf(operation, variables);
-      // Twice: what a gateway answers to a text that it knows may be written in another way.
-      await connection.ask(requestText(port, body));
-      const answer = await connection.ask(requestText(port, body));
-      const { data, errors } = JSON.parse(answer.body.toString()) as { data?: unknown; errors?: unknown };
+      // Twice: a gateway may format the response to a cached document differently.
+      await connection.send(requestText(port, body));
+      const response = await connection.send(requestText(port, body));
+      const { data, errors } = JSON.parse(response.body.toString()) as { data?: unknown; errors?: unknown };
       const memo = `${operation.name} ${JSON.stringify(variables)}`;
       if (!expected.has(memo)) expected.set(memo, data);
       if (errors || !data || !isDeepStrictEqual(data, expected.get(memo)))
-        throw new Error(`It answers ${memo} otherwise than the others: ${answer.body.subarray(0, SHOWN_BYTES).toString()}`);
-      requests.push({ body, answerBytes: answer.body.length });
+        throw new Error(`It answers ${memo} otherwise than the others: ${response.body.subarray(0, SHOWN_BYTES).toString()}`);
+      requests.push({ body, responseBytes: response.body.length });
     }
     return requests;
   } finally {
@@ -110,7 +112,7 @@ async function verified(
   }
 }
 
-/** Round after round, each target in turn, so that what else the machine does meets them all. */
+/** Round by round, each target in turn, so that other load on the machine affects all of them. */
 export async function measure(running: readonly Started[], subgraphs: Subgraphs, settings: Settings): Promise<Measured[]> {
   const measured = running.map((started) => ({
     started,

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/* Other gateways live beside the data, never in this project's own dependencies. */
+/* Other gateways are installed beside the data, never as dependencies of this project. */
 
 const FOLDER = join(import.meta.dirname, '../../.data/peers');
 
-/** The Guild's gateway, and its planner in Rust. Override: what it asks for of batch-execute was never published. */
+/** The Guild's gateway, and its planner in Rust. The override replaces a batch-execute version that was never published. */
 const HIVE_GATEWAY = {
   private: true,
   dependencies: { '@graphql-hive/gateway': '2.15.1', '@graphql-hive/router-runtime': '1.4.23', graphql: '16.15.0' },
@@ -19,10 +19,10 @@ const HIVE_ROUTER_VERSION = '0.3.10';
 const hiveGatewayFolder = join(FOLDER, 'hive-gateway');
 const hiveRouterFolder = join(FOLDER, 'hive-router');
 
-/** Where a peer can be started, or why it cannot. */
+/** Where a peer can be started, or why not. */
 export type Installed = { file: string; missing?: never } | { file?: never; missing: string };
 
-/** Installs it from npm when it is not there yet. */
+/** Installs it from npm on first use. */
 export async function hiveGateway(): Promise<Installed> {
   const file = join(hiveGatewayFolder, 'node_modules/.bin/hive-gateway');
   const manifest = join(hiveGatewayFolder, 'package.json');
@@ -36,7 +36,7 @@ export async function hiveGateway(): Promise<Installed> {
   return { file };
 }
 
-/** Only `npm run bench -- peers` builds it: that takes ten minutes on two cores. */
+/** Only `npm run bench -- peers` builds it, which takes ten minutes on two cores. */
 export function hiveRouter(): Installed {
   const file = join(hiveRouterFolder, 'bin/hive_router');
   return existsSync(file) ? { file } : { missing: 'Hive Router is not built: npm run bench -- peers' };
@@ -47,7 +47,7 @@ export async function buildHiveRouter(): Promise<Installed> {
   if (found.file) return found;
   if (!hasCargo()) return { missing: 'Hive Router is not built: there is no cargo' };
   mkdirSync(hiveRouterFolder, { recursive: true });
-  // Without `graphiql` its build script looks for an npm package that is not on npm.
+  // Without `graphiql` its build script looks for a package that is not on npm.
   const options = ['--locked', '--ignore-rust-version', '--features', 'graphiql', '--root', hiveRouterFolder];
   const args = ['install', 'hive-router', '--version', HIVE_ROUTER_VERSION, ...options, '--target-dir', join(hiveRouterFolder, 'target')];
   const code = await run('cargo', args, hiveRouterFolder);

@@ -13,19 +13,19 @@ export interface Command {
 
 export interface Running {
   port: number;
-  /** Of the process and all it started, since it started. */
+  /** CPU time of the process and its children since their start. */
   cpuSeconds(): number;
   rssMiB(): number;
   close(): Promise<void>;
 }
 
-/** The load and the subgraphs share one core, the gateway has the other to itself. */
+/** Load and subgraphs share one core; the gateway has the other one. */
 const OUR_CORE = 0;
 const GATEWAY_CORE = 1;
 const PATIENCE_MS = 60_000;
 const POLL_MS = 50;
 const GRACE_MS = 5_000;
-const KEPT_OUTPUT = 4_000;
+const MAX_OUTPUT = 4_000;
 
 const started = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -33,22 +33,22 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 
-/** Moves this process, and with it all that it starts without saying otherwise, out of the gateway's way. */
+/** Moves this process, and all that it starts by default, off the gateway's core. */
 export function pinOurselves(): void {
   execFileSync('taskset', ['-a', '-c', '-p', String(OUR_CORE), String(process.pid)], { stdio: 'ignore' });
 }
 
-/** Starts a gateway on its core, and waits until it answers. */
+/** Starts a gateway on its core, and waits until it responds. */
 export async function startGateway({ file, args, cwd, env }: Command, port: number): Promise<Running> {
   const child = spawn('taskset', ['-c', String(GATEWAY_CORE), file, ...args], {
     cwd,
     env: { ...process.env, ...env },
-    detached: true, // a group of its own, so that whatever it starts ends with it
+    detached: true, // its own group, so that its children end with it
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.add(child);
   let output = '';
-  const keep = (text: Buffer): void => void (output = (output + text.toString()).slice(-KEPT_OUTPUT));
+  const keep = (text: Buffer): void => void (output = (output + text.toString()).slice(-MAX_OUTPUT));
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   try {
@@ -78,15 +78,15 @@ async function answering(child: ChildProcess, port: number): Promise<void> {
   const until = Date.now() + PATIENCE_MS;
   while (Date.now() < until) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error('It ended before it answered:');
-    const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
+    const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"query":"{ __typename }"}',
     }).catch(() => undefined);
-    if (answer?.ok) return;
+    if (response?.ok) return;
     await delay(POLL_MS);
   }
-  throw new Error('It did not answer in time:');
+  throw new Error('It did not response in time:');
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -103,7 +103,7 @@ function endGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     if (pid) process.kill(-pid, signal);
   } catch {
-    // Nobody of it is left.
+    // No process of the group is left.
   }
 }
 
@@ -117,7 +117,8 @@ const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: '
 
 function cpuSecondsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name of the command, in brackets, may hold spaces; state is the field after it, utime, stime and those of ended children the 12th on.
+  // The command name in brackets may contain spaces. State is the field after it; utime, stime and those of ended children are the 12th and
+  // following.
   const fields = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')

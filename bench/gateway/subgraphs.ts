@@ -5,9 +5,9 @@ import { composeSupergraph } from '../../schema/compose.ts';
 import { subgraphNames, typeDefs, type SubgraphName } from './graph/sdl.ts';
 
 export interface Subgraphs extends AsyncDisposable {
-  /** `alone`: over subgraphs that do not read batches. */
+  /** `alone`: subgraphs that accept no batches. */
   supergraphSdl(alone?: 'alone'): string;
-  /** Requests they got since they started. */
+  /** Requests since the start. */
   calls(): Promise<number>;
 }
 

@@ -8,17 +8,17 @@ import type { Command } from './processes.ts';
 export interface Target {
   name: string;
   label: string;
-  /** The body of a request; others send the text. */
+  /** The body of a request; other targets send the source. */
   bodyOf?: (operation: BenchOperation, variables: Record<string, unknown>) => string;
-  /** What starts it on this port, or why it cannot be started. */
+  /** Starts the target on this port, or says why it cannot be started. */
   prepare(port: number): Promise<Command | { missing: string }>;
 }
 
 interface Files {
-  /** Settings of the peers are written here. */
+  /** Folder for settings of the peers. */
   folder: string;
   supergraphFile: string;
-  /** The same over subgraphs that take one request at a time. */
+  /** The same over subgraphs that accept one request at a time. */
   withoutBatches: string;
 }
 
@@ -29,7 +29,7 @@ const QUIET = { NODE_ENV: 'production', LOG_LEVEL: 'error', APOLLO_TELEMETRY_DIS
 const WITHOUT_SHARED_FETCHES = { transportEntries: { '*.http': { options: { deduplicateInflightRequests: false } } } };
 const WITH_SHARED_REQUESTS = { inboundInflightRequestDeduplication: true };
 
-/** All that can be measured. `off` and `on` say whether equal work of several callers is shared, which is all but free when everyone asks the same. */
+/** All targets. `off` and `on` say whether equal work in flight runs once, which costs next to nothing when all clients send the same. */
 export function targetsOver(files: Files): Target[] {
   const { supergraphFile } = files;
   return [
@@ -77,7 +77,7 @@ const ours =
     env: QUIET,
   });
 
-/** As anybody would start it: npm run gateway. Like the others it keeps the caller's headers to itself. */
+/** As users start it: npm run gateway. Like the others it does not propagate the client's headers. */
 const soko =
   (supergraphFile: string, env: Record<string, string>): Prepare =>
   async (port) => {

@@ -31,7 +31,7 @@ const gateway = await openGateway({
   transports,
   accessTokenPublicKey: null,
   port: 0,
-  planning: process.argv[2] === 'here' ? 'here' : 'worker',
+  planning: process.argv[2] === 'here' ? 'in-process' : 'worker',
 });
 process.on('disconnect', () => process.exit());
 process.on('message', async (order: Order) => {

@@ -4,29 +4,29 @@ import { QueryPlanner, type FetchNode, type QueryPlan } from '@apollo/query-plan
 import { getVariableValues, type ExecutionResult, type GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.ts';
-import { askSubgraph, openStream } from '../engine/execute-subgraph-request.ts';
+import { executeSubgraphRequest, openStream } from '../engine/execute-subgraph-request.ts';
 import { isStart, type Engine, type EngineOptions, type Operation } from '../engine/types.ts';
 import { checkScalars } from '../engine/planning/supergraph.ts';
-import { guarded, mapEvents } from '../engine/results.ts';
-import { readAnswer, type Reporting } from '../engine/subgraph-errors.ts';
+import { catchAsResult, mapEvents } from '../engine/results.ts';
+import { readResponse, type Reporting } from '../engine/subgraph-errors.ts';
 
 interface Prepared {
-  /** Of a subscription: what runs for each event. */
+  /** For a subscription: the plan of each event. */
   plan: QueryPlan;
-  /** Of a subscription: what opens the stream. */
+  /** For a subscription: the fetch that opens the stream. */
   primary: FetchNode | undefined;
   context: ReturnType<typeof buildOperationContext>;
 }
 
-const KEPT_PLANS = 2_000;
-/** One operation over interfaces of several subgraphs can have more plans than anyone can wait for. */
+const MAX_CACHED_PLANS = 2_000;
+/** One operation over interfaces of several subgraphs can have too many plans to compare them all. */
 const MAX_EVALUATED_PLANS = 500;
-/** A service that no subgraph can be called: it answers with the event at hand. */
+/** A service name that no subgraph can have. It returns the current event. */
 const EVENT = '#event';
 
 /**
- * The engine on @apollo/gateway's own executor. Its `ApolloGateway` class stays out: it can neither subscribe nor load a supergraph with
- * authorization directives, and would keep a second planner beside this one.
+ * The engine on @apollo/gateway's own executor, without its `ApolloGateway` class: that one can neither subscribe nor load a supergraph
+ * with authorization directives, and would keep a second planner.
  */
 export function openApolloEngine({ supergraphSdl, transports, scalars, log, subgraphErrors }: EngineOptions): Engine {
   const supergraph = Supergraph.build(supergraphSdl, {
@@ -41,39 +41,39 @@ export function openApolloEngine({ supergraphSdl, transports, scalars, log, subg
   return {
     schema,
     async execute(operation) {
-      return guarded(async () => {
+      return catchAsResult(async () => {
         const ready = prepare(operation);
         return refuseVariables(schema, ready, operation) ?? run(ready, operation);
       });
     },
     async subscribe(operation) {
       const patience = operation.deadline - Date.now();
-      return guarded(async () => {
+      return catchAsResult(async () => {
         const ready = prepare(operation);
         const refused = refuseVariables(schema, ready, operation);
         if (refused || !ready.primary) return refused ?? run(ready, operation);
         const { serviceName } = ready.primary;
         const request = { ...primaryRequest(ready.primary, operation), wantsStart: operation.wantsStart };
-        const answer = async (event: ExecutionResult): Promise<ExecutionResult> => {
+        const respond = async (event: ExecutionResult): Promise<ExecutionResult> => {
           if (isStart(event)) return event;
-          const told = readAnswer(serviceName, event, { request, reporting });
-          const result = await guarded(() => run(ready, { ...operation, deadline: Date.now() + patience }, told));
+          const response = readResponse(serviceName, event, { request, reporting });
+          const result = await catchAsResult(() => run(ready, { ...operation, deadline: Date.now() + patience }, response));
           const cursor = event.extensions?.['cursor'];
           return cursor === undefined ? result : { ...result, extensions: { cursor } };
         };
         const events = await openStream(serviceName, transports[serviceName], request, reporting);
-        return Symbol.asyncIterator in events ? mapEvents(events, answer) : answer(events);
+        return Symbol.asyncIterator in events ? mapEvents(events, respond) : respond(events);
       });
     },
     close: async () => undefined,
   };
 }
 
-/** Plans of operations, remembered by their text. */
+/** Query plans, cached by source. */
 function createPlans(supergraph: Supergraph, schema: GraphQLSchema): (operation: Operation) => Prepared {
   const api = supergraph.apiSchema();
   const planner = new QueryPlanner(supergraph, { debug: { maxEvaluatedPlans: MAX_EVALUATED_PLANS } });
-  const prepared = new LRUCache<string, Prepared>({ max: KEPT_PLANS });
+  const prepared = new LRUCache<string, Prepared>({ max: MAX_CACHED_PLANS });
 
   return ({ source, document, operationName }) => {
     const memo = `${operationName ?? ''}\n${source}`;
@@ -115,7 +115,7 @@ function createRunner(supergraph: Supergraph, transports: EngineOptions['transpo
       queryHash: '',
     };
     const { data, errors } = await executeQueryPlan(plan, serviceMap, requestContext as never, context, supergraphSchema, api);
-    // What it could not put together is null, not missing: the request itself was in order.
+    // Data that could not be merged is null, not missing: the request itself was valid.
     return { data: (data as ExecutionResult['data']) ?? null, ...(errors && { errors }) };
   };
 }
@@ -126,7 +126,7 @@ const sourceOf = (
   reporting: Reporting,
 ): GraphQLDataSource<Operation & Record<string, unknown>> => ({
   process: async ({ request, context }) =>
-    (await askSubgraph(name, transport, requestOf(request as FetchRequest, context as Operation), reporting)) as never,
+    (await executeSubgraphRequest(name, transport, requestOf(request as FetchRequest, context as Operation), reporting)) as never,
 });
 
 interface FetchRequest {
@@ -147,7 +147,7 @@ const requestOf = (
   deadline,
 });
 
-/** The planner plans a subscription, the executor refuses to run one: so the event plays the part of the first fetch of a query. */
+/** The planner plans subscriptions, but the executor refuses to run them. So the event stands for the first fetch of a query. */
 const eventNode = ({ primary, rest }: Extract<QueryPlan['node'], { kind: 'Subscription' }>) => ({
   kind: 'Sequence' as const,
   nodes: [{ ...primary, serviceName: EVENT }, ...(rest ? [rest] : [])],

@@ -14,68 +14,77 @@ import { forbidden, unauthenticated } from '#shared/base/errors.ts';
 import type { Viewer } from '#shared/base/identity.ts';
 import { fieldOf, isIncluded, variablesOf } from '../graphql/ast.ts';
 import type { IncrementalPart, Operation } from '../engine/types.ts';
-import { cutOperation, type Cut, type Refusal } from './filter-operation.ts';
-import { fillGaps, type Gap } from './null-filtered.ts';
+import { filterOperation, type FilteredOperation, type FilteredField } from './filter-operation.ts';
+import { nullFiltered, type NullPlaces } from './null-filtered.ts';
 import type { Requirement, Requirements } from './requirements.ts';
 
-/** What is left of an operation that its viewer may not see in whole. */
+/** The part of an operation that its viewer may see. */
 export interface Allowed {
-  /** Undefined when nothing of it may run. */
+  /** Undefined when no part of it may run. */
   operation: Operation | undefined;
-  /** One for each place that was cut out. */
+  /** One error per filtered place. */
   errors: readonly GraphQLError[];
-  /** The answer to the whole operation, from the answer to what is left of it. */
+  /** Turns the result of the filtered operation into the result of the whole one. */
   complete: (result: ExecutionResult) => ExecutionResult;
-  /** The same of a deferred part; its errors came with the first one. */
+  /** The same for a deferred part. Its errors came with the first result. */
   completePart: (part: IncrementalPart) => IncrementalPart;
 }
 
-export interface Rights {
-  /** Undefined when the viewer may see everything the operation asks for. */
-  narrow: (operation: Operation) => Allowed | undefined;
-  /** Whether the operation asks for anything that not everybody may see. */
+export interface Authorization {
+  /** Returns undefined when the viewer may see all that the operation selects. */
+  filter: (operation: Operation) => Allowed | undefined;
+  /** True when the operation selects a field that some viewers may not see. */
   isProtected: (document: DocumentNode) => boolean;
 }
 
-interface Guarded {
+interface ProtectedDocument {
   requirements: readonly Requirement[];
-  /** By name of the operation and the requirements that are not met. */
-  cuts: Map<string, Cut>;
+  /** By operation name and unmet requirements. */
+  filteredOperations: Map<string, FilteredOperation>;
 }
 
-/** Viewers differ in a few rights; more cuts of one document are somebody's play. */
-const KEPT_CUTS = 64;
+/** Viewers differ in a few rights. More combinations of one document are an attack. */
+const MAX_FILTERED_OPERATIONS = 64;
 
-/** Decides before planning what a viewer may see of an operation. What it costs is found out once a document. */
-export function createRights(schema: GraphQLSchema, requirements: Requirements): Rights {
-  const documents = new WeakMap<DocumentNode, Guarded>();
+/** Filters operations by viewer before they are planned. The requirements of a document are collected once. */
+export function createAuthorization(schema: GraphQLSchema, requirements: Requirements): Authorization {
+  const documents = new WeakMap<DocumentNode, ProtectedDocument>();
   const errorAt = createErrors();
-  const guardedOf = (document: DocumentNode): Guarded => {
-    let guarded = documents.get(document);
-    if (!guarded) documents.set(document, (guarded = { requirements: requirementsOf(document, schema, requirements), cuts: new Map() }));
-    return guarded;
+  const protectedDocumentOf = (document: DocumentNode): ProtectedDocument => {
+    let protectedDocument = documents.get(document);
+    if (!protectedDocument)
+      documents.set(
+        document,
+        (protectedDocument = { requirements: requirementsOf(document, schema, requirements), filteredOperations: new Map() }),
+      );
+    return protectedDocument;
   };
 
-  const cutFor = ({ document, operationName }: Operation, { cuts }: Guarded, unmet: ReadonlySet<Requirement>, memo: string): Cut => {
-    const known = cuts.get(memo);
+  const filteredFor = (
+    { document, operationName }: Operation,
+    { filteredOperations }: ProtectedDocument,
+    unmet: ReadonlySet<Requirement>,
+    memo: string,
+  ): FilteredOperation => {
+    const known = filteredOperations.get(memo);
     if (known) return known;
     const isForbidden = (coordinate: string): boolean => requirements.get(coordinate)?.some((each) => unmet.has(each)) ?? false;
-    const cut = cutOperation({ schema, document, operationName: operationName ?? undefined, isForbidden });
-    if (cuts.size >= KEPT_CUTS) cuts.clear();
-    cuts.set(memo, cut);
-    return cut;
+    const filtered = filterOperation({ schema, document, operationName: operationName ?? undefined, isForbidden });
+    if (filteredOperations.size >= MAX_FILTERED_OPERATIONS) filteredOperations.clear();
+    filteredOperations.set(memo, filtered);
+    return filtered;
   };
 
   return {
-    isProtected: (document) => guardedOf(document).requirements.length > 0,
-    narrow(operation) {
-      const guarded = guardedOf(operation.document);
+    isProtected: (document) => protectedDocumentOf(document).requirements.length > 0,
+    filter(operation) {
+      const protectedDocument = protectedDocumentOf(operation.document);
       const { viewer } = operation.identity;
-      const unmet = guarded.requirements.filter((each) => !each.isMetBy(viewer));
+      const unmet = protectedDocument.requirements.filter((each) => !each.isMetBy(viewer));
       if (unmet.length === 0) return undefined;
-      const mask = unmet.map((each) => guarded.requirements.indexOf(each)).join();
-      const cut = cutFor(operation, guarded, new Set(unmet), `${operation.operationName ?? ''} ${mask}`);
-      return cut.refusals.length > 0 ? allowedOf(operation, cut, errorAt) : undefined;
+      const mask = unmet.map((each) => protectedDocument.requirements.indexOf(each)).join();
+      const filtered = filteredFor(operation, protectedDocument, new Set(unmet), `${operation.operationName ?? ''} ${mask}`);
+      return filtered.filteredFields.length > 0 ? allowedOf(operation, filtered, errorAt) : undefined;
     },
   };
 }
@@ -97,16 +106,16 @@ function requirementsOf(document: DocumentNode, schema: GraphQLSchema, requireme
 
 const MAX_ERRORS = 100;
 
-type ErrorAt = (refusal: Refusal, viewer: Viewer | null) => GraphQLError;
+type ErrorAt = (refusal: FilteredField, viewer: Viewer | null) => GraphQLError;
 
-function allowedOf(operation: Operation, { document, source, refusals, gap }: Cut, errorAt: ErrorAt): Allowed {
+function allowedOf(operation: Operation, { document, source, filteredFields, nullPlaces }: FilteredOperation, errorAt: ErrorAt): Allowed {
   const { operation: kind, ...definition } = getOperationAST(operation.document, operation.operationName) as OperationDefinitionNode;
   const variables = variablesOf(definition.variableDefinitions, operation.variables);
-  const isAsked = (directives: readonly DirectiveNode[]): boolean => directives.every((each) => isIncluded(each, variables));
-  const asked = refusals.filter(({ directives }) => isAsked(directives));
-  const places = [...new Map(asked.map((refusal) => [refusal.path.join('.'), refusal])).values()];
+  const isIncludedAt = (directives: readonly DirectiveNode[]): boolean => directives.every((each) => isIncluded(each, variables));
+  const included = filteredFields.filter(({ directives }) => isIncludedAt(directives));
+  const places = [...new Map(included.map((refusal) => [refusal.path.join('.'), refusal])).values()];
   const errors = places.slice(0, MAX_ERRORS).map((refusal) => errorAt(refusal, operation.identity.viewer));
-  // A mutation runs as it was written or not at all: half of it is nothing that anybody asked for.
+  // A mutation runs as written or not at all: nobody requested half of it.
   const runs = kind === 'query' || places.every(({ path }) => path.length > 1);
 
   return {
@@ -115,18 +124,24 @@ function allowedOf(operation: Operation, { document, source, refusals, gap }: Cu
     complete(result) {
       if (!result.data) return result;
       const all = [...(result.errors ?? []), ...errors];
-      return { ...result, data: fillGaps(result.data, gap), ...(all.length > 0 && { errors: all }) };
+      return { ...result, data: nullFiltered(result.data, nullPlaces), ...(all.length > 0 && { errors: all }) };
     },
     completePart(part) {
-      const at = part.path.reduce<Gap | undefined>((above, step) => (typeof step === 'number' ? above : above?.below.get(step)?.gap), gap);
-      return at && part.data ? { ...part, data: fillGaps(part.data, at) } : part;
+      const at = part.path.reduce<NullPlaces | undefined>(
+        (above, step) => (typeof step === 'number' ? above : above?.below.get(step)?.nullPlaces),
+        nullPlaces,
+      );
+      return at && part.data ? { ...part, data: nullFiltered(part.data, at) } : part;
     },
   };
 }
 
-/** Errors are made once for each place, as their stack traces would cost more than all the rest. Who is nobody yet is told to sign in. */
+/**
+ * One error object per place, since stack traces would cost more than all the rest. An anonymous viewer gets UNAUTHENTICATED, others
+ * FORBIDDEN.
+ */
 function createErrors(): ErrorAt {
-  const made = { signIn: new WeakMap<Refusal, GraphQLError>(), mayNot: new WeakMap<Refusal, GraphQLError>() };
+  const made = { signIn: new WeakMap<FilteredField, GraphQLError>(), mayNot: new WeakMap<FilteredField, GraphQLError>() };
   const problems = { signIn: unauthenticated(), mayNot: forbidden() };
   return (refusal, viewer) => {
     const kind = viewer ? 'mayNot' : 'signIn';

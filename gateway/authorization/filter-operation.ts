@@ -15,26 +15,26 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { fieldOf, fragmentsOf, keyOf } from '../graphql/ast.ts';
-import { createGap, isGapless, type Gap } from './null-filtered.ts';
+import { createNullPlaces, isEmpty, type NullPlaces } from './null-filtered.ts';
 
-/** One place of an operation that was cut out, by its keys in the answer. */
-export interface Refusal {
+/** One filtered place of an operation, by its response keys. */
+export interface FilteredField {
   path: readonly string[];
-  /** On the way to it; it counts only while none of these leaves it out. */
+  /** Directives above the place. It counts only while none of them excludes it. */
   directives: readonly DirectiveNode[];
 }
 
-/** An operation without what may not be seen, and what is then missing in its answers. */
-export interface Cut {
+/** An operation without its forbidden fields, and the places that are null in its response. */
+export interface FilteredOperation {
   document: DocumentNode;
   source: string;
-  refusals: readonly Refusal[];
-  gap: Gap;
+  filteredFields: readonly FilteredField[];
+  nullPlaces: NullPlaces;
 }
 
 export type IsForbidden = (coordinate: string) => boolean;
 
-interface CutOptions {
+interface FilterOptions {
   schema: GraphQLSchema;
   document: DocumentNode;
   operationName: string | undefined;
@@ -42,18 +42,18 @@ interface CutOptions {
 }
 
 /**
- * Cuts what is forbidden out of an operation. In its place stands `__typename`, which costs no subgraph anything: so no selection is ever
- * empty, and the answer shows which of its objects have something missing.
+ * Replaces forbidden fields by an aliased `__typename`, which costs no subgraph anything. So no selection becomes empty, and the response
+ * shows which objects miss a field.
  */
-export function cutOperation({ schema, document, operationName, isForbidden }: CutOptions): Cut {
+export function filterOperation({ schema, document, operationName, isForbidden }: FilterOptions): FilteredOperation {
   const operation = getOperationAST(document, operationName) as OperationDefinitionNode;
   const fragments = fragmentsOf(document);
   const mark = marker(document);
   const marks = new Map<FieldNode, string>();
-  const refusals: Refusal[] = [];
-  const gap = createGap();
+  const filteredFields: FilteredField[] = [];
+  const nullPlaces = createNullPlaces();
 
-  const walk = (set: SelectionSetNode, parent: GraphQLNamedType, at: Gap, way: Refusal): void => {
+  const walk = (set: SelectionSetNode, parent: GraphQLNamedType, at: NullPlaces, way: FilteredField): void => {
     for (const selection of set.selections) {
       const directives = selection.directives?.length ? [...way.directives, ...selection.directives] : way.directives;
       if (selection.kind !== Kind.FIELD) {
@@ -68,23 +68,23 @@ export function cutOperation({ schema, document, operationName, isForbidden }: C
       const place = { path: [...way.path, key], directives };
       if (isForbidden(`${parent.name}.${field.name}`)) {
         if (!marks.has(selection)) marks.set(selection, `${mark}${marks.size}`);
-        at.cut.set(marks.get(selection)!, { key, isNonNull: isNonNullType(field.type) });
-        refusals.push(place);
+        at.filtered.set(marks.get(selection)!, { key, isNonNull: isNonNullType(field.type) });
+        filteredFields.push(place);
       } else if (selection.selectionSet) {
-        const child = at.below.get(key) ?? { type: field.type, gap: createGap() };
-        walk(selection.selectionSet, getNamedType(field.type), child.gap, place);
-        if (!isGapless(child.gap)) at.below.set(key, child);
+        const child = at.below.get(key) ?? { type: field.type, nullPlaces: createNullPlaces() };
+        walk(selection.selectionSet, getNamedType(field.type), child.nullPlaces, place);
+        if (!isEmpty(child.nullPlaces)) at.below.set(key, child);
       }
     }
   };
-  walk(operation.selectionSet, schema.getRootType(operation.operation)!, gap, { path: [], directives: [] });
+  walk(operation.selectionSet, schema.getRootType(operation.operation)!, nullPlaces, { path: [], directives: [] });
 
   const marked = replaceMarked(document, marks);
   const left = onlyUsed(getOperationAST(marked, operationName) as OperationDefinitionNode, fragmentsOf(marked));
-  return { document: left, source: print(left), refusals, gap };
+  return { document: left, source: print(left), filteredFields, nullPlaces };
 }
 
-/** The beginning of keys that the operation does not use itself. */
+/** A key prefix that the operation does not use itself. */
 function marker(document: DocumentNode): string {
   const used = new Set<string>();
   visit(document, { Field: (node) => void used.add(keyOf(node)) });
@@ -112,7 +112,7 @@ function replaceMarked(document: DocumentNode, marks: ReadonlyMap<FieldNode, str
   });
 }
 
-/** The operation with the fragments and the variables that it still uses. */
+/** The operation with the fragments and variables that it still uses. */
 function onlyUsed(operation: OperationDefinitionNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>): DocumentNode {
   const variables = new Set<string>();
   const used = new Map<string, FragmentDefinitionNode>();

@@ -2,32 +2,32 @@ import { beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { execute, parse, TypeInfo, visit, visitWithTypeInfo, type DocumentNode, type ExecutionResult, type GraphQLSchema } from 'graphql';
 import { createLog } from '#shared/base/log.ts';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { createCachePolicies, type CachePolicies } from '../cache/policy.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
 import type { Engine, Operation } from '../engine/types.ts';
 import { operations } from '../conformance/testing/operations.ts';
-import { guardEngine } from './with-authorization.ts';
+import { withAuthorization } from './with-authorization.ts';
 import { readRequirements, type Requirements } from './requirements.ts';
-import { createRights, type Rights } from './authorization.ts';
-import { guardedWorld, TRUTH, VIEWERS } from './test-world.ts';
+import { createAuthorization, type Authorization } from './authorization.ts';
+import { protectedFixture, TRUTH, VIEWERS } from './test-world.ts';
 
 type Viewer = (typeof VIEWERS)[number];
 
 let engine: Engine;
 let guarded: Engine;
-let rights: Rights;
+let authorization: Authorization;
 let requirements: Requirements;
 let caching: CachePolicies;
 beforeAll(() => {
-  const { supergraphSdl, subgraphs } = guardedWorld();
+  const { supergraphSdl, subgraphs } = protectedFixture();
   const transports = Object.fromEntries(subgraphs.map((subgraph) => [subgraph.name, subgraph]));
   engine = openEngine({ supergraphSdl, transports, log: createLog('test') });
-  const annotations = readAnnotations(parse(supergraphSdl));
-  requirements = readRequirements(annotations, engine.schema);
-  rights = createRights(engine.schema, requirements);
-  caching = createCachePolicies({ annotations, schema: engine.schema, isProtected: rights.isProtected });
-  guarded = guardEngine(engine, rights);
+  const appliedDirectives = readAppliedDirectives(parse(supergraphSdl));
+  requirements = readRequirements(appliedDirectives, engine.schema);
+  authorization = createAuthorization(engine.schema, requirements);
+  caching = createCachePolicies({ appliedDirectives, schema: engine.schema, isProtected: authorization.isProtected });
+  guarded = withAuthorization(engine, authorization);
 });
 
 const cases = () =>
@@ -54,7 +54,7 @@ function coordinatesOf(document: DocumentNode, schema: GraphQLSchema): string[] 
   return found;
 }
 
-/** How graphql-js answers when each field refuses by itself, as the specification has it. */
+/** The response of graphql-js with one field error per forbidden field, as the specification says. */
 const reference = ({ document, variables, identity: { viewer } }: Operation): ExecutionResult =>
   execute({
     schema: engine.schema,
@@ -72,13 +72,13 @@ const reference = ({ document, variables, identity: { viewer } }: Operation): Ex
 const withoutIndexes = (errors: ExecutionResult['errors'] = []): string[] =>
   errors.map(({ path = [] }) => path.filter((step) => typeof step === 'string').join('.'));
 
-test('nothing that a viewer may not see is left of an operation, and nothing else is missing', () => {
+test('removes exactly the fields that the viewer may not see', () => {
   fc.assert(
     fc.property(cases(), ({ random: { source, variables }, viewer }) => {
       const operation = operationOf(source, variables, viewer);
-      const narrowed = rights.narrow(operation);
-      if (narrowed && !narrowed.operation) return;
-      const left = narrowed?.operation ?? operation;
+      const filtered = authorization.filter(operation);
+      if (filtered && !filtered.operation) return;
+      const left = filtered?.operation ?? operation;
 
       const asked = new Set(coordinatesOf(operation.document, engine.schema));
       const kept = coordinatesOf(left.document, engine.schema);
@@ -91,23 +91,23 @@ test('nothing that a viewer may not see is left of an operation, and nothing els
 /** Introspection is the engine's own affair, and so are aliases called like the key that entities are fetched by. */
 const isComparable = (source: string): boolean => source.startsWith('query') && !/__schema|__type\(|\bid: /.test(source);
 
-test('the answer is what it were if every field refused by itself, and every refusal is told', async () => {
+test('returns what field errors would give, with one error per filtered place', async () => {
   await fc.assert(
     fc.asyncProperty(cases(), async ({ random: { source, variables }, viewer }) => {
       fc.pre(isComparable(source));
       const operation = operationOf(source, variables, viewer);
       const expected = reference(operation);
 
-      const answer = (await guarded.execute(operation)) as ExecutionResult;
+      const response = (await guarded.execute(operation)) as ExecutionResult;
 
-      expect(JSON.parse(JSON.stringify(answer.data))).toEqual(JSON.parse(JSON.stringify(expected.data)));
-      expect(withoutIndexes(answer.errors)).toEqual(expect.arrayContaining(withoutIndexes(expected.errors)));
+      expect(JSON.parse(JSON.stringify(response.data))).toEqual(JSON.parse(JSON.stringify(expected.data)));
+      expect(withoutIndexes(response.errors)).toEqual(expect.arrayContaining(withoutIndexes(expected.errors)));
     }),
     { numRuns: 300 },
   );
 });
 
-test('viewers share an answer only when neither is refused anything that the other may see', () => {
+test('gives viewers one scope only when neither is refused a field that the other may see', () => {
   let shared = 0;
   fc.assert(
     fc.property(cases(), fc.constantFrom(...VIEWERS), ({ random: { source, variables }, viewer }, other) => {
@@ -115,7 +115,7 @@ test('viewers share an answer only when neither is refused anything that the oth
       fc.pre(viewer !== other && caching.scopeOf(one) === caching.scopeOf(two));
       shared += 1;
 
-      expect([one, two].map((each) => rights.narrow(each))).toEqual([undefined, undefined]);
+      expect([one, two].map((each) => authorization.filter(each))).toEqual([undefined, undefined]);
       expect(coordinatesOf(one.document, engine.schema).filter((coordinate) => requirements.has(coordinate))).toEqual([]);
     }),
     { numRuns: 100, maxSkipsPerRun: 1_000 },

@@ -1,21 +1,21 @@
 import { getNamedType, isInterfaceType, isIntrospectionType, isObjectType, type GraphQLNamedType, type GraphQLSchema } from 'graphql';
 import type { Viewer } from '#shared/base/identity.ts';
-import type { Annotations } from '../graphql/applied-directives.ts';
+import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 
-/** Something a viewer must have. Equal ones are the same object, however many coordinates ask for them. */
+/** A right that a viewer must have. Equal requirements are the same object, however many coordinates need them. */
 export interface Requirement {
   readonly isMetBy: (viewer: Viewer | null) => boolean;
 }
 
-/** What it takes to see a field, all of it, by its coordinate (`Note.text`). Fields that are open to everyone are not in it. */
+/** All requirements of a field, by coordinate (`Note.text`). A field that is open to everyone has no entry. */
 export type Requirements = ReadonlyMap<string, readonly Requirement[]>;
 
 /**
- * Reads `@authenticated`, `@requiresScopes` and `@policy`: those of the field, of the type it belongs to and of the type it gives; for a field
- * of an interface also those of every type that may be behind it.
+ * Reads `@authenticated`, `@requiresScopes` and `@policy` of the field, of its parent type and of its result type. A field of an interface
+ * also has the requirements of every type that implements it.
  */
-export function readRequirements(annotations: Annotations, schema: GraphQLSchema): Requirements {
-  const at = requirementsReader(annotations);
+export function readRequirements(appliedDirectives: AppliedDirectives, schema: GraphQLSchema): Requirements {
+  const at = requirementsReader(appliedDirectives);
   const requirements = new Map<string, readonly Requirement[]>();
   for (const type of Object.values(schema.getTypeMap())) {
     if (isIntrospectionType(type) || !(isObjectType(type) || isInterfaceType(type))) continue;
@@ -35,7 +35,7 @@ function ownAndAround(type: GraphQLNamedType, field: string, at: Reader): Requir
   return definition ? [...at(type.name), ...at(`${type.name}.${field}`), ...at(getNamedType(definition.type).name)] : [];
 }
 
-function requirementsReader(annotations: Annotations): Reader {
+function requirementsReader(appliedDirectives: AppliedDirectives): Reader {
   const known = new Map<string, Requirement>();
   const once = (key: string, isMetBy: Requirement['isMetBy']): Requirement => {
     const requirement = known.get(key) ?? { isMetBy };
@@ -43,13 +43,13 @@ function requirementsReader(annotations: Annotations): Reader {
     return requirement;
   };
   const alternatives = (directive: string, argument: string, coordinate: string, holds: (viewer: Viewer, name: string) => boolean) =>
-    annotations.of(directive, coordinate).map((given) => {
+    appliedDirectives.of(directive, coordinate).map((given) => {
       const anyOf = given[argument] as string[][];
       const isMetBy = (viewer: Viewer | null) => viewer !== null && anyOf.some((allOf) => allOf.every((name) => holds(viewer, name)));
       return once(`${directive} ${JSON.stringify(anyOf)}`, isMetBy);
     });
   return (coordinate) => [
-    ...annotations.of('authenticated', coordinate).map(() => once('authenticated', (viewer) => viewer !== null)),
+    ...appliedDirectives.of('authenticated', coordinate).map(() => once('authenticated', (viewer) => viewer !== null)),
     ...alternatives('requiresScopes', 'scopes', coordinate, ({ scopes }, scope) => scopes.includes(scope)),
     ...alternatives('policy', 'policies', coordinate, holdsPolicy),
   ];
@@ -57,5 +57,5 @@ function requirementsReader(annotations: Annotations): Reader {
 
 const ROLE = 'role:';
 
-/** The policy `role:admin` is held by those who have the role `admin`; one that nobody here knows is held by nobody. */
+/** A viewer with the role `admin` holds the policy `role:admin`. Nobody holds an unknown policy. */
 const holdsPolicy = ({ roles }: Viewer, policy: string): boolean => policy.startsWith(ROLE) && roles.includes(policy.slice(ROLE.length));

@@ -3,8 +3,8 @@ import { composeSupergraph } from '../../schema/compose.ts';
 import type { Viewer } from '#shared/base/identity.ts';
 import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
 
-/** A world in which fields, types, enums and interfaces are protected in every way. For tests of rights. */
-export interface GuardedWorld {
+/** A graph whose fields, types, enums and interfaces are protected in every way. For tests of authorization. */
+export interface ProtectedFixture {
   supergraphSdl: string;
   subgraphs: PlainSubgraph[];
   changeNote: (id: string) => void;
@@ -59,7 +59,7 @@ const NOTE_ROWS = [
 ];
 ADA.notes.push(...NOTE_ROWS);
 
-/** What everything is, for whoever may see it all. */
+/** The data, as a viewer with all rights sees it. */
 export const TRUTH: Readonly<Record<string, unknown>> = {
   me: ADA,
   person: ({ id }: { id: string }) => personOf({ id }),
@@ -76,7 +76,7 @@ const typed = { __resolveType: ({ __typename }: { __typename: string }) => __typ
 const fieldsOf = (names: string[]) => Object.fromEntries(names.map((name) => [name, () => TRUTH[name]]));
 const byId = (_root: unknown, args: { id: string }) => personOf(args);
 
-export function guardedWorld(): GuardedWorld {
+export function protectedFixture(): ProtectedFixture {
   const changes = new EventEmitter();
   const people = plainSubgraph({
     name: 'people',
@@ -109,7 +109,7 @@ export function guardedWorld(): GuardedWorld {
   };
 }
 
-/** Nobody, and people with more and more rights. */
+/** An anonymous viewer, then viewers with more and more rights. */
 export const VIEWERS: (Viewer | null)[] = [
   null,
   { id: 'p1', roles: [], scopes: [] },

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Viewer } from '#shared/base/identity.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
-import { guardedWorld, type GuardedWorld } from './test-world.ts';
+import { protectedFixture, type ProtectedFixture } from './test-world.ts';
 
-let world: GuardedWorld;
+let fixture: ProtectedFixture;
 let gateway: TestGateway;
 beforeAll(async () => {
-  world = guardedWorld();
-  gateway = await openGatewayForTest({ subgraphs: world.subgraphs });
+  fixture = protectedFixture();
+  gateway = await openGatewayForTest({ subgraphs: fixture.subgraphs });
 });
 afterAll(() => gateway.close());
 
 const editor = { id: 'p2', roles: ['editor'], scopes: ['pay:read'] };
 const askedOf = async (name: string, work: () => Promise<unknown>): Promise<string[]> => {
-  const { asked } = world.subgraphs.find((subgraph) => subgraph.name === name)!;
+  const { asked } = fixture.subgraphs.find((subgraph) => subgraph.name === name)!;
   const before = asked.length;
   await work();
   return asked.slice(before).map(({ query }) => query);
@@ -27,14 +27,14 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     return value as unknown as Awaited<ReturnType<TestGateway['ask']>>;
   };
 
-  test('what needs a viewer is null for nobody, with an error that says so, and no subgraph is asked for it', async () => {
-    let answer: Awaited<ReturnType<typeof ask>> | undefined;
+  test('returns null and UNAUTHENTICATED to an anonymous viewer, and fetches nothing', async () => {
+    let response: Awaited<ReturnType<typeof ask>> | undefined;
     const asked = await askedOf('people', async () => {
-      answer = await ask('{ person(id: "p1") { name post: email } who: me { name } }');
+      response = await ask('{ person(id: "p1") { name post: email } who: me { name } }');
     });
 
-    expect(answer?.data).toEqual({ person: { name: 'Ada', post: null }, who: null });
-    expect(answer?.errors).toEqual([
+    expect(response?.data).toEqual({ person: { name: 'Ada', post: null }, who: null });
+    expect(response?.errors).toEqual([
       {
         message: 'Sign in to do this.',
         path: ['person', 'post'],
@@ -45,7 +45,7 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     expect(asked.join()).not.toMatch(/\bme\b|email/);
   });
 
-  test('signing in opens it', async () => {
+  test('returns the field to a signed-in viewer', async () => {
     const { data, errors } = await ask('{ person(id: "p1") { name post: email } who: me { name } }', {}, { id: 'p1' });
 
     expect({ data, errors }).toEqual({
@@ -54,7 +54,7 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     });
   });
 
-  test('who lacks a scope or a policy is FORBIDDEN; either of several sets of scopes will do', async () => {
+  test('returns FORBIDDEN without the scope or policy; one of several scope sets is enough', async () => {
     const query = '{ person(id: "p1") { level notes { id text } pay } level }';
 
     const without = await ask(query, {}, { id: 'p1' });
@@ -73,7 +73,7 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     expect(both.data).toEqual({ person: { pay: 5 } });
   });
 
-  test('protected types are cut wherever they come up: in unions, behind interfaces, in fragments of fragments', async () => {
+  test('filters protected types everywhere: in unions, behind interfaces, in nested fragments', async () => {
     const { data, errors } = await ask(`{ things { __typename ...A } named { code } vault { gold } }
       fragment A on Thing { ... on Vault { hidden: gold keeper { name } } ...B }
       fragment B on Thing { ... on Box { inside { ... on Vault { gold } ... on Person { name } } } }`);
@@ -96,7 +96,7 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     ]);
   });
 
-  test('what is left out by @skip or @include is no refusal', async () => {
+  test('reports no error for fields that @skip or @include exclude', async () => {
     const query = `query($with: Boolean = false, $id: ID!) { notes { id draft @include(if: $with) } ... @skip(if: true) { me { name } }
       person(id: $id) @include(if: $with) { id } }`;
 
@@ -108,7 +108,7 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     expect(withIt.errors).toMatchObject([{ path: ['notes', 'draft'], extensions: { code: 'UNAUTHENTICATED' } }]);
   });
 
-  test('a mutation runs as it was written or not at all', async () => {
+  test('runs a mutation as written or not at all', async () => {
     const both = 'mutation { rename(id: "p1", name: "x") { id } dismiss(id: "p2") { id } }';
     let refused: Awaited<ReturnType<typeof ask>> | undefined;
 
@@ -122,20 +122,20 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     expect((await ask(both, {}, editor)).data).toEqual({ rename: { id: 'p1' }, dismiss: { id: 'p2' } });
   });
 
-  test('a mutation that may run does, whatever of its answer may not be seen', async () => {
-    let answer: Awaited<ReturnType<typeof ask>> | undefined;
+  test('runs an allowed mutation even if fields of its response are filtered', async () => {
+    let response: Awaited<ReturnType<typeof ask>> | undefined;
     const asked = await askedOf('notes', async () => {
-      answer = await ask('mutation { writeNote(text: "x") { draft } }');
+      response = await ask('mutation { writeNote(text: "x") { draft } }');
     });
 
     expect(asked).toHaveLength(1);
-    expect(answer?.data).toEqual({ writeNote: null });
-    expect(answer?.errors).toMatchObject([{ path: ['writeNote', 'draft'] }]);
+    expect(response?.data).toEqual({ writeNote: null });
+    expect(response?.errors).toMatchObject([{ path: ['writeNote', 'draft'] }]);
   });
 });
 
 describe('a subscription', () => {
-  test('whose field is forbidden never begins', async () => {
+  test('does not start when its root field is forbidden', async () => {
     const asked = await askedOf('notes', async () => {
       const { value } = await gateway.subscribe('subscription { audit { id } }').next();
       expect(value).toMatchObject({ data: null, errors: [{ path: ['audit'], extensions: { code: 'UNAUTHENTICATED' } }] });
@@ -144,16 +144,16 @@ describe('a subscription', () => {
     expect(asked).toEqual([]);
   });
 
-  test('tells in every event what was cut out of it', async () => {
+  test('reports filtered fields in every event', async () => {
     const stream = gateway.subscribe('subscription { noteChanged { text author { email boss { name email } } } }');
     const first = stream.next();
-    // The plain subgraph listens as soon as it was asked.
-    const { asked } = world.subgraphs[1]!;
+    // The plain subgraph listens as soon as it gets the request.
+    const { asked } = fixture.subgraphs[1]!;
     while (!asked.at(-1)?.query.startsWith('subscription')) await new Promise((resolve) => setImmediate(resolve));
 
-    world.changeNote('n2');
+    fixture.changeNote('n2');
     const one = (await first).value;
-    world.changeNote('n1');
+    fixture.changeNote('n1');
     const two = (await stream.next()).value;
 
     expect([one?.data, two?.data]).toEqual([
@@ -167,7 +167,7 @@ describe('a subscription', () => {
   });
 });
 
-test('a deferred part is filled in as the first one is', async () => {
+test('nulls filtered fields in deferred parts too', async () => {
   const response = await fetch(gateway.url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'multipart/mixed; deferSpec=20220824' },
@@ -182,7 +182,7 @@ test('a deferred part is filled in as the first one is', async () => {
   ]);
 });
 
-test('the answer to who may see it all carries nothing of this', async () => {
+test('leaves the response of a viewer with all rights unchanged', async () => {
   const { data } = await gateway.ask(
     '{ things { ... on Vault { gold } } }',
     {},

@@ -1,24 +1,24 @@
 import type { ExecutionResult } from 'graphql';
 import { isIncremental, type Engine, type IncrementalResult } from '../engine/types.ts';
 import { mapEvents } from '../engine/results.ts';
-import type { Allowed, Rights } from './authorization.ts';
+import type { Allowed, Authorization } from './authorization.ts';
 
 /**
- * The engine, asked only for what the viewer of each operation may see. What was cut out is null in the answer, each place with an error of
- * its own; a mutation or subscription whose root field is forbidden never gets to it.
+ * Runs only the part of each operation that its viewer may see. Every filtered place is null and has its own error. A mutation or
+ * subscription whose root field is forbidden never reaches the engine.
  */
-export function guardEngine(engine: Engine, rights: Rights): Engine {
+export function withAuthorization(engine: Engine, authorization: Authorization): Engine {
   return {
     schema: engine.schema,
     async execute(operation) {
-      const allowed = rights.narrow(operation);
+      const allowed = authorization.filter(operation);
       if (!allowed) return engine.execute(operation);
       if (!allowed.operation) return refused(allowed);
       const result = await engine.execute(allowed.operation);
       return isIncremental(result) ? completeParts(result, allowed) : allowed.complete(result);
     },
     async subscribe(operation) {
-      const allowed = rights.narrow(operation);
+      const allowed = authorization.filter(operation);
       if (!allowed) return engine.subscribe(operation);
       if (!allowed.operation) return refused(allowed);
       const events = await engine.subscribe(allowed.operation);

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { createBudget } from './budget.ts';
 
-test('a budget is given back when the time of what took it is over, not before', () => {
+test('releases budget when its time is over, not before', () => {
   let now = 0;
   const budget = createBudget(100, () => now);
 

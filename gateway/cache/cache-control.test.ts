@@ -48,7 +48,7 @@ test.each([
   ['{ note { text } now }', 'no-store'],
   ['{ note { locked } }', 'no-store'],
   ['{ broken { text } }', 'no-store'],
-])('an answer to %s is sent with %s, by POST and by GET', async (query, header) => {
+])('sends the response to %s with %s, by POST and by GET', async (query, header) => {
   // The second time the text is known.
   for (let time = 0; time < 2; time += 1) expect((await gateway.ask(query)).headers.get('cache-control')).toBe(header);
   const headers = await byGet(query);
@@ -56,7 +56,7 @@ test.each([
   expect(headers.get('vary')).toContain('authorization');
 });
 
-test('what only some may see is kept for them alone', async () => {
+test('marks restricted data as private', async () => {
   const { headers, data } = await gateway.ask('{ note { locked } }', {}, { token: await gateway.tokenFor({ id: 'p1' }) });
 
   expect(data).toEqual({ note: { locked: 'l' } });
@@ -66,6 +66,6 @@ test('what only some may see is kept for them alone', async () => {
 test.each([
   ['a mutation', { query: 'mutation { write { text } }' }],
   ['what is refused', { query: '{ nothing }' }],
-])('%s is never kept', async (_case, body) => {
+])('never marks %s as cacheable', async (_case, body) => {
   expect((await gateway.post(body)).headers.get('cache-control')).toBe('no-store');
 });

@@ -4,12 +4,12 @@ import { sameForAllSeconds } from '#shared/kit/entity-max-age.ts';
 import { LONGEST_SECONDS, type Found, type Kept } from '#shared/cache/cache-tags.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { isData, type Data } from '../engine/run.ts';
-import { createPlaces, type Wanted } from './entity-keys.ts';
+import { createEntityKeys, type EntityLookup } from './entity-keys.ts';
 import type { EntityRule } from './entity-rules.ts';
 import type { EntityStore } from './entity-store.ts';
-import { entitiesOf, fillIn } from './merge-cached.ts';
+import { entitiesOf, mergeCached } from './merge-cached.ts';
 
-type Ask = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
+type Execute = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
 
 interface EntityCacheOptions {
   supergraphSdl: string;
@@ -18,31 +18,31 @@ interface EntityCacheOptions {
 }
 
 /**
- * Asks a subgraph only for those entities that are not kept. Kept is what everybody is answered alike: because `@cacheControl` says PUBLIC, or
- * because the subgraph says so of this answer. Not kept are errors, and entities that are null: there may be one the next moment, and for
- * its owner there may be one now. To be asked for queries alone: who changes something wants to see what is.
+ * Fetches only cache misses. An entity is cacheable when `@cacheControl` says PUBLIC or the subgraph marks this response as
+ * viewer-independent. Errors and nulls are never cached: the entity may appear later, or already exist for another viewer. For queries
+ * only: after a mutation the client must see the current state.
  */
-export function cacheEntities(ask: Ask, { supergraphSdl, schema, store }: EntityCacheOptions): Ask {
-  const wantedBy = createPlaces({ supergraphSdl, schema, store });
+export function cacheEntities(execute: Execute, { supergraphSdl, schema, store }: EntityCacheOptions): Execute {
+  const lookupsFor = createEntityKeys({ supergraphSdl, schema, store });
 
   return async (subgraph, request) => {
-    const wanted = wantedBy(subgraph, request);
-    const found = wanted && (await store.read(wanted.map(({ place }) => place)));
-    if (!wanted || !found) return ask(subgraph, request);
-    const kept = wanted.map(({ rule }, index) => readKept(found[index]!, rule, request.query));
-    const missing = kept.flatMap((entity, index) => (entity ? [] : [index]));
+    const lookups = lookupsFor(subgraph, request);
+    const found = lookups && (await store.read(lookups.map(({ place }) => place)));
+    if (!lookups || !found) return execute(subgraph, request);
+    const cached = lookups.map(({ rule }, index) => readCached(found[index]!, rule, request.query));
+    const missing = cached.flatMap((entity, index) => (entity ? [] : [index]));
     count(store, found, missing);
-    if (missing.length === 0) return { data: { _entities: kept } };
+    if (missing.length === 0) return { data: { _entities: cached } };
 
-    const representations = missing.map((index) => wanted[index]!.representation);
-    const result = await ask(subgraph, { ...request, variables: { ...request.variables, representations } });
+    const representations = missing.map((index) => lookups[index]!.representation);
+    const result = await execute(subgraph, { ...request, variables: { ...request.variables, representations } });
     const entities = entitiesOf(result, missing.length);
     if (entities && !result.errors) {
       const seconds = sameForAllSeconds(result);
-      // Under the stamps of before the subgraph was asked: an event that came meanwhile makes it worthless. Nobody waits for that.
-      void store.keep(missing.flatMap((index, position) => toKeep(wanted[index]!, found[index]!, entities[position]!, seconds)));
+      // Written under the tag versions read before the fetch, so an event that came meanwhile makes the write worthless. Not awaited.
+      void store.keep(missing.flatMap((index, position) => toKeep(lookups[index]!, found[index]!, entities[position]!, seconds)));
     }
-    return missing.length === kept.length ? result : fillIn(kept, missing, { subgraph, entities, errors: result.errors });
+    return missing.length === cached.length ? result : mergeCached(cached, missing, { subgraph, entities, errors: result.errors });
   };
 }
 
@@ -52,23 +52,23 @@ function count({ counters }: EntityStore, found: readonly Found[], missing: read
   counters.stale += missing.filter((index) => found[index]!.isStale).length;
 }
 
-function toKeep({ rule, place }: Wanted, { stamps }: Found, entity: Data | null, sameForAll: number): Kept[] {
+function toKeep({ rule, place }: EntityLookup, { stamps }: Found, entity: Data | null, sameForAll: number): Kept[] {
   const ttlSeconds = Math.floor(Math.min(rule.maxAge, rule.isPublic ? LONGEST_SECONDS : sameForAll, LONGEST_SECONDS));
-  const text = ttlSeconds >= 1 && isWhole(entity, rule) ? textOf(entity) : undefined;
+  const text = ttlSeconds >= 1 && isComplete(entity, rule) ? textOf(entity) : undefined;
   return text === undefined ? [] : [{ key: place.key, stamps, text, ttlSeconds }];
 }
 
-function readKept({ text }: Found, rule: EntityRule, query: string): Data | undefined {
+function readCached({ text }: Found, rule: EntityRule, query: string): Data | undefined {
   if (text === undefined) return undefined;
   try {
     const entity: unknown = JSON.parse(text);
-    return isWhole(entity, rule) && answersShape(query, { _entities: [entity] }) ? entity : undefined;
+    return isComplete(entity, rule) && answersShape(query, { _entities: [entity] }) ? entity : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** In process a subgraph may answer what JSON cannot hold. */
+/** An in-process subgraph may return values that JSON cannot hold. */
 function textOf(entity: Data): string | undefined {
   try {
     return JSON.stringify(entity);
@@ -77,5 +77,5 @@ function textOf(entity: Data): string | undefined {
   }
 }
 
-const isWhole = (entity: unknown, { names }: EntityRule): entity is Data =>
+const isComplete = (entity: unknown, { names }: EntityRule): entity is Data =>
   isData(entity) && names.every((name) => Object.hasOwn(entity, name) && entity[name] !== undefined);

@@ -5,7 +5,7 @@ import type { Viewer } from '#shared/base/identity.ts';
 import { renewTags } from '#shared/cache/cache-tags.ts';
 import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
-import { ask, askedOf, engineOf, openLibrary, reading, vouching, type Library } from './test-library.ts';
+import { ask, requestedIds, engineOf, openLibrary, reading, markingAsShared, type Library } from './test-library.ts';
 
 /** So that a busy machine does not look like a slow Redis. */
 const PATIENCE_MS = 5_000;
@@ -30,20 +30,20 @@ const titles = async (...ids: string[]) =>
 const changed = (...tags: string[]): Promise<void> => renewTags(redis, prefix, tags);
 const viewer = (id: string, scopes: string[] = []): Viewer => ({ id, roles: [], scopes });
 
-describe('an entity that is the same for everybody', () => {
-  test('is asked for once, then comes from Redis, and those that are missing are asked for alone, in their places', async () => {
+describe('a viewer-independent entity', () => {
+  test('is fetched once, then read from Redis; only misses are fetched', async () => {
     expect(await titles('a', 'c')).toEqual(['Title a', 'Title c']);
 
     expect(await titles('a', 'b', 'c', 'd')).toEqual(['Title a', 'Title b', 'Title c', 'Title d']);
     expect(await titles('d', 'a')).toEqual(['Title d', 'Title a']);
-    expect(askedOf(library)).toEqual([
+    expect(requestedIds(library)).toEqual([
       ['a', 'c'],
       ['b', 'd'],
     ]);
     expect(store.counters).toEqual({ hits: 4, misses: 4, stale: 0, stored: 4 });
   });
 
-  test('is kept for its own maxAge at most, by the field that lasts shortest', async () => {
+  test('is cached for the shortest max age of its fields', async () => {
     await ask(engine, reading('title brief', 'a'));
 
     const [key] = await redis.keys(`${prefix}:entity:*`);
@@ -55,12 +55,12 @@ describe('an entity that is the same for everybody', () => {
     ['other fields', reading('title brief', 'a')],
     ['another alias', reading('other: title', 'a')],
     ['other arguments', reading('title pages(from: 3)', 'a')],
-  ])('is another one with %s', async (_case, source) => {
+  ])('has another key with %s', async (_case, source) => {
     await ask(engine, reading('title', 'a'));
     await ask(engine, reading('title pages(from: 2)', 'a'));
     await ask(engine, source);
 
-    expect(askedOf(library)).toHaveLength(3);
+    expect(requestedIds(library)).toHaveLength(3);
   });
 
   test.each([
@@ -77,10 +77,10 @@ describe('an entity that is the same for everybody', () => {
 
     expect(second).toEqual(first);
     expect(first.errors).toBeUndefined();
-    expect(askedOf(library)).toHaveLength(times);
+    expect(requestedIds(library)).toHaveLength(times);
   });
 
-  test('is asked for anew by the supergraph that comes after this one, and by a mutation', async () => {
+  test('is fetched again on another supergraph, and in a mutation', async () => {
     await titles('a');
     library.titles.set('a', 'New');
 
@@ -89,17 +89,17 @@ describe('an entity that is the same for everybody', () => {
     const written = await ask(engine, 'mutation { touch(id: "a") { book { title } } }');
 
     expect(read.data.notes).toEqual([{ book: { title: 'Title a' } }]);
-    expect(askedOf(after)).toEqual([['a']]);
+    expect(requestedIds(after)).toEqual([['a']]);
     expect(written.data).toEqual({ touch: { book: { title: 'New' } } });
   });
 });
 
-describe('an event that names an entity', () => {
+describe('an event with the tag of an entity', () => {
   test.each([
     ['it', 'Book:a', ['New a', 'Title b']],
     ['its type', 'Book', ['New a', 'New b']],
     ['another one', 'Book:c', ['Title a', 'Title b']],
-  ])('by %s makes what was kept worthless', async (_case, tag, expected) => {
+  ])('invalidates its cache entries by %s', async (_case, tag, expected) => {
     await titles('a', 'b');
     library.titles.set('a', 'New a').set('b', 'New b');
 
@@ -110,7 +110,7 @@ describe('an event that names an entity', () => {
     expect(store.counters.stale).toBe(expected.filter((title) => title.startsWith('New')).length);
   });
 
-  test('while it is read makes what is read worthless for everybody after', async () => {
+  test('during a fetch keeps the result out of the cache', async () => {
     const told = Promise.withResolvers<void>();
     library.hold.until = told.promise;
     const read = new Promise<void>((resolve) => (library.hold.read = resolve));
@@ -127,18 +127,18 @@ describe('an event that names an entity', () => {
   });
 });
 
-describe('who asks', () => {
-  test('gets what is protected for himself alone', async () => {
+describe('a viewer', () => {
+  test('has cache entries of its own for restricted fields', async () => {
     const source = reading('title guarded', 'a');
-    const answers = [];
+    const responses = [];
     for (const who of [viewer('p1'), viewer('p2'), viewer('p1'), viewer('p1', ['read'])])
-      answers.push((await ask(engine, source, who)).data.notes[0]!['book']!['guarded']);
+      responses.push((await ask(engine, source, who)).data.notes[0]!['book']!['guarded']);
 
-    expect(answers).toEqual(['for p1', 'for p2', 'for p1', 'for p1']);
-    expect(askedOf(library)).toHaveLength(3);
+    expect(responses).toEqual(['for p1', 'for p2', 'for p1', 'for p1']);
+    expect(requestedIds(library)).toHaveLength(3);
   });
 
-  test('without the right gets nothing of it, kept or not', async () => {
+  test('without the right gets null, cached or not', async () => {
     await ask(engine, reading('title scoped', 'a'), viewer('p1', ['read']));
 
     const { data, errors } = await ask(engine, reading('title scoped', 'a'), viewer('p2'));
@@ -147,10 +147,10 @@ describe('who asks', () => {
     expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(['FORBIDDEN']);
   });
 
-  test('is not shared with where nothing is said of whom it is for, unless the subgraph says so of its answer', async () => {
+  test('shares no entity without a scope, unless the subgraph marks the response as viewer-independent', async () => {
     const source = '{ notes(ids: ["a"]) { shelf { name } } }';
     let seconds = 0;
-    const told = vouching(library, store, () => seconds);
+    const told = markingAsShared(library, store, () => seconds);
     const shelfFor = async (who: string) => (await ask(told, source, viewer(who))).data.notes[0]!['shelf'];
 
     expect([await shelfFor('p1'), await shelfFor('p2')]).toEqual([{ name: 'for p1' }, { name: 'for p2' }]);

@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import type { Viewer } from '#shared/base/identity.ts';
 import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
-import { ask, askedOf, engineOf, openLibrary, reading, vouching, type Library } from './test-library.ts';
+import { ask, requestedIds, engineOf, openLibrary, reading, markingAsShared, type Library } from './test-library.ts';
 
 const REDIS_URL = process.env['REDIS_URL']!;
 /** So that a busy machine does not look like a slow Redis. */
@@ -36,11 +36,11 @@ const titles = async (...ids: string[]) =>
   (await ask(engine, reading('title', ...ids))).data.notes.map(({ book }) => book?.['title'] ?? null);
 const viewer = (id: string): Viewer => ({ id, roles: [], scopes: [] });
 
-describe('not kept is', () => {
+describe('does not cache', () => {
   test.each(['{ notes(ids: ["a"]) { book { title mine } } }', '{ notes(ids: ["a"]) { diary { mine } } }'])(
     'what is private, whatever the subgraph says of its answer: %s',
     async (source) => {
-      const of = vouching(library, store, () => 60);
+      const of = markingAsShared(library, store, () => 60);
       const [one, other] = [await ask(of, source, viewer('p1')), await ask(of, source, viewer('p2'))];
 
       expect(JSON.stringify(one.data)).toContain('of p1');
@@ -49,14 +49,14 @@ describe('not kept is', () => {
     },
   );
 
-  test('an entity that is not there', async () => {
+  test('a missing entity', async () => {
     expect(await titles('z')).toEqual([null]);
     library.titles.set('z', 'Title z');
 
     expect(await titles('z')).toEqual(['Title z']);
   });
 
-  test('an answer with errors, while what was kept before stands', async () => {
+  test('a response with errors, while older entries stay valid', async () => {
     await titles('a');
     library.titles.set('b', 'broken');
 
@@ -66,7 +66,7 @@ describe('not kept is', () => {
     expect(data.notes.map(({ book }) => book)).toEqual([{ title: 'Title a' }, { title: null }, { title: 'Title c' }]);
     expect(errors?.map(({ path }) => path)).toEqual([['notes', 1, 'book', 'title']]);
     expect(await titles('a', 'b', 'c')).toEqual(['Title a', 'mended', 'Title c']);
-    expect(askedOf(library)).toEqual([['a'], ['b', 'c'], ['b', 'c']]);
+    expect(requestedIds(library)).toEqual([['a'], ['b', 'c'], ['b', 'c']]);
   });
 
   test.each([
@@ -74,7 +74,7 @@ describe('not kept is', () => {
     ['no objects', { data: { _entities: ['b', 'c'] } }, 'SUBGRAPH_ANSWER_INVALID'],
     ['nothing', { data: null }, 'SUBGRAPH_ANSWER_INVALID'],
     ['entities without what was asked for', { data: { _entities: [{}, {}] } }, undefined],
-  ])('an answer that is %s, which costs only what was missing', async (_case, answer, code) => {
+  ])('a response that is %s, which costs only the misses', async (_case, answer, code) => {
     await titles('a');
     const execute = async (): Promise<ExecutionResult> => answer;
     const of = engineOf(library, { store, transports: { books: { ...library.books, execute } } });
@@ -92,14 +92,14 @@ describe('not kept is', () => {
   });
 });
 
-test('what is large, or more than may lie there at a time, is asked for each time', async () => {
+test('fetches entities every time that are too large, or beyond the budget', async () => {
   library.titles.set('a', 'x'.repeat(40_000));
-  const narrow = createEntityStore({ redis, prefix, patienceMs: PATIENCE_MS, mostBytes: 120 });
+  const narrow = createEntityStore({ redis, prefix, patienceMs: PATIENCE_MS, maxBytes: 120 });
   const of = engineOf(library, { store: narrow });
   for (const _time of [1, 2]) await ask(of, reading('title', 'a'));
   for (const id of ['b', 'c', 'd']) for (const _time of [1, 2]) await ask(of, reading('title', id));
 
-  expect(askedOf(library).flat()).toEqual(['a', 'a', 'b', 'c', 'c', 'd', 'd']);
+  expect(requestedIds(library).flat()).toEqual(['a', 'a', 'b', 'c', 'c', 'd', 'd']);
 });
 
 describe('Redis', () => {
@@ -109,7 +109,7 @@ describe('Redis', () => {
     ['null', 'null'],
     ['another shape', '{"author": 5}'],
     ['less than was asked for', '{}'],
-  ])('holds %s: the subgraph is asked', async (_case, garbage) => {
+  ])('holds %s: the entity is fetched', async (_case, garbage) => {
     await ask(engine, reading('author { name }', 'a'));
     const [key] = await redis.keys(`${prefix}:entity:*`);
     await redis.set(key!, `- -\n${garbage}`);
@@ -120,7 +120,7 @@ describe('Redis', () => {
     expect(library.books.asked).toHaveLength(2);
   });
 
-  test('holds another kind of value: the subgraph is asked, and nothing is thrown', async () => {
+  test('holds another kind of value: the entity is fetched, and nothing is thrown', async () => {
     await titles('a');
     const [key] = await redis.keys(`${prefix}:entity:*`);
     await redis.del(key!);
@@ -130,7 +130,7 @@ describe('Redis', () => {
     expect(await titles('a')).toEqual(['Title a']);
   });
 
-  test('is slow: the subgraph is asked after a short wait, then without any', async () => {
+  test('is slow: entities are fetched after a short wait, then without any', async () => {
     const { line, hold } = await slowLine();
     const patienceMs = 1_000;
     const of = engineOf(library, { store: createEntityStore({ redis: line, prefix, patienceMs }) });
@@ -143,10 +143,10 @@ describe('Redis', () => {
 
     expect(waited).toBeGreaterThanOrEqual(patienceMs - 5);
     expect(performance.now() - then).toBeLessThan(4 * patienceMs);
-    expect(askedOf(library)).toEqual([['a'], ['b'], ['c'], ['d'], ['e'], ['f']]);
+    expect(requestedIds(library)).toEqual([['a'], ['b'], ['c'], ['d'], ['e'], ['f']]);
   });
 
-  test('is gone: the subgraph is asked', async () => {
+  test('is down: the entity is fetched', async () => {
     const { line, cut } = await slowLine();
     const of = engineOf(library, { store: createEntityStore({ redis: line, prefix, patienceMs: PATIENCE_MS }) });
     await ask(of, reading('title', 'a'));

@@ -7,43 +7,44 @@ import { createEntityRules, type EntityRule } from './entity-rules.ts';
 import type { EntityStore } from './entity-store.ts';
 import { ownScope } from './policy.ts';
 
-/** One entity that is asked for, and where it may be kept. */
-export interface Wanted {
+/** One requested entity and its cache slot. */
+export interface EntityLookup {
   representation: Data;
   rule: EntityRule;
   place: Place;
 }
 
-interface PlacesOptions {
+interface EntityKeysOptions {
   supergraphSdl: string;
   schema: GraphQLSchema;
   store: Pick<EntityStore, 'keyOf' | 'stampOf'>;
 }
 
 /**
- * What a fetch asks for; undefined unless all of it may be kept. A place is known by all that the answer depends on: the supergraph (which also
- * says who may see it), the fetch with its variables, the representation, and the viewer, where not everybody may see it.
+ * The cache lookups of a fetch; undefined unless every entity of it is cacheable. A key covers all that the response depends on: the
+ * supergraph (which also holds the requirements), the fetch with its variables, the representation, and the viewer where access is
+ * restricted.
  */
-export function createPlaces({ supergraphSdl, schema, store }: PlacesOptions) {
+export function createEntityKeys({ supergraphSdl, schema, store }: EntityKeysOptions) {
   const rulesFor = createEntityRules(supergraphSdl, schema);
-  const world = hash('sha256', supergraphSdl, 'base64url');
+  const supergraphHash = hash('sha256', supergraphSdl, 'base64url');
 
-  return (subgraph: string, { query, variables = {}, identity }: SubgraphRequest): Wanted[] | undefined => {
+  return (subgraph: string, { query, variables = {}, identity }: SubgraphRequest): EntityLookup[] | undefined => {
     const { representations, ...others } = variables;
     if (!Array.isArray(representations) || representations.length === 0) return undefined;
     const rules = rulesFor(query);
     if (rules.size === 0) return undefined;
-    const fetch = JSON.stringify([world, subgraph, query, others]);
-    const wanted: Wanted[] = [];
+    const fetch = JSON.stringify([supergraphHash, subgraph, query, others]);
+    const lookups: EntityLookup[] = [];
     for (const representation of representations as Data[]) {
       const type = representation['__typename'] as string;
       const rule = rules.get(type);
       const tag = rule?.tagOf(representation);
       if (!rule || tag === undefined) return undefined;
-      const name = JSON.stringify([fetch, representation, rule.isGuarded ? ownScope(identity) : '']);
+      const name = JSON.stringify([fetch, representation, rule.isRestricted ? ownScope(identity) : '']);
       const key = store.keyOf(hash('sha256', name, 'base64url'));
-      wanted.push({ representation, rule, place: { key, stamps: [type, tag].map(store.stampOf) } });
+      lookups.push({ representation, rule, place: { key, stamps: [type, tag].map(store.stampOf) } });
     }
-    return wanted;
+    return lookups;
   };
 }

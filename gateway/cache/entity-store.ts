@@ -2,38 +2,40 @@ import type { Redis } from 'ioredis';
 import { createStampedStore, stampOfTag, type Kept, type StampedStore } from '#shared/cache/cache-tags.ts';
 import { createBudget } from './budget.ts';
 
-/** Where entities are kept, for all gateways that share a Redis. */
+/** Cached entities of all gateways that share a Redis. */
 export interface EntityStore extends Pick<StampedStore, 'read'> {
-  /** Rejects never. What is large, or too much, is not kept. */
+  /** Never rejects. Large values, and values beyond the budget, are not stored. */
   keep(values: readonly Kept[]): Promise<void>;
-  /** The name in Redis for a place that the cache calls so. */
+  /** The Redis key of a cache slot. */
   keyOf: (name: string) => string;
-  /** The name of a tag's stamp. */
+  /** The Redis key of a tag version. */
   stampOf: (tag: string) => string;
-  /** Since the process began. `stale` are those misses for which there was something that an event had overtaken. */
+  /** Since the process started. `stale` counts misses whose entry an event had invalidated. */
   counters: { hits: number; misses: number; stale: number; stored: number };
 }
 
 export interface EntityStoreOptions {
   redis: Redis;
-  /** The one that all processes of the house have in common: events renew the tags below it. */
+  /** Shared by all processes: events bump the tag versions below it. */
   prefix: string;
-  /** How long a query waits for Redis before it asks the subgraph; default 50 ms. After that nobody asks Redis for a second. */
+  /**
+   * How long a query waits for Redis before it fetches from the subgraph; default 50 ms. After a timeout, Redis is not used for one second.
+   */
   patienceMs?: number;
-  /** How much of this process's making may lie in Redis at a time; default 64 MB. The queues need room there as well. */
-  mostBytes?: number;
+  /** Bytes of this process in Redis at a time; default 64 MB. The queues need room there as well. */
+  maxBytes?: number;
 }
 
-const MOST_BYTES = 64 * 1024 * 1024;
-/** A fetch of many of these is still read within the patience of its reader. */
-const LONGEST_TEXT = 32 * 1024;
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+/** Characters. A fetch of many such entities is still read within `patienceMs`. */
+const MAX_TEXT_LENGTH = 32 * 1024;
 
-export function createEntityStore({ redis, prefix, patienceMs, mostBytes = MOST_BYTES }: EntityStoreOptions): EntityStore {
+export function createEntityStore({ redis, prefix, patienceMs, maxBytes = DEFAULT_MAX_BYTES }: EntityStoreOptions): EntityStore {
   const { read, keep } = createStampedStore(redis, { patienceMs });
-  const budget = createBudget(mostBytes);
+  const budget = createBudget(maxBytes);
   const counters = { hits: 0, misses: 0, stale: 0, stored: 0 };
   const fits = ({ key, stamps, text, ttlSeconds }: Kept): boolean =>
-    text.length <= LONGEST_TEXT && budget.take(key.length + stamps.length + text.length, ttlSeconds);
+    text.length <= MAX_TEXT_LENGTH && budget.take(key.length + stamps.length + text.length, ttlSeconds);
   return {
     read,
     keep(values) {

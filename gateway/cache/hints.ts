@@ -10,10 +10,10 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import type { Annotations } from '../graphql/applied-directives.ts';
+import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 import { fieldOf } from '../graphql/ast.ts';
 
-/** What `@cacheControl` says at one place. */
+/** `@cacheControl` at one coordinate. */
 export interface Hint {
   maxAge?: number;
   scope?: string;
@@ -22,12 +22,12 @@ export interface Hint {
 
 export interface Hints {
   ofType: (name: string) => Hint;
-  /** What is said at the field goes before what is said at its type; behind an interface, one that is private makes it private for all. */
+  /** The hint of a field wins over the hint of its type. Behind an interface, one private implementation makes the field private. */
   ofField: (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => Hint;
 }
 
-export function readHints(annotations: Annotations, schema: GraphQLSchema): Hints {
-  const hintAt = (coordinate: string): Hint => annotations.of('cacheControl', coordinate)[0] ?? {};
+export function readHints(appliedDirectives: AppliedDirectives, schema: GraphQLSchema): Hints {
+  const hintAt = (coordinate: string): Hint => appliedDirectives.of('cacheControl', coordinate)[0] ?? {};
   return {
     ofType: hintAt,
     ofField(parent, { name, type }) {
@@ -38,11 +38,11 @@ export function readHints(annotations: Annotations, schema: GraphQLSchema): Hint
   };
 }
 
-/** How long what a selection gives may be kept, and for whom. */
+/** How long a selection may be cached, and for whom. */
 export interface CachePolicy {
-  /** In seconds; infinite where nothing was selected that has an age. */
+  /** Seconds; infinite when no selected field has a max age. */
   maxAge: number;
-  /** It is the same for everybody: each of its coordinates says so. */
+  /** The same for every viewer: each selected coordinate is public. */
   isPublic: boolean;
 }
 
@@ -57,13 +57,13 @@ interface Walk {
   schema: GraphQLSchema;
   hints: Hints;
   fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  /** Its fields inherit nothing. */
+  /** Root type. Its fields inherit nothing. */
   root?: GraphQLNamedType;
-  /** Told of each field on the way; of those that clients cannot see, without a definition. */
+  /** Called for each selected field; without a definition for fields that clients cannot see. */
   onField?: (selected: Selected | undefined) => void;
 }
 
-/** The policy of a selection on a type, where `start` is that of the object itself. */
+/** The policy of a selection on a type. `start` is the policy of the object itself. */
 export function policyOfSelection(set: SelectionSetNode, type: GraphQLNamedType, start: CachePolicy, walk: Walk): CachePolicy {
   const { schema, hints, fragments, root, onField } = walk;
   const seen = new Set<string>();
@@ -84,7 +84,7 @@ export function policyOfSelection(set: SelectionSetNode, type: GraphQLNamedType,
       if (selection.kind === Kind.FIELD) {
         const field = fieldOf(parent, selection);
         if (field) walkField(field, selection, parent, isWithinPublic);
-        // How much of the schema is shown is a matter of who asks.
+        // How much of the schema is shown depends on the viewer.
         else if (selection.name.value !== '__typename') {
           isPublic = false;
           onField?.(undefined);
@@ -96,7 +96,7 @@ export function policyOfSelection(set: SelectionSetNode, type: GraphQLNamedType,
       if (spread !== undefined) seen.add(spread);
       const part = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value)! : selection;
       const partType = part.typeCondition ? schema.getType(part.typeCondition.name.value)! : parent;
-      // What one type is said to be says nothing of the others that may stand there.
+      // The hint of one type says nothing of other types at the same place.
       walkSet(part.selectionSet, partType, isWithinPublic && partType === parent);
     }
   };

@@ -1,8 +1,8 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import { invalidAnswer, placed } from '../engine/response-errors.ts';
+import { invalidResponse, placed } from '../engine/response-errors.ts';
 import { isData, type Data } from '../engine/run.ts';
 
-/** The entities of an answer, in the order they were asked for; undefined when that is not what was answered. */
+/** The entities of a response in the order of the request; undefined when they do not match it. */
 export function entitiesOf({ data }: ExecutionResult, count: number): (Data | null)[] | undefined {
   const entities: unknown = data?.['_entities'];
   const fits = Array.isArray(entities) && entities.length === count && entities.every((each) => each === null || isData(each));
@@ -11,25 +11,25 @@ export function entitiesOf({ data }: ExecutionResult, count: number): (Data | nu
 
 interface Rest {
   subgraph: string;
-  /** Undefined when the subgraph did not answer what it was asked. */
+  /** Undefined when the response does not match the request. */
   entities: readonly (Data | null)[] | undefined;
   errors: ExecutionResult['errors'];
 }
 
-/** An error about all that was missing is told for the first ones. */
+/** An error about all missing entities is reported for the first ones. */
 const MAX_PLACES = 20;
 
-/** The answer to the whole fetch. What is kept stands whatever became of the rest, of which nothing is known then. */
-export function fillIn(
-  kept: readonly (Data | undefined)[],
+/** The response to the whole fetch. Cached entities stay valid even if the rest failed; the rest is unknown then. */
+export function mergeCached(
+  cached: readonly (Data | undefined)[],
   missing: readonly number[],
   { subgraph, entities, errors }: Rest,
 ): ExecutionResult {
-  const answered: unknown[] = [...kept];
-  missing.forEach((index, position) => (answered[index] = entities ? entities[position] : {}));
-  const told = errors ?? (entities ? [] : [invalidAnswer(subgraph, ['_entities'])]);
-  const moved = told.flatMap((error) => movedError(error, missing));
-  return { data: { _entities: answered }, ...(moved.length > 0 && { errors: moved }) };
+  const entitiesOfAll: unknown[] = [...cached];
+  missing.forEach((index, position) => (entitiesOfAll[index] = entities ? entities[position] : {}));
+  const reported = errors ?? (entities ? [] : [invalidResponse(subgraph, ['_entities'])]);
+  const moved = reported.flatMap((error) => movedError(error, missing));
+  return { data: { _entities: entitiesOfAll }, ...(moved.length > 0 && { errors: moved }) };
 }
 
 function movedError(error: GraphQLError, missing: readonly number[]): GraphQLError[] {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate } from 'graphql';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { readRequirements } from '../authorization/requirements.ts';
-import { createRights } from '../authorization/authorization.ts';
+import { createAuthorization } from '../authorization/authorization.ts';
 import { createCachePolicies } from './policy.ts';
 
 const SDL = `
@@ -38,9 +38,9 @@ const SDL = `
   type Box implements Thing { name: String  size: Int @keep(scope: PRIVATE)  inside: String }
 `;
 const schema = buildSchema(SDL);
-const annotations = readAnnotations(parse(SDL));
-const { isProtected } = createRights(schema, readRequirements(annotations, schema));
-const policies = createCachePolicies({ annotations, schema, isProtected });
+const appliedDirectives = readAppliedDirectives(parse(SDL));
+const { isProtected } = createAuthorization(schema, readRequirements(appliedDirectives, schema));
+const policies = createCachePolicies({ appliedDirectives, schema, isProtected });
 
 const asked = (source: string, operationName?: string) => {
   const document = parse(source);
@@ -75,12 +75,12 @@ describe('Cache-Control', () => {
     expect(headerOf(source)).toBe(header);
   });
 
-  test('of an answer with an error, or without data, is no-store', () => {
+  test('of a response with errors, or without data, is no-store', () => {
     expect(headerOf('{ note { id } }', { data: { note: null }, errors: [new Error('no')] })).toBe('no-store');
     expect(headerOf('{ note { id } }', { data: null })).toBe('no-store');
   });
 
-  test('is that of the operation that is meant', () => {
+  test('is that of the selected operation', () => {
     const source = 'query A { note { id } } query B { motto }';
 
     expect(policies.headerOf(asked(source, 'A'), { data: {} })).toBe('max-age=100, public');
@@ -88,7 +88,7 @@ describe('Cache-Control', () => {
   });
 });
 
-describe('the scope of an answer', () => {
+describe('the scope of a response', () => {
   const ada = { id: 'p1', roles: [], scopes: [] };
   const scopeOf = (source: string, viewer: typeof ada | null) =>
     policies.scopeOf({
@@ -100,7 +100,7 @@ describe('the scope of an answer', () => {
       deadline: 0,
     });
 
-  test.each(['{ note { id text stamp { at } } }', '{ thing { name } }', 'subscription { noted { id } }'])('is nobody for %s', (source) => {
+  test.each(['{ note { id text stamp { at } } }', '{ thing { name } }', 'subscription { noted { id } }'])('is empty for %s', (source) => {
     expect([scopeOf(source, ada), scopeOf(source, null)]).toEqual(['', '']);
   });
 

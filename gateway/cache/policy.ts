@@ -1,30 +1,30 @@
 import { getOperationAST, type DocumentNode, type ExecutionResult, type GraphQLSchema, type OperationDefinitionNode } from 'graphql';
 import type { Identity } from '#shared/base/identity.ts';
-import type { Annotations } from '../graphql/applied-directives.ts';
+import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 import { fragmentsOf } from '../graphql/ast.ts';
 import type { Operation } from '../engine/types.ts';
 import { policyOfSelection, readHints, type CachePolicy, type Hints } from './hints.ts';
 
 export interface CachePolicies {
-  of: (asked: Pick<Operation, 'document'> & { operationName?: string | null | undefined }) => CachePolicy;
-  /** What of the viewer the answer can depend on: operations with equal ones, equal texts and variables have the same answer. */
+  of: (request: Pick<Operation, 'document'> & { operationName?: string | null | undefined }) => CachePolicy;
+  /** What of the viewer a response can depend on. Equal scopes, sources and variables have equal responses. */
   scopeOf: (operation: Operation) => string;
-  /** The header `Cache-Control` of an answer. */
-  headerOf: (asked: Parameters<CachePolicies['of']>[0], result: ExecutionResult) => string;
+  /** The `Cache-Control` header of a response. */
+  headerOf: (request: Parameters<CachePolicies['of']>[0], result: ExecutionResult) => string;
 }
 
 interface PolicyOptions {
-  annotations: Annotations;
+  appliedDirectives: AppliedDirectives;
   schema: GraphQLSchema;
   isProtected: (document: DocumentNode) => boolean;
 }
 
-/** All that an answer can depend on of who asks. */
+/** All of an identity that a response can depend on. */
 export const ownScope = ({ viewer, forwarded }: Identity): string => JSON.stringify([viewer, forwarded]);
 
-/** Reads `@cacheControl` of the supergraph. What says nothing is not kept, and is nobody's but the viewer's. */
-export function createCachePolicies({ annotations, schema, isProtected }: PolicyOptions): CachePolicies {
-  const hints = readHints(annotations, schema);
+/** Reads `@cacheControl` of the supergraph. A field without a hint is not cacheable and private to its viewer. */
+export function createCachePolicies({ appliedDirectives, schema, isProtected }: PolicyOptions): CachePolicies {
+  const hints = readHints(appliedDirectives, schema);
   const known = new WeakMap<DocumentNode, Map<string, CachePolicy>>();
 
   const of: CachePolicies['of'] = ({ document, operationName }) => {
@@ -35,15 +35,15 @@ export function createCachePolicies({ annotations, schema, isProtected }: Policy
     policies.set(name, policy);
     return policy;
   };
-  const isShared = (asked: Parameters<typeof of>[0]): boolean => of(asked).isPublic && !isProtected(asked.document);
+  const isShared = (request: Parameters<typeof of>[0]): boolean => of(request).isPublic && !isProtected(request.document);
 
   return {
     of,
     scopeOf: (operation) => (isShared(operation) ? '' : ownScope(operation.identity)),
-    headerOf(asked, { data, errors }) {
-      const { maxAge } = of(asked);
+    headerOf(request, { data, errors }) {
+      const { maxAge } = of(request);
       if (!data || errors || maxAge <= 0) return 'no-store';
-      return `max-age=${maxAge}, ${isShared(asked) ? 'public' : 'private'}`;
+      return `max-age=${maxAge}, ${isShared(request) ? 'public' : 'private'}`;
     },
   };
 }

@@ -10,11 +10,11 @@ import { createEntityStore, type EntityStore } from './entity-store.ts';
 import { ask, engineOf, openLibrary, type Library } from './test-library.ts';
 
 /*
- * Readers of all kinds read and write a library through two gateways that share a cache. Fields that depend on the viewer answer with his name,
- * so that an answer which is not the one without a cache is either stale or somebody else's.
+ * Various viewers read and write a library through two gateways that share a cache. Viewer-dependent fields return the viewer's name,
+ * so a response that differs from the one without a cache is stale or belongs to another viewer.
  */
 
-/** Who joins another one's flight may be given what was before. */
+/** Without dedupe: a joined fetch may return an older state. */
 const ALONE = { operations: false, fetches: false };
 const redis = new Redis(process.env['REDIS_URL']!);
 const prefix = `t${randomUUID().slice(0, 8)}`;
@@ -27,8 +27,8 @@ beforeAll(async () => {
   await redis.ping();
   library = openLibrary();
   store = createEntityStore({ redis, prefix, patienceMs: 5_000 });
-  cached = [engineOf(library, { store, sharing: ALONE }), engineOf(library, { store, sharing: ALONE })];
-  plain = engineOf(library, { sharing: ALONE });
+  cached = [engineOf(library, { store, dedupe: ALONE }), engineOf(library, { store, dedupe: ALONE })];
+  plain = engineOf(library, { dedupe: ALONE });
 });
 afterAll(() => redis.quit());
 
@@ -59,7 +59,7 @@ const reading: fc.Arbitrary<Reading> = fc.record({
 const writing = fc.record({ id: fc.constantFrom(...IDS), title: fc.string({ maxLength: 3 }) });
 const steps = fc.array(fc.oneof({ arbitrary: reading, weight: 4 }, { arbitrary: writing, weight: 1 }), { minLength: 10, maxLength: 20 });
 
-const answer = (engine: Engine, { ids, fields, shelf, viewer }: Reading) =>
+const response = (engine: Engine, { ids, fields, shelf, viewer }: Reading) =>
   ask(engine, `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields.join(' ')} } ${shelf ? 'shelf { name }' : ''} } }`, viewer);
 
 const plainly = ({ data, errors = [] }: ExecutionResult): unknown => [
@@ -67,7 +67,7 @@ const plainly = ({ data, errors = [] }: ExecutionResult): unknown => [
   errors.map(({ path, extensions }) => `${path?.join('.')} ${String(extensions['code'])}`).toSorted(),
 ];
 
-test('every reader is answered as he would be without the cache', async () => {
+test('returns to every viewer what it would get without the cache', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (taken) => {
       for (const step of taken) {
@@ -81,7 +81,7 @@ test('every reader is answered as he would be without the cache', async () => {
           );
           continue;
         }
-        expect(plainly(await answer(cached[step.gateway]!, step))).toEqual(plainly(await answer(plain, step)));
+        expect(plainly(await response(cached[step.gateway]!, step))).toEqual(plainly(await response(plain, step)));
       }
     }),
     { numRuns: 60 },

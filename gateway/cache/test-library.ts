@@ -6,11 +6,11 @@ import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgrap
 import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
 import type { Engine } from '../engine/types.ts';
-import type { Sharing } from '../dedupe/dedupe-operations.ts';
-import { applyRules, readRules } from '../supergraph/schema-rules.ts';
+import type { DedupeOptions } from '../dedupe/dedupe-operations.ts';
+import { applySchemaRules, readSchemaRules } from '../supergraph/schema-rules.ts';
 import type { EntityStore } from './entity-store.ts';
 
-/* Notes that refer to books of another subgraph, in which everything is cacheable that `@cacheControl` can call so. For tests of the cache. */
+/* Notes that refer to books of another subgraph, with every kind of `@cacheControl`. For tests of the cache. */
 
 const LINK = `extend schema
   @link(url: "https://specs.apollo.dev/federation/v2.9",
@@ -57,9 +57,9 @@ export interface Library {
   supergraphSdl: string;
   notes: PlainSubgraph;
   books: PlainSubgraph;
-  /** What there is, by id; tests change it. */
+  /** Titles by id; tests change them. */
   titles: Map<string, string>;
-  /** A title that was read is not told before `until`. */
+  /** Holds a title that was read back until `until` resolves. */
   hold: { read: () => void; until: Promise<unknown> };
 }
 
@@ -114,21 +114,21 @@ const noteOf = (id: string) => ({ book: { id }, shelf: { id }, diary: { id } });
 
 interface Opening {
   store?: EntityStore | undefined;
-  /** In place of the library's own. */
+  /** Replace the library's own. */
   transports?: Record<string, SubgraphTransport>;
-  sharing?: Sharing;
+  dedupe?: DedupeOptions;
 }
 
-/** An engine over the library with all rules, as clients get it. */
-export function engineOf({ supergraphSdl, notes, books }: Library, { store, transports, sharing }: Opening): Engine {
+/** An engine over the library with all schema rules. */
+export function engineOf({ supergraphSdl, notes, books }: Library, { store, transports, dedupe }: Opening): Engine {
   const all = { notes, books, ...transports };
   const core = openEngine({ supergraphSdl, transports: all, entityStore: store, log: createLog('test') });
-  return applyRules(core, readRules(supergraphSdl, core.schema), sharing);
+  return applySchemaRules(core, readSchemaRules(supergraphSdl, core.schema), dedupe);
 }
 
-type Answer = ExecutionResult & { data: { notes: Record<string, Record<string, unknown> | null>[] } };
+type BookResults = ExecutionResult & { data: { notes: Record<string, Record<string, unknown> | null>[] } };
 
-export const ask = async (engine: Engine, source: string, viewer: Viewer | null = null): Promise<Answer> =>
+export const ask = async (engine: Engine, source: string, viewer: Viewer | null = null): Promise<BookResults> =>
   (await engine.execute({
     source,
     document: parse(source),
@@ -136,16 +136,16 @@ export const ask = async (engine: Engine, source: string, viewer: Viewer | null 
     identity: { issuer: 'gateway', viewer },
     correlationId: 'test',
     deadline: Date.now() + 20_000,
-  })) as Answer;
+  })) as BookResults;
 
 export const reading = (fields: string, ...ids: string[]): string => `{ notes(ids: ${JSON.stringify(ids)}) { book { ${fields} } } }`;
 
-/** The ids that the subgraph of books was asked for, fetch by fetch. */
-export const askedOf = ({ books }: Library): string[][] =>
+/** Ids requested from the subgraph of books, by fetch. */
+export const requestedIds = ({ books }: Library): string[][] =>
   books.asked.map(({ variables }) => (variables!['representations'] as { id: string }[]).map(({ id }) => id));
 
-/** The library, whose subgraph of books says of each answer that everybody is told the same for so long. */
-export function vouching(library: Library, store: EntityStore, seconds: () => number): Engine {
+/** A library whose subgraph of books marks every response as viewer-independent for that many seconds. */
+export function markingAsShared(library: Library, store: EntityStore, seconds: () => number): Engine {
   const execute: SubgraphTransport['execute'] = async (request) => ({
     ...(await library.books.execute(request)),
     extensions: { sameForAllSeconds: seconds() },

@@ -4,21 +4,21 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { createEntityStore, type EntityStore } from '../cache/entity-store.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
-import { shareOperations } from '../dedupe/dedupe-operations.ts';
+import { dedupeOperations } from '../dedupe/dedupe-operations.ts';
 import { cacheable } from './testing/cacheable.ts';
 import { inequalities } from './testing/compare.ts';
 import { operations } from './testing/operations.ts';
-import { answersOf } from './testing/run.ts';
+import { resultsOf } from './testing/run.ts';
 import { composed, transportsOf, type TestSupergraph } from './testing/supergraph.ts';
-import { worlds } from './testing/fixtures.ts';
+import { fixtures } from './testing/fixtures.ts';
 
 /*
- * Random operations over the small supergraphs, where everything may be kept: with the cache, empty or full, they are answered as without. Many:
+ * Random operations over the small supergraphs with everything cacheable: the responses are the same with and without the cache. A long run:
  *
- *   EQUALITY_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/cached.test.ts
+ *   CONFORMANCE_OPERATIONS=5000 SEED=1 npm test -- gateway/conformance/cached.test.ts
  */
 
-const OPERATIONS = Number(process.env['EQUALITY_OPERATIONS'] ?? 250);
+const OPERATIONS = Number(process.env['CONFORMANCE_OPERATIONS'] ?? 250);
 const SEED = Number(process.env['SEED'] ?? 1);
 const TIME_MS = 30_000 + OPERATIONS * 50;
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
@@ -31,34 +31,34 @@ afterAll(async () => {
   process.stdout.write(`seed ${SEED}, entities: ${counted.stored} stored, ${counted.hits} taken from the cache\n`);
 });
 
-function openAll(world: TestSupergraph) {
-  const supergraphSdl = cacheable(composed(world));
+function openAll(fixture: TestSupergraph) {
+  const supergraphSdl = cacheable(composed(fixture));
   const engineOf = (entityStore?: EntityStore) =>
-    shareOperations(openEngine({ supergraphSdl, transports: transportsOf(world), log, entityStore }), {
-      sharing: { operations: false, fetches: false },
+    dedupeOperations(openEngine({ supergraphSdl, transports: transportsOf(fixture), log, entityStore }), {
+      dedupe: { operations: false, fetches: false },
       scopeOf: () => '',
     });
   const store = createEntityStore({ redis, prefix: `t${randomUUID().slice(0, 8)}`, patienceMs: 5_000 });
   return { store, plain: engineOf(), cached: engineOf(store) };
 }
 
-const answersAsWithout = async (world: TestSupergraph): Promise<void> => {
-  const { store, plain, cached } = openAll(world);
-  const queries = operations(plain.schema, world).filter(({ source }) => source.startsWith('query'));
+const answersAsWithout = async (fixture: TestSupergraph): Promise<void> => {
+  const { store, plain, cached } = openAll(fixture);
+  const queries = operations(plain.schema, fixture).filter(({ source }) => source.startsWith('query'));
   await fc.assert(
     fc.asyncProperty(queries, async (operation) => {
-      const expected = await answersOf(plain, operation);
+      const expected = await resultsOf(plain, operation);
 
-      for (const _time of ['empty', 'full']) expect(inequalities(await answersOf(cached, operation), expected)).toEqual([]);
+      for (const _time of ['empty', 'full']) expect(inequalities(await resultsOf(cached, operation), expected)).toEqual([]);
     }),
-    { numRuns: Math.ceil(OPERATIONS / worlds.length), seed: SEED },
+    { numRuns: Math.ceil(OPERATIONS / fixtures.length), seed: SEED },
   );
   counted.hits += store.counters.hits;
   counted.stored += store.counters.stored;
 };
 
-test.each(worlds)('$name', answersAsWithout, TIME_MS);
+test.each(fixtures)('$name', answersAsWithout, TIME_MS);
 
-test('and much of it comes from the cache', () => {
-  expect(counted.hits).toBeGreaterThan(worlds.length);
+test('reads many entities from the cache', () => {
+  expect(counted.hits).toBeGreaterThan(fixtures.length);
 });

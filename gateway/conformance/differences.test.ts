@@ -1,8 +1,8 @@
-/** What @apollo/gateway answers wrongly, and the right answers. */
+/** Wrong responses of @apollo/gateway, and the right ones. */
 import { describe, expect, test } from '@jest/globals';
 import type { ExecutionResult } from 'graphql';
 import { openBoth } from './testing/examine.ts';
-import { answersOf } from './testing/run.ts';
+import { resultsOf } from './testing/run.ts';
 import type { TestSupergraph } from './testing/supergraph.ts';
 import { contexts } from './testing/supergraphs/contexts.ts';
 import { deadEnds } from './testing/supergraphs/dead-ends.ts';
@@ -15,21 +15,21 @@ import { requiresOnInterfaces } from './testing/supergraphs/requires-on-interfac
 import { requires } from './testing/supergraphs/requires.ts';
 import { unknownObjects } from './testing/supergraphs/unknown-objects.ts';
 
-interface Answers {
+interface BothResults {
   ours: ExecutionResult | undefined;
   theirs: ExecutionResult | undefined;
 }
 
-async function ask(world: TestSupergraph, source: string, variables = {}): Promise<Answers> {
-  const engines = openBoth(world);
-  const [ours] = await answersOf(engines.ours, { source, variables });
-  const [theirs] = await answersOf(engines.theirs, { source, variables });
+async function runBoth(fixture: TestSupergraph, source: string, variables = {}): Promise<BothResults> {
+  const engines = openBoth(fixture);
+  const [ours] = await resultsOf(engines.ours, { source, variables });
+  const [theirs] = await resultsOf(engines.theirs, { source, variables });
   return { ours, theirs };
 }
 
-describe('fields that are required with arguments', () => {
-  test('gives them with these arguments', async () => {
-    const { ours, theirs } = await ask(requiredArguments, '{ stations { id hat tea } }');
+describe('required fields with arguments', () => {
+  test('passes them with these arguments', async () => {
+    const { ours, theirs } = await runBoth(requiredArguments, '{ stations { id hat tea } }');
     expect(ours).toEqual({
       data: {
         stations: [
@@ -41,45 +41,45 @@ describe('fields that are required with arguments', () => {
     expect(theirs).not.toEqual(ours);
   });
 
-  test('leaves what the client asks of the same field alone', async () => {
-    const { ours, theirs } = await ask(requiredArguments, '{ stations { hat temperature warm: temperature(offset: 30) } }');
+  test("keeps the client's own selection of the same field", async () => {
+    const { ours, theirs } = await runBoth(requiredArguments, '{ stations { hat temperature warm: temperature(offset: 30) } }');
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68', temperature: 20, warm: 50 }, { temperature: null }]);
     expect(theirs?.data).not.toEqual(ours?.data);
   });
 
-  test('gives the same subgraph one field with different arguments', async () => {
+  test('passes one field with different arguments to one subgraph', async () => {
     const source = 'query($loud: Boolean, $quiet: Boolean) { stations { hat(loud: $loud) shoes(loud: $quiet) again: shoes } }';
-    const { ours, theirs } = await ask(requiredArguments, source, { loud: true, quiet: false });
+    const { ours, theirs } = await runBoth(requiredArguments, source, { loud: true, quiet: false });
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68!', shoes: 'shoes at 20', again: 'shoes at 20' }, {}]);
     expect(theirs?.data).not.toEqual(ours?.data);
   });
 
-  test('keeps them apart under conditions within conditions', async () => {
+  test('keeps them apart under nested conditions', async () => {
     const source = 'query($bare: Boolean!) { stations { ... @skip(if: $bare) @include(if: true) { shoes } hat } }';
-    const { ours } = await ask(requiredArguments, source, { bare: false });
+    const { ours } = await runBoth(requiredArguments, source, { bare: false });
     expect(ours?.data?.['stations']).toMatchObject([{ hat: 'hat at 68', shoes: 'shoes at 20' }, {}]);
   });
 });
 
-describe('one entity in several places', () => {
+describe('one entity at several places', () => {
   const logos = async (book: string, film: string, variables = {}) => {
     const source = `query($size: Int = 3) { things { ... on Book { maker { ${book} } } ... on Film { maker { ${film} } } } }`;
-    const { ours } = await ask(renamed, source, variables);
+    const { ours } = await runBoth(renamed, source, variables);
     return ours?.data?.['things'];
   };
 
-  test('gives it one field with the arguments of each place', async () => {
-    const answer = await logos('logo(size: 1)', 'logo(size: $size)', { size: 2 });
-    expect(answer).toEqual([{ maker: { logo: 'm1 1 - -' } }, { maker: { logo: 'm1 2 - -' } }, { maker: { logo: 'm2 2 - -' } }]);
+  test('returns one field with the arguments of each place', async () => {
+    const result = await logos('logo(size: 1)', 'logo(size: $size)', { size: 2 });
+    expect(result).toEqual([{ maker: { logo: 'm1 1 - -' } }, { maker: { logo: 'm1 2 - -' } }, { maker: { logo: 'm2 2 - -' } }]);
   });
 
-  test('gives it different fields by one name', async () => {
-    const answer = await logos('it: logo(size: 1)', 'it: id');
-    expect(answer).toEqual([{ maker: { it: 'm1 1 - -' } }, { maker: { it: 'm1' } }, { maker: { it: 'm2' } }]);
+  test('returns different fields under one alias', async () => {
+    const result = await logos('it: logo(size: 1)', 'it: id');
+    expect(result).toEqual([{ maker: { it: 'm1 1 - -' } }, { maker: { it: 'm1' } }, { maker: { it: 'm2' } }]);
   });
 
-  test('knows equal arguments by whatever order they are written in', async () => {
-    const { ours } = await ask(
+  test('treats arguments as equal in any order', async () => {
+    const { ours } = await runBoth(
       renamed,
       `{ things { ... on Book { maker { logo(size: 1, style: { bold: true, hue: "red" }) } }
                   ... on Book { maker { id logo(style: { hue: "red", bold: true }, size: 1) } } } }`,
@@ -88,89 +88,89 @@ describe('one entity in several places', () => {
   });
 });
 
-describe('subgraphs that call their roots otherwise', () => {
-  test('asks them for fragments on a root', async () => {
-    const { ours, theirs } = await ask(renamed, 'query($all: Boolean = true) { ... on Query @include(if: $all) { count makers } }');
+describe('subgraphs with renamed root types', () => {
+  test('sends them fragments on a root type', async () => {
+    const { ours, theirs } = await runBoth(renamed, 'query($all: Boolean = true) { ... on Query @include(if: $all) { count makers } }');
     expect(ours).toEqual({ data: { count: 3, makers: 2 } });
     expect(theirs?.data).toBeNull();
   });
 
   test('runs their mutations', async () => {
     const source = 'mutation($all: Boolean!) { ...Everything @include(if: $all) } fragment Everything on Mutation { recount(from: 4) }';
-    const { ours, theirs } = await ask(renamed, source, { all: true });
+    const { ours, theirs } = await runBoth(renamed, source, { all: true });
     expect(ours).toEqual({ data: { recount: 7 } });
     expect(theirs?.data).toBeNull();
   });
 });
 
 describe('fragments', () => {
-  test('keeps a fragment within one on an abstract type', async () => {
-    const { ours, theirs } = await ask(mismatches, '{ first { ... on Anyone { ... on Human { nick } } } }');
+  test('keeps a fragment nested in one on an abstract type', async () => {
+    const { ours, theirs } = await runBoth(mismatches, '{ first { ... on Anyone { ... on Human { nick } } } }');
     expect(ours).toEqual({ data: { first: { nick: 'A' } } });
     expect(theirs).toEqual({ data: { first: {} } });
   });
 
-  test('knows of objects none of whose fields are included', async () => {
+  test('returns objects none of whose fields are included', async () => {
     const source = 'query($all: Boolean!) { homes @include(if: $all) { address @include(if: false) { id } } letters { id } }';
-    const { ours, theirs } = await ask(requiresOnInterfaces, source, { all: true });
+    const { ours, theirs } = await runBoth(requiresOnInterfaces, source, { all: true });
     expect(ours).toEqual({ data: { homes: [{}, {}, {}], letters: [{ id: 'h1' }, null, { id: 'h2' }, { id: 'h9' }] } });
     expect(theirs?.data).toBeNull();
   });
 });
 
-describe('fields that are left out', () => {
-  test('answers the others', async () => {
-    const { ours, theirs } = await ask(requires, '{ parcel(id: "1") { toll size @include(if: false) } parcels { label } }');
+describe('excluded fields', () => {
+  test('returns the others', async () => {
+    const { ours, theirs } = await runBoth(requires, '{ parcel(id: "1") { toll size @include(if: false) } parcels { label } }');
     expect(ours?.data?.['parcel']).toEqual({ toll: 12 });
     expect(theirs?.data?.['parcel']).toEqual({ toll: null });
   });
 });
 
-describe('other ways to what is asked for', () => {
-  test('passes arguments on that come from an object further up', async () => {
-    const { ours, theirs } = await ask(contexts, '{ users { letters { text } } }');
+describe('other paths to a field', () => {
+  test('passes arguments from an object above', async () => {
+    const { ours, theirs } = await runBoth(contexts, '{ users { letters { text } } }');
     expect(ours).toEqual({
       data: { users: [{ letters: [{ text: 'a in en' }, { text: 'b in en' }] }, { letters: [{ text: 'a in null' }] }] },
     });
     expect(theirs?.data).not.toEqual(ours?.data);
   });
 
-  test('knows the type of what another subgraph knows as an interface object', async () => {
-    const { ours, theirs } = await ask(interfaceObjects, '{ favourite { __typename ... on Park { a: id guide { language } } } }');
+  test('resolves the type of an interface object of another subgraph', async () => {
+    const { ours, theirs } = await runBoth(interfaceObjects, '{ favourite { __typename ... on Park { a: id guide { language } } } }');
     expect(ours).toEqual({ data: { favourite: { __typename: 'Park', a: 'p1', guide: { language: 'Bemba' } } } });
     expect(theirs).toEqual({ data: { favourite: null } });
   });
 
-  test('goes back to a subgraph by a key that it resolves', async () => {
-    const { ours, theirs } = await ask(deadEnds, '{ lockers { label } }');
+  test('returns to a subgraph by a resolvable key', async () => {
+    const { ours, theirs } = await runBoth(deadEnds, '{ lockers { label } }');
     expect(ours).toEqual({ data: { lockers: [{ label: '7 Ada' }, { label: '8 Ben' }] } });
     expect(theirs?.data).toEqual({ lockers: [{ label: null }, { label: null }] });
   });
 
-  test('refuses what nobody can be asked for, instead of saying that there is nothing', async () => {
-    const { ours, theirs } = await ask(deadEnds, '{ all: lockers { label } tool { colour } }');
+  test('refuses unsatisfiable fields instead of returning null', async () => {
+    const { ours, theirs } = await runBoth(deadEnds, '{ all: lockers { label } tool { colour } }');
     expect(ours?.data).toBeUndefined();
-    expect(ours?.errors).toMatchObject([{ message: expect.stringContaining('"tool"'), extensions: { code: 'OPERATION_UNANSWERABLE' } }]);
+    expect(ours?.errors).toMatchObject([{ message: expect.stringContaining('"tool"'), extensions: { code: 'OPERATION_UNSATISFIABLE' } }]);
     expect(theirs?.data).toMatchObject({ tool: null });
     expect(theirs?.errors).toBeUndefined();
   });
 
-  test('answers what nobody can be asked for when it is not wanted', async () => {
+  test('runs the operation when the unsatisfiable field is excluded', async () => {
     const source =
       'query($dyed: Boolean!) { tool @include(if: $dyed) { colour } ... @skip(if: true) { tool { colour } } spare { colour } }';
-    const { ours } = await ask(deadEnds, source, { dyed: false });
+    const { ours } = await runBoth(deadEnds, source, { dyed: false });
     expect(ours).toEqual({ data: { spare: { colour: 'red' } } });
   });
 
-  test('says that an object of unknown type cannot be named', async () => {
-    const { ours, theirs } = await ask(unknownObjects, '{ best { id __typename } }');
+  test('reports an error for __typename of an object of unknown type', async () => {
+    const { ours, theirs } = await runBoth(unknownObjects, '{ best { id __typename } }');
     expect(ours?.data).toEqual({ best: null });
     expect(ours?.errors).toMatchObject([{ path: ['best', '__typename'], extensions: { code: 'SUBGRAPH_ANSWER_INVALID' } }]);
     expect(theirs).toEqual({ data: { best: null } });
   });
 
-  test('joins over keys that share their parts', async () => {
-    const { ours, theirs } = await ask(
+  test('joins over keys with common fields', async () => {
+    const { ours, theirs } = await runBoth(
       mashedKeys,
       '{ booking { rooms { sign alarm place { floor wing block } } } alarms { sign } rooms { alarm } }',
     );

@@ -1,19 +1,19 @@
 import type { ExecutionResult } from 'graphql';
 
-/** One operation that the two engines answered differently; our answer is known to have the shape that the operation asks for. */
+/** An operation with different responses from the two engines. Ours is known to have the shape of the operation. */
 export interface Found {
   supergraphSdl: string;
   source: string;
   ours: readonly ExecutionResult[];
   theirs: readonly ExecutionResult[];
-  /** Whether both agree when the operation asks for the type of every object as well, and leaves out what it does not want. */
+  /** True when both agree once the operation selects the type of every object, and omits excluded selections. */
   isCured: boolean;
 }
 
-/** A kind of operation that @apollo/gateway does not answer rightly; `differences.test.ts` has an example of each, and more that are not random. */
+/** A kind of operation that @apollo/gateway gets wrong; `differences.test.ts` has an example of each, and more that are not random. */
 export interface Difference {
   name: string;
-  /** Why our answer is the right one. */
+  /** Why our response is the right one. */
   why: string;
   explains: (found: Found) => boolean;
 }
@@ -50,7 +50,7 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** True when their answer is ours without some of the fields; `alsoNull`: or with null in place of some. */
+/** True when their response is ours without some fields; with `alsoNull`, or with nulls in place of some. */
 function lacksFields(theirs: unknown, ours: unknown, { alsoNull = false } = {}): boolean {
   if (theirs === null && alsoNull) return true;
   if (Array.isArray(theirs)) {

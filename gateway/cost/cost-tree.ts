@@ -5,65 +5,65 @@ import type { FieldCost, readFieldCosts } from './field-costs.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** One field of an operation with its cost. */
-export interface Item {
+/** One selected field with its cost. */
+export interface CostNode {
   key: string;
   name: string;
   cost: FieldCost;
   argumentsWeight: number;
-  /** Entries by its arguments; undefined when they do not say. */
+  /** List length by its arguments; undefined when they do not say. */
   slice: (variables: Variables) => number | undefined;
-  /** What it asks for in turn, as far as that can cost anything. */
-  items: readonly Item[];
+  /** Selected fields below it that can cost anything. */
+  children: readonly CostNode[];
 }
 
-/** An operation with the cost of everything it asks for. */
-export interface Bill {
+/** An operation with the cost of all that it selects. */
+export interface CostTree {
   base: number;
-  items: readonly Item[];
+  children: readonly CostNode[];
   operation: OperationDefinitionNode;
 }
 
-const MUTATION = 10;
+const MUTATION_COST = 10;
 
-interface BillOptions {
+interface CostTreeOptions {
   schema: GraphQLSchema;
   costOf: ReturnType<typeof readFieldCosts>;
   document: DocumentNode;
   operationName: string | undefined;
 }
 
-/** Puts the bill of an operation together. Each of its fields is in it once, however many fragments lead there. */
-export function writeBill({ schema, costOf, document, operationName }: BillOptions): Bill {
+/** Builds the cost tree of an operation. A field node is read once, however many fragments lead to it. */
+export function buildCostTree({ schema, costOf, document, operationName }: CostTreeOptions): CostTree {
   const operation = getOperationAST(document, operationName) as OperationDefinitionNode;
   const fragments = fragmentsOf(document);
-  const known = new Map<FieldNode, Item | undefined>();
+  const known = new Map<FieldNode, CostNode | undefined>();
 
-  const itemsOf = (set: SelectionSetNode, type: GraphQLNamedType): Item[] =>
-    fieldsIn(set, type, { schema, fragments }).flatMap(([parent, node]) => itemOf(parent, node) ?? []);
+  const costNodesOf = (set: SelectionSetNode, type: GraphQLNamedType): CostNode[] =>
+    fieldsIn(set, type, { schema, fragments }).flatMap(([parent, node]) => costNodeOf(parent, node) ?? []);
 
-  const itemOf = (parent: GraphQLNamedType, node: FieldNode): Item | undefined => {
-    if (!known.has(node)) known.set(node, makeItem(parent, node));
+  const costNodeOf = (parent: GraphQLNamedType, node: FieldNode): CostNode | undefined => {
+    if (!known.has(node)) known.set(node, createCostNode(parent, node));
     return known.get(node);
   };
 
-  const makeItem = (parent: GraphQLNamedType, node: FieldNode): Item | undefined => {
+  const createCostNode = (parent: GraphQLNamedType, node: FieldNode): CostNode | undefined => {
     const field = fieldOf(parent, node);
     if (!field) return undefined;
     const cost = costOf(parent, field);
     const given = new Map((node.arguments ?? []).map(({ name, value }) => [name.value, value]));
     const argumentsWeight = [...given.keys()].reduce((sum, name) => sum + cost.argumentWeight(name), 0);
-    const items = node.selectionSet ? itemsOf(node.selectionSet, getNamedType(field.type)) : [];
-    if (cost.weight === 0 && argumentsWeight === 0 && items.length === 0) return undefined;
+    const children = node.selectionSet ? costNodesOf(node.selectionSet, getNamedType(field.type)) : [];
+    if (cost.weight === 0 && argumentsWeight === 0 && children.length === 0) return undefined;
     const slices = cost.slicingArguments.map((name) =>
       intOf(given.get(name), field.args.find((argument) => argument.name === name)?.defaultValue),
     );
-    const slice = (variables: Variables): number | undefined => largest(slices.map((each) => each(variables)));
-    return { key: keyOf(node), name: node.name.value, cost, argumentsWeight, slice, items };
+    const slice = (variables: Variables): number | undefined => largestOf(slices.map((each) => each(variables)));
+    return { key: keyOf(node), name: node.name.value, cost, argumentsWeight, slice, children };
   };
 
-  const base = operation.operation === 'mutation' ? MUTATION : 0;
-  return { base, items: itemsOf(operation.selectionSet, schema.getRootType(operation.operation)!), operation };
+  const base = operation.operation === 'mutation' ? MUTATION_COST : 0;
+  return { base, children: costNodesOf(operation.selectionSet, schema.getRootType(operation.operation)!), operation };
 }
 
 interface Scope {
@@ -71,7 +71,7 @@ interface Scope {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>;
 }
 
-/** The fields of a selection and of all fragments in it; a fragment that is spread twice asks for nothing more. */
+/** The fields of a selection and its fragments. A fragment that is spread twice adds nothing. */
 function fieldsIn(set: SelectionSetNode, type: GraphQLNamedType, { schema, fragments }: Scope): [GraphQLNamedType, FieldNode][] {
   const seen = new Set<string>();
   const collect = (within: SelectionSetNode, parent: GraphQLNamedType): [GraphQLNamedType, FieldNode][] =>
@@ -86,16 +86,16 @@ function fieldsIn(set: SelectionSetNode, type: GraphQLNamedType, { schema, fragm
 }
 
 function intOf(value: ValueNode | undefined, fallback: unknown): (variables: Variables) => number | undefined {
-  if (value?.kind === Kind.VARIABLE) return (variables) => whole(variables[value.name.value]) ?? whole(fallback);
-  const fixed = whole(value ? (value as IntValueNode).value : fallback);
+  if (value?.kind === Kind.VARIABLE) return (variables) => wholeNumber(variables[value.name.value]) ?? wholeNumber(fallback);
+  const fixed = wholeNumber(value ? (value as IntValueNode).value : fallback);
   return () => fixed;
 }
 
-/** A number as it may come from a client that has not been listened to yet. */
-function whole(value: unknown): number | undefined {
+/** A number from a variable that is not validated yet. */
+function wholeNumber(value: unknown): number | undefined {
   const number = typeof value === 'string' ? Number.parseInt(value, 10) : value;
   return typeof number === 'number' && Number.isFinite(number) ? Math.max(0, number) : undefined;
 }
 
-const largest = (sizes: readonly (number | undefined)[]): number | undefined =>
+const largestOf = (sizes: readonly (number | undefined)[]): number | undefined =>
   sizes.reduce((most, size) => (size !== undefined && size > (most ?? -1) ? size : most), undefined);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate, visit, type DocumentNode } from 'graphql';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { createCosts } from './costs.ts';
 
 const SDL = `
@@ -30,7 +30,7 @@ const SDL = `
   enum Color { RED }
 `;
 const schema = buildSchema(SDL);
-const costs = createCosts(readAnnotations(parse(SDL)), schema);
+const costs = createCosts(readAppliedDirectives(parse(SDL)), schema);
 
 const estimate = (source: string, variables: Record<string, unknown> = {}, operationName?: string) => {
   const document = parse(source);
@@ -66,24 +66,24 @@ describe('the estimate', () => {
     ['nothing for less than nothing', 'query($n: Int) { top(first: $n) { id } }', { n: -5 }, 0],
     ['the larger of two', '{ page(first: 2, last: 30) { nodes { id } } }', {}, 31],
     ['the size on record where none is given', '{ page { nodes { id } } }', {}, 21],
-  ])('takes from the arguments: %s', (_case, source, variables, cost) => {
+  ])('uses the arguments: %s', (_case, source, variables, cost) => {
     expect(estimate(source, variables)).toBe(cost);
   });
 
-  test('the fields of a connection are as long as its arguments say, each of them, and others are not', () => {
+  test('sizes the fields of a connection by its arguments, and no others', () => {
     const inFragments = '{ page(first: 5) { ...P } } fragment P on Page { ... { nodes { notes { id } } } edges { node { id } } total }';
 
     // 1 for the page, 2 for its total, 5 nodes with 2 notes each, 5 edges with a node each
     expect(estimate(inFragments)).toBe(1 + 2 + 5 * (1 + 2) + 5 * 2);
   });
 
-  test('is that of the operation that is meant', () => {
+  test('is that of the selected operation', () => {
     const source = 'query A { note { id } } query B { some { id } }';
 
     expect([estimate(source, {}, 'A'), estimate(source, {}, 'B')]).toEqual([1, 3]);
   });
 
-  test('looks once at fragments that double at every level', () => {
+  test('reads fragments once that double at every level', () => {
     const levels = Array.from({ length: 24 }, (_each, i) => `fragment F${i} on Note { ...F${i + 1} notes { ...F${i + 1} ...F${i + 1} } }`);
     const document = parse(`{ note { ...F0 } } ${levels.join(' ')} fragment F24 on Note { author { name } }`);
     const looks = countLooks(document);
@@ -95,7 +95,7 @@ describe('the estimate', () => {
   });
 });
 
-test('what was answered costs what is in it', () => {
+test('computes the actual cost from the returned data', () => {
   const document = parse('{ page(first: 50) { nodes { id author { name } } nodes { author { name } color } total } none: note { id } }');
   const note = { id: 'n', author: { name: 'a' }, color: 'RED' };
   const data = { page: { nodes: [note, { ...note, author: null }], total: 2 }, none: null };
@@ -105,7 +105,7 @@ test('what was answered costs what is in it', () => {
   expect(costs.actual({ document }, null)).toBe(0);
 });
 
-/** Counts how often somebody reads what the document selects. */
+/** Counts reads of the document's selections. */
 function countLooks(document: DocumentNode): () => number {
   let looks = 0;
   visit(document, {

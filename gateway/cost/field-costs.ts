@@ -1,20 +1,20 @@
 import { getNamedType, isLeafType, isListType, isNonNullType, type GraphQLField, type GraphQLNamedType } from 'graphql';
-import type { Annotations } from '../graphql/applied-directives.ts';
+import type { AppliedDirectives } from '../graphql/applied-directives.ts';
 
-/** Entries of a list of which nothing is said. */
-const UNKNOWN_SIZE = 10;
+/** List length when the schema says nothing. */
+const DEFAULT_LIST_SIZE = 10;
 
-/** What one field costs, by the directives of the cost specification. */
+/** The cost of one field by the directives of the cost specification. */
 export interface FieldCost {
-  /** Of one value: an object 1, a scalar or enum nothing, unless `@cost` says otherwise. */
+  /** Per value: an object 1, a scalar or enum 0, unless `@cost` says otherwise. */
   weight: number;
   isList: boolean;
   assumedSize: number;
-  /** Arguments that say how many entries there will be at most. */
+  /** Arguments that limit the number of entries. */
   slicingArguments: readonly string[];
-  /** Fields of what it gives that are as long as it says itself; none when it is the list. */
+  /** Fields of the result that have the size of this list; empty when the field is the list itself. */
   sizedFields: ReadonlySet<string>;
-  /** Of an argument, when it is given. */
+  /** Weight of an argument that is given. */
   argumentWeight: (argument: string) => number;
 }
 
@@ -24,20 +24,22 @@ interface ListSize {
   sizedFields?: string[];
 }
 
-/** What the fields of a supergraph cost: `@cost` and `@listSize` of its fields and types. */
-export function readFieldCosts(annotations: Annotations): (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => FieldCost {
+/** Reads `@cost` and `@listSize` of the supergraph's fields and types. */
+export function readFieldCosts(
+  appliedDirectives: AppliedDirectives,
+): (parent: GraphQLNamedType, field: GraphQLField<unknown, unknown>) => FieldCost {
   const weightAt = (coordinate: string): number | undefined => {
-    const weight = annotations.of('cost', coordinate)[0]?.['weight'];
+    const weight = appliedDirectives.of('cost', coordinate)[0]?.['weight'];
     return weight === undefined ? undefined : Number(weight);
   };
   return (parent, { name, type }) => {
     const coordinate = `${parent.name}.${name}`;
     const named = getNamedType(type);
-    const listSize: ListSize = annotations.of('listSize', coordinate)[0] ?? {};
+    const listSize: ListSize = appliedDirectives.of('listSize', coordinate)[0] ?? {};
     return {
       weight: weightAt(coordinate) ?? weightAt(named.name) ?? (isLeafType(named) ? 0 : 1),
       isList: isListType(isNonNullType(type) ? type.ofType : type),
-      assumedSize: listSize.assumedSize ?? UNKNOWN_SIZE,
+      assumedSize: listSize.assumedSize ?? DEFAULT_LIST_SIZE,
       slicingArguments: listSize.slicingArguments ?? [],
       sizedFields: new Set(listSize.sizedFields),
       argumentWeight: (argument) => weightAt(`${coordinate}(${argument}:)`) ?? 0,

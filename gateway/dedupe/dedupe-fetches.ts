@@ -2,69 +2,69 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { placed } from '../engine/response-errors.ts';
 import type { FetchScope } from '../engine/types.ts';
-import { Audience } from './shared-abort.ts';
-import { copyOf, createFlights, type Flights } from './single-flight.ts';
+import { SharedAbort } from './shared-abort.ts';
+import { copyOf, createSingleFlight, type SingleFlight } from './single-flight.ts';
 
-type Ask = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
-type AskWithin = (subgraph: string, request: SubgraphRequest, scope: FetchScope | undefined) => Promise<ExecutionResult>;
+type Execute = (subgraph: string, request: SubgraphRequest) => Promise<ExecutionResult>;
+type ExecuteInScope = (subgraph: string, request: SubgraphRequest, scope: FetchScope | undefined) => Promise<ExecutionResult>;
 
 /**
- * Asks a subgraph once for all who want the same of it, within the same scope, at the same time. `askWithin` is how they are asked who have a
- * scope; by default like all others.
+ * Runs equal subgraph fetches of the same scope once while they are in flight. `executeInScope` runs the fetches that have a scope; by
+ * default it is `execute`.
  */
-export function shareFetches(ask: Ask, askWithin: Ask = ask): AskWithin {
-  const fetches = createFlights<ExecutionResult>(copyOf);
-  const entities = createFlights<Entity>(copyOf);
+export function dedupeFetches(execute: Execute, executeInScope: Execute = execute): ExecuteInScope {
+  const fetches = createSingleFlight<ExecutionResult>(copyOf);
+  const entities = createSingleFlight<Entity>(copyOf);
 
-  const unshared: Ask = async (subgraph, request) => {
-    const result = await ask(subgraph, request);
-    // Perhaps a mutation: whoever sees its answer must not get what was read before.
-    fetches.seal();
-    entities.seal();
+  const executeWithoutScope: Execute = async (subgraph, request) => {
+    const result = await execute(subgraph, request);
+    // It may be a mutation: a client that sees its response must not get what was read before.
+    fetches.forgetInFlight();
+    entities.forgetInFlight();
     return result;
   };
 
   return (subgraph, request, scope) => {
-    if (!scope) return unshared(subgraph, request);
+    if (!scope) return executeWithoutScope(subgraph, request);
     const isForEntities = Array.isArray(request.variables?.['representations']);
-    if (!(isForEntities ? scope.entities : scope.fetches)) return askWithin(subgraph, request);
+    if (!(isForEntities ? scope.entities : scope.fetches)) return executeInScope(subgraph, request);
     const { representations: _each, ...variables } = request.variables ?? {};
     const key = JSON.stringify([subgraph, request.query, variables, scope.key]);
-    if (!isForEntities) return fetches.join(key, (signal) => askWithin(subgraph, { ...request, signal }), request.signal);
-    return askEntities(entities, key, request, (missing, signal) =>
-      askWithin(subgraph, { ...request, signal, variables: { ...variables, representations: missing } }),
+    if (!isForEntities) return fetches.run(key, (signal) => executeInScope(subgraph, { ...request, signal }), request.signal);
+    return fetchEntities(entities, key, request, (missing, signal) =>
+      executeInScope(subgraph, { ...request, signal, variables: { ...variables, representations: missing } }),
     );
   };
 }
 
-/** What was answered for one representation. */
+/** The response for one representation. */
 interface Entity {
-  /** Undefined when the answer as a whole did not fit. */
+  /** Undefined when the response does not hold one entity per representation. */
   value: unknown;
   /** Their paths begin at the entity. */
   errors: readonly GraphQLError[];
-  /** Errors of the whole fetch it came with. */
+  /** Errors of the whole fetch. */
   general: readonly GraphQLError[];
 }
 
-async function askEntities(
-  flights: Flights<Entity>,
+async function fetchEntities(
+  inFlight: SingleFlight<Entity>,
   key: string,
   { variables, signal }: SubgraphRequest,
-  ask: (missing: readonly unknown[], signal: AbortSignal | undefined) => Promise<ExecutionResult>,
+  execute: (missing: readonly unknown[], signal: AbortSignal | undefined) => Promise<ExecutionResult>,
 ): Promise<ExecutionResult> {
   const missing: unknown[] = [];
-  const answered = Promise.withResolvers<ExecutionResult>();
-  const audience = signal && new Audience();
+  const response = Promise.withResolvers<ExecutionResult>();
+  const sharedAbort = signal && new SharedAbort();
   const entities = (variables!['representations'] as unknown[]).map((representation) => {
     const work = (): Promise<Entity> => {
       const index = missing.push(representation) - 1;
-      return answered.promise.then((result) => entityOf(result, index, missing.length));
+      return response.promise.then((result) => entityOf(result, index, missing.length));
     };
-    return flights.join(`${key} ${JSON.stringify(representation)}`, work, signal, audience);
+    return inFlight.run(`${key} ${JSON.stringify(representation)}`, work, signal, sharedAbort);
   });
-  if (missing.length > 0) ask(missing, audience?.signal).then(answered.resolve, answered.reject);
-  return together(await Promise.all(entities));
+  if (missing.length > 0) execute(missing, sharedAbort?.signal).then(response.resolve, response.reject);
+  return combine(await Promise.all(entities));
 }
 
 function entityOf({ data, errors = [] }: ExecutionResult, index: number, count: number): Entity {
@@ -76,7 +76,7 @@ function entityOf({ data, errors = [] }: ExecutionResult, index: number, count: 
   };
 }
 
-function together(entities: readonly Entity[]): ExecutionResult {
+function combine(entities: readonly Entity[]): ExecutionResult {
   const own = entities.flatMap(({ errors }, index) => errors.map((error) => placed(error, ['_entities', index, ...(error.path ?? [])])));
   const errors = [...own, ...new Set(entities.flatMap(({ general }) => general))];
   const fits = entities.every(({ value }) => value !== undefined);

@@ -1,22 +1,22 @@
-/** Those who wait for one thing. */
-export class Audience {
+/** One abort signal for several callers that wait for the same work. */
+export class SharedAbort {
   readonly #controller = new AbortController();
-  #present = 0;
+  #waiting = 0;
 
-  /** Aborted when the last of them has gone. */
+  /** Aborted when the last caller has disconnected. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Someone who has no signal never goes. */
+  /** Adds a caller. A caller without a signal never disconnects, so the work is never aborted. */
   add(signal: AbortSignal | undefined): void {
-    this.#present += 1;
-    if (signal?.aborted) this.#leave();
-    else signal?.addEventListener('abort', () => this.#leave(), { once: true });
+    this.#waiting += 1;
+    if (signal?.aborted) this.#remove();
+    else signal?.addEventListener('abort', () => this.#remove(), { once: true });
   }
 
-  #leave(): void {
-    this.#present -= 1;
-    if (this.#present === 0) this.#controller.abort();
+  #remove(): void {
+    this.#waiting -= 1;
+    if (this.#waiting === 0) this.#controller.abort();
   }
 }

@@ -2,22 +2,22 @@ import { describe, expect, test } from '@jest/globals';
 import { GraphQLError, type ExecutionResult } from 'graphql';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import type { FetchScope } from '../engine/types.ts';
-import { createFlights } from './single-flight.ts';
-import { shareFetches } from './dedupe-fetches.ts';
+import { createSingleFlight } from './single-flight.ts';
+import { dedupeFetches } from './dedupe-fetches.ts';
 
-/** A subgraph that answers when it is told to. */
-function slowSubgraph(answerOf: (request: SubgraphRequest) => ExecutionResult) {
-  const asked: SubgraphRequest[] = [];
+/** A subgraph that responds when `respond` is called. */
+function slowSubgraph(responseOf: (request: SubgraphRequest) => ExecutionResult) {
+  const requests: SubgraphRequest[] = [];
   let waiting: (() => void)[] = [];
-  const ask = (_subgraph: string, request: SubgraphRequest): Promise<ExecutionResult> => {
-    asked.push(request);
-    return new Promise((resolve) => waiting.push(() => resolve(answerOf(request))));
+  const fetch = (_subgraph: string, request: SubgraphRequest): Promise<ExecutionResult> => {
+    requests.push(request);
+    return new Promise((resolve) => waiting.push(() => resolve(responseOf(request))));
   };
-  const answer = (): void => {
+  const respond = (): void => {
     for (const each of waiting) each();
     waiting = [];
   };
-  return { asked, ask, answer };
+  return { requests, fetch, respond };
 }
 
 const request = (query: string, variables: Record<string, unknown> = {}): SubgraphRequest => ({
@@ -40,16 +40,16 @@ const notes = ({ variables }: SubgraphRequest): ExecutionResult => {
 };
 const representations = (...ids: string[]) => ({ representations: ids.map((id) => ({ __typename: 'Note', id })) });
 
-describe('fetches of the same at the same time', () => {
-  test('are one within a scope, and each gets a copy', async () => {
+describe('equal fetches in flight', () => {
+  test('run once per scope, and every caller gets a copy', async () => {
     const subgraph = slowSubgraph(() => ({ data: { note: { tags: ['a'] } } }));
-    const ask = shareFetches(subgraph.ask);
-    const asked = [1, 2, 3].map(() => ask('notes', request('{ note { tags } }'), scope('ada')));
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const requests = [1, 2, 3].map(() => fetch('notes', request('{ note { tags } }'), scope('ada')));
+    subgraph.respond();
 
-    const results = await Promise.all(asked);
+    const results = await Promise.all(requests);
 
-    expect(subgraph.asked).toHaveLength(1);
+    expect(subgraph.requests).toHaveLength(1);
     for (const { data } of results) expect(data).toEqual({ note: { tags: ['a'] } });
     expect(new Set(results.map(({ data }) => data!['note'])).size).toBe(3);
   });
@@ -58,53 +58,53 @@ describe('fetches of the same at the same time', () => {
     ['another scope', request('{ note { tags } }'), scope('bo')],
     ['another text', request('{ note { text } }'), scope('ada')],
     ['other variables', request('{ note { tags } }', { a: 1 }), scope('ada')],
-    ['no sharing', request('{ note { tags } }'), scope('ada', { fetches: false })],
-  ])('are two with %s', async (_case, other, otherScope) => {
+    ['dedupe switched off', request('{ note { tags } }'), scope('ada', { fetches: false })],
+  ])('run twice with %s', async (_case, other, otherScope) => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = shareFetches(subgraph.ask);
-    const both = [ask('notes', request('{ note { tags } }'), scope('ada')), ask('notes', other, otherScope)];
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const both = [fetch('notes', request('{ note { tags } }'), scope('ada')), fetch('notes', other, otherScope)];
+    subgraph.respond();
     await Promise.all(both);
 
-    expect(subgraph.asked).toHaveLength(2);
+    expect(subgraph.requests).toHaveLength(2);
   });
 
-  test('are not joined once they are answered', async () => {
+  test('are not joined after their response', async () => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = shareFetches(subgraph.ask);
+    const fetch = dedupeFetches(subgraph.fetch);
     for (const _time of [1, 2]) {
-      const asked = ask('notes', request('{ note { tags } }'), scope('ada'));
-      subgraph.answer();
-      await asked;
+      const requests = fetch('notes', request('{ note { tags } }'), scope('ada'));
+      subgraph.respond();
+      await requests;
     }
 
-    expect(subgraph.asked).toHaveLength(2);
+    expect(subgraph.requests).toHaveLength(2);
   });
 
-  test('are not joined when a mutation was answered since they began', async () => {
+  test('are not joined after the response of a mutation that began later', async () => {
     const subgraph = slowSubgraph(() => ({ data: {} }));
-    const ask = shareFetches((name, each) => (name === 'notes' ? subgraph.ask(name, each) : Promise.resolve({ data: {} })));
-    const before = ask('notes', request('{ note { tags } }'), scope('ada'));
-    await ask('people', request('mutation { rename }'), undefined);
-    const after = ask('notes', request('{ note { tags } }'), scope('ada'));
-    subgraph.answer();
+    const fetch = dedupeFetches((name, each) => (name === 'notes' ? subgraph.fetch(name, each) : Promise.resolve({ data: {} })));
+    const before = fetch('notes', request('{ note { tags } }'), scope('ada'));
+    await fetch('people', request('mutation { rename }'), undefined);
+    const after = fetch('notes', request('{ note { tags } }'), scope('ada'));
+    subgraph.respond();
     await Promise.all([before, after]);
 
-    expect(subgraph.asked).toHaveLength(2);
+    expect(subgraph.requests).toHaveLength(2);
   });
 });
 
-describe('entities that are under way', () => {
-  test('are not asked for again; the others are, and everyone gets his own in his order, errors included', async () => {
+describe('entities in flight', () => {
+  test('are not fetched again; every caller gets its entities in its order, errors included', async () => {
     const subgraph = slowSubgraph(notes);
-    const ask = shareFetches(subgraph.ask);
-    const first = ask('notes', request(ENTITIES, representations('a', 'x1', 'b')), scope('ada'));
-    const second = ask('notes', request(ENTITIES, representations('c', 'b', 'x1')), scope('ada'));
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const first = fetch('notes', request(ENTITIES, representations('a', 'x1', 'b')), scope('ada'));
+    const second = fetch('notes', request(ENTITIES, representations('c', 'b', 'x1')), scope('ada'));
+    subgraph.respond();
 
     const results = await Promise.all([first, second]);
 
-    expect(subgraph.asked.map(({ variables }) => variables)).toEqual([representations('a', 'x1', 'b'), representations('c')]);
+    expect(subgraph.requests.map(({ variables }) => variables)).toEqual([representations('a', 'x1', 'b'), representations('c')]);
     expect(results.map(({ data }) => data)).toEqual([
       { _entities: [{ text: 'a' }, { text: null }, { text: 'b' }] },
       { _entities: [{ text: 'c' }, { text: 'b' }, { text: null }] },
@@ -112,73 +112,73 @@ describe('entities that are under way', () => {
     expect(results.map(({ errors }) => errors?.map(({ path }) => path))).toEqual([[['_entities', 1, 'text']], [['_entities', 2, 'text']]]);
   });
 
-  test('that come to nothing are nothing for all', async () => {
+  test('are null for every caller when the fetch fails', async () => {
     const lost = new GraphQLError('lost', { path: ['_entities'] });
     const subgraph = slowSubgraph(() => ({ data: null, errors: [lost] }));
-    const ask = shareFetches(subgraph.ask);
-    const both = [representations('a', 'b'), representations('b')].map((each) => ask('notes', request(ENTITIES, each), scope('ada')));
-    subgraph.answer();
+    const fetch = dedupeFetches(subgraph.fetch);
+    const both = [representations('a', 'b'), representations('b')].map((each) => fetch('notes', request(ENTITIES, each), scope('ada')));
+    subgraph.respond();
 
     for (const result of await Promise.all(both)) expect(result).toEqual({ data: { _entities: null }, errors: [lost] });
-    expect(subgraph.asked).toHaveLength(1);
+    expect(subgraph.requests).toHaveLength(1);
   });
 });
 
-test('what has been sealed is not joined', async () => {
-  const flights = createFlights<number>((value) => value);
+test('does not join work that was in flight before forgetInFlight', async () => {
+  const flights = createSingleFlight<number>((value) => value);
   let runs = 0;
   const work = async (): Promise<number> => (runs += 1);
-  const first = flights.join('a', work);
-  flights.seal();
-  const second = flights.join('a', work);
+  const first = flights.run('a', work);
+  flights.forgetInFlight();
+  const second = flights.run('a', work);
 
-  expect(await Promise.all([first, second, flights.join('a', work)])).toEqual([1, 2, 2]);
+  expect(await Promise.all([first, second, flights.run('a', work)])).toEqual([1, 2, 2]);
 });
 
-describe('work is given up', () => {
+describe('aborts the work', () => {
   const never = () => new Promise<never>(() => undefined);
   const controllers = () => [new AbortController(), new AbortController()] as const;
 
-  test('when the last of those who wait for it has gone, and not joined after that', () => {
-    const flights = createFlights<number>((value) => value);
+  test('after every waiting client has disconnected, and does not join it afterwards', () => {
+    const flights = createSingleFlight<number>((value) => value);
     const given: (AbortSignal | undefined)[] = [];
     const work = (signal?: AbortSignal) => (given.push(signal), never());
     const [one, other] = controllers();
-    void flights.join('a', work, one.signal);
-    void flights.join('a', work, other.signal);
+    void flights.run('a', work, one.signal);
+    void flights.run('a', work, other.signal);
 
     one.abort();
     expect(given[0]?.aborted).toBe(false);
     other.abort();
     expect(given[0]?.aborted).toBe(true);
 
-    void flights.join('a', work, new AbortController().signal);
+    void flights.run('a', work, new AbortController().signal);
     expect(given).toHaveLength(2);
   });
 
-  test('never, when someone waits who cannot go', () => {
-    const flights = createFlights<number>((value) => value);
+  test('never, when one caller has no signal', () => {
+    const flights = createSingleFlight<number>((value) => value);
     let given: AbortSignal | undefined;
     const [one] = controllers();
-    void flights.join('a', (signal) => ((given = signal), never()), one.signal);
-    void flights.join('a', never);
+    void flights.run('a', (signal) => ((given = signal), never()), one.signal);
+    void flights.run('a', never);
 
     one.abort();
 
     expect(given?.aborted).toBe(false);
   });
 
-  test('in the case of entities when nobody waits for any of them', () => {
-    const asked: SubgraphRequest[] = [];
-    const ask = shareFetches((_name, each) => (asked.push(each), never()));
+  test('of entities when no client waits for any of them', () => {
+    const requests: SubgraphRequest[] = [];
+    const fetch = dedupeFetches((_name, each) => (requests.push(each), never()));
     const [one, other] = controllers();
-    void ask('notes', { ...request(ENTITIES, representations('a', 'b')), signal: one.signal }, scope('ada'));
-    void ask('notes', { ...request(ENTITIES, representations('b')), signal: other.signal }, scope('ada'));
+    void fetch('notes', { ...request(ENTITIES, representations('a', 'b')), signal: one.signal }, scope('ada'));
+    void fetch('notes', { ...request(ENTITIES, representations('b')), signal: other.signal }, scope('ada'));
 
     one.abort();
-    expect(asked).toHaveLength(1);
-    expect(asked[0]!.signal!.aborted).toBe(false);
+    expect(requests).toHaveLength(1);
+    expect(requests[0]!.signal!.aborted).toBe(false);
     other.abort();
-    expect(asked[0]!.signal!.aborted).toBe(true);
+    expect(requests[0]!.signal!.aborted).toBe(true);
   });
 });

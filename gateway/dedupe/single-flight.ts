@@ -1,56 +1,56 @@
-import { Audience } from './shared-abort.ts';
+import { SharedAbort } from './shared-abort.ts';
 
-/** Work that is under way, by what it is about. */
-export interface Flights<T> {
+/** Runs equal work once while it is in flight. */
+export interface SingleFlight<T> {
   /**
-   * The result of work that has just begun for the same key, or else of this work. It is given a signal, when whoever begins it has one: that
-   * everyone who joined has gone. Work that is part of a whole has the audience of that.
+   * Joins in-flight work with the same key, or starts this work. The signal that the work gets fires only when every caller that joined has
+   * disconnected; it is undefined when the first caller has no signal. `sharedAbort` puts several pieces of work under one signal.
    */
-  join: (key: string, work: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal, audience?: Audience) => Promise<T>;
-  /** From now on nobody joins what is under way. */
-  seal: () => void;
+  run: (key: string, work: (signal?: AbortSignal) => Promise<T>, signal?: AbortSignal, sharedAbort?: SharedAbort) => Promise<T>;
+  /** Later callers start new work instead of joining what is in flight now. */
+  forgetInFlight: () => void;
 }
 
 interface Flight<T> {
   result: Promise<T>;
-  /** None: it is never given up. */
-  audience: Audience | undefined;
-  joined: boolean;
+  /** Undefined: the work is never aborted. */
+  sharedAbort: SharedAbort | undefined;
+  isShared: boolean;
   since: number;
 }
 
 /** Older work is not joined: its result would be as old, and its deadline nearer. */
 const JOINABLE_MS = 1_000;
 
-/** `copy` makes a result for each of those who share one, so that nobody sees what another does with it. */
-export function createFlights<T>(copy: (result: T) => T): Flights<T> {
-  let open = new Map<string, Flight<T>>();
+/** `copy` makes a result of its own for each caller that shares one, so that no caller sees what another changes in it. */
+export function createSingleFlight<T>(copy: (result: T) => T): SingleFlight<T> {
+  let inFlight = new Map<string, Flight<T>>();
 
   return {
-    join(key, work, signal, audience = signal && new Audience()) {
-      const known = open.get(key);
-      if (known && Date.now() - known.since < JOINABLE_MS && !known.audience?.signal.aborted) {
-        known.joined = true;
-        known.audience?.add(signal);
+    run(key, work, signal, sharedAbort = signal && new SharedAbort()) {
+      const known = inFlight.get(key);
+      if (known && Date.now() - known.since < JOINABLE_MS && !known.sharedAbort?.signal.aborted) {
+        known.isShared = true;
+        known.sharedAbort?.add(signal);
         return known.result.then(copy);
       }
-      const flights = open;
-      audience?.add(signal);
-      const flight: Flight<T> = { result: work(audience?.signal), audience, joined: false, since: Date.now() };
+      const flights = inFlight;
+      sharedAbort?.add(signal);
+      const flight: Flight<T> = { result: work(sharedAbort?.signal), sharedAbort, isShared: false, since: Date.now() };
       flights.set(key, flight);
-      const land = (): void => {
+      const settle = (): void => {
         if (flights.get(key) === flight) flights.delete(key);
       };
-      flight.result.then(land, land);
-      return flight.result.then((result) => (flight.joined ? copy(result) : result));
+      flight.result.then(settle, settle);
+      return flight.result.then((result) => (flight.isShared ? copy(result) : result));
     },
-    seal() {
-      open = new Map();
+    forgetInFlight() {
+      inFlight = new Map();
     },
   };
 }
 
-/** Plain objects and lists anew; whatever else there is, such as an error, is nobody's to change. */
+/** Copies plain objects and lists. Anything else, such as an error, is shared: nobody changes it. */
 export function copyOf<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copyOf) as T;
   if (typeof value !== 'object' || value === null) return value;

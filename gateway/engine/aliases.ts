@@ -2,19 +2,19 @@ import { Kind, print, visit, type ArgumentNode, type ASTNode, type NameNode, typ
 import { isIntrospection } from './introspection.ts';
 
 /*
- * A plan selects fields of its own beside those of the client: keys, what @requires names, __typename. So that `{ id: name }` does not stand
- * where the plan expects the id, what the client has renamed is called otherwise until the answer takes shape. So is what has one name with
- * several arguments: of `{ ... on Book { maker { logo(size: 1) } } ... on Film { maker { logo(size: 2) } } }` the makers may be the same
- * entity, of which a plan would fetch only one of the logos.
+ * A plan selects fields beside those of the client: keys, fields of @requires, __typename. An alias such as `{ id: name }` would take the
+ * place where the plan expects the id, so aliased fields have other names in plans until the response is shaped. Fields with several
+ * argument lists too: in `{ ... on Book { maker { logo(size: 1) } } ... on Film { maker { logo(size: 2) } } }` both makers may be the same
+ * entity, and a plan would fetch only one logo.
  */
 
 const RENAMED = /^_as(\d+)(?:x\d+)?_/;
 
-/** What a plan calls a field; its name can be read out of it. */
+/** The name of a field in plans. The field's own name can be read from it. */
 const planKey = (key: string, name: string, variant: number): string =>
   key === name && variant === 0 ? key : `_as${name.length}${variant === 0 ? '' : `x${variant}`}_${name}_${key}`;
 
-/** What the client calls it, and its name. */
+/** The client's response key, and the name of the field. */
 export function clientField(inPlan: string): { key: string; name: string } {
   const match = RENAMED.exec(inPlan);
   if (!match) return { key: inPlan, name: inPlan };
@@ -23,7 +23,7 @@ export function clientField(inPlan: string): { key: string; name: string } {
   return { key: inPlan.slice(end + 1), name: inPlan.slice(start, end) };
 }
 
-/** The document with the names that plans use, the same for equal documents. Introspection is no part of plans. */
+/** The document with the names used in plans; equal documents give equal results. Introspection is not planned. */
 export function toPlanKeys<T extends ASTNode>(node: T): T {
   const variantOf = createVariants();
   return visit(node, {
@@ -38,7 +38,7 @@ export function toPlanKeys<T extends ASTNode>(node: T): T {
   }) as T;
 }
 
-/** Numbers the argument lists of each field as they come. */
+/** Numbers the argument lists of each field in order of appearance. */
 function createVariants() {
   const known = new Map<string, Map<string, number>>();
   return (field: string, given: readonly ArgumentNode[] = []): number => {
@@ -50,7 +50,7 @@ function createVariants() {
   };
 }
 
-/** Equal for what GraphQL takes to be the same: in whatever order arguments and fields are written. */
+/** Equal for arguments that GraphQL treats as the same, in any order of arguments and input fields. */
 const textOf = (named: readonly { name: NameNode; value: ValueNode }[]): string =>
   named
     .map(({ name, value }) => `${name.value}:${valueText(value)}`)

@@ -4,7 +4,7 @@ import type { DeferredPart, Kit, Path, Step } from './run.ts';
 import { gather } from './targets.ts';
 import { clientVariable } from './variables.ts';
 
-/** Turns a node of a plan into what runs it; `at` is the path of the objects that it will be given. */
+/** Compiles a plan node into a step. `at` is the path of the objects that the step gets. */
 export function compilePlan(node: PlanNode, kit: Kit, at: Path = []): Step {
   switch (node.kind) {
     case 'Fetch':
@@ -50,7 +50,7 @@ function condition(variable: string, yes: Step | undefined, no: Step | undefined
   return (run, targets) => (run.conditions[given] ? yes : no)?.(run, targets);
 }
 
-/** Runs what the first answer needs and leaves the rest on the run. */
+/** Runs what the first response needs, and leaves the deferred parts on the run. */
 function defer({ primary, deferred }: DeferNode, kit: Kit, at: Path): Step {
   const first = primary.node && compilePlan(primary.node, kit, at);
   const parts = deferred.map(({ label = '', node }): DeferredPart => ({ id: label, work: node && compilePlan(node, kit, at) }));

@@ -1,47 +1,49 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
-import { invalidAnswer, placed, unknownEntity } from './response-errors.ts';
+import { invalidResponse, placed, unknownEntity } from './response-errors.ts';
 import type { Data, Path, Run } from './run.ts';
 import type { Shape, Violation } from './shape.ts';
 import type { LoadedSupergraph } from './planning/supergraph.ts';
 
-/** What is wrong in one answer in many places is told in a few. */
+/** Violations reported per response. */
 const MAX_VIOLATIONS = 20;
 
 interface Completion {
   shape: Shape;
   ownerOf: LoadedSupergraph['ownerOf'];
-  /** Where the data stand in the whole answer. */
+  /** Path of the data in the whole response. */
   at?: Path;
-  /** What was told before: a null that follows from it needs no error either. */
+  /** Errors already sent: a null that follows from one needs no further error. */
   explained?: readonly GraphQLError[];
 }
 
-/** The answer of a run: data in its shape, and an error wherever something is missing that should be there. */
-export function completeAnswer(run: Run, source: Data, { shape, ownerOf, at = [], explained = [] }: Completion): ExecutionResult {
+/** The response of a run: data in the shape of the operation, and an error for each missing non-null value. */
+export function completeResponse(run: Run, source: Data, { shape, ownerOf, at = [], explained = [] }: Completion): ExecutionResult {
   const { data = null, violations } = shape(source);
   const found = violations.map((each) => ({ ...each, path: [...at, ...each.path] }));
   const errors = [
     ...run.errors,
-    ...unexplained(found, [...pathsOf([...run.errors, ...explained]), ...run.lost.map((field) => [field])], ownerOf),
+    ...withoutExplained(found, [...pathsOf([...run.errors, ...explained]), ...run.lost.map((field) => [field])], ownerOf),
   ];
-  return { data, ...(errors.length > 0 && { errors: withinAnswer(errors, data, at.length) }) };
+  return { data, ...(errors.length > 0 && { errors: withinResponse(errors, data, at.length) }) };
 }
 
-/** Errors about what the client did not ask for, such as a key that only the plan needs, are about the object that misses it. */
-function withinAnswer(errors: readonly GraphQLError[], data: Data | null, start: number): GraphQLError[] {
-  const told = new Map<string, GraphQLError>();
+/**
+ * An error about a field that the client did not select, such as a key that only the plan needs, is reported at the object that lacks it.
+ */
+function withinResponse(errors: readonly GraphQLError[], data: Data | null, start: number): GraphQLError[] {
+  const reported = new Map<string, GraphQLError>();
   for (const error of errors) {
-    const path = answeredPart(error.path ?? [], data, start);
-    const isWhole = path.length === error.path?.length;
-    told.set(`${JSON.stringify(path)} ${error.message}`, isWhole ? error : placed(error, path));
+    const path = pathInData(error.path ?? [], data, start);
+    const isComplete = path.length === error.path?.length;
+    reported.set(`${JSON.stringify(path)} ${error.message}`, isComplete ? error : placed(error, path));
   }
-  const all = [...told.values()];
+  const all = [...reported.values()];
   const inside = all.filter(({ path }) => path?.length);
   return inside.length > 0 ? inside : all;
 }
 
-/** As much of the path as the answer holds: a null ends it as well as may be. */
-function answeredPart(path: Path, data: unknown, start: number): Path {
+/** The part of a path that the response holds. A null ends it too. */
+function pathInData(path: Path, data: unknown, start: number): Path {
   let value = data;
   for (const [depth, key] of path.entries()) {
     if (depth < start) continue;
@@ -54,22 +56,26 @@ function answeredPart(path: Path, data: unknown, start: number): Path {
 
 const pathsOf = (errors: readonly GraphQLError[]): Path[] => errors.map(({ path = [] }) => path);
 
-/** A null that follows from an error needs no second one. */
-function unexplained(violations: readonly Violation[], told: readonly Path[], ownerOf: LoadedSupergraph['ownerOf']): GraphQLError[] {
-  const known = told.map(namesOf);
+/** A null that follows from an error needs no second error. */
+function withoutExplained(
+  violations: readonly Violation[],
+  reported: readonly Path[],
+  ownerOf: LoadedSupergraph['ownerOf'],
+): GraphQLError[] {
+  const known = reported.map(namesOf);
   return violations
     .filter(({ path }) => !known.some((each) => isPrefix(each, namesOf(path)) || isPrefix(namesOf(path), each)))
     .slice(0, MAX_VIOLATIONS)
     .map((violation) => errorOf(violation, ownerOf(violation.coordinate)));
 }
 
-/** Who promised the field is at fault, unless somebody was asked for the object it is about and does not know it. */
+/** Blames the subgraph that owns the field, unless a subgraph does not know the object itself. */
 function errorOf({ path, unknownTo }: Violation, owner: string | undefined): GraphQLError {
-  if (!unknownTo) return invalidAnswer(owner, path);
+  if (!unknownTo) return invalidResponse(owner, path);
   return unknownEntity(unknownTo.find((each) => each === owner) ?? unknownTo[0]!, path);
 }
 
-/** Without list positions: of a thousand errors of one list, only the first are told. */
+/** Without list positions: of a thousand errors in one list, only the first are reported. */
 const namesOf = (path: Path): string[] => path.filter((each) => typeof each === 'string');
 
 const isPrefix = (short: readonly string[], long: readonly string[]): boolean => short.every((each, index) => each === long[index]);

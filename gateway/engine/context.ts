@@ -12,7 +12,7 @@ interface Group {
 const UP = '..';
 const FRAGMENT = '... on ';
 
-/** `@fromContext`: arguments of a fetch that come from objects above its targets. Targets with the same values are asked for together. */
+/** `@fromContext`: arguments of a fetch that come from objects above its targets. Targets with the same values are fetched together. */
 export function compileContext(
   rewrites: readonly ContextRewrite[],
   at: Path,

@@ -16,7 +16,7 @@ describe('an operation with deferred parts', () => {
   });
   afterAll(() => gateway.close());
 
-  /** Every part of the answer, as a client that understands multipart reads them. */
+  /** Every part of the response, as a multipart client reads them. */
   async function partsOf(query: string, variables: Record<string, unknown> = {}): Promise<Part[]> {
     const response = await fetch(gateway.url, {
       method: 'POST',
@@ -32,7 +32,7 @@ describe('an operation with deferred parts', () => {
       .map((each) => JSON.parse(each) as Part);
   }
 
-  test('answers what is at hand first, then each part at its place', async () => {
+  test('returns available data first, then each part with its path', async () => {
     const [first, ...rest] = await partsOf(`{
       boards { nodes { title ... @defer(label: "owner") { owner { name } } ... @defer(label: "notes") { notes { text author { name } } } } }
     }`);
@@ -56,7 +56,7 @@ describe('an operation with deferred parts', () => {
     expect(rest.map(({ hasNext }) => hasNext)).toEqual([...rest.slice(1).map(() => true), false]);
   });
 
-  test('keeps the names that the client gave', async () => {
+  test("keeps the client's aliases", async () => {
     const parts = await partsOf('{ b: board(id: "b1") { id: title ... @defer { title: id o: owner { id: name } } } }');
 
     expect(parts[0]?.data).toEqual({ b: { id: 'Ideas' } });
@@ -65,7 +65,7 @@ describe('an operation with deferred parts', () => {
     ]);
   });
 
-  test('defers within what is deferred', async () => {
+  test('defers within deferred parts', async () => {
     const parts = await partsOf(`{
       board(id: "b1") { title ... @defer(label: "outer") { owner { name ... @defer(label: "inner") { boards { title } } } } }
     }`);
@@ -90,7 +90,7 @@ describe('an operation with deferred parts', () => {
     expect(parts).toHaveLength(later ? 2 : 1);
   });
 
-  test('keeps an error of a part in that part', async () => {
+  test('reports an error of a part in that part', async () => {
     const parts = await partsOf('{ person(id: "p2") { name ... @defer { email } } }');
 
     expect(parts[0]).toEqual({ data: { person: { name: 'Bo' } }, hasNext: true });
@@ -99,14 +99,14 @@ describe('an operation with deferred parts', () => {
     ]);
   });
 
-  test('has nothing to add where the place itself is missing', async () => {
+  test('adds nothing where the parent is missing', async () => {
     const parts = await partsOf('{ board(id: "nowhere") { title ... @defer { owner { name } } } }');
 
     expect(parts[0]?.data).toEqual({ board: null });
     expect(parts.slice(1)).toEqual([{ hasNext: false }]);
   });
 
-  /** First answer, then parts, then whether there is an error anywhere. */
+  /** First response, then parts, then whether there is any error. */
   async function told(query: string, variables: Record<string, unknown> = {}) {
     const [first, ...rest] = await partsOf(query, variables);
     expect(JSON.stringify([first, rest])).not.toContain('errors');
@@ -176,14 +176,14 @@ describe('an operation with deferred parts', () => {
         { path: ['b'], label: 'f', data: { title: 'Plans' } },
       ],
     ],
-  ])('that are all of %s leaves the rest as it is without them', async (_case, query, first, parts) => {
-    const answer = await told(query);
+  ])('returns the rest unchanged when all of %s is deferred', async (_case, query, first, parts) => {
+    const response = await told(query);
 
-    expect(answer.first).toEqual(first);
-    expect(answer.parts).toEqual(parts);
+    expect(response.first).toEqual(first);
+    expect(response.parts).toEqual(parts);
   });
 
-  test('changes something once, and tells it once', async () => {
+  test('runs a mutation once, and returns it once', async () => {
     const { first, parts } = await told('mutation { rename(id: "p1", name: "Eve") { ...F @defer } } fragment F on Person { name }');
 
     expect(first).toEqual({ rename: {} });
@@ -195,7 +195,7 @@ describe('an operation with deferred parts', () => {
     [{}, 2],
     [{ later: true }, 2],
     [{ later: false }, 1],
-  ])('takes a condition that is left out for one that holds: %p', async (variables, count) => {
+  ])('treats a missing condition as true: %p', async (variables, count) => {
     const query = 'query($later: Boolean) { board(id: "b1") { title ... @defer(if: $later) { owner { name } } } }';
 
     expect(await partsOf(query, variables)).toHaveLength(count);
@@ -218,14 +218,14 @@ describe('an operation with deferred parts', () => {
     expect(await partsOf(query, variables)).toMatchObject([{ errors: [{ extensions: { code, retryable: false } }] }]);
   });
 
-  test('adds nothing below what the first answer has lost', async () => {
+  test('adds nothing below a field that the first response lost', async () => {
     const [first, ...rest] = await partsOf('{ boards { nodes { title notes { text } ... @defer { owner { name } } } } locked }');
 
     expect(first?.data).toBeNull();
     expect(rest).toEqual([]);
   });
 
-  describe('is answered as the client accepts it:', () => {
+  describe('is returned as the client accepts it:', () => {
     const query = '{ board(id: "b1") { title ... @defer { owner { name } } } }';
     const ask = (accept: string) =>
       fetch(gateway.url, { method: 'POST', headers: { 'content-type': 'application/json', accept }, body: JSON.stringify({ query }) });

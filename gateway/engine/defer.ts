@@ -2,8 +2,8 @@ import { getNamedType, isInterfaceType, isObjectType, type ExecutionResult, type
 import type { IncrementalPart, SubsequentResult } from './types.ts';
 import { placed } from './response-errors.ts';
 import { clientField } from './aliases.ts';
-import { completeAnswer } from './complete.ts';
-import { isAskedFor, type Deferral } from './deferrals.ts';
+import { completeResponse } from './complete.ts';
+import { isActive, type Deferral } from './deferrals.ts';
 import type { Prepared } from './prepare.ts';
 import { isData, ownValue, type Data, type DeferredPart, type Path, type Run } from './run.ts';
 import type { LoadedSupergraph } from './planning/supergraph.ts';
@@ -13,26 +13,25 @@ interface Deferring {
   prepared: Prepared;
 }
 
-/** What the client has got, and where. */
+/** Data already sent, and its path. */
 interface Sent {
   path: Path;
   data: unknown;
 }
 
-/** True when something of the operation comes after the first answer. */
-export const hasDeferred = ({ conditions }: Run, { deferrals }: Prepared): boolean =>
-  deferrals.some((each) => isAskedFor(each, conditions));
+/** True when a part of the operation follows the first response. */
+export const hasDeferred = ({ conditions }: Run, { deferrals }: Prepared): boolean => deferrals.some((each) => isActive(each, conditions));
 
 /**
- * The deferred parts of an operation as they become ready; those within others follow them. Which there are is said by the operation; the plan
- * says what is left to fetch for each, which may be nothing.
+ * The deferred parts of an operation as they become ready; nested parts follow their parent. The operation says which parts there are; the
+ * plan says what each still has to fetch, which may be nothing.
  */
 export async function* deferredResults(
   run: Run,
   first: ExecutionResult,
   deferring: Deferring,
 ): AsyncGenerator<SubsequentResult, void, void> {
-  const deferrals = deferring.prepared.deferrals.filter((each) => isAskedFor(each, run.conditions));
+  const deferrals = deferring.prepared.deferrals.filter((each) => isActive(each, run.conditions));
   const parts = new Map<string, DeferredPart>();
   const waiting = new Map<Deferral, Promise<Finished>>();
   const start = (parent: Deferral | undefined, sent: readonly Sent[], further: readonly DeferredPart[]): void => {
@@ -52,7 +51,7 @@ export async function* deferredResults(
 interface Unfinished {
   deferral: Deferral;
   work: DeferredPart['work'];
-  /** What was sent of that which it stands in. */
+  /** Data that was sent of its parent. */
   sent: readonly Sent[];
 }
 
@@ -72,15 +71,16 @@ async function finish(run: Run, { deferral, work, sent }: Unfinished, { supergra
     .map(({ data, path, typename }): IncrementalPart => {
       const place: Run = { ...own, errors: own.errors.flatMap((error) => within(path, error)) };
       const shape = prepared.shapeOf(run, { deferral, typename });
-      const answer = completeAnswer(place, data, { shape, ownerOf: supergraph.ownerOf, at: path, explained: run.errors });
-      // Of a reference that leads nowhere the client has the beginning already: it cannot be null any more, so an error says that this is all.
-      return { ...answer, path: [...path], ...label };
+      const response = completeResponse(place, data, { shape, ownerOf: supergraph.ownerOf, at: path, explained: run.errors });
+      // The client already has the beginning of an unresolved reference. It cannot become null any more, so an error says that nothing
+      // follows.
+      return { ...response, path: [...path], ...label };
     });
   run.errors.push(...own.errors);
   return { deferral, incremental, further: own.deferred };
 }
 
-/** The error as the part at this place tells it: of one that is about what the part stands in, it is a part's own loss. */
+/** The error as seen by the part at this place. An error above the part is reported at the part itself. */
 function within<E extends Run['errors'][number]>(place: Path, error: E): Run['errors'] {
   const path = error.path ?? [];
   if (startsWith(path, place)) return [error];
@@ -89,7 +89,7 @@ function within<E extends Run['errors'][number]>(place: Path, error: E): Run['er
 
 const startsWith = (path: Path, start: Path): boolean => start.every((each, index) => path[index] === each);
 
-/** Whether the client has an object at the path, into which a part can be put. */
+/** True when the client has an object at the path, into which a part can be merged. */
 function holds({ path: start, data }: Sent, path: Path): boolean {
   if (!startsWith(path, start)) return false;
   let value = data;
@@ -108,7 +108,7 @@ interface Found {
 
 const FRAGMENT = '... on ';
 
-/** Every object of the answer at the path of a deferred fragment, with the type that the fragment is about. */
+/** Every object of the response at the path of a deferred fragment, with its type. */
 function placesIn({ schema, isOfType }: LoadedSupergraph, root: Data, rootType: GraphQLNamedType, steps: readonly string[]): Found[] {
   const found: Found[] = [];
   const walk = (value: unknown, type: GraphQLNamedType, depth: number, path: Path): void => {

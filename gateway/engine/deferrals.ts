@@ -14,24 +14,24 @@ import { Problem } from '#shared/base/errors.ts';
 import { directivesIn, fragmentsOf, isIncluded, keyOf } from '../graphql/ast.ts';
 import { isIntrospection } from './introspection.ts';
 
-/** A fragment whose fields come after the first answer. */
+/** A fragment whose fields follow the first response. */
 export interface Deferral {
-  /** Of this fragment at this place: its label in plans. */
+  /** Identifies this fragment at this place. It is the label in plans. */
   id: string;
-  /** As the client calls it. */
+  /** The client's label. */
   label: string | undefined;
   directive: DirectiveNode;
-  /** Response names and `... on Type` from the root; lists are entered without a word. */
+  /** Response keys and `... on Type` from the root. Lists add no step. */
   path: readonly string[];
-  /** What decides on the way whether it is asked for at all. */
+  /** Directives on the way that decide whether it is selected at all. */
   conditions: readonly DirectiveNode[];
   set: SelectionSetNode;
-  /** What it stands in, the innermost first. */
+  /** Enclosing deferred fragments, the innermost first. */
   within: readonly Deferral[];
 }
 
 export interface Deferring {
-  /** For plans and answers alike: without named fragments, each `@defer` with an id for its label. */
+  /** For plans and responses: without named fragments, and with an id as the label of each `@defer`. */
   document: DocumentNode;
   deferrals: readonly Deferral[];
 }
@@ -40,7 +40,7 @@ type Variables = Readonly<Record<string, unknown>>;
 
 const DEFER = 'defer';
 
-/** Whether the selection comes later. Left out, or given by a variable that is left out, the condition holds. */
+/** True when the selection is deferred. A missing condition, or a missing variable, counts as true. */
 export function isDeferred({ name, arguments: given = [] }: DirectiveNode, conditions: Variables): boolean {
   if (name.value !== DEFER) return false;
   const value = given.find((each) => each.name.value === 'if')?.value;
@@ -48,14 +48,14 @@ export function isDeferred({ name, arguments: given = [] }: DirectiveNode, condi
   return value?.kind !== Kind.BOOLEAN || value.value;
 }
 
-export const isAskedFor = ({ directive, conditions }: Deferral, variables: Variables): boolean =>
+export const isActive = ({ directive, conditions }: Deferral, variables: Variables): boolean =>
   isDeferred(directive, variables) && conditions.every((each) => isIncluded(each, variables));
 
 const deferredIn = (document: DocumentNode): DirectiveNode[] => directivesIn(document).filter(({ name }) => name.value === DEFER);
 
 export const defers = (document: DocumentNode): boolean => deferredIn(document).length > 0;
 
-/** The variables that decide whether something is deferred. */
+/** Variables of the conditions of `@defer`. */
 export const deferVariables = (document: DocumentNode): string[] =>
   deferredIn(document).flatMap(({ arguments: given = [] }) =>
     given.flatMap(({ name, value }) => (name.value === 'if' && value.kind === Kind.VARIABLE ? [value.name.value] : [])),
@@ -65,8 +65,8 @@ export const withoutDefers = (document: DocumentNode): DocumentNode =>
   visit(document, { Directive: ({ name }) => (name.value === DEFER ? null : undefined) });
 
 /**
- * Finds the deferred fragments of an operation and gives each an id at every place where it stands: a named fragment may be spread more than
- * once, and its label says nothing of where. The events of a subscription come in one piece. Undefined when nothing is deferred.
+ * Finds the deferred fragments of an operation and gives each an id per place: a named fragment may be spread more than once, and its label
+ * does not say where. Events of a subscription come in one piece. Undefined when nothing is deferred.
  */
 export function readDeferrals(document: DocumentNode, operationName: string | undefined): Deferring | undefined {
   if (!defers(document)) return undefined;

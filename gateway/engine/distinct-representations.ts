@@ -2,7 +2,7 @@ import type { FetchNode } from '@apollo/query-planner';
 import { keyOf, type Select } from './representations.ts';
 import { isInherited, type Data } from './run.ts';
 
-/** Each entity once, beside the objects that wait for it. */
+/** Each entity once, with the objects that wait for it. */
 export interface Groups {
   representations: Data[];
   owners: Data[][];
@@ -10,13 +10,13 @@ export interface Groups {
 
 type Requires = NonNullable<FetchNode['requires']>;
 
-/** Finds the objects that stand for the same entity. Those that cannot be represented are left out. */
+/** Groups the objects that stand for the same entity. Objects without a representation are left out. */
 export function compileGrouping(requires: Requires, represent: Select): (targets: readonly Data[]) => Groups {
   const field = onlyKey(requires);
   return field === undefined ? (targets) => groupByText(targets, represent) : (targets) => groupByKey(targets, field, represent);
 }
 
-/** The name of the key when it is a single scalar field of a single type, as most keys are. */
+/** The key field when the key is a single scalar of a single type, as most keys are. */
 function onlyKey([fragment, ...others]: Requires): string | undefined {
   if (fragment?.kind !== 'InlineFragment' || others.length > 0) return undefined;
   const [key, ...more] = fragment.selections.filter((node) => node.kind !== 'Field' || node.name !== '__typename');
@@ -24,7 +24,7 @@ function onlyKey([fragment, ...others]: Requires): string | undefined {
   return isInherited(key.name) ? undefined : key.name;
 }
 
-/** Without a representation for any but the first of each group. */
+/** Builds a representation for the first object of each group only. */
 function groupByKey(targets: readonly Data[], field: string, represent: Select): Groups {
   const groups: Groups = { representations: [], owners: [] };
   const types = new Map<unknown, Map<unknown, Data[]>>();

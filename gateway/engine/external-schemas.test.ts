@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { getIntrospectionQuery, graphqlSync } from 'graphql';
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
-import { answersOf } from '../conformance/testing/run.ts';
+import { resultsOf } from '../conformance/testing/run.ts';
 import { composed, link, transportsOf } from '../conformance/testing/supergraph.ts';
 import { openEngine } from '../supergraph/open-engine.ts';
 
@@ -23,10 +23,10 @@ const notes = plainSubgraph({
     "What is noted."
     schema { query: Query }
     "A day." scalar Day @specifiedBy(url: "https://example.com/day")
-    "Which notes." input Wanted { id: ID  text: String }
+    "Which notes." input EntityLookup { id: ID  text: String }
     enum Hue { RED  PINK @deprecated(reason: "RED says it") }
     type Note @key(fields: "id") { id: ID! @trace  day: Day  hue(old: Hue = PINK @deprecated): Hue }
-    type Query { "One of them." note(wanted: Wanted!): Note }
+    type Query { "One of them." note(wanted: EntityLookup!): Note }
     directive @seen(times: [Int!] = [1]) repeatable on FIELD
   `,
   resolvers: { Query: { note: (_root: unknown, { wanted }: { wanted: { id: string } }) => wanted } },
@@ -34,18 +34,18 @@ const notes = plainSubgraph({
 
 function open(alter = (sdl: string) => sdl) {
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined } as never;
-  const world = { subgraphs: [notes] };
-  const engine = openEngine({ supergraphSdl: alter(composed(world)), transports: transportsOf(world), log });
+  const fixture = { subgraphs: [notes] };
+  const engine = openEngine({ supergraphSdl: alter(composed(fixture)), transports: transportsOf(fixture), log });
   return {
     engine,
     async ask(source: string, variables = {}) {
-      const [answer] = await answersOf(engine, { source, variables });
+      const [answer] = await resultsOf(engine, { source, variables });
       return answer!;
     },
   };
 }
 
-test('tells everything that tools may ask of a schema, beside data', async () => {
+test('supports full introspection beside data', async () => {
   const { engine, ask } = open();
 
   const { data, errors } = await ask(`${getIntrospectionQuery(EVERYTHING).replace('{', '{ note(wanted: { id: 7 }) { id }')}`);
@@ -55,7 +55,7 @@ test('tells everything that tools may ask of a schema, beside data', async () =>
   expect(JSON.stringify(data)).toContain('https://example.com/day');
 });
 
-test('tells what a type is by variables and fragments', async () => {
+test('supports __type with variables and fragments', async () => {
   const source = `query($name: String!, $all: Boolean) { ...Types } fragment Types on Query { __type(name: $name) { ...Values } }
     fragment Values on __Type { isOneOf enumValues(includeDeprecated: $all) { name } }`;
 
@@ -63,9 +63,9 @@ test('tells what a type is by variables and fragments', async () => {
   expect((await open().ask(source, { name: 'Hue', all: true })).data).toMatchObject({ __type: { enumValues: { length: 2 } } });
 });
 
-test('holds clients to inputs of which one field is given', async () => {
-  const { ask } = open((sdl) => sdl.replace('input Wanted', 'directive @oneOf on INPUT_OBJECT\n\ninput Wanted @oneOf'));
-  const source = 'query($wanted: Wanted!) { note(wanted: $wanted) { id } __type(name: "Wanted") { isOneOf } }';
+test('enforces @oneOf inputs', async () => {
+  const { ask } = open((sdl) => sdl.replace('input EntityLookup', 'directive @oneOf on INPUT_OBJECT\n\ninput EntityLookup @oneOf'));
+  const source = 'query($wanted: EntityLookup!) { note(wanted: $wanted) { id } __type(name: "EntityLookup") { isOneOf } }';
 
   expect(await ask(source, { wanted: { id: 'n1' } })).toEqual({ data: { note: { id: 'n1' }, __type: { isOneOf: true } } });
   expect((await ask(source, { wanted: { id: 'n1', text: 'milk' } })).errors).toMatchObject([
@@ -73,7 +73,7 @@ test('holds clients to inputs of which one field is given', async () => {
   ]);
 });
 
-test('takes what subgraphs have composed for operations', async () => {
+test('accepts composed executable directives', async () => {
   const source =
     'query($level: Level!) { note(wanted: { id: 3 }) @trace { id @trace(level: $level) } __schema { directives { name locations } } }';
 

@@ -2,43 +2,43 @@ import type { FetchNode } from '@apollo/query-planner';
 import { GraphQLError, parse, type ExecutionResult } from 'graphql';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { clientField } from './aliases.ts';
-import { invalidAnswer, placed } from './response-errors.ts';
+import { invalidResponse, placed } from './response-errors.ts';
 import { compileContext } from './context.ts';
 import { compileGrouping } from './distinct-representations.ts';
 import { levelOf, merge, type Level } from './merge.ts';
 import { compileSelect, type Select } from './representations.ts';
 import { clientNames, compileRewrites, renamedLevel, type Rewrite } from './rewrites.ts';
-import { isData, markDangling, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
+import { isData, markUnresolved, type Data, type Kit, type Path, type Run, type Step } from './run.ts';
 import { placesOf } from './targets.ts';
 import { clientVariable } from './variables.ts';
 
-/** What every run of one fetch has in common. */
+/** Everything that the runs of one fetch share. */
 interface Fetch {
   subgraph: string;
   requestOf: (run: Run, more?: Data) => SubgraphRequest;
-  /** How the answer joins what is there. */
+  /** The fields to merge. */
   level: Level;
   rewriteOutput: Rewrite | undefined;
   isOfType: Kit['isOfType'];
   fail: (run: Run, errors: readonly GraphQLError[], owners: Owners) => void;
-  /** The root fields that it asks for, as the client calls them. */
+  /** Response keys of its root fields, as the client wrote them. */
   fields: readonly string[];
 }
 
-/** The objects that wait for each part of the answer. */
+/** The objects that wait for each entity of the response. */
 type Owners = readonly (readonly Data[])[];
 
-/** A fetch, at the path of its targets. */
+/** Compiles a fetch at the path of its targets. */
 export function compileFetch(node: FetchNode, at: Path, kit: Kit): Step {
   const fetch = readFetch(node, at, kit);
   return node.requires ? entityFetch(node, at, fetch, kit) : rootFetch(fetch, kit);
 }
 
-/** The part of a subscription that one subgraph streams. */
+/** The fetch of a subscription that opens the stream. */
 export interface Primary {
   subgraph: string;
   requestOf: (run: Run) => SubgraphRequest;
-  /** Takes an event as if it had been fetched. */
+  /** Merges an event like a fetched response. */
   take: (run: Run, event: ExecutionResult) => void;
 }
 
@@ -49,16 +49,16 @@ export function compilePrimary(node: FetchNode, kit: Kit): Primary {
 
 function readFetch(node: FetchNode, at: Path, kit: Kit): Fetch {
   const level = levelOf(parse(node.operation, { noLocation: true }));
-  const answered = (node.requires && level.find(({ key }) => key === '_entities')?.below) ?? level;
-  const field = answered.find(({ key }) => key !== '__typename')?.key ?? '__typename';
+  const selected = (node.requires && level.find(({ key }) => key === '_entities')?.below) ?? level;
+  const field = selected.find(({ key }) => key !== '__typename')?.key ?? '__typename';
   return {
     subgraph: node.serviceName,
     requestOf: requestsOf(node),
-    level: renamedLevel(answered, node.outputRewrites),
+    level: renamedLevel(selected, node.outputRewrites),
     rewriteOutput: compileRewrites(node.outputRewrites, kit.isOfType),
     isOfType: kit.isOfType,
     fail: failures(node, at, field),
-    fields: answered.map(({ key }) => clientField(key).key),
+    fields: selected.map(({ key }) => clientField(key).key),
   };
 }
 
@@ -73,9 +73,10 @@ function requestsOf({ operation: query, operationName, variableUsages = [] }: Fe
   };
 }
 
-/** Asks root fields; every target gets the same answer. */
+/** Fetches root fields; every target gets the same response. */
 function rootFetch(fetch: Fetch, kit: Kit): Step {
-  return async (run, targets) => takeRoot(fetch, run, await kit.ask(fetch.subgraph, fetch.requestOf(run), run.operation.scope), targets);
+  return async (run, targets) =>
+    takeRoot(fetch, run, await kit.executeFetch(fetch.subgraph, fetch.requestOf(run), run.operation.scope), targets);
 }
 
 function takeRoot(
@@ -86,7 +87,7 @@ function takeRoot(
 ): void {
   if (errors) fail(run, errors, [targets]);
   if (!isData(data)) {
-    // One field that must not be null has taken the others with it: the error says so.
+    // One non-null field has nulled the others: the error says so.
     if (errors) run.lost.push(...fields);
     return;
   }
@@ -94,7 +95,7 @@ function takeRoot(
   for (const target of targets) merge(target, data, level, isOfType);
 }
 
-/** Asks entities, each once however many objects wait for it. */
+/** Fetches entities, each once however many objects wait for it. */
 function entityFetch(node: FetchNode, at: Path, fetch: Fetch, kit: Kit): Step {
   const select = compileSelect(node.requires!, kit.isOfType);
   const rewriteInput = compileRewrites(node.inputRewrites, kit.isOfType);
@@ -105,16 +106,16 @@ function entityFetch(node: FetchNode, at: Path, fetch: Fetch, kit: Kit): Step {
     return representation;
   };
   const group = compileGrouping(node.requires!, represent);
-  const askFor = async (run: Run, targets: readonly Data[], more?: Data): Promise<void> => {
+  const fetchEntities = async (run: Run, targets: readonly Data[], more?: Data): Promise<void> => {
     const { representations, owners } = group(targets);
     if (representations.length === 0) return;
-    const result = await kit.ask(fetch.subgraph, fetch.requestOf(run, { ...more, representations }), run.operation.scope);
+    const result = await kit.executeFetch(fetch.subgraph, fetch.requestOf(run, { ...more, representations }), run.operation.scope);
     takeEntities(fetch, run, result, owners);
   };
-  if (!node.contextRewrites?.length) return askFor;
+  if (!node.contextRewrites?.length) return fetchEntities;
   const byContext = compileContext(node.contextRewrites, at, kit.isOfType);
   return async (run, targets) => {
-    await Promise.all(byContext(run, targets).map(({ targets: alike, variables }) => askFor(run, alike, variables)));
+    await Promise.all(byContext(run, targets).map(({ targets: alike, variables }) => fetchEntities(run, alike, variables)));
   };
 }
 
@@ -122,13 +123,13 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
   if (errors) fetch.fail(run, errors, owners);
   const entities: unknown = data?.['_entities'];
   if (!Array.isArray(entities) || entities.length !== owners.length || !entities.every((each) => each === null || isData(each))) {
-    if (!errors) fetch.fail(run, [invalidAnswer(fetch.subgraph, ['_entities'])], owners);
+    if (!errors) fetch.fail(run, [invalidResponse(fetch.subgraph, ['_entities'])], owners);
     return;
   }
   for (let index = 0; index < entities.length; index += 1) {
     const entity = entities[index] as Data | null;
     if (entity === null) {
-      owners[index]!.forEach((owner) => markDangling(owner, fetch.subgraph));
+      owners[index]!.forEach((owner) => markUnresolved(owner, fetch.subgraph));
       continue;
     }
     fetch.rewriteOutput?.(entity);
@@ -136,10 +137,10 @@ function takeEntities(fetch: Fetch, run: Run, { data, errors }: ExecutionResult,
   }
 }
 
-/** An error about many places is told for the first ones. */
+/** An error about many places is reported for the first ones. */
 const MAX_PLACES = 20;
 
-/** Puts the errors of a subgraph where the client will look for them: at each place that misses something. */
+/** Puts errors of a subgraph at each place of the response that misses a value. */
 function failures({ requires, outputRewrites }: FetchNode, at: Path, field: string): Fetch['fail'] {
   const names = clientNames(outputRewrites);
   return (run, errors, owners) => {
@@ -155,7 +156,7 @@ function failures({ requires, outputRewrites }: FetchNode, at: Path, field: stri
 
 const toClient = (step: string | number): string | number => (typeof step === 'string' ? clientField(step).key : step);
 
-/** Which objects miss what for an error at `_entities`; one that names no entity is about all of them. */
+/** The objects that an error at `_entities` concerns; all of them when it names no entity. */
 function inEntities({ path = [] }: GraphQLError, owners: Owners, field: string): { missing: readonly Data[]; rest: Path } {
   const [, index, ...rest] = path;
   const missing = typeof index === 'number' ? owners[index] : undefined;

@@ -13,28 +13,28 @@ import { clientField } from './aliases.ts';
 import { isDeferred } from './deferrals.ts';
 import { isInherited } from './run.ts';
 
-/** One field of an answer, all selections of the same response name together. */
+/** One field of a response: all selections with the same response key. */
 export interface FieldPlan {
   key: string;
-  /** What subgraphs answer it under. */
+  /** Its key in subgraph responses. */
   source: string;
   inherited: boolean;
   name: string;
-  /** None for what every type has: `__typename`, `__schema` and `__type`. */
+  /** Undefined for meta fields: `__typename`, `__schema` and `__type`. */
   type: GraphQLOutputType | undefined;
   sets: SelectionSetNode[];
 }
 
-/** What decides whether a selection counts. */
+/** What decides whether a selection is included. */
 export interface Selected {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  /** Values of the variables that `@skip`, `@include` and `@defer` look at. */
+  /** Values of the variables in `@skip`, `@include` and `@defer`. */
   conditions: Readonly<Record<string, unknown>>;
-  /** What is deferred counts, too. */
+  /** Includes deferred selections. */
   inOnePiece: boolean;
 }
 
-/** CollectFields of the GraphQL specification, of selections that have the names of plans. */
+/** CollectFields of the GraphQL specification, over selections with the names used in plans. */
 export function createFields(schema: GraphQLSchema, { fragments, conditions, inOnePiece }: Selected) {
   return (type: GraphQLObjectType | GraphQLInterfaceType, sets: readonly SelectionSetNode[]): FieldPlan[] => {
     const fields = new Map<string, FieldPlan>();

@@ -15,7 +15,7 @@ import type { Data } from './run.ts';
 
 type Fragments = ReadonlyMap<string, FragmentDefinitionNode>;
 
-/** What answers `__schema` and `__type` of an operation, which no subgraph is asked for; undefined when it selects neither. */
+/** Resolves `__schema` and `__type` of an operation in the gateway; undefined when it selects neither. */
 export function compileIntrospection(
   schema: GraphQLSchema,
   operation: OperationDefinitionNode,
@@ -28,11 +28,11 @@ export function compileIntrospection(
   const run = (variableValues: Readonly<Record<string, unknown>>): Data =>
     (execute({ schema, document, variableValues, operationName: operation.name?.value ?? null }) as ExecutionResult).data ?? {};
   if (operation.variableDefinitions?.length) return run;
-  let answer: Data | undefined;
-  return () => (answer ??= run({}));
+  let data: Data | undefined;
+  return () => (data ??= run({}));
 }
 
-/** The document without introspection, for a planner that does not know all that may be asked of a schema: `isOneOf`, for one. */
+/** The document without introspection. The planner does not know all of it, for example `isOneOf`. */
 export const withoutIntrospection = (document: DocumentNode): DocumentNode =>
   visit(document, {
     Field: ({ name }) => (isIntrospection(name) ? null : undefined),

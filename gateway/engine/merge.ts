@@ -1,7 +1,7 @@
 import { Kind, type DocumentNode, type SelectionSetNode } from 'graphql';
 import { isInherited, ownValue, setOwn, type Data, type Kit } from './run.ts';
 
-/** The response names of a fetch; those with fields of their own have a level below, leaves have none. */
+/** Response keys of a fetch. Composite fields have a level below; leaves have none. */
 export type Level = readonly LevelField[];
 
 interface LevelField {
@@ -10,7 +10,7 @@ interface LevelField {
   below: Level | undefined;
 }
 
-/** What one fetch selects, fragments of all types together. */
+/** The selection of one fetch, with the fragments of all types merged. */
 export function levelOf({ definitions }: DocumentNode): Level {
   const fragments = new Map<string, SelectionSetNode>();
   for (const each of definitions) if (each.kind === Kind.FRAGMENT_DEFINITION) fragments.set(each.name.value, each.selectionSet);
@@ -41,9 +41,9 @@ function levelOfSets(sets: readonly SelectionSetNode[], fragments: ReadonlyMap<s
 export const fieldOf = (key: string, below: Level | undefined): LevelField => ({ key, inherited: isInherited(key), below });
 
 /**
- * Adds one answer to another. Objects are joined field by field and lists entry by entry; a leaf is taken as it is, for a scalar may be an
- * object that somebody else holds. What is there already is not lost to a null, nor is the type
- * of an object to that of an interface, which is all that a subgraph may know of it.
+ * Merges one response into another: objects field by field, lists entry by entry. A leaf is taken as it is, for a scalar may be an object
+ * that another place holds. Null never replaces a value, and an interface name, which may be all a subgraph knows, never replaces an object
+ * type.
  */
 export function merge(target: Data, source: Data, level: Level, isOfType: Kit['isOfType']): void {
   for (const { key, inherited, below } of level) {

@@ -15,26 +15,26 @@ import type { LoadedSupergraph } from './planning/supergraph.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** An operation with everything that does not change from one run to the next. */
+/** Everything of an operation that is the same in every run. */
 export interface Prepared {
-  /** The variables of a run, or why they do not fit. */
+  /** The coerced variables of a run, or the errors. */
   coerce: (given: Variables | undefined) => Pick<Run, 'variables' | 'conditions'> | { errors: readonly GraphQLError[] };
-  /** Runs the plan; of a subscription, what each event is joined with. */
+  /** Runs the plan; for a subscription, the plan of each event. */
   step: Step | undefined;
-  /** Of a subscription: what opens the stream. */
+  /** For a subscription: opens the stream. */
   primary: Primary | undefined;
   introspect: ((variables: Variables) => Data) | undefined;
   rootType: GraphQLObjectType;
-  /** What may come after the first answer, in the order of the operation. */
+  /** Deferred parts, in the order of the operation. */
   deferrals: readonly Deferral[];
-  /** For a deferred part, or for the first answer. */
+  /** Shape of a deferred part, or of the first response. */
   shapeOf: (run: Run, part?: { deferral: Deferral; typename: string }) => Shape;
 }
 
-/** Each error prints the whole value before it is cut out: five are enough to see what is wrong. */
+/** Each error prints the whole value, so five are enough. */
 const MAX_VARIABLE_ERRORS = 5;
-/** Shapes of one operation: one for each combination of its conditions that was asked for. */
-const KEPT_SHAPES = 64;
+/** Shapes per operation: one for each combination of conditions. */
+const MAX_CACHED_SHAPES = 64;
 
 export interface PrepareOptions {
   supergraph: LoadedSupergraph;
@@ -92,7 +92,7 @@ function createCoercion({ schema }: LoadedSupergraph, { document, operationName 
 const mustNotBeNull = (name: string): Problem =>
   new Problem('BAD_USER_INPUT', `Variable "$${name}" must not be null: a value is required where it is used.`, { path: [name] });
 
-/** The condition of `@defer` holds when its variable is left out. */
+/** A missing variable makes the condition of `@defer` true. */
 const withDefaults = (conditions: Variables, later: readonly string[]): Variables => ({
   ...Object.fromEntries(later.map((name) => [name, true])),
   ...conditions,
@@ -102,7 +102,7 @@ function createShapes(
   { schema }: LoadedSupergraph,
   { inPlan, operationName, decisive }: Pick<PrepareOptions, 'operationName'> & { inPlan: () => DocumentNode; decisive: readonly string[] },
 ): Prepared['shapeOf'] {
-  const shapes = new LRUCache<string, Shape>({ max: KEPT_SHAPES });
+  const shapes = new LRUCache<string, Shape>({ max: MAX_CACHED_SHAPES });
   return ({ conditions, operation: { inOnePiece = false } }, part) => {
     const mask = decisive.map((name) => (conditions[name] === true ? 1 : 0)).join('');
     const memo = part ? `${mask} ${part.typename} ${part.deferral.id}` : `${mask}${inOnePiece ? ' whole' : ''}`;

@@ -1,12 +1,12 @@
 import type { QueryPlanInlineFragmentNode, QueryPlanSelectionNode } from '@apollo/query-planner';
 import { isData, ownValue, setOwn, type Data, type Kit } from './run.ts';
 
-/** What a subgraph has to know of an object; undefined where a part of it is missing. */
+/** Builds the representation of an object; undefined when a field is missing. */
 export type Select = (source: Data) => Data | undefined;
 
 type Part = (source: Data, selected: Data) => boolean;
 
-/** The selection of a fetch's `requires`, compiled. */
+/** Compiles the `requires` selection of a fetch. */
 export function compileSelect(selections: readonly QueryPlanSelectionNode[], isOfType: Kit['isOfType']): Select {
   const [only, ...others] = selections;
   if (only?.kind === 'InlineFragment' && others.length === 0) return compileFragment(only, isOfType);

@@ -6,8 +6,8 @@ interface Written {
 }
 
 /**
- * The variables of an operation that may not be null wherever their own type says: one that may be left out is allowed where something is
- * required that has a default. graphql-js finds a null there only while executing, which a gateway leaves to subgraphs.
+ * Nullable variables that must not be null at runtime: GraphQL allows them at a required position that has a default value. graphql-js
+ * finds the null only while executing, which a gateway leaves to subgraphs.
  */
 export function requiredVariables(schema: GraphQLSchema, { document, operationName }: Written): ReadonlySet<string> {
   const separated = separateOperations(document);

@@ -4,10 +4,7 @@ import type { IncrementalResult } from './types.ts';
 const asGraphQLError = (error: unknown): GraphQLError =>
   error instanceof GraphQLError ? error : new GraphQLError('The operation could not be run.', { originalError: error as Error });
 
-/**
- * The HTTP status of a result. Without data nothing was run: the request itself was at fault, or nobody could plan it now and it may be sent
- * again.
- */
+/** The HTTP status of a result. Without data nothing was run: the request was wrong (400), or planning failed and may be retried (503). */
 export function statusOf(result: ExecutionResult): 200 | 400 | 503 {
   const { data, errors = [] } = result;
   if (retryAfterOf(result) !== undefined) return 503;
@@ -15,15 +12,15 @@ export function statusOf(result: ExecutionResult): 200 | 400 | 503 {
   return errors.some(({ extensions }) => extensions?.['retryable'] === true) ? 503 : 400;
 }
 
-/** Of an answer in which everything was refused because there is too much to do: the seconds after which to ask again. */
+/** Seconds after which to retry a result in which everything was refused as OVERLOADED. */
 export function retryAfterOf({ data, errors = [] }: ExecutionResult): number | undefined {
   const isEmpty = !data || Object.values(data).every((value) => value === null);
   if (!isEmpty || errors.length === 0 || errors.some(({ extensions }) => extensions['code'] !== 'OVERLOADED')) return undefined;
   return Math.max(...errors.map(({ extensions }) => Number(extensions['retryAfterSeconds']) || 1));
 }
 
-/** The result of the work, or what it threw as one. */
-export async function guarded<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
+/** The result of the work, or the error that it threw as a result. */
+export async function catchAsResult<T>(work: () => Promise<T>): Promise<T | ExecutionResult> {
   try {
     return await work();
   } catch (error) {
@@ -32,8 +29,8 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T | ExecutionR
 }
 
 /**
- * A stream of other results. What breaks the source is the last of them. Not a generator function: its `return` would wait for the event
- * that never comes.
+ * Maps the results of a stream. An error of the source becomes the last result. Not a generator function: its `return` would wait for an
+ * event that may never come.
  */
 export function mapEvents(
   source: AsyncIterableIterator<ExecutionResult>,
@@ -66,7 +63,7 @@ export function mapEvents(
   return mapped;
 }
 
-/** An answer in parts as the stream that sockets carry. */
+/** An incremental response as a stream of results for sockets. */
 export async function* partsOf(
   { initialResult, subsequentResults }: IncrementalResult,
   onEnd?: () => void,

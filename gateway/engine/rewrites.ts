@@ -7,7 +7,7 @@ export type Rewrite = (value: unknown) => void;
 
 const FRAGMENT = '... on ';
 
-/** Changes that a plan asks for on the way to a subgraph or back: a name for another, a value in place of what is there. */
+/** Rewrites of a plan on requests or responses: renamed keys and replaced values. */
 export function compileRewrites(rewrites: readonly FetchRewrite[] | undefined, isOfType: Kit['isOfType']): Rewrite | undefined {
   if (!rewrites?.length) return undefined;
   const compiled = rewrites.map((rewrite) => atPath(rewrite.path.slice(0, -1), changeOf(rewrite), isOfType));
@@ -40,7 +40,7 @@ function atPath(path: readonly string[], change: (data: Data) => void, isOfType:
   return visit;
 }
 
-/** The level of an answer after its rewrites: new names beside the old ones. */
+/** The level of a response after its rewrites: new names beside the old ones. */
 export function renamedLevel(level: Level, rewrites: readonly FetchRewrite[] | undefined): Level {
   return (rewrites ?? []).reduce<Level>(
     (changed, rewrite) =>
@@ -62,7 +62,7 @@ function withName(level: Level, [head, ...rest]: readonly string[], name: string
   });
 }
 
-/** The name that a client knows a field by, where the plan had to call it otherwise. */
+/** The client's names of fields that the plan had to rename. */
 export function clientNames(rewrites: readonly FetchRewrite[] | undefined): ReadonlyMap<string, string> {
   return new Map((rewrites ?? []).flatMap((each) => (each.kind === 'KeyRenamer' ? [[each.path.at(-1)!, each.renameKeyTo]] : [])));
 }

@@ -2,39 +2,39 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import type { FetchScope, Operation } from './types.ts';
 
-/** What subgraphs answered, put together; keys are response names. */
+/** Merged subgraph responses. Keys are the response keys of plans. */
 export type Data = Record<string, unknown>;
 export type Path = readonly (string | number)[];
 
-/** One operation while it runs. */
+/** One execution of an operation. */
 export interface Run {
   readonly operation: Operation;
-  /** As the client gave them, without what the operation does not declare: subgraphs coerce them as the gateway did. */
+  /** As the client sent them, without undeclared ones: subgraphs coerce them as the gateway did. */
   readonly variables: Readonly<Record<string, unknown>>;
-  /** Coerced, with defaults; what `@skip` and `@include` look at. */
+  /** Coerced, with defaults. Read by `@skip` and `@include`. */
   readonly conditions: Readonly<Record<string, unknown>>;
   readonly root: Data;
   readonly errors: GraphQLError[];
-  /** Root fields that are missing because of an error that may be told at another one. */
+  /** Root fields that are missing because of an error which may be reported at another field. */
   readonly lost: string[];
-  /** What the plan leaves for after the first answer. */
+  /** Parts that the plan leaves for after the first response. */
   readonly deferred: DeferredPart[];
 }
 
 export interface DeferredPart {
-  /** Of the deferral that it fetches for. */
+  /** Id of the deferral that it fetches for. */
   id: string;
   work: Step | undefined;
 }
 
-/** A node of a plan, compiled: adds what it fetches to the targets. Never rejects. */
+/** A compiled plan node: merges what it fetches into the targets. Never rejects. */
 export type Step = (run: Run, targets: readonly Data[]) => Promise<void> | void;
 
-/** What compiled nodes need of the engine. */
+/** What compiled plan nodes need of the engine. */
 export interface Kit {
-  /** Never rejects; errors carry the path as the subgraph sees it. */
-  ask: (subgraph: string, request: SubgraphRequest, scope: FetchScope | undefined) => Promise<ExecutionResult>;
-  /** Whether an object of this type is what the condition names; abstract types of the whole supergraph included. */
+  /** Never rejects. Error paths are those of the subgraph. */
+  executeFetch: (subgraph: string, request: SubgraphRequest, scope: FetchScope | undefined) => Promise<ExecutionResult>;
+  /** Whether a type is the condition or implements it, in the whole supergraph. */
   isOfType: (typename: string, condition: string) => boolean;
 }
 
@@ -42,7 +42,7 @@ export const isData = (value: unknown): value is Data => typeof value === 'objec
 
 const INHERITED = new Set(Object.getOwnPropertyNames(Object.prototype));
 
-/** An alias may be named like something that every JavaScript object has: such names are looked up, and written, with care. */
+/** A response key may be named like a property of every object: such keys are read and written with care. */
 export const isInherited = (key: string): boolean => INHERITED.has(key);
 
 export const ownValue = (data: Data, key: string): unknown => (Object.hasOwn(data, key) ? data[key] : undefined);
@@ -52,10 +52,11 @@ export function setOwn(data: Data, key: string, value: unknown): void {
   else data[key] = value;
 }
 
-const dangling = new WeakMap<Data, readonly string[]>();
+const unresolved = new WeakMap<Data, readonly string[]>();
 
-/** Remembers a reference that leads nowhere: the subgraph that was asked for the object answered that there is none. */
-export const markDangling = (data: Data, subgraph: string): void => void dangling.set(data, [...(dangling.get(data) ?? []), subgraph]);
+/** Records a reference that a subgraph could not resolve. */
+export const markUnresolved = (data: Data, subgraph: string): void =>
+  void unresolved.set(data, [...(unresolved.get(data) ?? []), subgraph]);
 
-/** The subgraphs that do not know an object to which another refers; undefined when nobody said so. */
-export const unknownTo = (value: unknown): readonly string[] | undefined => dangling.get(value as Data);
+/** The subgraphs that could not resolve an object; undefined when none was recorded. */
+export const unknownTo = (value: unknown): readonly string[] | undefined => unresolved.get(value as Data);

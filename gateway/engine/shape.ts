@@ -16,37 +16,37 @@ import {
 import { createFields, type FieldPlan, type Selected } from './fields.ts';
 import { ownValue, unknownTo, setOwn, type Data } from './run.ts';
 
-/** A value that the schema does not allow where it stands. */
+/** A value that the schema does not allow at its place. */
 export interface Violation {
   path: (string | number)[];
   /** `Type.field` */
   coordinate: string;
-  /** Where it is a reference that leads nowhere, or what is missing of one: the subgraphs that do not know the object. */
+  /** For an unresolved reference, or a missing field of one: the subgraphs that do not know the object. */
   unknownTo?: readonly string[] | undefined;
 }
 
 /**
- * Gives a value its shape. `undefined`: it is not valid here, and whoever may be null above it becomes null. A violation that it finds is
- * without a place; those who called it add theirs, so that nothing keeps track of places while all is well.
+ * Completes a value. `undefined` means that it is invalid here, and the next nullable value above becomes null. A violation starts without
+ * a path; its callers prepend their keys, so that no path is tracked while all is well.
  */
 type Complete = (value: unknown, found: Violation[]) => unknown;
 
 type Composite = GraphQLObjectType | GraphQLInterfaceType;
 
-/** `undefined` in place of data: not even the root may stand. */
+/** `undefined` data: not even the root is valid. */
 export type Shape = (data: Data) => { data: Data | undefined; violations: Violation[] };
 
 export interface ShapeOptions {
   schema: GraphQLSchema;
-  /** Of the object that is shaped; its `__typename` decides when it is abstract. */
+  /** Type of the shaped object. If it is abstract, `__typename` decides. */
   type: GraphQLNamedType;
   sets: readonly SelectionSetNode[];
   selected: Selected;
 }
 
 /**
- * Turns what subgraphs answered into what the client asked for: its fields in its order under its names, and nothing else. A null that must
- * not be one takes its parent with it, as the specification says.
+ * Shapes merged subgraph responses for the client: the selected fields in order, under the client's keys, and nothing else. An invalid null
+ * nulls its parent, as the specification says.
  */
 export function compileShape({ schema, type, sets, selected }: ShapeOptions): Shape {
   const complete = createCompletions(schema, selected)(type, sets);
@@ -105,8 +105,8 @@ function createCompletions(schema: GraphQLSchema, selected: Selected) {
 }
 
 /**
- * An object that is not whole because nobody knows it is not an invalid one: the reference to it is null. Unless it is known by an
- * interface only: then whoever asks for its type is told that there is none.
+ * A reference that no subgraph can resolve becomes null without an error. Exception: if only an interface is known, selecting `__typename`
+ * reports an error.
  */
 function reference(complete: Complete): Complete {
   return (value, found) => {
@@ -122,7 +122,7 @@ const isAboutType = ({ coordinate }: Violation): boolean => coordinate.endsWith(
 
 interface CompiledField extends FieldPlan {
   coordinate: string;
-  /** Of `__typename`, where the type is known. */
+  /** Value of `__typename` where the type is known. */
   constant: string | undefined;
   complete: Complete;
 }
@@ -140,7 +140,7 @@ function shapeFields(data: Data, fields: readonly CompiledField[], found: Violat
   return shaped;
 }
 
-/** Of an object that a subgraph does not know, that is why a field is missing. */
+/** Fields are missing because a subgraph does not know the object. */
 function incomplete(data: Data, found: readonly Violation[], since: number): undefined {
   const subgraphs = unknownTo(data);
   if (subgraphs) for (const violation of found.slice(since)) if (violation.path.length === 1) violation.unknownTo ??= subgraphs;
@@ -167,7 +167,7 @@ function violate(found: Violation[], subgraphs?: readonly string[]): undefined {
   return undefined;
 }
 
-/** What was found since then was found at this key; the first field on the way up is the one that it is about. */
+/** Prepends a key to the violations found since then. The innermost field is the coordinate of a violation. */
 function locate(found: Violation[], since: number, key: string | number, coordinate: string): void {
   for (const violation of found.slice(since)) {
     violation.path.unshift(key);
@@ -175,7 +175,7 @@ function locate(found: Violation[], since: number, key: string | number, coordin
   }
 }
 
-/** Which type an object of an abstract one is. Where a subgraph knows an interface only, its objects are just that. */
+/** The concrete type of an abstract value. If a subgraph knows only an interface, the type stays that interface. */
 function concreteTypes(schema: GraphQLSchema, abstract: GraphQLNamedType): (data: Data) => Composite | undefined {
   return (data) => {
     const name = data['__typename'];
@@ -185,7 +185,7 @@ function concreteTypes(schema: GraphQLSchema, abstract: GraphQLNamedType): (data
   };
 }
 
-/** An object of which only the interface is known cannot say its type. */
+/** An object of which only the interface is known has no `__typename`. */
 const violateAlways: Complete = (_value, found) => violate(found);
 
 const asItIs: Complete = (value) => value;
@@ -197,10 +197,10 @@ const leaf =
 
 const enumValue = (type: GraphQLEnumType): Complete => leaf((value) => typeof value === 'string' && type.getValue(value) !== undefined);
 
-/** Whole numbers of 32 bits are what they are as integers of a bit operation. */
+/** A 32-bit integer equals itself after a bit operation. */
 const isInt = (value: unknown): boolean => typeof value === 'number' && (value | 0) === value;
 
-/** What graphql-js itself would answer for these; other scalars are the business of their subgraphs. */
+/** As graphql-js serialises these. Other scalars are up to their subgraphs. */
 const BUILT_IN: Readonly<Record<string, Complete>> = {
   String: leaf((value) => typeof value === 'string'),
   Boolean: leaf((value) => typeof value === 'boolean'),

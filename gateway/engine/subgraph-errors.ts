@@ -6,8 +6,8 @@ import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { subgraphAnswerInvalid } from '#shared/transport/problem-json.ts';
 
 /**
- * What clients hear of an error without a code of its own. `masked`: the subgraph is ours, so it is a fault of ours. `named`: that this
- * subgraph reported one. `exposed`: its message, too.
+ * What clients see of an error without a code. `masked`: an internal error, as of a first-party subgraph. `named`: that this subgraph
+ * reported an error. `exposed`: also its message.
  */
 export type SubgraphErrors = 'masked' | 'named' | 'exposed';
 
@@ -17,32 +17,32 @@ export interface Reporting {
   subgraphErrors?: SubgraphErrors | undefined;
 }
 
-/** Errors that tell of one failed fetch; a long list of entities does not become a long list of errors. */
+/** Errors per failed fetch, so that a long list of entities gives no long list of errors. */
 const MAX_ERRORS = 20;
 const SUBGRAPH_ERROR = 'SUBGRAPH_ERROR';
 const CODE = /^[A-Z][A-Z0-9_]*$/;
-/** Codes that speak of a request the gateway itself wrote, or of a bug: nothing the client could act on. */
-const OURS = new Set([
+/** Codes about a request that the gateway wrote, or about a bug: a client cannot act on them. */
+const GATEWAY_CODES = new Set([
   'INTERNAL_SERVER_ERROR',
   'BAD_REQUEST',
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
   'OPERATION_RESOLUTION_FAILURE',
 ]);
-/** What servers add for their own developers. */
+/** Extensions that servers add for their developers. */
 const PRIVATE_EXTENSIONS = ['stacktrace', 'exception', 'serviceName', 'http'];
 
-type Asked = Pick<SubgraphRequest, 'query' | 'variables'>;
+type RequestedFields = Pick<SubgraphRequest, 'query' | 'variables'>;
 type Path = readonly (string | number)[];
 type Fields = Readonly<Record<string, unknown>>;
 
-interface Taking {
-  request: Asked & Pick<SubgraphRequest, 'correlationId'>;
+interface ResponseContext {
+  request: RequestedFields & Pick<SubgraphRequest, 'correlationId'>;
   reporting: Reporting;
 }
 
-/** An answer in which each field of the request is missing. */
-export const missing = (request: Asked, problem: Problem): ExecutionResult => ({
+/** A response in which every requested field is missing. */
+export const allFieldsMissing = (request: RequestedFields, problem: Problem): ExecutionResult => ({
   data: null,
   errors: pathsOf(request)
     .slice(0, MAX_ERRORS)
@@ -50,21 +50,21 @@ export const missing = (request: Asked, problem: Problem): ExecutionResult => ({
 });
 
 /**
- * The answer of a subgraph as the engine can rely on it, however it came in. What is no answer, or holds something else where an object should
- * be, is told once for each field that it costs.
+ * Validates the response of a subgraph. An invalid response, or another value where an object should be, is reported once per field that it
+ * costs.
  */
-export function readAnswer(name: string, answer: unknown, { request, reporting }: Taking): ExecutionResult {
-  const told = isObject(answer) ? listOf(answer['errors']) : [];
-  if (!isObject(answer) || !isAnswer(answer, told.length)) {
-    reporting.log.warn({ subgraph: name, correlationId: request.correlationId }, 'a subgraph answered with what is no GraphQL answer');
-    return missing(request, subgraphAnswerInvalid(name));
+export function readResponse(name: string, response: unknown, { request, reporting }: ResponseContext): ExecutionResult {
+  const reported = isObject(response) ? listOf(response['errors']) : [];
+  if (!isObject(response) || !isResponse(response, reported.length)) {
+    reporting.log.warn({ subgraph: name, correlationId: request.correlationId }, 'a subgraph answered with what is no GraphQL response');
+    return allFieldsMissing(request, subgraphAnswerInvalid(name));
   }
-  const { data, misfits } = mendShape(request.query, answer['data']);
-  if (misfits.length === 0 && answer['errors'] === undefined) return answer;
-  const { errors: _told, ...rest } = answer as ExecutionResult;
+  const { data, misfits } = mendShape(request.query, response['data']);
+  if (misfits.length === 0 && response['errors'] === undefined) return response;
+  const { errors: _reported, ...rest } = response as ExecutionResult;
   const result = { ...rest, ...('data' in rest && { data: data as ExecutionResult['data'] }) };
   const invalid = misfits.slice(0, MAX_ERRORS).map((path) => at(path, subgraphAnswerInvalid(name)));
-  const errors = [...told.flatMap((error) => placedErrors(error, result.data, { name, request, reporting })), ...invalid];
+  const errors = [...reported.flatMap((error) => placedErrors(error, result.data, { name, request, reporting })), ...invalid];
   if (invalid.length > 0)
     reporting.log.warn(
       { subgraph: name, paths: misfits.slice(0, MAX_ERRORS), correlationId: request.correlationId },
@@ -73,25 +73,25 @@ export function readAnswer(name: string, answer: unknown, { request, reporting }
   return errors.length > 0 ? { ...result, errors } : result;
 }
 
-/** No data and no errors is no answer, but for the place where a stream begins. */
-function isAnswer({ data, extensions }: Fields, errors: number): boolean {
+/** A response needs data or errors, except at the start of a stream. */
+function isResponse({ data, extensions }: Fields, errors: number): boolean {
   if (data !== undefined && data !== null) return isObject(data);
   return errors > 0 || (data === null && isObject(extensions) && extensions['cursor'] !== undefined);
 }
 
-/** Null is no error, as in other gateways; anything else that is no list is one that says nothing. */
+/** Null counts as no errors, as in other gateways. Any other value that is no list counts as one error without content. */
 const listOf = (errors: unknown): readonly unknown[] =>
   Array.isArray(errors) ? errors : errors === undefined || errors === null ? [] : [undefined];
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The error at every field that it costs: a code says that the subgraph meant it for the caller. */
-function placedErrors(error: unknown, data: unknown, { name, request, reporting }: Taking & { name: string }): GraphQLError[] {
+/** Places the error at every field that it costs. An error with a code is meant for the client. */
+function placedErrors(error: unknown, data: unknown, { name, request, reporting }: ResponseContext & { name: string }): GraphQLError[] {
   const fields = isObject(error) ? error : {};
   const { message } = fields;
   const path = isPath(fields['path']) ? fields['path'] : [];
   const { log, subgraphErrors = 'masked' } = reporting;
-  const problem = problemOf(error) ?? toldProblem(name, fields, subgraphErrors);
+  const problem = problemOf(error) ?? problemFor(name, fields, subgraphErrors);
   if (problem?.code === 'SUBSCRIPTION_NOT_SUPPORTED')
     log.warn({ err: problem.cause, subgraph: name, correlationId: request.correlationId }, 'a subgraph does not stream over graphql-ws');
   if (problem?.code === SUBGRAPH_ERROR)
@@ -99,35 +99,35 @@ function placedErrors(error: unknown, data: unknown, { name, request, reporting 
   return placesOf(path, data, request).map((place) => (problem ? at(place, problem) : new GraphQLError(String(message), { path: place })));
 }
 
-/** Undefined for what is left to be masked. */
-function toldProblem(name: string, { message, extensions: given }: Fields, subgraphErrors: SubgraphErrors): Problem | undefined {
+/** Undefined for an error to mask. */
+function problemFor(name: string, { message, extensions: given }: Fields, subgraphErrors: SubgraphErrors): Problem | undefined {
   if (typeof message !== 'string') return subgraphAnswerInvalid(name);
   const { code, ...extensions }: Record<string, unknown> = isObject(given) ? given : {};
-  // Gateway and subgraph check scalars alike, but a foreign subgraph may know more of them than the gateway.
+  // Gateway and subgraph check scalars alike, but an external subgraph may know scalars that the gateway does not.
   if (code === 'GRAPHQL_VALIDATION_FAILED' && message.startsWith('Expected value of type ')) return new Problem('BAD_USER_INPUT', message);
   for (const key of PRIVATE_EXTENSIONS) delete extensions[key];
-  const isForeign = subgraphErrors !== 'masked';
-  const facts = { ...extensions, ...(isForeign && { subgraph: name }) };
-  if (typeof code === 'string' && CODE.test(code) && !OURS.has(code)) return new Problem(code, message, facts);
-  if (!isForeign) return undefined;
+  const isExternal = subgraphErrors !== 'masked';
+  const facts = { ...extensions, ...(isExternal && { subgraph: name }) };
+  if (typeof code === 'string' && CODE.test(code) && !GATEWAY_CODES.has(code)) return new Problem(code, message, facts);
+  if (!isExternal) return undefined;
   if (subgraphErrors === 'exposed') return new Problem(SUBGRAPH_ERROR, message, { ...facts, retryable: false });
   return new Problem(SUBGRAPH_ERROR, `The subgraph ${name} reported an error.`, { subgraph: name });
 }
 
-/** Foreign subgraphs may say anything here. */
+/** External subgraphs may send anything here. */
 const isPath = (path: unknown): path is Path =>
   Array.isArray(path) && path.every((step) => typeof step === 'string' || Number.isSafeInteger(step));
 
 const at = (path: Path, problem: Problem): GraphQLError =>
   new GraphQLError(problem.message, { path, originalError: problem, extensions: problem.extensions });
 
-/** Where an error is told: at its path, or when that names no field, at every field it may have cost. */
-function placesOf(path: Path, data: unknown, request: Asked): readonly Path[] {
+/** Where an error is reported: at its path; if the path names no field, at every field that it may have cost. */
+function placesOf(path: Path, data: unknown, request: RequestedFields): readonly Path[] {
   const namesField = path.length > (path[0] === '_entities' ? 2 : 0);
   if (namesField) return [path];
   const all = pathsOf(request).filter((each) => path.every((step, depth) => each[depth] === step));
   const lost = all.filter((each) => isMissing(data, each));
-  // Where nothing is missing it is told once.
+  // When no field is missing, it is reported once.
   const places = lost.length > 0 ? lost.slice(0, MAX_ERRORS) : all.slice(0, 1);
   return places.length > 0 ? places : [path];
 }
@@ -141,8 +141,8 @@ function isMissing(data: unknown, path: Path): boolean {
   return value === null || value === undefined;
 }
 
-/** Every field the fetch was to fill in, as the subgraph itself would name it. */
-function pathsOf({ query, variables }: Asked): Path[] {
+/** Every field of the fetch, by the paths of the subgraph. */
+function pathsOf({ query, variables }: RequestedFields): Path[] {
   const operation = parse(query, { noLocation: true }).definitions.find(
     (definition) => definition.kind === Kind.OPERATION_DEFINITION,
   ) as OperationDefinitionNode;

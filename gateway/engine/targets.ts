@@ -3,7 +3,7 @@ import { isData, ownValue, type Data, type Path } from './run.ts';
 /** `@` stands for every entry of a list. */
 const EACH = '@';
 
-/** Every object at the path below the targets, in order; what is null is left out. */
+/** Every object at the path below the targets, in order; nulls are left out. */
 export function gather(targets: readonly Data[], path: Path): Data[] {
   const found: Data[] = [];
   for (const target of targets) collect(target, path, 0, found);
@@ -22,14 +22,14 @@ function collect(value: unknown, path: Path, depth: number, found: Data[]): void
   }
 }
 
-/** Where an object stands in the answer, and in what. */
+/** The path of an object in the response, and its ancestors. */
 export interface Place {
   path: Path;
   /** From the root to the object itself. */
   ancestors: readonly Data[];
 }
 
-/** The places of every object at the path below the root. One object has several where entities were asked for once. */
+/** The places of every object at the path below the root. An object has several when its entity was fetched once for all of them. */
 export function placesOf(root: Data, path: Path): Map<Data, Place[]> {
   const places = new Map<Data, Place[]>();
   const walk = (value: unknown, depth: number, at: Path, ancestors: readonly Data[]): void => {

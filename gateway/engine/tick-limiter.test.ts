@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { createTurns } from './tick-limiter.ts';
+import { createTickLimiter } from './tick-limiter.ts';
 
 function begin(count: number, most: number) {
-  const turn = createTurns(most);
+  const turn = createTickLimiter(most);
   const begun: number[] = [];
   const start = async (index: number): Promise<void> => {
     await turn();
@@ -12,7 +12,7 @@ function begin(count: number, most: number) {
   return { begun, start, all: Promise.all(Array.from({ length: count }, (_, index) => start(index))) };
 }
 
-test('lets so many through at once, the others turn by turn, in order', async () => {
+test('runs `max` tasks at once and the others tick by tick, in order', async () => {
   const { begun, all } = begin(25, 10);
   await Promise.resolve();
   expect(begun.length).toBe(10);
@@ -24,7 +24,7 @@ test('lets so many through at once, the others turn by turn, in order', async ()
   expect(begun).toEqual(Array.from({ length: 25 }, (_, index) => index));
 });
 
-test('who comes while others wait does not overtake them', async () => {
+test('keeps new tasks behind waiting ones', async () => {
   const { begun, start, all } = begin(12, 10);
   await Promise.resolve();
 
@@ -34,7 +34,7 @@ test('who comes while others wait does not overtake them', async () => {
   expect(begun).toEqual(Array.from({ length: 13 }, (_, index) => index));
 });
 
-test('waits for nobody again after a quiet turn', async () => {
+test('runs tasks at once again after an idle tick', async () => {
   const { begun, start, all } = begin(10, 10);
   await all;
   await nextTurn();

@@ -8,65 +8,68 @@ import type { SubgraphErrors } from './subgraph-errors.ts';
 
 /** One operation of a client: parsed, valid and within the limits. */
 export interface Operation {
-  /** Its text, by which plans are remembered. */
+  /** Its text, the cache key of its plan. */
   source: string;
   document: DocumentNode;
   operationName?: string | undefined;
   variables?: Record<string, unknown> | undefined;
   identity: Identity;
   correlationId: string;
-  /** Epoch milliseconds after which nobody waits for the answer any more. */
+  /** Epoch milliseconds after which the result is no longer needed. */
   deadline: number;
-  /** Aborted when the client has gone: a query stops then, a mutation runs to its end. */
+  /** Aborted when the client disconnects: a query stops, a mutation runs to its end. */
   signal?: AbortSignal | undefined;
-  /** Of a mutation that runs: aborted then. What waits for its turn somewhere is then not begun. */
+  /** Of a running mutation: aborted when the client disconnects. Work that still waits for its turn is then not started. */
   departure?: AbortSignal | undefined;
-  /** Of a subscription: its first result shall say where the stream begins, see `isStart`. */
+  /** Of a subscription: its first result is the start of the stream, see `isStart`. */
   wantsStart?: boolean | undefined;
-  /** What is deferred is answered with the rest. */
+  /** Returns deferred parts with the rest. */
   inOnePiece?: boolean | undefined;
-  /** Its cost shall be in the extensions of the answer. */
+  /** Returns the cost in the extensions of the response. */
   wantsCost?: boolean | undefined;
-  /** Who else may have what is fetched for it. Without, nothing is shared or taken from a cache, and what was begun before is not joined afterwards. */
+  /**
+   * Which operations may share its fetches. Without a scope nothing is shared or cached, and fetches begun before are not joined
+   * afterwards.
+   */
   scope?: FetchScope | undefined;
 }
 
 export interface FetchScope {
-  /** What of the viewer the answer can depend on. */
+  /** What of the viewer the response can depend on. */
   key: string;
-  /** Root fields are fetched once for all who ask at the same time. */
+  /** Equal fetches of root fields run once while in flight. */
   fetches: boolean;
-  /** So are entities, one by one. */
+  /** The same for entities, each by itself. */
   entities: boolean;
 }
 
 export interface EngineOptions {
   supergraphSdl: string;
-  /** By the name of the subgraph; one that is missing costs its fields only. */
+  /** By subgraph name. A missing transport costs only the fields of its subgraph. */
   transports: Readonly<Record<string, SubgraphTransport>>;
-  /** Scalars whose literals and variables are checked before any subgraph is asked. */
+  /** Scalars whose literals and variables are checked before any subgraph fetch. */
   scalars?: Readonly<Record<string, GraphQLScalarType>> | undefined;
-  /** Who plans, where an engine leaves the choice. Default: this thread, while nobody else is served. */
+  /** The planner, where an engine leaves the choice. Default: in this thread, which serves nothing else meanwhile. */
   planner?: Planner | undefined;
-  /** Where entities that are the same for everybody are kept. Default: nowhere. */
+  /** Cache of viewer-independent entities. Default: none. */
   entityStore?: EntityStore | undefined;
-  /** How errors of subgraphs without a code are told. Default: as faults of ours. */
+  /** How errors of subgraphs without a code are reported. Default: masked. */
   subgraphErrors?: SubgraphErrors | undefined;
   log: Log;
 }
 
-/** Plans operations over the supergraph and runs them on the subgraphs. Rejects never: what goes wrong is in the result. */
+/** Plans operations over the supergraph and executes them on the subgraphs. Never rejects: errors are in the result. */
 export interface Engine {
-  /** What clients see. */
+  /** The API schema. */
   readonly schema: GraphQLSchema;
   /** Incremental when the operation has deferred parts. */
   execute(operation: Operation): Promise<ExecutionResult | IncrementalResult>;
-  /** The result instead of a stream when the subscription could not begin. */
+  /** Returns a result instead of a stream when the subscription could not start. */
   subscribe(operation: Operation): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult>;
   close(): Promise<void>;
 }
 
-/** An answer in parts: the first, then the deferred ones as they become ready. */
+/** An incremental response: the first result, then the deferred parts as they become ready. */
 export interface IncrementalResult {
   initialResult: ExecutionResult & { hasNext: boolean };
   subsequentResults: AsyncGenerator<SubsequentResult, void, void>;
@@ -82,7 +85,7 @@ export interface IncrementalPart extends ExecutionResult {
   label?: string;
 }
 
-/** Not an event: the place in the stream that the first event will come after, in `extensions.cursor`. */
+/** Not an event: the cursor before the first event, in `extensions.cursor`. */
 export const isStart = ({ data, errors, extensions }: ExecutionResult): boolean =>
   data === null && errors === undefined && extensions?.['cursor'] !== undefined;
 

@@ -36,7 +36,7 @@ const UNKNOWN = {
   extensions: { code: 'SUBGRAPH_ANSWER_INVALID', subgraph: 'people', retryable: false },
 };
 
-describe('a reference to an object that its subgraph does not know', () => {
+describe('an unresolved reference', () => {
   let gateway: TestGateway | undefined;
   afterEach(() => gateway?.close());
 
@@ -46,7 +46,7 @@ describe('a reference to an object that its subgraph does not know', () => {
     return { data, errors };
   }
 
-  test('is null, which is no error', async () => {
+  test('is null without an error', async () => {
     const answer = await ask('{ notes { editor { id name } readers { name } } }');
 
     expect(answer).toEqual({
@@ -59,22 +59,22 @@ describe('a reference to an object that its subgraph does not know', () => {
     });
   });
 
-  test('stands as far as it is known where nothing else is needed', async () => {
+  test('keeps its known fields where nothing else is selected', async () => {
     const { data, errors } = await ask('{ notes { editor { id nickname } } }');
 
     expect(errors).toBeUndefined();
     expect(data.notes[1]).toEqual({ editor: { id: 'gone', nickname: null } });
   });
 
-  test('takes its parent with it where it must not be null, and the error names who does not know it', async () => {
+  test('nulls its parent where it must not be null, and the error names the subgraph', async () => {
     const { data, errors } = await ask('{ notes { text review { by { name } } } }');
 
     expect(data.notes[1]).toEqual({ text: 'two', review: null });
     expect(errors).toMatchObject([{ ...UNKNOWN, path: ['notes', 1, 'review', 'by'] }]);
   });
 
-  describe('and of which more is deferred', () => {
-    /** The parts after the first answer. */
+  describe('with deferred fields', () => {
+    /** The parts after the first response. */
     async function partsOf(query: string): Promise<unknown[]> {
       gateway = await openGatewayForTest({ subgraphs: [people, notes], transports: { people, notes } });
       const parts: { incremental?: unknown[] }[] = [];
@@ -85,7 +85,7 @@ describe('a reference to an object that its subgraph does not know', () => {
     test.each([
       ['that may be null', 'editor', ['notes', 1, 'editor']],
       ['that must not be null', 'review { by', ['notes', 1, 'review', 'by']],
-    ])('is told in a part of its own: %s', async (_case, field, path) => {
+    ])('is reported in a part of its own: %s', async (_case, field, path) => {
       const parts = await partsOf(`{ notes { ${field} { id ... @defer(label: "more") { name } } } ${field.includes('{') ? '}' : ''} }`);
 
       expect(parts).toMatchObject([
@@ -94,7 +94,7 @@ describe('a reference to an object that its subgraph does not know', () => {
       ]);
     });
 
-    test('is told for each entry of a list', async () => {
+    test('is reported for each entry of a list', async () => {
       const parts = await partsOf('{ notes { readers { id ... @defer { name } } } }');
 
       expect(parts).toMatchObject([
@@ -103,7 +103,7 @@ describe('a reference to an object that its subgraph does not know', () => {
       ]);
     });
 
-    test('misses nothing where what is deferred may be null', async () => {
+    test('reports nothing where the deferred fields may be null', async () => {
       const parts = await partsOf('{ notes { editor { id ... @defer { nickname } } } }');
 
       expect(parts).toEqual([
@@ -113,7 +113,7 @@ describe('a reference to an object that its subgraph does not know', () => {
     });
   });
 
-  test('is not what a subgraph means that knows the object but not all of it', async () => {
+  test('differs from an object of which a subgraph knows only a part', async () => {
     const half = async (): Promise<ExecutionResult> => ({ data: { _entities: [{ name: null }, { name: null }] } });
     const { data, errors } = await ask('{ notes { editor { name } } }', { people: { ...people, execute: half } });
 

@@ -33,20 +33,20 @@ const items = plainSubgraph({
   },
 });
 
-describe('a variable of the client that is named like one of a plan', () => {
+describe('a client variable named like one of a plan', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await openGatewayForTest({ subgraphs: [shops, items] });
   });
   afterAll(() => gateway.close());
 
-  test.each(['first', 'representations', '_client_representations'])('is given to the subgraph of an entity: %s', async (name) => {
+  test.each(['first', 'representations', '_client_representations'])('reaches the subgraph of an entity: %s', async (name) => {
     const answer = await gateway.ask(`query ($${name}: Int) { shop { names(first: $${name}) } }`, { [name]: 2 });
 
     expect(answer).toMatchObject({ status: 200, data: { shop: { names: ['a', 'b'] } } });
   });
 
-  test('keeps its default, and stays apart from another of almost its name', async () => {
+  test('keeps its default, and stays apart from a similar name', async () => {
     const query = `query ($representations: Int = 1, $_client_representations: Int) {
       shop { one: names(first: $representations) two: names(first: $_client_representations) }
     }`;
@@ -65,7 +65,7 @@ describe('a variable of the client that is named like one of a plan', () => {
   test.each([
     [true, { shop: { id: 's1', names: ['a', 'b', 'c'] } }],
     [false, { shop: { id: 's1' } }],
-  ])('decides what is asked for: %s', async (value, expected) => {
+  ])('works as a condition: %s', async (value, expected) => {
     const conditional = 'query ($representations: Boolean!) { shop { id ... @include(if: $representations) { names } } }';
     const deferred = 'query ($representations: Boolean!) { shop { id ... @defer(if: $representations) { names } } }';
 
@@ -73,7 +73,7 @@ describe('a variable of the client that is named like one of a plan', () => {
     expect((await gateway.ask(deferred, { representations: value })).data).toEqual({ shop: { id: 's1', names: ['a', 'b', 'c'] } });
   });
 
-  test('stays apart from what an argument takes of its context', async () => {
+  test('stays apart from arguments of @fromContext', async () => {
     const query = (name: string) => `query ($${name}: Int) { shop { item { size(times: $${name}) } } }`;
     await gateway.ask(query('times'), { times: 2 });
     const [context] = /contextualArgument_\d+_\d+/.exec(items.asked.at(-1)!.query)!;
@@ -81,7 +81,7 @@ describe('a variable of the client that is named like one of a plan', () => {
     expect((await gateway.ask(query(context), { [context]: 3 })).data).toEqual({ shop: { item: { size: '3 kg' } } });
   });
 
-  test('is told by its own name where its value does not fit', async () => {
+  test('is reported by its own name when its value is invalid', async () => {
     const answer = await gateway.ask('query ($representations: Int) { shop { names(first: $representations) } }', { representations: 'x' });
 
     expect(answer).toMatchObject({ status: 400, errors: [{ extensions: { code: 'BAD_USER_INPUT', path: ['representations'] } }] });

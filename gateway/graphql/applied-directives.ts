@@ -2,19 +2,19 @@ import { Kind, valueFromASTUntyped, type ConstDirectiveNode, type DocumentNode }
 
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/** What directives say of a supergraph. */
-export interface Annotations {
+/** The directives applied in a supergraph. */
+export interface AppliedDirectives {
   /**
-   * The arguments of each application of a directive, called by the name its specification gives it, to a coordinate such as `Note`,
-   * `Note.text` or `Query.notes(first:)`.
+   * The arguments of each application of a directive (by the name in its specification) at a coordinate such as `Note`, `Note.text` or
+   * `Query.notes(first:)`.
    */
   of: (directive: string, coordinate: string) => readonly Arguments[];
 }
 
 const NONE: readonly Arguments[] = [];
 
-/** Reads the directives of a supergraph once. A supergraph may have renamed them: its `@link`s say how. */
-export function readAnnotations(supergraph: DocumentNode): Annotations {
+/** Reads the directives of a supergraph once. A supergraph may have renamed them in its `@link`s. */
+export function readAppliedDirectives(supergraph: DocumentNode): AppliedDirectives {
   const names = specifiedNames(supergraph);
   const applied = new Map<string, Arguments[]>();
   const read = (coordinate: string, directives: readonly ConstDirectiveNode[] = []): void => {
@@ -40,7 +40,7 @@ export function readAnnotations(supergraph: DocumentNode): Annotations {
   return { of: (directive, coordinate) => applied.get(`@${directive} ${coordinate}`) ?? NONE };
 }
 
-/** The name that its specification gives a directive, by the name it has in this supergraph. */
+/** The specified name of each directive by its name in this supergraph. */
 function specifiedNames({ definitions }: DocumentNode): Map<string, string> {
   const names = new Map<string, string>();
   const schemas = definitions.filter(({ kind }) => kind === Kind.SCHEMA_DEFINITION || kind === Kind.SCHEMA_EXTENSION);
@@ -62,6 +62,6 @@ interface Link {
   import?: (string | { name: string; as?: string })[];
 }
 
-/** The arguments of one application of a directive. */
+/** The arguments of one applied directive. */
 export const argumentsOf = ({ arguments: given = [] }: ConstDirectiveNode): Arguments =>
   Object.fromEntries(given.map(({ name, value }) => [name.value, valueFromASTUntyped(value)]));

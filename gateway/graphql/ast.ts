@@ -15,19 +15,19 @@ import {
   type VariableDefinitionNode,
 } from 'graphql';
 
-/* What is read out of valid documents in several places. */
+/* Helpers over valid documents, used in several places. */
 
-/** Its name in the answer. */
+/** The response key of a field. */
 export const keyOf = ({ alias, name }: FieldNode): string => alias?.value ?? name.value;
 
-/** The definition of a field; undefined for what every type has, such as `__typename`. */
+/** The definition of a field; undefined for meta fields such as `__typename`. */
 export const fieldOf = (parent: GraphQLNamedType | undefined | null, { name }: FieldNode): GraphQLField<unknown, unknown> | undefined =>
   isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[name.value] : undefined;
 
 export const fragmentsOf = ({ definitions }: DocumentNode): Map<string, FragmentDefinitionNode> =>
   new Map(definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])));
 
-/** The directives at everything that a document selects. */
+/** The directives of all selections of a document. */
 export function directivesIn({ definitions }: DocumentNode): DirectiveNode[] {
   const within = ({ selections }: SelectionSetNode): DirectiveNode[] =>
     selections.flatMap((node) => {
@@ -38,8 +38,8 @@ export function directivesIn({ definitions }: DocumentNode): DirectiveNode[] {
 }
 
 /**
- * Forgets where the parts of a document stood in its text, which takes twice the room of all the rest. Variables still know it: errors about
- * their values name the place.
+ * Removes the source locations of a document, which take twice the memory of the rest. Variable definitions keep theirs: errors about their
+ * values name it.
  */
 export function forgetPlaces<T extends ASTNode>(node: T): T {
   for (const below of Object.values(node) as unknown[]) {
@@ -63,7 +63,7 @@ export function variablesOf(definitions: readonly VariableDefinitionNode[] = [],
   return defaults.length > 0 ? { ...Object.fromEntries(defaults), ...given } : given;
 }
 
-/** False when this `@skip` or `@include` leaves its selection out. */
+/** False when this `@skip` or `@include` excludes its selection. */
 export function isIncluded({ name, arguments: [condition] = [] }: DirectiveNode, variables: Variables): boolean {
   if (name.value !== 'skip' && name.value !== 'include') return true;
   const value = condition?.value;

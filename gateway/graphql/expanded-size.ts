@@ -2,9 +2,8 @@ import { Kind, type DocumentNode, type FragmentDefinitionNode, type SelectionSet
 import { fragmentsOf } from './ast.ts';
 
 /**
- * How many fields and fragments the largest operation of a document has when each fragment is put wherever it is spread. Each fragment is
- * counted once, so that this takes no longer than reading the text. Fragments in a circle, and those that do not exist, count as empty: the
- * validation refuses them.
+ * Fields and fragments of the largest operation of a document, with fragments expanded wherever they are spread. Each fragment is counted
+ * once, so the time is that of reading the text. Cyclic and unknown fragments count as empty: validation refuses them.
  */
 export function largestOperation(document: DocumentNode): number {
   const fragments = fragmentsOf(document);

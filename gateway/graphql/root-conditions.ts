@@ -5,7 +5,7 @@ import { fragmentsOf } from './ast.ts';
 const CONDITIONS = new Set(['skip', 'include']);
 
 /**
- * Refuses a subscription with a condition at its root, as GraphQL does since September 2025. graphql-js counts the root fields before the
+ * Refuses a subscription with a condition at its root, as GraphQL does since September 2025. graphql-js counts root fields before the
  * variables are known, and throws. The document need not be valid.
  */
 export function refuseRootConditions(document: DocumentNode): void {
@@ -21,7 +21,7 @@ export function refuseRootConditions(document: DocumentNode): void {
   }
 }
 
-/** The name of the first condition at the root; each named fragment is entered once. */
+/** The name of the first condition at the root. Each named fragment is entered once. */
 function conditionIn(
   { selections }: SelectionSetNode,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,

@@ -1,8 +1,8 @@
-/** One thing that a header `Accept` names. */
+/** One media range of an `Accept` header. */
 export interface MediaRange {
-  /** As it was written, quality and all. */
+  /** As written, with its quality. */
   text: string;
-  /** In lower case, like the names of parameters. */
+  /** Lower case, like the parameter names. */
   type: string;
   parameters: ReadonlyMap<string, string>;
   /** 0: not accepted. */
@@ -12,7 +12,7 @@ export interface MediaRange {
 const JSON_TYPE = 'application/json';
 const GRAPHQL_TYPE = 'application/graphql-response+json';
 
-/** What a client accepts, in the order of the header; what it refuses by a quality of 0 is left out. */
+/** The accepted media ranges in header order, without those of quality 0. */
 export const acceptedRanges = (accept: string | undefined): MediaRange[] =>
   (accept ?? '')
     .split(',')
@@ -32,10 +32,10 @@ function rangeOf(text: string): MediaRange {
 }
 
 /**
- * The type of an answer in one piece, chosen as Apollo Server chooses it. Clients read errors of another status than 200 only from the media
- * type of GraphQL; to those that do not name it plain JSON is what they know.
+ * The media type of a response in one piece, chosen as Apollo Server does. Clients read errors with a status other than 200 only from
+ * GraphQL's media type; clients that do not name it know plain JSON only.
  */
-export function answerType(accept: string | undefined): string {
+export function responseType(accept: string | undefined): string {
   const ranges = acceptedRanges(accept);
   const graphql = ranges.find(({ type }) => type === GRAPHQL_TYPE);
   if (!graphql) return JSON_TYPE;

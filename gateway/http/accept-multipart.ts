@@ -1,13 +1,13 @@
 import { acceptedRanges, type MediaRange } from './accept-header.ts';
 
-/** How answers in parts are written: each part with the path it belongs to. */
+/** The media type of incremental responses; each part names its path. */
 const WRITTEN = 'multipart/mixed;deferSpec=20220824';
 
 /**
- * A header `Accept` in which answers in parts are only named in the format that is written here; undefined when the client takes none of
- * these. Apollo Server would promise a client any format that it asks for, and write the parts as it gets them.
+ * The `Accept` header with incremental formats reduced to the one that is written here; undefined when the client accepts none. Otherwise
+ * Apollo Server would promise any requested format and write the parts as it gets them.
  */
-export function acceptingParts(accept: string | undefined): string | undefined {
+export function acceptMultipart(accept: string | undefined): string | undefined {
   const ranges = acceptedRanges(accept);
   const parts = ranges.filter(isWritten).map(({ quality }) => (quality < 1 ? `${WRITTEN};q=${quality}` : WRITTEN));
   if (parts.length === 0) return undefined;
@@ -16,7 +16,7 @@ export function acceptingParts(accept: string | undefined): string | undefined {
 
 const isMultipart = ({ type }: MediaRange): boolean => type === 'multipart/mixed';
 
-/** A client that names no format of parts reads the usual one. */
+/** A client that names no spec parameter reads the common format. */
 function isWritten(range: MediaRange): boolean {
   if (!isMultipart(range)) return false;
   const { parameters } = range;

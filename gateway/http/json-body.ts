@@ -1,7 +1,7 @@
 import type { FastifyBodyParser, FastifyInstance } from 'fastify';
 import { Problem } from '#shared/base/errors.ts';
 
-/** Fastify's own parser of JSON, which calls no JSON also what is JSON and holds a name that it refuses. */
+/** Fastify's JSON parser, with an error of its own for a forbidden property name: Fastify reports it as invalid JSON. */
 export function addJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error') as FastifyBodyParser<string>;
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) =>

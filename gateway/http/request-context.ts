@@ -6,44 +6,44 @@ import { COST_HEADER } from '../cost/with-cost.ts';
 import type { RequestContext } from '../supergraph/apollo-server.ts';
 import type { GatewayOptions } from '../options.ts';
 import { useClient } from '../plugins/use-client.ts';
-import { useForwarded, type UseForwarded } from '../plugins/use-propagated-headers.ts';
-import { useKeys, type UseKeys } from '../plugins/use-api-keys.ts';
-import { useOrigins } from '../plugins/use-allowed-origins.ts';
+import { usePropagatedHeaders, type UsePropagatedHeaders } from '../plugins/use-propagated-headers.ts';
+import { useApiKeys, type UseApiKeys } from '../plugins/use-api-keys.ts';
+import { useAllowedOrigins } from '../plugins/use-allowed-origins.ts';
 import { isEnded } from '../plugins/use-revocations.ts';
 import { anonymousViewers, useViewer, type Session, type UseViewer } from '../plugins/use-viewer.ts';
 
-/** Who asks, from where, and what is to be known of it behind the gateway. */
-export interface Callers {
+/** Reads viewer, client, API key and propagated headers of requests. */
+export interface RequestContexts {
   viewers: UseViewer;
   clientOf: (request: IncomingMessage) => Identity['client'];
-  forwardedOf: UseForwarded;
-  accessOf: UseKeys;
-  /** Whether a page of this origin may call. */
-  isWelcome: (headers: IncomingMessage['headers']) => boolean;
-  /** Of a request over HTTP. Throws, or rejects with, UNAUTHENTICATED when its key or its token is not valid, or its session has ended. */
+  forwardedOf: UsePropagatedHeaders;
+  accessOf: UseApiKeys;
+  /** True when a page of this origin may call. */
+  isAllowedOrigin: (headers: IncomingMessage['headers']) => boolean;
+  /** Of an HTTP request. Throws or rejects with UNAUTHENTICATED when the API key or the token is invalid, or the session has ended. */
   contextOf: (request: FastifyRequest) => RequestContext | Promise<RequestContext>;
 }
 
-type CallersOptions = Pick<
+type RequestContextsOptions = Pick<
   GatewayOptions,
   'accessTokenPublicKey' | 'trustedProxies' | 'forwardHeaders' | 'corsOrigins' | 'isRevoked' | 'keys' | 'requiresKey' | 'log'
 >;
 
-export function createCallers(options: CallersOptions, timeoutMs: number): Callers {
+export function createRequestContexts(options: RequestContextsOptions, timeoutMs: number): RequestContexts {
   const { accessTokenPublicKey, trustedProxies = 0, forwardHeaders = [], corsOrigins = [], isRevoked, log } = options;
   const viewers = accessTokenPublicKey === null ? anonymousViewers : useViewer({ publicKey: accessTokenPublicKey });
   const clientOf = useClient({ trustedProxies });
-  const forwardedOf = useForwarded(forwardHeaders);
-  const accessOf = useKeys({ keys: options.keys, isRequired: options.requiresKey });
+  const forwardedOf = usePropagatedHeaders(forwardHeaders);
+  const accessOf = useApiKeys({ keys: options.keys, isRequired: options.requiresKey });
   return {
     viewers,
     clientOf,
     forwardedOf,
     accessOf,
-    isWelcome: useOrigins(corsOrigins, log),
+    isAllowedOrigin: useAllowedOrigins(corsOrigins, log),
     contextOf(request) {
       const session = viewers.fromHeaders(request.raw.rawHeaders);
-      // Who has not signed in need not wait.
+      // An anonymous viewer needs no lookup.
       return 'viewer' in session && session.viewer === null ? contextFor(request, null) : signedIn(request, session);
     },
   };

@@ -1,12 +1,12 @@
 import type { GraphQLError } from 'graphql';
 import { z } from 'zod';
-import { asksForCost } from '../cost/with-cost.ts';
+import { requestsCost } from '../cost/with-cost.ts';
 import type { Operation } from '../engine/types.ts';
-import type { Operations } from '../supergraph/validated-documents.ts';
+import type { DocumentValidator } from '../supergraph/validated-documents.ts';
 import type { Access } from '../plugins/use-api-keys.ts';
 
-/** What a client asks for, however it came in. */
-export interface Asked {
+/** The parameters of a GraphQL request on any transport. */
+export interface RequestParams {
   query: string;
   operationName?: string | null | undefined;
   variables?: Record<string, unknown> | null | undefined;
@@ -15,22 +15,21 @@ export interface Asked {
 
 export const record = z.record(z.string(), z.unknown());
 
-/** As the body of a request. */
-export const AskedBody = z.object({
+/** The JSON body of a request. */
+export const RequestBody = z.object({
   query: z.string().min(1),
   operationName: z.string().nullish(),
   variables: record.nullish(),
   extensions: record.nullish(),
 });
 
-export interface Admitted {
+export interface ValidatedRequest {
   operation: Operation;
-  /** Of which kind it is. */
   kind: 'query' | 'mutation' | 'subscription';
 }
 
-/** The text is no GraphQL, or does not fit the schema. */
-export class NotValid extends Error {
+/** The document does not parse, or does not match the schema. */
+export class InvalidDocument extends Error {
   readonly errors: readonly GraphQLError[];
 
   constructor(errors: readonly GraphQLError[]) {
@@ -39,19 +38,19 @@ export class NotValid extends Error {
   }
 }
 
-/** Who asks, and how long it may take. */
-export type Envelope = Pick<Operation, 'identity' | 'correlationId' | 'deadline' | 'wantsCost'> & Pick<Access, 'readsSchema'>;
+/** Identity, correlation id and deadline of a request. */
+export type RequestInfo = Pick<Operation, 'identity' | 'correlationId' | 'deadline' | 'wantsCost'> & Pick<Access, 'readsSchema'>;
 
-/** The operation that is meant, by the same rules on every way in. Throws NotValid, or a Problem, when it may not run. */
-export function admitAsked(
-  operations: Operations,
-  { query: source, operationName: named, variables, extensions }: Asked,
-  { readsSchema, ...envelope }: Envelope,
-): Admitted {
+/** The operation to run, by the same rules on every transport. Throws InvalidDocument, or a Problem when it may not run. */
+export function validateRequest(
+  documents: DocumentValidator,
+  { query: source, operationName: named, variables, extensions }: RequestParams,
+  { readsSchema, ...info }: RequestInfo,
+): ValidatedRequest {
   const operationName = named || undefined;
-  const { document, errors } = operations.read(source);
-  if (errors) throw new NotValid(errors);
-  const { operation: kind } = operations.admit({ document, operationName, variables, viewer: envelope.identity.viewer, readsSchema });
+  const { document, errors } = documents.read(source);
+  if (errors) throw new InvalidDocument(errors);
+  const { operation: kind } = documents.validate({ document, operationName, variables, viewer: info.identity.viewer, readsSchema });
   return {
     kind,
     operation: {
@@ -59,8 +58,8 @@ export function admitAsked(
       document,
       operationName,
       variables: variables ?? undefined,
-      ...envelope,
-      wantsCost: envelope.wantsCost || asksForCost(extensions),
+      ...info,
+      wantsCost: info.wantsCost || requestsCost(extensions),
     },
   };
 }

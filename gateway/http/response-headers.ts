@@ -1,29 +1,29 @@
 import type { FastifyReply } from 'fastify';
 import { CORRELATION_HEADER } from '#shared/base/correlation-id.ts';
 import { helmetHeaders } from '../plugins/use-helmet.ts';
-import { CONTRACT, KEY } from '../plugins/use-api-keys.ts';
+import { CONTRACT_HEADER, API_KEY_HEADER } from '../plugins/use-api-keys.ts';
 
-/** What every answer carries, whoever gives it. */
+/** Headers of every response. */
 export interface CommonHeaders {
-  /** Adds what the answer does not say itself. */
+  /** Adds the headers that the response does not set itself. */
   complete: (reply: FastifyReply) => void;
-  /** Those of an answer that is written in one piece, name and value in turn: its own, then the others. */
+  /** For a response written in one piece, name and value in turn: its own headers, then the common ones. */
   listOf: (reply: FastifyReply, own: readonly string[]) => string[];
 }
 
-/** Unless an answer says otherwise. */
-const KEPT_BY_NOBODY = 'no-store';
-/** What is kept for one viewer is not for the next one at the same browser. */
-const VARY = `authorization, ${CONTRACT}, ${KEY}`;
+/** Unless a response says otherwise. */
+const DEFAULT_CACHE_CONTROL = 'no-store';
+/** A response cached for one viewer must not reach the next one at the same browser. */
+const VARY = `authorization, ${CONTRACT_HEADER}, ${API_KEY_HEADER}`;
 
-export async function commonHeaders(): Promise<CommonHeaders> {
+export async function createCommonHeaders(): Promise<CommonHeaders> {
   const secure = Object.entries(await helmetHeaders());
   const list = secure.flat();
 
   return {
     complete(reply) {
       for (const [name, value] of secure) if (!reply.hasHeader(name)) reply.header(name, value);
-      if (!reply.hasHeader('cache-control')) reply.header('cache-control', KEPT_BY_NOBODY);
+      if (!reply.hasHeader('cache-control')) reply.header('cache-control', DEFAULT_CACHE_CONTROL);
       reply.header('vary', varyWith(reply.getHeader('vary')));
       reply.header(CORRELATION_HEADER, reply.request.id);
     },

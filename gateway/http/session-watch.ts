@@ -3,21 +3,21 @@ import type { Session } from '../plugins/use-viewer.ts';
 
 interface WatchOptions {
   isRevoked?: IsRevoked | undefined;
-  /** How often sessions are looked up. */
+  /** Interval of the revocation check. */
   everyMs: number;
 }
 
-export interface WatchedSessions {
-  /** Calls `end` once the access token has expired or the session was ended. Answers how to stop watching it. */
+export interface SessionWatch {
+  /** Calls `end` once the access token has expired or the session was ended. Returns a function that stops watching. */
   watch: (session: Session, end: (reason: string) => void) => () => void;
   stop: () => void;
 }
 
-/** setTimeout counts in 32 bits. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** setTimeout takes 32 bits. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Nothing that stays open outlives the access token or the session it was opened with. */
-export function watchSessions({ isRevoked, everyMs }: WatchOptions): WatchedSessions {
+/** Ends everything that stays open when its access token expires or its session ends. */
+export function createSessionWatch({ isRevoked, everyMs }: WatchOptions): SessionWatch {
   const watched = new Map<(reason: string) => void, Session>();
   const endAll = (): void => {
     for (const [end, { viewer }] of watched) {
@@ -41,5 +41,5 @@ export function watchSessions({ isRevoked, everyMs }: WatchOptions): WatchedSess
 
 function at(time: number, act: () => void): NodeJS.Timeout | undefined {
   const wait = time - Date.now();
-  return wait > LONGEST_TIMER_MS ? undefined : setTimeout(act, Math.max(0, wait)).unref();
+  return wait > MAX_TIMER_MS ? undefined : setTimeout(act, Math.max(0, wait)).unref();
 }

@@ -1,15 +1,15 @@
 import type { WebSocket } from 'ws';
 
-/** Someone who waits for the answer to one operation over a socket. */
-interface Waiting {
-  /** Aborted when the client completes the operation before its answer, or leaves. */
+/** A client that waits for the response to one operation on a socket. */
+interface TrackedOperation {
+  /** Aborted when the client completes the operation before its response, or disconnects. */
   signal: AbortSignal;
-  /** There is nothing more to wait for. */
+  /** Ends the tracking: the response is complete. */
   over: () => void;
 }
 
-/** Who waits on which socket. graphql-ws itself says that a client has gone only when there is something to tell it. */
-export function watchDepartures(): (socket: WebSocket, id: string) => Waiting {
+/** Tracks operations per socket. graphql-ws itself reports a client disconnect only when it has something to send. */
+export function trackCancellations(): (socket: WebSocket, id: string) => TrackedOperation {
   const sockets = new WeakMap<WebSocket, Map<string, AbortController>>();
 
   function watch(socket: WebSocket): Map<string, AbortController> {
@@ -29,14 +29,14 @@ export function watchDepartures(): (socket: WebSocket, id: string) => Waiting {
     const waiting = sockets.get(socket) ?? watch(socket);
     waiting.set(id, controller);
     const over = (): void => {
-      // A client may use its id again.
+      // A client may reuse the id of an operation that has ended.
       if (waiting.get(id) === controller) waiting.delete(id);
     };
     return { signal: controller.signal, over };
   };
 }
 
-/** The operation that a message puts an end to. */
+/** The id of the operation that a message completes. */
 function completedBy(text: string): string | undefined {
   if (!text.includes('"complete"')) return undefined;
   try {

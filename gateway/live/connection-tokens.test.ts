@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { keepConnectionTokens, UNUSED_MS } from './connection-tokens.ts';
+import { createConnectionTokens, MAX_UNUSED_MS } from './connection-tokens.ts';
 
-/** Larger than most answers. */
+/** Larger than most responses. */
 const LONG = 'x'.repeat(200_000);
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test('a token that nobody comes with is forgotten, with what was asked', () => {
-  const tokens = keepConnectionTokens();
+test('forgets an unused token and its operations', () => {
+  const tokens = createConnectionTokens();
   const token = tokens.make({ principal: 'p', caller: 'c' });
-  const operation = tokens.find(token, 'p')!.begin('a', { most: 1, describe: String });
+  const operation = tokens.find(token, 'p')!.startOperation('a', { maxOperations: 1, describe: String });
   const closed = jest.fn();
   operation.closed(closed);
-  jest.advanceTimersByTime(UNUSED_MS - 1);
+  jest.advanceTimersByTime(MAX_UNUSED_MS - 1);
   expect(tokens.find(token, 'p')).toBeDefined();
 
   jest.advanceTimersByTime(1);
@@ -22,8 +22,8 @@ test('a token that nobody comes with is forgotten, with what was asked', () => {
   expect(closed).toHaveBeenCalledTimes(1);
 });
 
-test('a caller has so many connections, and others are not the worse for it', () => {
-  const tokens = keepConnectionTokens();
+test('limits the connections per caller', () => {
+  const tokens = createConnectionTokens();
   const ann = { principal: 'ann', caller: 'ann' };
   const made = Array.from({ length: 50 }, () => tokens.make(ann));
   expect(() => tokens.make(ann)).toThrow(expect.objectContaining({ code: 'TOO_MANY_OPERATIONS' }));
@@ -34,13 +34,13 @@ test('a caller has so many connections, and others are not the worse for it', ()
   expect(tokens.make(ann)).not.toBe(made[0]);
 });
 
-test('who lets answers lie that were never fetched loses the connection', () => {
-  const tokens = keepConnectionTokens();
+test('closes a connection whose stream is never opened once too much waits', () => {
+  const tokens = createConnectionTokens();
   const token = tokens.make({ principal: 'p', caller: 'c' });
   const connection = tokens.find(token, 'p')!;
 
   for (let index = 0; index < 30; index += 1) {
-    const operation = connection.begin(`${index}`, { most: 1, describe: String });
+    const operation = connection.startOperation(`${index}`, { maxOperations: 1, describe: String });
     operation.send(LONG);
     operation.end();
   }

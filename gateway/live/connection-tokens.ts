@@ -2,29 +2,29 @@ import { randomBytes } from 'node:crypto';
 import { Problem } from '#shared/base/errors.ts';
 import { SharedConnection } from './shared-connection.ts';
 
-/** Who may have a connection. */
-interface Party {
-  /** It is theirs alone. */
+/** The owner of a connection. */
+interface ConnectionOwner {
+  /** Only this principal may use the connection. */
   principal: string;
-  /** Whose connections are counted together. */
+  /** Connections are counted per caller. */
   caller: string;
 }
 
-/** Connections that clients have asked for, by what they show to get theirs. */
+/** Reserved connections by token. */
 export interface ConnectionTokens {
-  /** A token that nobody can guess; `onClose` is called when its connection is over. Throws a Problem when the caller has too many. */
-  make: (party: Party, onClose?: () => void) => string;
-  /** Undefined when there is none any more, or it is another principal's. */
+  /** Returns a token that cannot be guessed; calls `onClose` when its connection is over. Throws a Problem when the caller has too many. */
+  make: (party: ConnectionOwner, onClose?: () => void) => string;
+  /** Undefined when the token is unknown, has expired, or belongs to another principal. */
   find: (token: string, principal: string) => SharedConnection | undefined;
 }
 
 const TOKEN_BYTES = 24;
-/** An address may stand for many people. */
-const MOST_PER_CALLER = 50;
-/** A client comes at once, or not at all. */
-export const UNUSED_MS = 30_000;
+/** Many clients may share an address. */
+const MAX_CONNECTIONS_PER_CALLER = 50;
+/** A client opens its stream right after it got the token, or not at all. */
+export const MAX_UNUSED_MS = 30_000;
 
-export function keepConnectionTokens(): ConnectionTokens {
+export function createConnectionTokens(): ConnectionTokens {
   const reserved = new Map<string, { principal: string; connection: SharedConnection }>();
   const counts = new Map<string, number>();
   const count = (caller: string, by: 1 | -1): void => {
@@ -35,8 +35,10 @@ export function keepConnectionTokens(): ConnectionTokens {
 
   return {
     make({ principal, caller }, onClose = () => undefined) {
-      if ((counts.get(caller) ?? 0) >= MOST_PER_CALLER)
-        throw new Problem('TOO_MANY_OPERATIONS', `A caller has at most ${MOST_PER_CALLER} connections.`, { retryable: true });
+      if ((counts.get(caller) ?? 0) >= MAX_CONNECTIONS_PER_CALLER) {
+        onClose();
+        throw new Problem('TOO_MANY_OPERATIONS', `A caller has at most ${MAX_CONNECTIONS_PER_CALLER} connections.`, { retryable: true });
+      }
       const token = randomBytes(TOKEN_BYTES).toString('base64url');
       const connection = new SharedConnection(() => {
         clearTimeout(expiry);
@@ -44,7 +46,7 @@ export function keepConnectionTokens(): ConnectionTokens {
         count(caller, -1);
         onClose();
       });
-      const expiry = setTimeout(() => connection.isOpen || connection.close(), UNUSED_MS).unref();
+      const expiry = setTimeout(() => connection.isOpen || connection.close(), MAX_UNUSED_MS).unref();
       reserved.set(token, { principal, connection });
       count(caller, 1);
       return token;

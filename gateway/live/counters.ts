@@ -1,18 +1,18 @@
-/** What became of the events of one subscription field. */
+/** Figures of one subscription field. */
 export interface Counters {
-  /** Subscriptions that are open. */
+  /** Open subscriptions. */
   open: number;
-  /** Streams they share. */
+  /** Streams that they share. */
   streams: number;
-  /** Subscriptions whose client does not keep up at the moment. */
+  /** Subscriptions whose client reads too slowly at the moment. */
   lagging: number;
-  /** Events sent, counted for each subscription. */
+  /** Events sent, counted per subscription. */
   sent: number;
   /** Events not sent: replaced by a newer one, or lost with a client that was too slow. */
   dropped: number;
 }
 
-/** One set of counters for each subscription field, made when it is first asked for. */
+/** One set of counters per subscription field, created on first use. */
 export function createCounters(): { of: (field: string) => Counters; all: () => Record<string, Counters> } {
   const fields = new Map<string, Counters>();
   return {

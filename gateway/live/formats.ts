@@ -1,20 +1,20 @@
 import { acceptedRanges } from '../http/accept-header.ts';
 
-/** How a stream is written into an HTTP response. Each text is complete by itself: what was written is read at once. */
+/** How a stream is written into an HTTP response. Clients read each text as soon as it is written. */
 export interface Format {
   contentType: string;
   /** Begins the stream. */
   start: string;
-  /** Says nothing, so that nobody between takes the connection for dead. */
+  /** Carries no data. It keeps proxies from closing the connection as idle. */
   heartbeat: string;
-  /** An answer, serialised. */
+  /** Takes a serialised result. */
   event: (payload: string) => string;
-  /** The stream itself has failed; errors, serialised. */
+  /** Takes serialised errors: the stream itself has failed. */
   failure: (errors: string) => string;
   end: string;
 }
 
-/** The distinct connections mode of the graphql-sse protocol. */
+/** Distinct connections mode of the graphql-sse protocol. */
 const serverSentEvents: Format = {
   contentType: 'text/event-stream; charset=utf-8',
   start: ':\n\n',
@@ -24,11 +24,11 @@ const serverSentEvents: Format = {
   end: 'event: complete\ndata:\n\n',
 };
 
-/** The events of one operation among others. */
+/** Messages of one operation on a shared connection. */
 export const nextOf = (id: string, payload: string): string => serverSentEvents.event(`{"id":${JSON.stringify(id)},"payload":${payload}}`);
 export const completeOf = (id: string): string => `event: complete\ndata: {"id":${JSON.stringify(id)}}\n\n`;
 
-/** The single connection mode: events come ready made, each with the id of its operation; a failure concerns them all. */
+/** Single connection mode: events arrive formatted, with the id of their operation. A failure ends every operation. */
 export const multiplexed = (of: { readonly ids: Iterable<string> }): Format => ({
   ...serverSentEvents,
   event: (written) => written,
@@ -39,7 +39,7 @@ export const multiplexed = (of: { readonly ids: Iterable<string> }): Format => (
 const BOUNDARY = '\r\n--graphql';
 const part = (body: string): string => `\r\ncontent-type: application/json\r\n\r\n${body}${BOUNDARY}`;
 
-/** Multipart subscriptions, as Apollo's clients and router speak them. A part is read when the boundary after it is there. */
+/** Multipart subscriptions as Apollo's clients and router use them. Clients read a part when the boundary after it arrives. */
 const multipart: Format = {
   contentType: 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0',
   start: BOUNDARY,
@@ -49,8 +49,8 @@ const multipart: Format = {
   end: '--\r\n',
 };
 
-/** In what format a client takes streams: of several the one that it likes best. Undefined when it takes none. */
-export function formatFor(accept: string | undefined): Format | undefined {
+/** The stream format with the highest quality in the `Accept` header; undefined when the client accepts none. */
+export function streamFormatFor(accept: string | undefined): Format | undefined {
   const streams = acceptedRanges(accept).flatMap(({ type, parameters, quality }) => {
     if (type === 'text/event-stream') return [{ format: serverSentEvents, quality }];
     return type === 'multipart/mixed' && parameters.get('subscriptionspec') === '1.0' ? [{ format: multipart, quality }] : [];
@@ -60,8 +60,11 @@ export function formatFor(accept: string | undefined): Format | undefined {
   return formats.find((format) => format === multipart) ?? formats[0];
 }
 
-export const takesEvents = (accept: string | undefined): boolean => formatFor(accept) === serverSentEvents;
+export const takesEvents = (accept: string | undefined): boolean => streamFormatFor(accept) === serverSentEvents;
 
-/** True for a client that takes nothing but events, so that queries and mutations are answered by events too. Some name all they know. */
+/**
+ * True for a client that accepts event streams but no JSON: queries and mutations are returned as events too. Some clients list every type
+ * they know.
+ */
 export const takesEventsOnly = (accept: string | undefined): boolean =>
   takesEvents(accept) && !acceptedRanges(accept).some(({ type }) => /\bjson\b/.test(type));

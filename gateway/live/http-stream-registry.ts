@@ -2,49 +2,53 @@ import type { FastifyReply } from 'fastify';
 import type { CommonHeaders } from '../http/response-headers.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { Format } from './formats.ts';
-import { HttpLine } from './http-stream-writer.ts';
+import { HttpStreamWriter } from './http-stream-writer.ts';
 
-interface HttpLinesOptions {
+interface HttpStreamRegistryOptions {
   common: CommonHeaders;
   errors: UseErrors;
-  /** How often lines show that they are alive. Default 10,000. */
+  /** Interval of heartbeats. Default 10,000. */
   heartbeatMs?: number | undefined;
 }
 
-/** All streams that are written into responses. */
-export interface HttpLines {
-  /** From here on the response is written by hand, under the headers that every answer has. */
-  open: (reply: FastifyReply, format: Format) => HttpLine;
-  /** Errors as a client gets them, serialised. */
+/** All open HTTP streams. */
+export interface HttpStreamRegistry {
+  /** Takes the response over from Fastify and sends the common headers. */
+  open: (reply: FastifyReply, format: Format) => HttpStreamWriter;
+  /** Errors as a client sees them, serialised. */
   describe: (reason: unknown, correlationId: string) => string;
-  /** Breaks every stream off, as a lost connection would: its client comes back. */
+  /** Destroys every stream like a lost connection, so that clients reconnect. */
   close: () => void;
 }
 
-const HEARTBEAT_MS = 10_000;
-/** Proxies that collect answers would hold events back. */
-const UNBUFFERED = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no'];
+const DEFAULT_HEARTBEAT_MS = 10_000;
+/** Keeps proxies from buffering events. */
+const UNBUFFERED_HEADERS = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no'];
 
-export function openHttpLines({ common, errors, heartbeatMs = HEARTBEAT_MS }: HttpLinesOptions): HttpLines {
-  const lines = new Set<HttpLine>();
+export function openHttpStreamRegistry({
+  common,
+  errors,
+  heartbeatMs = DEFAULT_HEARTBEAT_MS,
+}: HttpStreamRegistryOptions): HttpStreamRegistry {
+  const httpStreams = new Set<HttpStreamWriter>();
   const heartbeat = setInterval(() => {
-    for (const line of lines) line.beat();
+    for (const sink of httpStreams) sink.heartbeat();
   }, heartbeatMs).unref();
-  const describe: HttpLines['describe'] = (reason, correlationId) => JSON.stringify([errors.format(reason, correlationId)]);
+  const describe: HttpStreamRegistry['describe'] = (reason, correlationId) => JSON.stringify([errors.format(reason, correlationId)]);
 
   return {
     describe,
     open(reply, format) {
       reply.hijack();
-      reply.raw.writeHead(200, common.listOf(reply, ['content-type', format.contentType, ...UNBUFFERED]));
-      const line = new HttpLine(reply.raw, format, (reason) => describe(reason, reply.request.id));
-      lines.add(line);
-      line.closed(() => lines.delete(line));
-      return line;
+      reply.raw.writeHead(200, common.listOf(reply, ['content-type', format.contentType, ...UNBUFFERED_HEADERS]));
+      const sink = new HttpStreamWriter(reply.raw, format, (reason) => describe(reason, reply.request.id));
+      httpStreams.add(sink);
+      sink.closed(() => httpStreams.delete(sink));
+      return sink;
     },
     close() {
       clearInterval(heartbeat);
-      for (const line of lines) line.breakOff();
+      for (const sink of httpStreams) sink.destroy();
     },
   };
 }

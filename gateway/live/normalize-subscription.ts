@@ -18,25 +18,25 @@ import {
 } from 'graphql';
 import type { Operation } from '../engine/types.ts';
 
-/** The argument by which a subscription field goes on from a cursor. */
+/** Argument of a subscription field that takes the cursor. */
 export const AFTER = 'after';
 
-/** A subscription with its cursor taken out into a variable of its own, so that it can be opened again elsewhere in the stream. */
-export interface Form {
+/** A subscription whose cursor is a variable of its own, so that it can be opened again at another position of the stream. */
+export interface NormalizedSubscription {
   field: GraphQLField<unknown, unknown>;
-  /** As the client wrote it, with the variables it was written with. */
+  /** As the client wrote it, with the client's variables. */
   root: FieldNode;
   definitions: readonly VariableDefinitionNode[];
   document: DocumentNode;
   source: string;
-  /** Variables of the document that are not the cursor. */
+  /** Variables of the document other than the cursor. */
   used: readonly string[];
-  /** The variable that takes the cursor; undefined when the field cannot go on from one. */
+  /** The variable for the cursor; undefined when the field cannot resume from one. */
   cursor: string | undefined;
 }
 
-/** Two subscriptions that differ by their cursor alone have the same source. */
-export function formOf(schema: GraphQLSchema, { document, operationName }: Operation): Form {
+/** Subscriptions that differ only in their cursor get the same source. */
+export function normalizeSubscription(schema: GraphQLSchema, { document, operationName }: Operation): NormalizedSubscription {
   const operation = getOperationAST(document, operationName)!;
   const own = separateOperations(document)[operation.name?.value ?? '']!;
   const roots = rootFields(own, operation.selectionSet.selections);
@@ -45,11 +45,11 @@ export function formOf(schema: GraphQLSchema, { document, operationName }: Opera
   const after = field.args.find(({ name, type }) => name === AFTER && !isNonNullType(type));
   const used = usedVariables(own, after ? roots : []);
   const cursor = after && freeName(used);
-  const form = after && cursor !== undefined ? withCursor(own, { roots, after, cursor, used }) : own;
-  return { field, root: roots[0]!, definitions, document: form, source: print(form), used, cursor };
+  const normalized = after && cursor !== undefined ? withCursor(own, { roots, after, cursor, used }) : own;
+  return { field, root: roots[0]!, definitions, document: normalized, source: print(normalized), used, cursor };
 }
 
-/** The one field of a subscription, which may be written several times. */
+/** The one root field of a subscription, which may be selected several times. */
 function rootFields(document: DocumentNode, selections: readonly SelectionNode[]): FieldNode[] {
   return selections.flatMap((node) => {
     if (node.kind === Kind.FIELD) return [node];
@@ -61,7 +61,7 @@ function rootFields(document: DocumentNode, selections: readonly SelectionNode[]
 
 const isCursor = ({ name }: ArgumentNode): boolean => name.value === AFTER;
 
-/** Those of the document, without what the cursor of these fields takes. */
+/** Variables of the document, without those that only the cursor of these fields uses. */
 function usedVariables(document: DocumentNode, roots: readonly FieldNode[]): string[] {
   const cursors = new Set(roots.flatMap((root) => root.arguments?.filter(isCursor)));
   const used = new Set<string>();

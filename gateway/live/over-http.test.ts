@@ -9,7 +9,7 @@ import { testFeeds, type TestFeeds } from './test-feeds.ts';
 type Result = ExecutionResult<any>;
 
 const SAID = 'subscription Said($feed: ID!, $after: String) { said(feed: $feed, after: $after) { text feed { name } } }';
-const HEARTBEAT_MS = 50;
+const DEFAULT_HEARTBEAT_MS = 50;
 
 let feeds: TestFeeds;
 let gateway: TestGateway;
@@ -17,7 +17,7 @@ const revoked = new Set<string>();
 beforeEach(async () => {
   feeds = testFeeds();
   const isRevoked = async (sessionId: string): Promise<boolean> => revoked.has(sessionId);
-  gateway = await openGatewayForTest({ subgraphs: feeds.all, heartbeatMs: HEARTBEAT_MS, isRevoked, revocationCheckMs: 20 });
+  gateway = await openGatewayForTest({ subgraphs: feeds.all, heartbeatMs: DEFAULT_HEARTBEAT_MS, isRevoked, revocationCheckMs: 20 });
 });
 afterEach(() => gateway.close());
 
@@ -71,13 +71,13 @@ function eventOf(piece: string): Result | 'end' | undefined {
 }
 
 async function take(stream: AsyncGenerator<Result | 'end' | undefined>, count: number): Promise<(Result | 'end')[]> {
-  const taken: (Result | 'end')[] = [];
-  while (taken.length < count) {
+  const onSent: (Result | 'end')[] = [];
+  while (onSent.length < count) {
     const { value, done } = await stream.next();
     if (done) break;
-    if (value) taken.push(value);
+    if (value) onSent.push(value);
   }
-  return taken;
+  return onSent;
 }
 
 describe.each(NAMES)('a subscription by %s', (name) => {
@@ -86,7 +86,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     return { response, stream: read(name, response) };
   };
 
-  test('gives events as they happen, shares the stream of sockets, and is left with its client', async () => {
+  test('delivers events as they happen, shares streams with sockets, and closes with its client', async () => {
     const socket = gateway.subscribe(SAID, { feed: 'f1' });
     const first = socket.next();
     await feeds.streams(1);
@@ -107,7 +107,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     await feeds.streams(0);
   });
 
-  test('goes on after a cursor', async () => {
+  test('resumes from a cursor', async () => {
     for (const text of ['one', 'two', 'three']) feeds.say('f1', text);
     const leave = new AbortController();
 
@@ -118,13 +118,13 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     await feeds.streams(0);
   });
 
-  test('ends when there is nothing more to tell', async () => {
+  test('ends with its subscription', async () => {
     const { stream } = await open('subscription { counted(to: 2) }');
 
     expect(await take(stream, 9)).toEqual([{ data: { counted: 1 } }, { data: { counted: 2 } }, 'end']);
   });
 
-  test('shows now and then that it is alive', async () => {
+  test('sends heartbeats', async () => {
     const leave = new AbortController();
     const { stream } = await open(SAID, { variables: { feed: 'f1' }, signal: leave.signal });
 
@@ -132,7 +132,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     leave.abort();
   });
 
-  test('hands the refusal of a subscription on', async () => {
+  test('passes on the Problem of a subscription', async () => {
     const { response, stream } = await open(SAID, { variables: { feed: 'f1', after: '9' } });
 
     expect(response.status).toBe(200);
@@ -143,7 +143,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     ['is no GraphQL', 'subscription {', 'GRAPHQL_PARSE_FAILED'],
     ['does not fit the schema', 'subscription { nothing }', 'GRAPHQL_VALIDATION_FAILED'],
     ['is larger than one may be', `subscription { ${Array.from({ length: 20 }, (_, i) => `a${i}: counted(to: 1)`).join(' ')} }`, /./],
-  ])('that %s is refused before it begins', async (_case, query, code) => {
+  ])('that %s is refused before it starts', async (_case, query, code) => {
     const response = await post(FORMATS[name], query);
 
     expect(response.status).toBe(400);
@@ -152,7 +152,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     expect(errors[0]!.extensions.correlationId).toBe(response.headers.get('x-correlation-id'));
   });
 
-  test('is refused with a token that is none', async () => {
+  test('is refused with an invalid token', async () => {
     const response = await post(FORMATS[name], SAID, { variables: { feed: 'f1' }, token: 'a.b.c' });
 
     expect(response.status).toBe(401);
@@ -173,7 +173,7 @@ describe.each(NAMES)('a subscription by %s', (name) => {
     revoked.clear();
   });
 
-  test('is broken off, not ended, when the gateway closes: its client comes back', async () => {
+  test('is destroyed, not ended, when the gateway closes, so that its client reconnects', async () => {
     const { stream } = await open(SAID, { variables: { feed: 'f1' } });
     await feeds.streams(1);
     const rest = take(stream, 9);
@@ -185,13 +185,13 @@ describe.each(NAMES)('a subscription by %s', (name) => {
   });
 });
 
-test('queries and mutations are answered as server-sent events too', async () => {
+test('returns queries and mutations as server-sent events too', async () => {
   const response = await post('text/event-stream', '{ feed(id: "f1") { name } }');
 
   expect(await take(read('server-sent events', response), 9)).toEqual([{ data: { feed: { name: 'feed f1' } } }, 'end']);
 });
 
-test('who takes JSON as well is answered queries by JSON, and subscriptions by events', async () => {
+test('returns queries as JSON and subscriptions as events to a client that accepts both', async () => {
   const everything = 'application/graphql-response+json, application/json, text/event-stream, multipart/mixed';
 
   const query = await post(everything, '{ feed(id: "f1") { name } }');
@@ -240,7 +240,7 @@ test("Apollo's client subscribes over HTTP by itself", async () => {
   client.stop();
 });
 
-describe('an EventSource, which asks by GET,', () => {
+describe('an EventSource, which uses GET,', () => {
   const get = (asked: Record<string, string>): Promise<Response> =>
     fetch(`${gateway.url}?${new URLSearchParams(asked).toString()}`, { headers: { accept: 'text/event-stream' } });
 
@@ -282,7 +282,7 @@ describe('an EventSource, which asks by GET,', () => {
   });
 });
 
-test('one viewer has so many streams over HTTP and sockets together, and a place again when one ends', async () => {
+test('limits the streams of a viewer over HTTP and sockets together', async () => {
   const own = testFeeds();
   const narrow = await openGatewayForTest({ subgraphs: own.all, sockets: { perAddress: 100, perViewer: 2 } });
   const authorization = `Bearer ${await narrow.tokenFor({ id: 'usr_ada' })}`;

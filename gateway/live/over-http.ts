@@ -2,24 +2,27 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { CommonHeaders } from '../http/response-headers.ts';
 import type { RequestContext } from '../supergraph/apollo-server.ts';
-import { answerOver } from './stream-response.ts';
-import { admitAsked, AskedBody, record } from '../http/request-params.ts';
-import { formatFor, takesEventsOnly } from './formats.ts';
-import { openHttpLines } from './http-stream-registry.ts';
+import { streamResponse } from './stream-response.ts';
+import { validateRequest, RequestBody, record } from '../http/request-params.ts';
+import { streamFormatFor, takesEventsOnly } from './formats.ts';
+import { openHttpStreamRegistry } from './http-stream-registry.ts';
 import { serveOneConnection, type OneConnectionOptions } from './over-one-connection.ts';
 import { takePlace } from './stream-places.ts';
 
-interface HttpStreamsOptions extends Omit<OneConnectionOptions, 'lines'> {
+interface HttpStreamsOptions extends Omit<OneConnectionOptions, 'httpStreams'> {
   common: CommonHeaders;
   /** Default 10,000. */
   heartbeatMs?: number | undefined;
 }
 
-/** Streams for clients without WebSocket: server-sent events, each in a response of its own or all in one, and multipart subscriptions. */
+/**
+ * Streams for clients without WebSocket: server-sent events (a response per operation, or one response for all) and multipart
+ * subscriptions.
+ */
 export interface HttpStreams {
-  /** False when the request does not ask for a stream; otherwise it is being answered. Throws NotValid or a Problem before that. */
-  answer: (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<boolean>;
-  /** Breaks every stream off, as a lost connection would: its client comes back. */
+  /** False when the request does not accept a stream; true when it is being answered. Throws InvalidDocument or a Problem before that. */
+  handle: (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<boolean>;
+  /** Destroys every stream like a lost connection, so that clients reconnect. */
   close: () => void;
 }
 
@@ -32,7 +35,7 @@ const json = z.string().transform((text, ctx) => {
   }
 });
 
-/** As an EventSource asks: everything in the URL. */
+/** Parameters in the URL, as an EventSource sends them. */
 const InUrl = z.object({
   query: z.string().min(1),
   operationName: z.string().optional(),
@@ -42,31 +45,31 @@ const InUrl = z.object({
 
 export function serveHttpStreams(options: HttpStreamsOptions): HttpStreams {
   const { graphs, viewers, places } = options;
-  const lines = openHttpLines(options);
-  const oneConnection = serveOneConnection({ ...options, lines });
+  const httpStreams = openHttpStreamRegistry(options);
+  const oneConnection = serveOneConnection({ ...options, httpStreams });
 
   return {
-    async answer(request, reply, context) {
+    async handle(request, reply, context) {
       if (oneConnection.wants(request)) {
-        await oneConnection.answer(request, reply, context);
+        await oneConnection.handle(request, reply, context);
         return true;
       }
-      const format = formatFor(request.headers.accept);
+      const format = streamFormatFor(request.headers.accept);
       if (!format) return false;
       const isRead = request.method === 'GET';
-      const body = isRead ? InUrl.safeParse(request.query) : AskedBody.safeParse(request.body);
+      const body = isRead ? InUrl.safeParse(request.query) : RequestBody.safeParse(request.body);
       if (!body.success) return false;
-      const { engine, operations } = await graphs.of(context.contract);
-      const admitted = admitAsked(operations, body.data, context);
-      if (admitted.kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
-      if (isRead && admitted.kind === 'mutation') return false;
+      const { engine, documents } = await graphs.of(context.contract);
+      const validated = validateRequest(documents, body.data, context);
+      if (validated.kind !== 'subscription' && !takesEventsOnly(request.headers.accept)) return false;
+      if (isRead && validated.kind === 'mutation') return false;
       const session = await viewers.fromHeaders(request.raw.rawHeaders);
       const free = takePlace(places, { identity: { ...context.identity, viewer: session.viewer } });
-      const line = lines.open(reply, format);
-      line.closed(free);
-      await answerOver(line, { ...admitted, engine, session }, options);
+      const sink = httpStreams.open(reply, format);
+      sink.closed(free);
+      await streamResponse(sink, { ...validated, engine, session }, options);
       return true;
     },
-    close: lines.close,
+    close: httpStreams.close,
   };
 }

@@ -40,7 +40,7 @@ describe("graphql-sse's client with a single connection", () => {
     return client;
   };
 
-  test('has queries and subscriptions answered over it, and stops each by itself', async () => {
+  test('carries queries and subscriptions, and stops each by itself', async () => {
     const client = open();
     const [one, two] = ['f1', 'f2'].map((feed) => client.iterate<any>({ query: SAID, variables: { feed } }));
     const firsts = [one!.next(), two!.next()];
@@ -60,7 +60,7 @@ describe("graphql-sse's client with a single connection", () => {
     expect((await two!.next()).value).toEqual(event('again', '3', 'f2'));
   });
 
-  test('is told when there is nothing more to tell', async () => {
+  test('completes an operation that has ended', async () => {
     const events: unknown[] = [];
 
     for await (const { data } of open().iterate<any>({ query: 'subscription { counted(to: 3) }' })) events.push(data);
@@ -68,7 +68,7 @@ describe("graphql-sse's client with a single connection", () => {
     expect(events).toEqual([{ counted: 1 }, { counted: 2 }, { counted: 3 }]);
   });
 
-  test('takes everything with it when it leaves', async () => {
+  test('stops every operation when the client disconnects', async () => {
     const client = open({ authorization: `Bearer ${await gateway.tokenFor({ id: 'ann' })}` });
     for (const feed of ['f1', 'f2'])
       void client
@@ -83,7 +83,7 @@ describe("graphql-sse's client with a single connection", () => {
   });
 });
 
-test('what is asked before the stream is there waits for it', async () => {
+test('holds responses until the stream is opened', async () => {
   const reserved = await streams.reserve();
   expect((await streams.ask(reserved, 'a', SAID, { feed: 'f1' })).status).toBe(202);
   expect((await streams.ask(reserved, 'b', '{ feed(id: "f2") { name } }')).status).toBe(202);
@@ -102,7 +102,7 @@ test('what is asked before the stream is there waits for it', async () => {
   expect(all.filter(({ data }) => data.id === 'b')).toEqual([next('b', { data: { feed: { name: 'feed f2' } } }), complete('b')]);
 });
 
-test('an EventSource shows its token in the URL', async () => {
+test('accepts the token of an EventSource in the URL', async () => {
   const reserved = await streams.reserve();
   await streams.ask(reserved, 'a', 'subscription { counted(to: 1) }');
 
@@ -115,7 +115,7 @@ test('an EventSource shows its token in the URL', async () => {
   await reader.cancel();
 });
 
-test('what cannot be run is refused where it was asked, and its id is free again', async () => {
+test('refuses an invalid operation in the response to its request, and frees its id', async () => {
   const reserved = await streams.reserve();
   const { messages } = await streams.listen(reserved);
 
@@ -134,7 +134,7 @@ test('what cannot be run is refused where it was asked, and its id is free again
   expect(await take(messages, 2)).toEqual([next('a', { data: { counted: 1 } }), complete('a')]);
 });
 
-test('an operation that cannot begin says so over the stream', async () => {
+test('reports an operation that cannot start over the stream', async () => {
   const reserved = await streams.reserve();
   const { messages } = await streams.listen(reserved);
 
@@ -145,7 +145,7 @@ test('an operation that cannot begin says so over the stream', async () => {
 });
 
 describe('a token', () => {
-  test('is worth nothing to anybody else', async () => {
+  test('is useless to another principal', async () => {
     const as = async (id: string, sessionId: string) => ({ authorization: `Bearer ${await gateway.tokenFor({ id, sessionId })}` });
     const reserved = await streams.reserve(await as('ann', 'ses_1'));
     await streams.ask(reserved, 'a', SAID, { feed: 'f1' });
@@ -161,7 +161,7 @@ describe('a token', () => {
     expect(feeds.open()).toBe(1);
   });
 
-  test('serves its principal with another access token, too', async () => {
+  test('serves its principal with a refreshed access token', async () => {
     const bearer = async (roles: string[]) => `Bearer ${await gateway.tokenFor({ id: 'ann', sessionId: 'ses_1', roles })}`;
     const reserved = await streams.reserve({ authorization: await bearer(['editor']) });
 
@@ -184,7 +184,7 @@ describe('a token', () => {
     expect((await streams.ask(reserved, 'a', SAID, { feed: 'f1' })).status).toBe(404);
   });
 
-  test('that was never made is not found, and none is not either', async () => {
+  test('that is unknown, or missing, is not found', async () => {
     for (const headers of [{ [TOKEN]: '__proto__' }, {}] as Headers[]) {
       expect((await streams.stop(headers, 'a')).status).toBe(404);
     }
@@ -193,7 +193,7 @@ describe('a token', () => {
   });
 });
 
-describe('bounds', () => {
+describe('limits', () => {
   const openSubscriptions = async (): Promise<number> => {
     const { websocket } = (await (await fetch(new URL('/health', gateway.url))).json()) as {
       websocket: { subscriptions: { said: { open: number } } };
@@ -201,7 +201,7 @@ describe('bounds', () => {
     return websocket.subscriptions.said.open;
   };
 
-  test('one too many is refused with 429', async () => {
+  test('refuses one token too many with 429', async () => {
     const responses = await Promise.all(Array.from({ length: 51 }, () => streams.call('PUT')));
 
     const [refused, ...others] = responses.filter(({ status }) => status !== 201);
@@ -210,7 +210,7 @@ describe('bounds', () => {
     expect(await code(refused!)).toBe('TOO_MANY_OPERATIONS');
   });
 
-  test('a connection carries so many operations, each of another id', async () => {
+  test('limits the operations of a connection, each with its own id', async () => {
     const reserved = await streams.reserve();
     for (let index = 0; index < 50; index += 1) expect((await streams.ask(reserved, `${index}`, SAID, { feed: 'f1' })).status).toBe(202);
 
@@ -221,7 +221,7 @@ describe('bounds', () => {
     expect((await streams.ask(reserved, '50', SAID, { feed: 'f1' })).status).toBe(202);
   });
 
-  test('who does not read is told so, and left', async () => {
+  test('sends an error to a client that does not read, and closes', async () => {
     const reserved = await streams.reserve();
     const { response } = await streams.listen(reserved);
     for (const id of ['a', 'b']) await streams.ask(reserved, id, SAID, { feed: 'f1' });
@@ -253,7 +253,7 @@ test.each(['the access token expires', 'the session is ended'])('ends when %s', 
   await feeds.streams(0);
 });
 
-test('is broken off, not ended, when the gateway closes: its client comes back', async () => {
+test('is destroyed, not ended, when the gateway closes, so that its client reconnects', async () => {
   const reserved = await streams.reserve();
   const { messages } = await streams.listen(reserved);
   await streams.ask(reserved, 'a', SAID, { feed: 'f1' });

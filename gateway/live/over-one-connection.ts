@@ -1,21 +1,21 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
-import type { Graphs } from '../supergraph/graph-registry.ts';
+import type { GraphRegistry } from '../supergraph/graph-registry.ts';
 import type { RequestContext } from '../supergraph/apollo-server.ts';
 import type { Limits } from '../plugins/use-limits.ts';
 import type { UseViewer } from '../plugins/use-viewer.ts';
-import { answerOver, endWith, type AnswerOptions } from './stream-response.ts';
-import { admitAsked, AskedBody } from '../http/request-params.ts';
-import { keepConnectionTokens } from './connection-tokens.ts';
+import { streamResponse, closeWithSession, type StreamResponseOptions } from './stream-response.ts';
+import { validateRequest, RequestBody } from '../http/request-params.ts';
+import { createConnectionTokens } from './connection-tokens.ts';
 import { multiplexed, takesEvents } from './formats.ts';
 import { takePlace, type StreamPlaces } from './stream-places.ts';
-import type { HttpLines } from './http-stream-registry.ts';
+import type { HttpStreamRegistry } from './http-stream-registry.ts';
 import type { SharedConnection } from './shared-connection.ts';
 
-export interface OneConnectionOptions extends AnswerOptions {
-  graphs: Graphs;
-  lines: HttpLines;
+export interface OneConnectionOptions extends StreamResponseOptions {
+  graphs: GraphRegistry;
+  httpStreams: HttpStreamRegistry;
   places: StreamPlaces;
   viewers: UseViewer;
   limits: Limits;
@@ -23,23 +23,23 @@ export interface OneConnectionOptions extends AnswerOptions {
 
 export interface OneConnection {
   wants: (request: FastifyRequest) => boolean;
-  /** Of what it wants. Throws NotValid or a Problem when that cannot be done. */
-  answer: (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<void>;
+  /** Handles a request that `wants` accepts. Throws InvalidDocument or a Problem when it is refused. */
+  handle: (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<void>;
 }
 
 const TOKEN = 'x-graphql-event-stream-token';
 
 const OperationId = z.string().min(1).max(200);
-const Body = AskedBody.extend({ extensions: z.looseObject({ operationId: OperationId }) });
+const Body = RequestBody.extend({ extensions: z.looseObject({ operationId: OperationId }) });
 const Stop = z.object({ operationId: OperationId });
 
 /**
- * The single connection mode of the graphql-sse protocol, for browsers that open few connections at a time: PUT reserves a token, GET with it
- * opens the stream, POST asks, DELETE stops. A token serves the principal that reserved it, once.
+ * Single connection mode of the graphql-sse protocol, for browsers that open few connections at a time: PUT reserves a token, GET opens the
+ * stream, POST starts an operation, DELETE stops it. A token serves the principal that reserved it, once.
  */
 export function serveOneConnection(options: OneConnectionOptions): OneConnection {
-  const { viewers, watched, lines, places } = options;
-  const tokens = keepConnectionTokens();
+  const { viewers, sessionWatch, httpStreams, places } = options;
+  const tokens = createConnectionTokens();
 
   function connectionOf(request: FastifyRequest, context: RequestContext): SharedConnection {
     const connection = tokens.find(String(tokenIn(request)), principalOf(context));
@@ -47,65 +47,68 @@ export function serveOneConnection(options: OneConnectionOptions): OneConnection
     return connection;
   }
 
-  async function open({ request, reply, context }: Asked): Promise<void> {
+  async function open({ request, reply, context }: ConnectionRequest): Promise<void> {
     const session = await viewers.fromHeaders(request.raw.rawHeaders);
     const connection = connectionOf(request, context);
     if (connection.isOpen) throw new Problem('BAD_REQUEST', 'The event stream is open already.');
-    const line = lines.open(reply, multiplexed(connection));
-    endWith(session, line, watched);
-    connection.open(line);
+    const sink = httpStreams.open(reply, multiplexed(connection));
+    closeWithSession(session, sink, sessionWatch);
+    connection.open(sink);
   }
 
   return {
     wants: (request) => request.method === 'PUT' || request.method === 'DELETE' || tokenIn(request) !== undefined,
-    async answer(request, reply, context) {
+    async handle(request, reply, context) {
       const { method, query } = request;
       if (method === 'PUT') {
         const caller = context.identity.viewer?.id ?? context.identity.client?.ip ?? '';
-        const free = takePlace(places, context);
-        const token = tokens.make({ principal: principalOf(context), caller }, free);
+        const token = tokens.make({ principal: principalOf(context), caller }, takePlace(places, context));
         return void reply.status(201).type('text/plain; charset=utf-8').send(token);
       }
       if (method === 'GET') return open({ request, reply, context });
       const connection = connectionOf(request, context);
-      if (method === 'POST') return ask(connection, { request, reply, context }, options);
+      if (method === 'POST') return startOperation(connection, { request, reply, context }, options);
       connection.stop(parsed(Stop, query).operationId);
       return void reply.status(200).send();
     },
   };
 }
 
-/** An EventSource shows it in the URL, since it can set no header. */
+/** An EventSource sends the token in the URL, since it can set no header. */
 function tokenIn({ method, headers, query }: FastifyRequest): unknown {
   const inHeader = headers[TOKEN];
   if (method === 'GET') return takesEvents(headers.accept) ? (inHeader ?? (query as Record<string, unknown>)['token']) : undefined;
   return method === 'HEAD' ? undefined : inHeader;
 }
 
-interface Asked {
+interface ConnectionRequest {
   request: FastifyRequest;
   reply: FastifyReply;
   context: RequestContext;
 }
 
-async function ask(connection: SharedConnection, { request, reply, context }: Asked, options: OneConnectionOptions): Promise<void> {
-  const { graphs, viewers, limits, lines } = options;
-  const asked = parsed(Body, request.body);
-  const describe = (reason: Error): string => lines.describe(reason, context.correlationId);
-  const line = connection.begin(asked.extensions.operationId, { most: limits.operationsPerSocket, describe });
+async function startOperation(
+  connection: SharedConnection,
+  { request, reply, context }: ConnectionRequest,
+  options: OneConnectionOptions,
+): Promise<void> {
+  const { graphs, viewers, limits, httpStreams } = options;
+  const body = parsed(Body, request.body);
+  const describe = (reason: Error): string => httpStreams.describe(reason, context.correlationId);
+  const sink = connection.startOperation(body.extensions.operationId, { maxOperations: limits.operationsPerSocket, describe });
   try {
-    const { engine, operations } = await graphs.of(context.contract);
-    const admitted = admitAsked(operations, asked, context);
+    const { engine, documents } = await graphs.of(context.contract);
+    const validated = validateRequest(documents, body, context);
     const session = await viewers.fromHeaders(request.raw.rawHeaders);
     void reply.status(202).send();
-    void answerOver(line, { ...admitted, engine, session }, options);
+    void streamResponse(sink, { ...validated, engine, session }, options);
   } catch (error) {
-    line.close();
+    sink.close();
     throw error;
   }
 }
 
-/** A refreshed access token is the same principal's; another session of the same person is not. */
+/** A refreshed access token belongs to the same principal; another session of the same user does not. */
 const principalOf = ({ identity: { viewer }, holder }: RequestContext): string =>
   JSON.stringify([viewer?.id, viewer?.sessionId, holder].map((each) => each ?? null));
 

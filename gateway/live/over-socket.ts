@@ -1,38 +1,38 @@
 import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
 import type { Operation } from '../engine/types.ts';
-import type { Line } from './send-queue.ts';
+import type { Sink } from './send-queue.ts';
 import type { Streams, Subscription } from './stream-registry.ts';
 
 interface SocketSubscription {
   socket: WebSocket;
-  /** By which the client names the operation. */
+  /** The client's id of the operation. */
   id: string;
   operation: Operation;
 }
 
 /**
- * The socket is closed with this code when its client reads too slowly; after its last cursor it can go on. Named after 1013 (try again
- * later), which libraries may give for reasons of their own.
+ * Close code for a client that reads too slowly; it may resume after its last cursor. Like 1013 (try again later), which libraries may use
+ * for other reasons.
  */
 export const SLOW_CONSUMER_CODE = 4013;
 
 /**
- * For graphql-ws: a stream that stays silent, and ends when there is nothing more to tell. The events are written to the socket beside it,
- * since graphql-ws would serialise each of them once more for each client.
+ * Returns a silent stream to graphql-ws that ends with the subscription. Events are written to the socket directly, since graphql-ws would
+ * serialise each one again for every client.
  */
-export async function subscribeOverSocket(
+export async function subscribeOverWebsocket(
   streams: Streams,
   { socket, id, operation }: SocketSubscription,
 ): Promise<AsyncGenerator<never, void, void> | ExecutionResult> {
-  const line = new SocketLine(socket, id);
-  const joined = await streams.join(operation, line);
+  const sink = new SocketSink(socket, id);
+  const joined = await streams.join(operation, sink);
   if (!('leave' in joined)) return joined;
-  line.subscription = joined;
-  return silence(line, joined);
+  sink.subscription = joined;
+  return silence(sink, joined);
 }
 
-class SocketLine implements Line {
+class SocketSink implements Sink {
   subscription: Subscription | undefined;
   readonly over = Promise.withResolvers<void>();
   readonly #socket: WebSocket;
@@ -43,26 +43,26 @@ class SocketLine implements Line {
     this.#head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
   }
 
-  get waiting(): number {
+  get unsentBytes(): number {
     return this.#socket.bufferedAmount;
   }
 
-  send(text: string, taken?: () => void): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(`${this.#head}${text}}`, taken);
+  send(text: string, onSent?: () => void): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(`${this.#head}${text}}`, onSent);
   }
 
   end(): void {
     this.over.resolve();
   }
 
-  cut(): void {
+  closeSlow(): void {
     this.#socket.close(SLOW_CONSUMER_CODE, 'SLOW_CONSUMER: resume after the last cursor');
     this.subscription?.leave();
   }
 }
 
-/** Begins when it is asked for its first value: not before does graphql-ws know the operation by its id. */
-function silence({ over }: SocketLine, { start, leave }: Subscription): AsyncGenerator<never, void, void> {
+/** Starts on the first `next()`: graphql-ws does not know the operation by its id before. */
+function silence({ over }: SocketSink, { start, leave }: Subscription): AsyncGenerator<never, void, void> {
   const done = { done: true, value: undefined } as const;
   const end = async (): Promise<typeof done> => {
     leave();

@@ -1,58 +1,58 @@
 import type { Operation } from '../engine/types.ts';
 import type { Counters } from './counters.ts';
 
-/** What carries texts to one client. */
-export interface Line {
-  /** Bytes the client has not taken yet. */
-  readonly waiting: number;
-  /** `taken` is called when the client has taken this and everything before it. */
-  send(text: string, taken?: () => void): void;
-  /** Nothing follows. */
+/** Where the messages of one client go. */
+export interface Sink {
+  /** Bytes written but not taken by the client yet. */
+  readonly unsentBytes: number;
+  /** `onSent` is called when the client has taken this message and all before it. */
+  send(text: string, onSent?: () => void): void;
+  /** No message follows. */
   end(): void;
-  /** Tells the client that it reads too slowly, and leaves it. */
-  cut(): void;
+  /** Tells the client that it reads too slowly, and closes the connection. */
+  closeSlow(): void;
 }
 
-/** Who listens to a stream. */
+/** A subscription that receives the results of a stream. */
 export interface Listener {
   readonly operation: Operation;
-  /** The next answer, serialised. */
+  /** The next result, serialised. */
   next(text: string): void;
-  /** Nothing follows. */
+  /** No result follows. */
   end(): void;
-  /** Set while the client does not keep up; resolves when it does again, or is gone. */
+  /** Set while the client lags; resolves when it has caught up or is gone. */
   readonly ready: Promise<void> | undefined;
 }
 
-interface OutletOptions {
+interface SendQueueOptions {
   operation: Operation;
-  line: Line;
+  sink: Sink;
   counters: Counters;
-  /** True when a client that does not keep up may skip to the latest. */
+  /** True when a lagging client may skip to the latest event. */
   coalesces: boolean;
 }
 
-/** Bytes that may be on their way to a client before the rest is held back here, where it can still be coalesced and costs no copy. */
-const MOST_ON_THE_WAY = 64 * 1024;
-const MOST_WAITING = 1_000;
-const MOST_WAITING_CHARACTERS = 1024 * 1024;
+/** Bytes that may wait in the socket. Further messages wait here, where they can be coalesced and cost no copy. */
+const MAX_UNSENT_BYTES = 64 * 1024;
+const MAX_QUEUED_MESSAGES = 1_000;
+const MAX_QUEUED_CHARACTERS = 1024 * 1024;
 
-/** The end of a stream at one client: in order, bounded, and at nobody's cost but its own. */
-export class Outlet implements Listener {
+/** Bounded queue in front of one client. It keeps the order, and a slow client delays nobody else. */
+export class SendQueue implements Listener {
   readonly operation: Operation;
-  readonly #line: Line;
+  readonly #sink: Sink;
   readonly #counters: Counters;
   readonly #coalesces: boolean;
-  /** `held` until the client may be sent anything, `full` while it does not keep up. */
+  /** `held` until the client may receive messages, `full` while it lags. */
   #state: 'held' | 'open' | 'full' | 'done' = 'held';
   #queue: string[] = NONE;
   #characters = 0;
   #ending = false;
   #readiness: PromiseWithResolvers<void> | undefined;
 
-  constructor({ operation, line, counters, coalesces }: OutletOptions) {
+  constructor({ operation, sink, counters, coalesces }: SendQueueOptions) {
     this.operation = operation;
-    this.#line = line;
+    this.#sink = sink;
     this.#counters = counters;
     this.#coalesces = coalesces;
     counters.open += 1;
@@ -63,7 +63,7 @@ export class Outlet implements Listener {
     return (this.#readiness ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** From now on the client may be sent what comes, and what came so far. */
+  /** Sends the messages received so far, and from now on each one at once. */
   start(): void {
     if (this.#state === 'held') this.#resume();
   }
@@ -78,7 +78,7 @@ export class Outlet implements Listener {
     else this.#ending = true;
   }
 
-  /** Nothing is sent any more. */
+  /** Drops the queue; nothing is sent any more. */
   stop(): void {
     if (this.#state === 'done') return;
     if (this.#state === 'full') this.#counters.lagging -= 1;
@@ -90,10 +90,10 @@ export class Outlet implements Listener {
 
   #send(text: string): void {
     this.#counters.sent += 1;
-    if (this.#line.waiting < MOST_ON_THE_WAY) return this.#line.send(text);
+    if (this.#sink.unsentBytes < MAX_UNSENT_BYTES) return this.#sink.send(text);
     this.#state = 'full';
     this.#counters.lagging += 1;
-    this.#line.send(text, () => this.#catchUp());
+    this.#sink.send(text, () => this.#catchUp());
   }
 
   #keep(text: string): void {
@@ -101,10 +101,10 @@ export class Outlet implements Listener {
     if (this.#queue === NONE) this.#queue = [];
     this.#queue.push(text);
     this.#characters += text.length;
-    if (this.#queue.length <= MOST_WAITING && this.#characters <= MOST_WAITING_CHARACTERS) return;
+    if (this.#queue.length <= MAX_QUEUED_MESSAGES && this.#characters <= MAX_QUEUED_CHARACTERS) return;
     this.#drop();
     this.stop();
-    this.#line.cut();
+    this.#sink.closeSlow();
   }
 
   #drop(): void {
@@ -125,7 +125,7 @@ export class Outlet implements Listener {
     this.#queue = NONE;
     this.#characters = 0;
     for (const text of waiting) this.next(text);
-    // Sending what waited may have filled the line once more.
+    // Sending the queue may have filled the sink again.
     if (this.#isOpen()) {
       this.#readiness?.resolve();
       this.#readiness = undefined;
@@ -135,7 +135,7 @@ export class Outlet implements Listener {
 
   #finish(): void {
     this.stop();
-    this.#line.end();
+    this.#sink.end();
   }
 
   // A method, because the compiler does not see that sending changes the state.
@@ -144,5 +144,5 @@ export class Outlet implements Listener {
   }
 }
 
-/** Most outlets never hold anything back. Never written to. */
+/** Most queues stay empty. Never written to. */
 const NONE: string[] = [];

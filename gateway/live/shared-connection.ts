@@ -1,27 +1,26 @@
 import { Problem } from '#shared/base/errors.ts';
-import type { ClosableLine } from './stream-response.ts';
+import type { ClosableSink } from './stream-response.ts';
 import { completeOf, nextOf } from './formats.ts';
-import type { HttpLine } from './http-stream-writer.ts';
+import type { HttpStreamWriter } from './http-stream-writer.ts';
 
-/** Bytes of answers that wait for a client before it is left. Events are held back long before that. */
-const MOST_UNREAD = 4 * 1024 * 1024;
-/** The same before the client listens: nobody has shown that it will. */
-const MOST_EARLY = 256 * 1024;
+/** Bytes that may wait for a client before its connection is closed. Send queues hold events back long before. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+/** The same before the client has opened the stream. */
+const MAX_EARLY_BYTES = 256 * 1024;
 
-interface Beginning {
-  /** Operations at a time. */
-  most: number;
-  /** Errors as clients get them, serialised. */
+interface OperationOptions {
+  maxOperations: number;
+  /** Errors as clients see them, serialised. */
   describe: (reason: Error) => string;
 }
 
-/** What one client asks for by many requests, and is answered over one response, which may come later than what is asked. */
+/** Carries the operations of many requests over one response. The response may be opened after the first operation. */
 export class SharedConnection {
-  readonly #operations = new Map<string, OperationLine>();
+  readonly #operations = new Map<string, OperationSink>();
   readonly #onClose: () => void;
-  readonly #early: [text: string, taken?: () => void][] = [];
+  readonly #early: [text: string, onSent?: () => void][] = [];
   #earlyLength = 0;
-  #line: HttpLine | undefined;
+  #sink: HttpStreamWriter | undefined;
   #isClosed = false;
 
   constructor(onClose: () => void) {
@@ -29,51 +28,51 @@ export class SharedConnection {
   }
 
   get isOpen(): boolean {
-    return this.#line !== undefined;
+    return this.#sink !== undefined;
   }
 
   get ids(): Iterable<string> {
     return this.#operations.keys();
   }
 
-  /** Bytes the client has not taken yet. Before it listens, it keeps up with nothing. */
-  get waiting(): number {
-    return this.#line?.waiting ?? Number.POSITIVE_INFINITY;
+  /** Bytes the client has not taken yet; infinite until the stream is open. */
+  get unsentBytes(): number {
+    return this.#sink?.unsentBytes ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Here is where the client listens. */
-  open(line: HttpLine): void {
-    this.#line = line;
-    line.closed(() => this.close());
-    for (const [text, taken] of this.#early.splice(0)) line.send(text, taken);
+  /** Connects the client's stream. */
+  open(sink: HttpStreamWriter): void {
+    this.#sink = sink;
+    sink.closed(() => this.close());
+    for (const [text, onSent] of this.#early.splice(0)) sink.send(text, onSent);
   }
 
-  /** Where the answers to another operation go. Throws a Problem when its id is taken, or it is one too many. */
-  begin(id: string, { most, describe }: Beginning): OperationLine {
+  /** Starts an operation. Throws a Problem when its id is in use or the connection is full. */
+  startOperation(id: string, { maxOperations, describe }: OperationOptions): OperationSink {
     if (this.#operations.has(id)) throw new Problem('BAD_REQUEST', 'There is an operation of this id already.');
-    if (this.#operations.size >= most)
-      throw new Problem('TOO_MANY_OPERATIONS', `A connection carries at most ${most} operations at a time.`, { retryable: true });
-    const operation = new OperationLine(id, this, describe);
+    if (this.#operations.size >= maxOperations)
+      throw new Problem('TOO_MANY_OPERATIONS', `A connection carries at most ${maxOperations} operations at a time.`, { retryable: true });
+    const operation = new OperationSink(id, this, describe);
     this.#operations.set(id, operation);
     operation.closed(() => this.#operations.delete(id));
     return operation;
   }
 
-  /** The client does not want to hear of an operation any more. */
+  /** The client stops an operation. */
   stop(id: string): void {
     this.#operations.get(id)?.close();
   }
 
-  write(text: string, taken?: () => void): void {
-    if (this.#line ? this.#line.waiting > MOST_UNREAD : this.#earlyLength + text.length > MOST_EARLY) return this.cut();
-    if (this.#line) return this.#line.send(text, taken);
-    this.#early.push([text, taken]);
+  write(text: string, onSent?: () => void): void {
+    if (this.#sink ? this.#sink.unsentBytes > MAX_UNREAD_BYTES : this.#earlyLength + text.length > MAX_EARLY_BYTES) return this.closeSlow();
+    if (this.#sink) return this.#sink.send(text, onSent);
+    this.#early.push([text, onSent]);
     this.#earlyLength += text.length;
   }
 
-  /** The client reads too slowly, or has not come to read. */
-  cut(): void {
-    if (this.#line) this.#line.cut();
+  /** The client reads too slowly, or never opened its stream. */
+  closeSlow(): void {
+    if (this.#sink) this.#sink.closeSlow();
     else this.close();
   }
 
@@ -85,8 +84,8 @@ export class SharedConnection {
   }
 }
 
-/** The part of one operation in a shared connection. */
-export class OperationLine implements ClosableLine {
+/** One operation on a shared connection. */
+export class OperationSink implements ClosableSink {
   readonly #id: string;
   readonly #connection: SharedConnection;
   readonly #describe: (reason: Error) => string;
@@ -98,12 +97,12 @@ export class OperationLine implements ClosableLine {
     this.#describe = describe;
   }
 
-  get waiting(): number {
-    return this.#connection.waiting;
+  get unsentBytes(): number {
+    return this.#connection.unsentBytes;
   }
 
-  send(text: string, taken?: () => void): void {
-    if (this.#acts) this.#connection.write(nextOf(this.#id, text), taken);
+  send(text: string, onSent?: () => void): void {
+    if (this.#acts) this.#connection.write(nextOf(this.#id, text), onSent);
   }
 
   end(): void {
@@ -116,8 +115,8 @@ export class OperationLine implements ClosableLine {
     this.end();
   }
 
-  cut(): void {
-    this.#connection.cut();
+  closeSlow(): void {
+    this.#connection.closeSlow();
   }
 
   closed(act: () => void): void {
@@ -125,7 +124,7 @@ export class OperationLine implements ClosableLine {
     else act();
   }
 
-  /** Nothing more is said of it, not even that it is over. */
+  /** Ends the operation without a message, not even its completion. */
   close(): void {
     const acts = this.#acts ?? [];
     this.#acts = undefined;

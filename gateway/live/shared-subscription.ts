@@ -2,22 +2,22 @@ import type { Listener } from './send-queue.ts';
 import { Stream, type StreamOptions } from './stream.ts';
 import type { Topic } from './topics.ts';
 
-interface GroupOptions extends Omit<StreamOptions, 'topic' | 'onMove' | 'onEnd'> {
+interface SharedSubscriptionOptions extends Omit<StreamOptions, 'topic' | 'onMove' | 'onEnd'> {
   onStream: (by: 1 | -1) => void;
   onEmpty: () => void;
 }
 
 /**
- * Equal subscriptions. Those who listen from now on share one stream; who goes on from a cursor shares the stream that stands there, or has
- * one of its own until that stands where another one does: from there on both are the same.
+ * Equal subscriptions. Live subscribers share one stream. A subscriber with a cursor joins a stream at that cursor, or gets its own until
+ * both reach the same cursor; then they merge.
  */
-export class Group {
-  readonly #options: GroupOptions;
+export class SharedSubscription {
+  readonly #options: SharedSubscriptionOptions;
   readonly #streams = new Set<Stream>();
-  /** The stream that began without a cursor: who names none joins it. */
+  /** The stream that began without a cursor; subscribers without a cursor join it. */
   #live: Stream | undefined;
 
-  constructor(options: GroupOptions) {
+  constructor(options: SharedSubscriptionOptions) {
     this.#options = options;
   }
 
@@ -53,7 +53,7 @@ export class Group {
     return undefined;
   }
 
-  /** Two streams that stand at the same cursor have the same to tell: one goes on for both. */
+  /** Merges two streams at the same cursor: they would deliver the same events. */
   #level(stream: Stream): void {
     const other = this.#standingAt(stream.cursor!, stream);
     if (!other) return;

@@ -53,7 +53,7 @@ async function stalledSocket(field: string, after?: string): Promise<WebSocket> 
 
 const lastOf = (text: string) => text.slice(LONG.length);
 
-test('a socket that is not read is closed with a code that says so, and nobody else notices', async () => {
+test('closes a socket that is not read with 4013, without effect on others', async () => {
   const stalled = await stalledSocket('said');
   const well = gateway.subscribe(subscription('said'));
   const first = well.next();
@@ -77,7 +77,7 @@ test('a socket that is not read is closed with a code that says so, and nobody e
   await well.return();
 });
 
-test('who goes on after a cursor sets the pace of what was missed, and is not closed for it', async () => {
+test('replays at the pace of the client, without closing it', async () => {
   for (let index = 0; index < ENOUGH; index += 1) feeds.say('f1', `${LONG}${index}`);
   const stalled = await stalledSocket('said', '0');
   const texts: string[] = [];
@@ -95,7 +95,7 @@ test('who goes on after a cursor sets the pace of what was missed, and is not cl
   stalled.close();
 });
 
-test('where each event counts, a socket that is read late hears them all, in order', async () => {
+test('delivers every event in order to a socket that is read late', async () => {
   const stalled = await stalledSocket('said');
   const texts: string[] = [];
   stalled.on('message', (data) => {
@@ -115,7 +115,7 @@ test('where each event counts, a socket that is read late hears them all, in ord
   stalled.close();
 });
 
-test('where the latest is all that counts, a socket that is not read skips to it, and stays', async () => {
+test('skips to the latest event of a coalescing field, and keeps the socket', async () => {
   const stalled = await stalledSocket('moved');
   const messages: string[] = [];
   stalled.on('message', (data) => messages.push(String(data as Buffer)));

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.close());
 
-/** Streams that are asked for their first event already. */
+/** Streams whose first event is already requested. */
 function listen(count: number, subscribe: () => Events): { streams: Events[]; firsts: ReturnType<Events['next']>[] } {
   const streams = Array.from({ length: count }, subscribe);
   return { streams, firsts: streams.map((stream) => stream.next()) };
@@ -36,7 +36,7 @@ const textsOf = async (stream: Events, count: number): Promise<string[]> => {
 };
 
 describe('equal subscriptions', () => {
-  test('share one upstream, and one execution of each event', async () => {
+  test('share one upstream, and one execution per event', async () => {
     const { streams, firsts } = listen(3, () => gateway.subscribe(SAID, { feed: 'f1' }));
     const other = gateway.subscribe(SAID, { feed: 'f2' });
     void other.next();
@@ -54,7 +54,7 @@ describe('equal subscriptions', () => {
     await settled(0);
   });
 
-  test('are those whose cursor alone is written differently', async () => {
+  test('may differ in how the cursor is written', async () => {
     const inline = 'subscription Said($feed: ID!) { said(feed: $feed) { text feed { name } } }';
     const fragment =
       'subscription Said($feed: ID!) { ...F } fragment F on Subscription { said(feed: $feed, after: null) { text feed { name } } }';
@@ -68,7 +68,7 @@ describe('equal subscriptions', () => {
     expect(feeds.open()).toBe(2); // one text has a fragment
   });
 
-  test('are not those of viewers with other rights', async () => {
+  test('are separate for viewers with other rights', async () => {
     const [ann, bea] = [await gateway.tokenFor({ id: 'ann' }), await gateway.tokenFor({ id: 'bea' })];
     const SEEN = 'subscription { said(feed: "f1") { seenBy } }';
     const firsts = [ann, ann, bea, undefined].map((token) => gateway.subscribe(SEEN, {}, { token }).next());
@@ -81,7 +81,7 @@ describe('equal subscriptions', () => {
     expect(feeds.open()).toBe(3);
   });
 
-  test('go on when one of them leaves, whoever came first', async () => {
+  test('continue when one of them leaves, also the first', async () => {
     const { streams, firsts } = listen(2, () => gateway.subscribe(SAID, { feed: 'f1' }));
     await settled(2);
 
@@ -93,7 +93,7 @@ describe('equal subscriptions', () => {
     expect(feeds.open()).toBe(1);
   });
 
-  test('are all told why they could not begin', async () => {
+  test('all get the reason why they could not start', async () => {
     const answers = listen(3, () => gateway.subscribe(SAID, { feed: 'f1', after: '99' })).firsts;
 
     for (const { value } of await Promise.all(answers)) expect(value!.errors).toMatchObject([{ extensions: { code: 'CURSOR_EXPIRED' } }]);
@@ -101,8 +101,8 @@ describe('equal subscriptions', () => {
   });
 });
 
-describe('a subscription that goes on after a cursor', () => {
-  test('gets what it missed, then what is new, and shares the stream of the others from there', async () => {
+describe('a subscription with a cursor', () => {
+  test('gets missed events, then new ones, and shares the stream from there', async () => {
     const { streams, firsts } = listen(1, () => gateway.subscribe(SAID, { feed: 'f1' }));
     await settled(1);
     for (const text of ['one', 'two', 'three']) feeds.say('f1', text);
@@ -118,7 +118,7 @@ describe('a subscription that goes on after a cursor', () => {
     expect(await counters()).toMatchObject({ said: { open: 2, streams: 1 } });
   });
 
-  test('joins at once where the others stand', async () => {
+  test('joins the stream at the same cursor at once', async () => {
     const { firsts } = listen(1, () => gateway.subscribe(SAID, { feed: 'f1' }));
     await settled(1);
     feeds.say('f1', 'one');
@@ -134,7 +134,7 @@ describe('a subscription that goes on after a cursor', () => {
     expect(feeds.feeds.asked.length).toBe(asked);
   });
 
-  test('is read as fast as its client reads, however much it missed', async () => {
+  test('replays as fast as its client reads', async () => {
     for (let index = 0; index < 3_000; index += 1) feeds.say('f1', `${index}`);
 
     const texts = await textsOf(gateway.subscribe(SAID, { feed: 'f1', after: '0' }), 3_000);
@@ -143,7 +143,7 @@ describe('a subscription that goes on after a cursor', () => {
   });
 
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-  test(`gets each event once, in order, wherever it left and whoever else is there (SEED=${seed})`, async () => {
+  test(`gets each event once and in order from any cursor (SEED=${seed})`, async () => {
     let state = seed;
     const random = (below: number): number => (state = (state * 48_271 + 1) % 2_147_483_647) % below;
     const seen: string[][] = [[], [], []];

@@ -1,84 +1,84 @@
 import { validate, type DocumentNode, type ExecutionResult, type GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Engine, Operation } from '../engine/types.ts';
 import { createCounters, type Counters } from './counters.ts';
-import { Group } from './shared-subscription.ts';
-import { Outlet, type Line } from './send-queue.ts';
+import { SharedSubscription } from './shared-subscription.ts';
+import { SendQueue, type Sink } from './send-queue.ts';
 import { createTopics } from './topics.ts';
 
 interface StreamsOptions {
   engine: Engine;
-  /** A result as clients get it. */
+  /** A result as clients see it. */
   format: (result: ExecutionResult, correlationId: string) => unknown;
-  /** What of the identity the answers depend on. Default: all of it but the client. */
+  /** What of the identity the results depend on. Default: all but the client. */
   scopeOf?: ((operation: Operation) => string) | undefined;
-  /** Whether a client that does not keep up with a subscription field may skip to its latest event. Default: never. */
+  /** Whether a lagging client may skip to the latest event of a field. Default: never. */
   coalesces?: (field: string) => boolean;
-  /** For the opening of a stream, and for each of its events. */
+  /** For opening a stream, and for each of its events. */
   timeoutMs: number;
-  /** How long a lost subgraph is waited for before its streams end with the error. Default 30,000. */
+  /** How long the registry retries a lost subgraph before its streams end with the error. Default 30,000. */
   patienceMs?: number | undefined;
 }
 
 /** One client's part in a stream. */
 export interface Subscription {
-  /** From now on the line may be used. */
+  /** Allows writing to the sink. */
   start(): void;
   leave(): void;
 }
 
 /**
  * All subscriptions of all clients. Equal ones (same document, variables and effective rights) share one upstream, one execution and one
- * serialised answer for each event.
+ * serialised result per event.
  */
 export interface Streams {
-  /** The result instead when the subscription could not begin. */
-  join(operation: Operation, line: Line): Promise<Subscription | ExecutionResult>;
+  /** Returns a result instead when the subscription could not start. */
+  join(operation: Operation, sink: Sink): Promise<Subscription | ExecutionResult>;
   /** By subscription field. */
   counters(): Record<string, Counters>;
-  /** Every stream goes on on the next engine: after its last cursor, where it has one. The old one may be closed when this resolves. */
+  /** Moves every stream to the next engine: after its last cursor, where it has one. The old engine may be closed when this resolves. */
   replaceEngine(next: Engine): Promise<void>;
 }
 
-const PATIENCE_MS = 30_000;
+const DEFAULT_PATIENCE_MS = 30_000;
 
 export function openStreams(options: StreamsOptions): Streams {
-  const { format, coalesces = () => false, scopeOf = allButClient, timeoutMs, patienceMs = PATIENCE_MS } = options;
-  const groups = new Map<string, Group>();
+  const { format, coalesces = () => false, scopeOf = identityWithoutClient, timeoutMs, patienceMs = DEFAULT_PATIENCE_MS } = options;
+  const shared = new Map<string, SharedSubscription>();
   const counters = createCounters();
   let engine = options.engine;
   let topicOf = createTopics({ schema: engine.schema, scopeOf });
 
-  function groupOf(key: string, counted: Counters): Group {
-    let group = groups.get(key);
-    if (group) return group;
-    group = new Group({
+  function subscriptionOf(key: string, fieldCounters: Counters): SharedSubscription {
+    let subscription = shared.get(key);
+    if (subscription) return subscription;
+    subscription = new SharedSubscription({
       engine: () => engine,
       serialise: (result, { correlationId }) => JSON.stringify(format(result, correlationId)),
       timeoutMs,
       patienceMs,
-      onStream: (by) => void (counted.streams += by),
-      onEmpty: () => groups.delete(key),
+      onStream: (by) => void (fieldCounters.streams += by),
+      onEmpty: () => shared.delete(key),
     });
-    groups.set(key, group);
-    return group;
+    shared.set(key, subscription);
+    return subscription;
   }
 
   return {
-    async join(operation, line) {
+    async join(operation, sink) {
       const topic = topicOf(operation);
-      const counted = counters.of(topic.field);
-      const outlet = new Outlet({ operation, line, counters: counted, coalesces: coalesces(topic.field) });
-      const group = groupOf(topic.key, counted);
-      const refusal = await group.join(outlet, topic).opened;
+      const fieldCounters = counters.of(topic.field);
+      const queue = new SendQueue({ operation, sink, counters: fieldCounters, coalesces: coalesces(topic.field) });
+      const subscription = subscriptionOf(topic.key, fieldCounters);
+      const refusal = await subscription.join(queue, topic).opened;
       if (refusal) {
-        outlet.stop();
+        queue.stop();
         return refusal;
       }
       return {
-        start: () => outlet.start(),
+        start: () => queue.start(),
         leave() {
-          outlet.stop();
-          group.leave(outlet);
+          queue.stop();
+          subscription.leave(queue);
         },
       };
     },
@@ -86,20 +86,20 @@ export function openStreams(options: StreamsOptions): Streams {
     async replaceEngine(next) {
       engine = next;
       topicOf = createTopics({ schema: next.schema, scopeOf });
-      const check = createCheck(next.schema);
-      const streams = [...groups.values()].flatMap((group) => [...group.streams]);
+      const check = createSchemaCheck(next.schema);
+      const streams = [...shared.values()].flatMap((subscription) => [...subscription.streams]);
       await Promise.all(streams.map((stream) => stream.replan(check)));
     },
   };
 }
 
-/** Never the client: where somebody sits changes nothing of what is told. */
-function allButClient({ identity: { client: _client, ...rest } }: Operation): string {
+/** The client's address and user agent change no result. */
+function identityWithoutClient({ identity: { client: _client, ...rest } }: Operation): string {
   return JSON.stringify(rest);
 }
 
-/** Why operations do not fit the schema, found out once a document. */
-function createCheck(schema: GraphQLSchema): (operation: Operation) => readonly GraphQLError[] {
+/** Validation errors of operations against the schema, computed once per document. */
+function createSchemaCheck(schema: GraphQLSchema): (operation: Operation) => readonly GraphQLError[] {
   const known = new Map<DocumentNode, readonly GraphQLError[]>();
   return ({ document }) => {
     let errors = known.get(document);

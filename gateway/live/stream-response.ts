@@ -3,64 +3,64 @@ import { isIncremental, type Engine } from '../engine/types.ts';
 import { partsOf } from '../engine/results.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { Session } from '../plugins/use-viewer.ts';
-import type { Admitted } from '../http/request-params.ts';
-import type { Line } from './send-queue.ts';
+import type { ValidatedRequest } from '../http/request-params.ts';
+import type { Sink } from './send-queue.ts';
 import type { Streams } from './stream-registry.ts';
-import type { WatchedSessions } from '../http/session-watch.ts';
+import type { SessionWatch } from '../http/session-watch.ts';
 
-/** A line that somebody may close. */
-export interface ClosableLine extends Line {
-  /** Tells the client why the stream ends, and ends it. */
+/** A sink that can end with an error. */
+export interface ClosableSink extends Sink {
+  /** Sends the reason to the client and ends the stream. */
   fail(reason: Error): void;
-  /** Calls back once nothing can be written any more, whoever ended it. */
+  /** Calls back when nothing can be written any more, whichever side ended the stream. */
   closed(act: () => void): void;
 }
 
-export interface AnswerOptions {
+export interface StreamResponseOptions {
   streams: Streams;
   errors: UseErrors;
-  watched: WatchedSessions;
+  sessionWatch: SessionWatch;
 }
 
-interface Asking extends Admitted {
+interface StreamedRequest extends ValidatedRequest {
   engine: Engine;
   session: Session;
 }
 
-/** Answers an operation of any kind over a line, which ends with it. Never rejects. */
-export async function answerOver(line: ClosableLine, asking: Asking, options: AnswerOptions): Promise<void> {
+/** Writes the response to any kind of operation into a sink, and ends it. Never rejects. */
+export async function streamResponse(sink: ClosableSink, streamed: StreamedRequest, options: StreamResponseOptions): Promise<void> {
   try {
-    await (asking.kind === 'subscription' ? stream(line, asking, options) : answerOnce(line, asking, options));
+    await (streamed.kind === 'subscription' ? stream(sink, streamed, options) : sendOnce(sink, streamed, options));
   } catch (error) {
-    line.fail(error as Error);
+    sink.fail(error as Error);
   }
 }
 
-/** The line fails when its session is over. */
-export function endWith(session: Session, line: Pick<ClosableLine, 'fail' | 'closed'>, watched: WatchedSessions): void {
-  line.closed(watched.watch(session, (reason) => line.fail(new Problem('UNAUTHENTICATED', `${reason}.`))));
+/** Fails the sink when its session ends. */
+export function closeWithSession(session: Session, sink: Pick<ClosableSink, 'fail' | 'closed'>, sessionWatch: SessionWatch): void {
+  sink.closed(sessionWatch.watch(session, (reason) => sink.fail(new Problem('UNAUTHENTICATED', `${reason}.`))));
 }
 
-async function stream(line: ClosableLine, { operation, session }: Asking, options: AnswerOptions): Promise<void> {
-  const { streams, errors, watched } = options;
-  endWith(session, line, watched);
-  const joined = await streams.join(operation, line);
+async function stream(sink: ClosableSink, { operation, session }: StreamedRequest, options: StreamResponseOptions): Promise<void> {
+  const { streams, errors, sessionWatch } = options;
+  closeWithSession(session, sink, sessionWatch);
+  const joined = await streams.join(operation, sink);
   if ('leave' in joined) {
-    line.closed(() => joined.leave());
+    sink.closed(() => joined.leave());
     joined.start();
   } else {
-    line.send(JSON.stringify(errors.formatResult(joined, operation.correlationId)));
-    line.end();
+    sink.send(JSON.stringify(errors.formatResult(joined, operation.correlationId)));
+    sink.end();
   }
 }
 
-async function answerOnce(line: ClosableLine, { engine, operation }: Asking, { errors }: AnswerOptions): Promise<void> {
+async function sendOnce(sink: ClosableSink, { engine, operation }: StreamedRequest, { errors }: StreamResponseOptions): Promise<void> {
   const leaving = new AbortController();
   let isDone = false;
-  line.closed(() => isDone || leaving.abort());
+  sink.closed(() => isDone || leaving.abort());
   const result = await engine.execute({ ...operation, signal: leaving.signal });
   const results = isIncremental(result) ? partsOf(result) : [result];
-  for await (const each of results) line.send(JSON.stringify(errors.formatResult(each, operation.correlationId)));
+  for await (const each of results) sink.send(JSON.stringify(errors.formatResult(each, operation.correlationId)));
   isDone = true;
-  line.end();
+  sink.end();
 }

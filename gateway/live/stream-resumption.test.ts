@@ -36,16 +36,16 @@ async function listen(streams: Streams, source: string, variables: Record<string
   const results: Result[] = [];
   const over = Promise.withResolvers<void>();
   let wake = (): void => undefined;
-  const line = {
-    waiting: 0,
+  const sink = {
+    unsentBytes: 0,
     send(text: string) {
       results.push(JSON.parse(text) as Result);
       wake();
     },
     end: over.resolve,
-    cut: over.resolve,
+    closeSlow: over.resolve,
   };
-  const subscription = (await streams.join(operation(source, variables), line)) as Subscription;
+  const subscription = (await streams.join(operation(source, variables), sink)) as Subscription;
   subscription.start();
   return {
     over: over.promise,
@@ -59,7 +59,7 @@ async function listen(streams: Streams, source: string, variables: Record<string
   };
 }
 
-describe('a subgraph that dies', () => {
+describe('the loss of a subgraph', () => {
   /** The feeds in a process that can be stopped and started, as far as the gateway can tell. */
   async function served(feeds: TestFeeds) {
     let running = await serve(feeds.feeds, { port: 0 });
@@ -83,7 +83,7 @@ describe('a subgraph that dies', () => {
     await feeds.streams(1);
   }
 
-  test.each(['before', 'after'])('%s the first event costs its listeners time, and no event', async (when) => {
+  test.each(['before', 'after'])('%s the first event delays its listeners, and loses no event', async (when) => {
     const feeds = testFeeds();
     const { transport, stop, start } = await served(feeds);
     const gateway = await openGatewayForTest({ subgraphs: feeds.all, transports: { feeds: transport, names: feeds.names } });
@@ -115,7 +115,7 @@ describe('a subgraph that dies', () => {
     expect(feeds.open()).toBe(1);
   });
 
-  test('for good ends its streams with the error, once nobody waits any longer', async () => {
+  test('ends its streams with the error after the patience', async () => {
     const feeds = testFeeds();
     const { transport, stop } = await served(feeds);
     const streams = open(feeds, openEngine, { patienceMs: 300, transports: { feeds: transport, names: feeds.names } }).streams;
@@ -131,7 +131,7 @@ describe('a subgraph that dies', () => {
     expect(streams.counters()).toMatchObject({ said: { open: 0, streams: 0 } });
   });
 
-  test('ends a stream that nobody can resume with the error at once', async () => {
+  test('ends a stream without a cursor with the error at once', async () => {
     const feeds = testFeeds();
     const { transport, stop } = await served(feeds);
     const { streams } = open(feeds, openEngine, { transports: { feeds: transport, names: feeds.names } });
@@ -172,7 +172,7 @@ describe.each<[string, OpenEngine]>([
   ["Soko's own engine", openEngine],
   ["@apollo/gateway's executor", openApolloEngine],
 ])('another supergraph, on %s', (_name, openIt) => {
-  test('takes the streams over without losing or repeating an event', async () => {
+  test('takes streams over without losing or repeating an event', async () => {
     const feeds = testFeeds();
     const { engine, streams } = open(feeds, openIt);
     const clients = await Promise.all([1, 2, 3].map((feed) => listen(streams, SAID, { feed: `f${feed}` })));
@@ -206,7 +206,7 @@ describe.each<[string, OpenEngine]>([
     client.leave();
   });
 
-  test('that has not what is listened to ends the stream and says why', async () => {
+  test('without the subscribed field ends the stream with the reason', async () => {
     const [feeds, other] = [testFeeds(), testFeeds()];
     const { streams } = open(feeds, openIt);
     const client = await listen(streams, SAID, { feed: 'f1' });

@@ -6,37 +6,37 @@ import type { Topic } from './topics.ts';
 
 export interface StreamOptions {
   topic: Topic;
-  /** The engine there is now. */
+  /** The current engine. */
   engine: () => Engine;
-  /** A result as clients get it. */
+  /** A result as clients see it. */
   serialise: (result: ExecutionResult, operation: Operation) => string;
   timeoutMs: number;
-  /** How long a lost subgraph is waited for. */
+  /** How long a lost subgraph is retried. */
   patienceMs: number;
-  /** The stream stands at another cursor. */
+  /** The stream has reached another cursor. */
   onMove: (stream: Stream) => void;
   onEnd: (stream: Stream) => void;
 }
 
 type Upstream = AsyncGenerator<ExecutionResult, void, void>;
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2_000;
-/** Who does not take anything for so long is not waited for. */
-const LONGEST_WAIT_FOR_READER_MS = 10_000;
-const LONGEST_WAIT_FOR_START_MS = 1_000;
-/** What comes at once has been there before; who waited this long has heard everything so far. */
-const LEVEL_AFTER_MS = 200;
+const MIN_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 2_000;
+/** A client that takes nothing for this long is not waited for. */
+const MAX_WAIT_FOR_READER_MS = 10_000;
+const MAX_WAIT_FOR_START_MS = 1_000;
+/** Replayed events arrive at once. After a pause of this length the stream has caught up. */
+const REPLAY_ENDS_AFTER_MS = 200;
 
 /**
- * One upstream for all who listen: each event is executed and serialised once. When the subgraph is lost, it goes on after the last cursor
- * and its listeners notice a delay; so it does on another engine.
+ * One upstream for all listeners: each event is executed and serialised once. After the loss of a subgraph, or on another engine, the
+ * stream resumes from the last cursor, and listeners notice only a delay.
  */
 export class Stream {
   readonly listeners = new Set<Listener>();
-  /** Where it stands: everything up to here was delivered. Undefined until it is known. */
+  /** Everything up to this cursor was delivered. Undefined until a subgraph reports one. */
   cursor: string | undefined;
-  /** Resolves when it has begun; with the refusal when it could not. */
+  /** Resolves when the stream has started; with the result when it could not. */
   readonly opened: Promise<ExecutionResult | undefined>;
   readonly #options: StreamOptions;
   readonly #opener: Operation;
@@ -56,17 +56,17 @@ export class Stream {
     this.opened = this.#begin();
   }
 
-  /** Leaves the upstream; nobody is told. */
+  /** Closes the upstream without a message to listeners. */
   close(): void {
     this.#ended = true;
     leave(this.#upstream);
   }
 
-  /** Goes on on the engine there is now, if its schema still has what is listened to. Without a cursor to go on from, what happens in the moment of the change may be lost. */
+  /** Moves to the current engine if its schema still allows the subscription. Without a cursor, events during the change may be lost. */
   async replan(check: (operation: Operation) => readonly GraphQLError[]): Promise<void> {
     if (this.#options.topic.resumes && this.cursor === undefined) await this.#standing();
     const old = this.#upstream;
-    if (!old) return; // It is being opened, and will be on the new one.
+    if (!old) return; // It is being opened, on the new engine.
     const errors = check(this.#options.topic.operationAfter(this.cursor, this.#opener));
     if (errors.length > 0) this.#stop({ errors });
     else if (this.#canResume()) this.#upstream = undefined;
@@ -74,13 +74,13 @@ export class Stream {
     leave(old);
   }
 
-  /** Who was opened a moment ago is about to say where it stands. Not every subgraph can. */
+  /** Waits for the first cursor of a stream that was just opened. Not every subgraph reports one. */
   async #standing(): Promise<void> {
     const moved = new Promise<void>((resolve) => (this.#onFirstMove = resolve));
-    await Promise.race([moved, delay(LONGEST_WAIT_FOR_START_MS, undefined, { ref: false })]);
+    await Promise.race([moved, delay(MAX_WAIT_FOR_START_MS, undefined, { ref: false })]);
   }
 
-  /** The old upstream is read until the new one is there. */
+  /** Reads the old upstream until the new one is open. */
   async #overlap(): Promise<void> {
     const next = await this.#subscribe();
     if (!isUpstream(next)) this.#stop(next);
@@ -105,7 +105,7 @@ export class Stream {
     else this.#end();
   }
 
-  /** Delivers what comes until this upstream ends, and answers the one to go on with. */
+  /** Delivers events until this upstream ends; returns the one to continue with. */
   async #follow(upstream: Upstream): Promise<Upstream | undefined> {
     this.#upstream = upstream;
     for (;;) {
@@ -120,15 +120,15 @@ export class Stream {
     }
   }
 
-  /** What is replayed comes as fast as it is read, so its readers set the pace. What happens now waits for nobody. */
+  /** A replay delivers as fast as it is read, so the listeners set the pace. Live events wait for nobody. */
   async #next(upstream: Upstream): Promise<IteratorResult<ExecutionResult, void>> {
     if (!this.#isReplay) return upstream.next();
     for (const { ready } of this.listeners) {
-      if (ready) await Promise.race([ready, delay(LONGEST_WAIT_FOR_READER_MS, undefined, { ref: false })]);
+      if (ready) await Promise.race([ready, delay(MAX_WAIT_FOR_READER_MS, undefined, { ref: false })]);
     }
-    const asked = performance.now();
+    const since = performance.now();
     const result = await upstream.next();
-    if (performance.now() - asked > LEVEL_AFTER_MS) this.#isReplay = false;
+    if (performance.now() - since > REPLAY_ENDS_AFTER_MS) this.#isReplay = false;
     return result;
   }
 
@@ -157,9 +157,9 @@ export class Stream {
     this.#upstream = undefined;
     this.#lost ??= { since: Date.now(), attempts: 0 };
     if (Date.now() - this.#lost.since > this.#options.patienceMs) return this.#stop(lost);
-    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#lost.attempts);
+    const pause = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#lost.attempts);
     this.#lost.attempts += 1;
-    // Not all at once, since all were lost at once.
+    // Random, since all streams of a subgraph are lost at the same moment.
     await delay(pause * (0.5 + Math.random() / 2), undefined, { ref: false });
     return this.#ended ? undefined : this.#reopen();
   }
@@ -170,7 +170,7 @@ export class Stream {
     return isLost(next) ? this.#resume(next) : this.#stop(next);
   }
 
-  /** For whoever listens now: who opened it may have left. */
+  /** For a current listener: the one that opened the stream may have left. */
   async #subscribe(): Promise<Upstream | ExecutionResult> {
     const { topic, engine, timeoutMs } = this.#options;
     for (;;) {
@@ -183,7 +183,7 @@ export class Stream {
     }
   }
 
-  /** The last result of all. */
+  /** Delivers the last result and ends the stream. */
   #stop(result: ExecutionResult): undefined {
     if (this.#ended) return;
     this.#deliver(result);
@@ -199,12 +199,12 @@ export class Stream {
   }
 }
 
-const isUpstream = (answer: Upstream | ExecutionResult): answer is Upstream => Symbol.asyncIterator in answer;
+const isUpstream = (result: Upstream | ExecutionResult): result is Upstream => Symbol.asyncIterator in result;
 
-/** Its own failure to stop concerns nobody who listens. */
+/** A failure to close concerns no listener. */
 const leave = (upstream: Upstream | undefined): void => void upstream?.return().catch(() => undefined);
 
-/** True when the field itself has failed for a reason that may pass: then the stream behind it is gone. */
+/** True when the root field failed for a temporary reason: the stream behind it is gone. */
 function isLost({ data, errors = [] }: ExecutionResult): boolean {
   if (Object.values(data ?? {}).some((value) => value !== null)) return false;
   return errors.some(({ path = [], extensions }) => path.length <= 1 && extensions['retryable'] === true);

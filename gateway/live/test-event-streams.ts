@@ -4,17 +4,17 @@ import type { ExecutionResult } from 'graphql';
 
 export type Headers = Record<string, string>;
 
-/** What is said over one stream of one of its operations. */
+/** One message of an operation on the shared stream. */
 export interface Message {
   event: string;
   // oxlint-disable-next-line typescript/no-explicit-any -- answers of any operation
   data: { id: string; payload?: ExecutionResult<any> };
 }
 
-/** Where a client shows its token. */
+/** Header of the token. */
 export const TOKEN = 'x-graphql-event-stream-token';
 
-/** A client of the single connection mode that does each step when it is told to. */
+/** A client of the single connection mode, one step per call. */
 export class EventStreams {
   readonly #url: string;
   readonly #open: (() => void)[] = [];
@@ -31,7 +31,7 @@ export class EventStreams {
     });
   }
 
-  /** The headers to go on with. */
+  /** The headers of further requests. */
   async reserve(headers: Headers = {}): Promise<Headers> {
     return { ...headers, [TOKEN]: await (await this.call('PUT', headers)).text() };
   }
@@ -72,9 +72,9 @@ async function* messagesOf(response: IncomingMessage): AsyncGenerator<Message, u
 }
 
 export async function take(messages: AsyncGenerator<Message>, count: number): Promise<Message[]> {
-  const taken: Message[] = [];
-  while (taken.length < count) taken.push((await messages.next()).value as Message);
-  return taken;
+  const onSent: Message[] = [];
+  while (onSent.length < count) onSent.push((await messages.next()).value as Message);
+  return onSent;
 }
 
 export const next = (id: string, payload: object): Message => ({ event: 'next', data: { id, payload: payload as ExecutionResult } });

@@ -11,17 +11,17 @@ interface Entry {
 
 type Source = AsyncIterableIterator<Entry> & Positioned;
 
-/** Feeds that keep what was said, as the kit's topics do, and a second subgraph that joins each entry. For tests of streams. */
+/** Feeds that keep their entries like the kit's topics, and a second subgraph that joins each entry. For tests of streams. */
 export interface TestFeeds {
   feeds: PlainSubgraph;
   names: PlainSubgraph;
   all: PlainSubgraph[];
   say: (feed: string, text: string) => void;
-  /** How many streams are open. */
+  /** Number of open streams. */
   open: () => number;
-  /** Resolves as soon as so many are. */
+  /** Resolves when that many streams are open. */
   streams: (count: number) => Promise<void>;
-  /** How often the second subgraph was asked. */
+  /** Number of requests to the second subgraph. */
   joins: () => number;
 }
 
@@ -138,7 +138,7 @@ function createKept() {
   };
 }
 
-/** As subgraphs of others are: nobody can say where such a stream stands. */
+/** Like an external subgraph: its streams have no cursor. */
 function withoutCursor(source: Source): AsyncIterableIterator<Omit<Entry, 'cursor'>> {
   return {
     [Symbol.asyncIterator]() {

@@ -2,61 +2,60 @@ import { randomUUID } from 'node:crypto';
 import { getArgumentValues, getVariableValues, type GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Operation } from '../engine/types.ts';
-import { AFTER, formOf, type Form } from './normalize-subscription.ts';
+import { AFTER, normalizeSubscription, type NormalizedSubscription } from './normalize-subscription.ts';
 
-const KEPT_FORMS = 2_000;
+const MAX_CACHED_SUBSCRIPTIONS = 2_000;
 
-/** What one subscription listens to. Subscriptions with equal keys get equal answers to each event. */
+/** What one subscription listens to. Subscriptions with equal keys get equal results for each event. */
 export interface Topic {
-  /** Name of the subscription field. */
   field: string;
   key: string;
-  /** The cursor the client goes on from. */
+  /** The cursor from which the client resumes. */
   after: string | undefined;
-  /** True when the field can go on from a cursor. */
+  /** True when the field can resume from a cursor. */
   resumes: boolean;
-  /** What to ask for anyone with equal rights, from a cursor or from now on. */
-  operationAfter: (cursor: string | undefined, asked: Operation) => Operation;
+  /** The operation for any client with the same rights, from a cursor or from now on. */
+  operationAfter: (cursor: string | undefined, requested: Operation) => Operation;
 }
 
 type Variables = Readonly<Record<string, unknown>>;
 
 interface TopicsOptions {
   schema: GraphQLSchema;
-  /** What of the viewer the answers depend on. */
+  /** What of the viewer the results depend on. */
   scopeOf: (operation: Operation) => string;
 }
 
-/** Reads topics out of subscriptions. */
+/** Derives topics from subscriptions. */
 export function createTopics({ schema, scopeOf }: TopicsOptions): (operation: Operation) => Topic {
-  const forms = new LRUCache<string, Form>({ max: KEPT_FORMS });
+  const cache = new LRUCache<string, NormalizedSubscription>({ max: MAX_CACHED_SUBSCRIPTIONS });
 
-  const formFor = (operation: Operation): Form => {
+  const normalizedFor = (operation: Operation): NormalizedSubscription => {
     const memo = `${operation.operationName ?? ''}\n${operation.source}`;
-    let form = forms.get(memo);
-    if (!form) forms.set(memo, (form = formOf(schema, operation)));
-    return form;
+    let normalized = cache.get(memo);
+    if (!normalized) cache.set(memo, (normalized = normalizeSubscription(schema, operation)));
+    return normalized;
   };
 
   return (operation) => {
-    const form = formFor(operation);
-    const field = form.field.name;
-    const given = form.cursor === undefined ? {} : argumentsOf(schema, form, operation.variables);
-    // What does not fit is the engine's to say, to this client alone.
-    if (!given) return { field, key: randomUUID(), after: undefined, resumes: false, operationAfter: (_cursor, asked) => asked };
-    const variables = pick(operation.variables ?? {}, form.used);
+    const normalized = normalizedFor(operation);
+    const field = normalized.field.name;
+    const given = normalized.cursor === undefined ? {} : argumentsOf(schema, normalized, operation.variables);
+    // Invalid variables are reported by the engine, to this client alone.
+    if (!given) return { field, key: randomUUID(), after: undefined, resumes: false, operationAfter: (_cursor, requested) => requested };
+    const variables = pick(operation.variables ?? {}, normalized.used);
     return {
       field,
-      key: canonical([form.source, variables, scopeOf(operation)]),
+      key: canonical([normalized.source, variables, scopeOf(operation)]),
       after: (given[AFTER] as string | null | undefined) ?? undefined,
-      resumes: form.cursor !== undefined,
-      operationAfter: (cursor, asked) => ({ ...asked, ...opened(form, variables, cursor) }),
+      resumes: normalized.cursor !== undefined,
+      operationAfter: (cursor, requested) => ({ ...requested, ...opened(normalized, variables, cursor) }),
     };
   };
 }
 
 function opened(
-  { cursor: name, document, source }: Form,
+  { cursor: name, document, source }: NormalizedSubscription,
   variables: Variables,
   cursor: string | undefined,
 ): Pick<Operation, 'document' | 'source' | 'variables' | 'wantsStart'> {
@@ -64,8 +63,12 @@ function opened(
   return { document, source, variables: cursor === undefined ? variables : { ...variables, [name]: cursor }, wantsStart: true };
 }
 
-/** The arguments of the field; undefined when they cannot be read. */
-function argumentsOf(schema: GraphQLSchema, { field, root, definitions }: Form, given: Variables | undefined): Variables | undefined {
+/** Arguments of the field; undefined when they are invalid. */
+function argumentsOf(
+  schema: GraphQLSchema,
+  { field, root, definitions }: NormalizedSubscription,
+  given: Variables | undefined,
+): Variables | undefined {
   const { coerced } = getVariableValues(schema, definitions, given ?? {});
   if (!coerced) return undefined;
   try {
@@ -78,7 +81,7 @@ function argumentsOf(schema: GraphQLSchema, { field, root, definitions }: Form, 
 const pick = (variables: Variables, names: readonly string[]): Variables =>
   Object.fromEntries(names.filter((name) => Object.hasOwn(variables, name)).map((name) => [name, variables[name]]));
 
-/** The same text for the same value, whatever the order of its keys. */
+/** JSON with sorted keys: equal values have equal texts. */
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_key, each: unknown) =>
     typeof each === 'object' && each !== null && !Array.isArray(each)

@@ -4,22 +4,22 @@ import type { WebSocket } from 'ws';
 import { isProblem } from '#shared/base/errors.ts';
 import type { Places } from '#shared/base/quota.ts';
 import type { SocketExtra } from '#shared/transport/websocket-server.ts';
-import type { WatchedSessions } from '../http/session-watch.ts';
-import type { Access, UseKeys } from '../plugins/use-api-keys.ts';
+import type { SessionWatch } from '../http/session-watch.ts';
+import type { Access, UseApiKeys } from '../plugins/use-api-keys.ts';
 import { isEnded, type IsRevoked } from '../plugins/use-revocations.ts';
 import type { Session, UseViewer } from '../plugins/use-viewer.ts';
 
 interface SessionsOptions {
   viewers: UseViewer;
-  accessOf: UseKeys;
+  accessOf: UseApiKeys;
   isRevoked?: IsRevoked | undefined;
-  watched: WatchedSessions;
-  /** One for each socket of a viewer. */
+  sessionWatch: SessionWatch;
+  /** One place per open socket of a viewer. */
   places: Places;
 }
 
-/** As graphql-ws closes who begins too often: in its protocol the code for "too many". */
-const TOO_MANY = 4429;
+/** The protocol's code for "too many initialisation requests". */
+const TOO_MANY_REQUESTS_CODE = 4429;
 
 type Params = Readonly<Record<string, unknown>>;
 
@@ -27,14 +27,14 @@ interface SocketSession extends Session {
   access: Access;
 }
 
-export interface SocketSessions {
-  /** True when the socket may go on; otherwise it has been closed with 4403 or 4429, and a reason that is a code. */
+export interface WebsocketSessions {
+  /** False when the socket was closed with 4403 or 4429, with an error code as the reason. */
   begin: (extra: SocketExtra, connectionParams: Params | undefined) => Promise<boolean>;
   of: (socket: WebSocket) => SocketSession | undefined;
 }
 
-/** Who is on which socket. */
-export function keepSessions({ viewers, accessOf, isRevoked, watched, places }: SessionsOptions): SocketSessions {
+/** Sessions by socket. */
+export function createWebsocketSessions({ viewers, accessOf, isRevoked, sessionWatch, places }: SessionsOptions): WebsocketSessions {
   const sessions = new WeakMap<WebSocket, SocketSession>();
 
   async function identify({ headers }: IncomingMessage, params: Params = {}): Promise<SocketSession | string> {
@@ -59,11 +59,11 @@ export function keepSessions({ viewers, accessOf, isRevoked, watched, places }: 
       }
       const free = session.viewer ? places.take(session.viewer.id) : () => undefined;
       if (!free) {
-        socket.close(TOO_MANY, 'TOO_MANY_SOCKETS');
+        socket.close(TOO_MANY_REQUESTS_CODE, 'TOO_MANY_SOCKETS');
         return false;
       }
       sessions.set(socket, session);
-      const leave = watched.watch(session, forbid);
+      const leave = sessionWatch.watch(session, forbid);
       socket.once('close', () => {
         leave();
         free();
@@ -75,6 +75,6 @@ export function keepSessions({ viewers, accessOf, isRevoked, watched, places }: 
   };
 }
 
-/** Parameters stand for headers, whose names have no case. */
+/** Connection parameters stand for headers, whose names are case-insensitive. */
 const inLowerCase = (params: Params): Params =>
   Object.fromEntries(Object.entries(params).map(([name, value]) => [name.toLowerCase(), value]));

@@ -8,33 +8,33 @@ import type { Identity } from '#shared/base/identity.ts';
 import type { SocketExtra } from '#shared/transport/websocket-server.ts';
 import { isIncremental, type Engine, type Operation } from '../engine/types.ts';
 import { partsOf } from '../engine/results.ts';
-import type { Graphs } from '../supergraph/graph-registry.ts';
-import { admitAsked, NotValid, type Envelope } from '../http/request-params.ts';
-import { watchDepartures } from './cancelled-operations.ts';
-import { subscribeOverSocket } from './over-socket.ts';
+import type { GraphRegistry } from '../supergraph/graph-registry.ts';
+import { validateRequest, InvalidDocument, type RequestInfo } from '../http/request-params.ts';
+import { trackCancellations } from './cancelled-operations.ts';
+import { subscribeOverWebsocket } from './over-socket.ts';
 import type { Streams } from './stream-registry.ts';
-import type { KnownOperations } from '../supergraph/persisted-operations.ts';
+import type { PersistedOperations } from '../supergraph/persisted-operations.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
-import type { UseForwarded } from '../plugins/use-propagated-headers.ts';
+import type { UsePropagatedHeaders } from '../plugins/use-propagated-headers.ts';
 import type { Access } from '../plugins/use-api-keys.ts';
 import type { Limits } from '../plugins/use-limits.ts';
-import type { SocketSessions } from './websocket-sessions.ts';
+import type { WebsocketSessions } from './websocket-sessions.ts';
 
-interface SocketsOptions {
-  graphs: Graphs;
+interface WebsocketOptions {
+  graphs: GraphRegistry;
   streams: Streams;
   errors: UseErrors;
-  sessions: SocketSessions;
+  sessions: WebsocketSessions;
   clientOf: (request: IncomingMessage) => Identity['client'];
-  forwardedOf: UseForwarded;
-  known: KnownOperations;
+  forwardedOf: UsePropagatedHeaders;
+  persistedOperations: PersistedOperations;
   limits: Limits;
   timeoutMs: number;
 }
 
 type SocketContext = Context<Record<string, unknown>, SocketExtra>;
 
-/** What a message asks for, of which engine, and where its answers go. */
+/** One message: its operation, the engine that runs it, and the socket for the response. */
 interface Message {
   operation: Operation;
   engine: Engine;
@@ -42,23 +42,23 @@ interface Message {
   id: string;
 }
 
-/** graphql-ws never sees the schema: what may run is decided here, by the same rules as over HTTP. */
-export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
-  const { graphs, streams, errors, sessions, known } = options;
-  const waitingOn = watchDepartures();
+/** Serves graphql-ws. Requests are validated here by the same rules as over HTTP; graphql-ws never sees the schema. */
+export function websocketProtocol(options: WebsocketOptions): Server<SocketExtra> {
+  const { graphs, streams, errors, sessions, persistedOperations } = options;
+  const waitingOn = trackCancellations();
   return makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ extra, connectionParams }) => sessions.begin(extra, connectionParams),
     onSubscribe: async (ctx, id, payload) => {
       const correlationId = correlationIdFrom(payload.extensions?.['correlationId']);
       try {
-        // Before anything is waited for: those that come together would all be counted.
-        const { contract, ...envelope } = envelopeOf(ctx, correlationId, options);
-        const { engine, operations } = await graphs.of(contract);
-        const { operation } = admitAsked(operations, { ...payload, query: known.textOf(payload) ?? '' }, envelope);
+        // Checked before any await: messages that arrive together would all pass otherwise.
+        const { contract, ...info } = infoOf(ctx, correlationId, options);
+        const { engine, documents } = await graphs.of(contract);
+        const { operation } = validateRequest(documents, { ...payload, query: persistedOperations.sourceFor(payload) ?? '' }, info);
         const { document, operationName } = operation;
         return { schema: engine.schema, document, operationName, contextValue: { operation, engine, id, socket: ctx.extra.socket } };
       } catch (error) {
-        const refused = error instanceof NotValid ? error.errors : [error];
+        const refused = error instanceof InvalidDocument ? error.errors : [error];
         return refused.map((each) => new Formatted(errors.format(each, correlationId)));
       }
     },
@@ -70,18 +70,18 @@ export function socketProtocol(options: SocketsOptions): Server<SocketExtra> {
       over();
       return result;
     },
-    subscribe: (args) => subscribeOverSocket(streams, messageOf(args)),
+    subscribe: (args) => subscribeOverWebsocket(streams, messageOf(args)),
     onNext: (_ctx, _id, _payload, args, result) =>
       errors.formatResult(result as ExecutionResult, messageOf(args).operation.correlationId) as never,
   });
 }
 
-/** Who sends a message, and how long it may take; throws why it may not be looked at. */
-function envelopeOf(
+/** Identity and deadline of a message. Throws when the socket may not run it. */
+function infoOf(
   { extra: { socket, request }, subscriptions, connectionParams }: SocketContext,
   correlationId: string,
-  { sessions, clientOf, forwardedOf, limits, timeoutMs }: SocketsOptions,
-): Envelope & Pick<Access, 'contract'> {
+  { sessions, clientOf, forwardedOf, limits, timeoutMs }: WebsocketOptions,
+): RequestInfo & Pick<Access, 'contract'> {
   const session = sessions.of(socket);
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
   if (Object.keys(subscriptions).length > limits.operationsPerSocket) throw tooMany(limits.operationsPerSocket);
@@ -91,12 +91,12 @@ function envelopeOf(
   return { contract, readsSchema, identity, correlationId, deadline: Date.now() + timeoutMs };
 }
 
-const tooMany = (most: number): Problem =>
-  new Problem('TOO_MANY_OPERATIONS', `A socket carries at most ${most} operations at a time.`, { retryable: true });
+const tooMany = (maxOperations: number): Problem =>
+  new Problem('TOO_MANY_OPERATIONS', `A socket carries at most ${maxOperations} operations at a time.`, { retryable: true });
 
 const messageOf = (args: ExecutionArgs): Message => args.contextValue as Message;
 
-/** graphql-ws sends what an error says of itself, and takes nothing but GraphQL errors. */
+/** graphql-ws accepts GraphQL errors only, and sends their `toJSON()`. */
 class Formatted extends GraphQLError {
   readonly #formatted: ReturnType<UseErrors['format']>;
 

@@ -4,7 +4,7 @@ import type { Guide, Link } from './guide.ts';
 
 const script = (file: string): string => readFileSync(join(import.meta.dirname, file), 'utf8');
 
-/** As a constant of a script; no text of it can end the script. */
+/** A constant for a script. No text in it can end the script. */
 const constant = (name: string, value: unknown): string => `const ${name} = ${JSON.stringify(value).replaceAll('<', String.raw`\u003c`)};`;
 
 const STYLE = `
@@ -18,14 +18,14 @@ const STYLE = `
 
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 
-/** What stands before GraphiQL: the session, and the line with examples and sign-in. */
+/** Stands before GraphiQL: the session, examples and sign-in. */
 export const toolbar = (guide: Guide, endpoint: string): string => `<style>${STYLE}</style><script>
 ${constant('guide', guide)} ${constant('endpoint', endpoint)}
 ${script('session.js')}
 ${script('toolbar.js')}
 </script>`;
 
-/** The page that a link of a mail leads to where no web shop has one. */
+/** The page of an e-mail link, where no web shop serves one. */
 export const linkPage = (guide: Guide, link: Link, endpoint: string): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${escape(link.title)}</title><meta name="viewport" content="width=device-width">
 <style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; }

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
-import { useOrigins } from './use-allowed-origins.ts';
+import { useAllowedOrigins } from './use-allowed-origins.ts';
 
 describe('a call from', () => {
-  const isWelcome = useOrigins(['https://shop.example.org', 'http://localhost:5173/']);
+  const isAllowedOrigin = useAllowedOrigins(['https://shop.example.org', 'http://localhost:5173/']);
 
   test.each([
     ['a program', undefined, true],
@@ -17,13 +17,13 @@ describe('a call from', () => {
     ['the listed host without encryption', 'http://shop.example.org', false],
     ['the listed host at another port', 'https://shop.example.org:8443', false],
     ['a file', 'null', false],
-  ])('%s is welcome: %p → %p', (_case, origin, expected) => {
-    expect(isWelcome({ host: 'api.example.org', ...(origin !== undefined && { origin }) })).toBe(expected);
+  ])('%s is allowed: %p → %p', (_case, origin, expected) => {
+    expect(isAllowedOrigin({ host: 'api.example.org', ...(origin !== undefined && { origin }) })).toBe(expected);
   });
 });
 
 describe('where pages of this machine may call', () => {
-  const isWelcome = useOrigins(['localhost', 'https://shop.example.org']);
+  const isAllowedOrigin = useAllowedOrigins(['localhost', 'https://shop.example.org']);
 
   test.each([
     ['http://localhost:5173', true],
@@ -36,17 +36,17 @@ describe('where pages of this machine may call', () => {
     ['file://localhost', false],
     ['null', false],
   ])('%s: %p', (origin, expected) => {
-    expect(isWelcome({ origin, host: 'api.example.org' })).toBe(expected);
+    expect(isAllowedOrigin({ origin, host: 'api.example.org' })).toBe(expected);
   });
 });
 
-test('each refused origin is logged once with the variable that would allow it, and at most a hundred of them', () => {
+test('logs each refused origin once with the variable that would allow it, at most a hundred', () => {
   const lines: [object, string][] = [];
-  const isWelcome = useOrigins([], { warn: (facts: object, message: string) => void lines.push([facts, message]) } as never);
+  const isAllowedOrigin = useAllowedOrigins([], { warn: (facts: object, message: string) => void lines.push([facts, message]) } as never);
 
-  for (const _again of [1, 2]) isWelcome({ origin: 'https://evil.example', host: 'api.example.org' });
+  for (const _again of [1, 2]) isAllowedOrigin({ origin: 'https://evil.example', host: 'api.example.org' });
   expect(lines).toEqual([[{ origin: 'https://evil.example' }, expect.stringContaining('CORS_ORIGINS')]]);
-  for (let page = 0; page < 200; page += 1) isWelcome({ origin: `https://evil${page}.example`, host: 'api.example.org' });
+  for (let page = 0; page < 200; page += 1) isAllowedOrigin({ origin: `https://evil${page}.example`, host: 'api.example.org' });
   expect(lines).toHaveLength(100);
 });
 
@@ -65,13 +65,13 @@ describe('the gateway', () => {
       socket.once('error', () => undefined);
     });
 
-  test('opens no socket for a foreign page', async () => {
+  test('opens no socket for a page of another origin', async () => {
     expect(await upgrade('https://evil.example.org')).toBe(403);
     expect(await upgrade('https://shop.example.org')).toBe('open');
     expect(await upgrade(new URL(gateway.url).origin)).toBe('open');
   });
 
-  test('lets the browser show its answers to listed pages only', async () => {
+  test('lets the browser show its responses to listed pages only', async () => {
     const allowed = async (origin: string) =>
       (await gateway.ask('{ viewer }', {}, { headers: { origin } })).headers.get('access-control-allow-origin');
 
@@ -79,7 +79,7 @@ describe('the gateway', () => {
     expect(await allowed('https://evil.example.org')).toBeNull();
   });
 
-  test('answers the question a browser asks first', async () => {
+  test('answers a preflight request', async () => {
     const headers = {
       origin: 'https://shop.example.org',
       'access-control-request-method': 'POST',
@@ -94,7 +94,7 @@ describe('the gateway', () => {
     expect(response.headers.get('access-control-allow-headers')).toContain('authorization');
   });
 
-  test('refuses the question of a page that is not listed, without a word that would allow anything', async () => {
+  test('refuses the preflight request of an unlisted page without CORS headers', async () => {
     const headers = { origin: 'https://evil.example.org', 'access-control-request-method': 'POST' };
 
     const response = await fetch(gateway.url, { method: 'OPTIONS', headers });
@@ -105,7 +105,7 @@ describe('the gateway', () => {
   });
 
   test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
-    'refuses a form of a foreign page: %s',
+    'refuses a form of a page of another origin: %s',
     async (contentType) => {
       const { status, data } = await gateway.post('{"query":"{ viewer }"}', { 'content-type': contentType });
 
@@ -114,7 +114,7 @@ describe('the gateway', () => {
     },
   );
 
-  test('refuses a query by GET that a foreign page could cause', async () => {
+  test('refuses a query by GET that a page of another origin could cause', async () => {
     const response = await fetch(`${gateway.url}?query={viewer}`, { headers: { accept: 'application/json' } });
 
     expect(response.status).toBe(400);

@@ -1,18 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Log } from '#shared/base/log.ts';
 
-/** On the list it stands for pages of this machine, on any port. */
+/** In the list it stands for pages of this machine, on any port. */
 export const LOCALHOST = 'localhost';
 
 const LOCAL_NAMES = new Set([LOCALHOST, '127.0.0.1', '[::1]']);
-/** Refused origins that are logged. Browsers repeat their question, and anybody can make origins up. */
-const MOST_LOGGED = 100;
+/** Refused origins that are logged. Browsers repeat preflight requests, and origins can be made up. */
+const MAX_LOGGED_ORIGINS = 100;
 
 /**
- * Which web pages may talk to the gateway: those it serves itself, and those on the list. Programs send no origin and are not concerned;
- * a browser cannot leave it out. Each refused origin is logged once.
+ * Allows the pages that the gateway serves itself, and the listed origins. Programs send no origin and always pass; a browser cannot leave
+ * it out. Each refused origin is logged once.
  */
-export function useOrigins(allowed: readonly string[], log?: Pick<Log, 'warn'>): (headers: IncomingHttpHeaders) => boolean {
+export function useAllowedOrigins(allowed: readonly string[], log?: Pick<Log, 'warn'>): (headers: IncomingHttpHeaders) => boolean {
   const list = new Set(allowed.filter((origin) => origin !== LOCALHOST).map((origin) => new URL(origin).origin));
   const allowsLocal = allowed.includes(LOCALHOST);
   const logged = new Set<string>();
@@ -22,7 +22,7 @@ export function useOrigins(allowed: readonly string[], log?: Pick<Log, 'warn'>):
 
   return ({ origin, host }) => {
     if (origin === undefined || isAllowed(origin, host)) return true;
-    if (log && !logged.has(origin) && logged.size < MOST_LOGGED) {
+    if (log && !logged.has(origin) && logged.size < MAX_LOGGED_ORIGINS) {
       logged.add(origin);
       log.warn({ origin }, 'CORS: a web page of this origin was refused; CORS_ORIGINS lists the origins that may call');
     }

@@ -4,9 +4,9 @@ import { WebSocket } from 'ws';
 import { composeSupergraph } from '../../schema/compose.ts';
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
-import { ApiKeys, KEY, type ApiKey } from './use-api-keys.ts';
+import { ApiKeys, API_KEY_HEADER, type ApiKey } from './use-api-keys.ts';
 
-const CONTRACT = 'x-soko-contract';
+const CONTRACT_HEADER = 'x-soko-contract';
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
 
 const KEYS: ApiKey[] = [
@@ -42,10 +42,10 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([gateway.close(), closed.close()]));
 
-/** What a client sends beside its operation, and what it gets: the answer, or the code of its refusal. */
+/** Sends headers or parameters with an operation; returns the response, or the code of its error. */
 type Ask = (query: string, sent?: Record<string, string>, of?: TestGateway) => Promise<unknown>;
 
-/** Over sockets an answer that refuses is an error of the operation; a caller that is refused is told so by the close of its socket. */
+/** Over sockets a refused operation is an error; a refused caller gets a close code. */
 async function overSocket(query: string, options: Parameters<TestGateway['socket']>[0], of: TestGateway): Promise<unknown> {
   const socket = of.socket(options);
   try {
@@ -97,73 +97,77 @@ const WAYS: [string, Ask][] = [
 describe.each(WAYS)('over %s', (_way, ask) => {
   const refused = (reason: string) => ({ code: 4403, reason });
 
-  test('a key decides what its holder gets', async () => {
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
-    expect(await ask('{ note { author } }', { [KEY]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
-    expect(await ask('{ drafts { text } }', { [KEY]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
-    expect(await ask('{ note { author } }', { [KEY]: 'of-office' })).toEqual({ data: { note: { author: 'Ada' } } });
+  test('gives the holder of a key its contract', async () => {
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
+    expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(await ask('{ drafts { text } }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-office' })).toEqual({ data: { note: { author: 'Ada' } } });
   });
 
-  test('its holder gets no other contract by naming it', async () => {
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop', [CONTRACT]: 'editor' })).toEqual(refused('FORBIDDEN'));
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop', [CONTRACT]: 'reader' })).toEqual({ data: { note: { text: 'one' } } });
+  test('refuses another contract to the holder of a key', async () => {
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop', [CONTRACT_HEADER]: 'editor' })).toEqual(refused('FORBIDDEN'));
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop', [CONTRACT_HEADER]: 'reader' })).toEqual({
+      data: { note: { text: 'one' } },
+    });
   });
 
-  test('who may have everything may narrow it', async () => {
-    expect(await ask('{ note { author } }', { [KEY]: 'of-office', [CONTRACT]: 'reader' })).toBe('GRAPHQL_VALIDATION_FAILED');
-    expect(await ask('{ note { author } }', { [CONTRACT]: 'reader' })).toBe('GRAPHQL_VALIDATION_FAILED');
+  test('lets a caller with the whole graph narrow it', async () => {
+    expect(await ask('{ note { author } }', { [API_KEY_HEADER]: 'of-office', [CONTRACT_HEADER]: 'reader' })).toBe(
+      'GRAPHQL_VALIDATION_FAILED',
+    );
+    expect(await ask('{ note { author } }', { [CONTRACT_HEADER]: 'reader' })).toBe('GRAPHQL_VALIDATION_FAILED');
     expect(await ask('{ note { author } }')).toEqual({ data: { note: { author: 'Ada' } } });
   });
 
-  test.each(['of-nobody', 'of-shop ish', sha256('of-shop'), '__proto__'])('the key %s, which nobody has, is refused', async (key) => {
-    expect(await ask('{ note { text } }', { [KEY]: key })).toEqual(refused('UNAUTHENTICATED'));
+  test.each(['of-nobody', 'of-shop ish', sha256('of-shop'), '__proto__'])('refuses the unknown key %s', async (key) => {
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: key })).toEqual(refused('UNAUTHENTICATED'));
   });
 
-  test('who has none is refused where one is asked for', async () => {
+  test('refuses a caller without a key when one is required', async () => {
     expect(await ask('{ note { text } }', {}, closed)).toEqual(refused('UNAUTHENTICATED'));
-    expect(await ask('{ note { text } }', { [CONTRACT]: 'reader' }, closed)).toEqual(refused('UNAUTHENTICATED'));
-    expect(await ask('{ note { text } }', { [KEY]: 'of-shop' }, closed)).toEqual({ data: { note: { text: 'one' } } });
+    expect(await ask('{ note { text } }', { [CONTRACT_HEADER]: 'reader' }, closed)).toEqual(refused('UNAUTHENTICATED'));
+    expect(await ask('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' }, closed)).toEqual({ data: { note: { text: 'one' } } });
   });
 
-  test('in production the schema is shown to the key that may read it, and no more than its contract', async () => {
+  test('shows the schema of its contract to a key with introspection, in production', async () => {
     const names = '{ __schema { subscriptionType { fields { name } } } __type(name: "Note") { fields { name } } }';
 
-    expect(await ask(names, { [KEY]: 'of-printer' })).toEqual({
+    expect(await ask(names, { [API_KEY_HEADER]: 'of-printer' })).toEqual({
       data: { __schema: { subscriptionType: { fields: [{ name: 'ticks' }] } }, __type: { fields: [{ name: 'text' }] } },
     });
-    for (const key of ['of-shop', 'of-office']) expect(await ask(names, { [KEY]: key })).toBe('INTROSPECTION_DISABLED');
+    for (const key of ['of-shop', 'of-office']) expect(await ask(names, { [API_KEY_HEADER]: key })).toBe('INTROSPECTION_DISABLED');
   });
 });
 
 test.each(WAYS.slice(1))('subscriptions over %s are held to the contract of the key', async (_way, ask) => {
-  expect(await ask('subscription { ticks }', { [KEY]: 'of-shop' })).toEqual({ data: { ticks: 1 } });
-  expect(await ask('subscription { drafted }', { [KEY]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
+  expect(await ask('subscription { ticks }', { [API_KEY_HEADER]: 'of-shop' })).toEqual({ data: { ticks: 1 } });
+  expect(await ask('subscription { drafted }', { [API_KEY_HEADER]: 'of-shop' })).toBe('GRAPHQL_VALIDATION_FAILED');
 });
 
-test('parameters of a socket stand for headers, whose names have no case', async () => {
+test('reads connection parameters like headers, whose names are case-insensitive', async () => {
   expect(await overSocket('{ note { author } }', { connectionParams: { 'X-Soko-Key': 'of-shop' } }, gateway)).toBe(
     'GRAPHQL_VALIDATION_FAILED',
   );
 });
 
-test('an empty key is a wrong one', async () => {
-  expect(await overHttp('{ note { text } }', { [KEY]: '' })).toEqual({ code: 4403, reason: 'UNAUTHENTICATED' });
+test('refuses an empty key', async () => {
+  expect(await overHttp('{ note { text } }', { [API_KEY_HEADER]: '' })).toEqual({ code: 4403, reason: 'UNAUTHENTICATED' });
 });
 
-test('answers to different keys are kept apart by caches', async () => {
-  const { headers } = await gateway.ask('{ note { text } }', {}, { headers: { [KEY]: 'of-shop' } });
+test('keeps responses to different keys apart in caches', async () => {
+  const { headers } = await gateway.ask('{ note { text } }', {}, { headers: { [API_KEY_HEADER]: 'of-shop' } });
 
-  expect(headers.get('vary')!.split(', ')).toContain(KEY);
+  expect(headers.get('vary')!.split(', ')).toContain(API_KEY_HEADER);
 });
 
-test('a supergraph without the contract of a key is not served', async () => {
+test('refuses a supergraph without the contract of a key', async () => {
   const without = notes('');
   await expect(openGatewayForTest({ subgraphs: [without], keys: KEYS })).rejects.toThrow(/shop.*reader/);
 
   const supergraphSdl = composeSupergraph([{ name: 'notes', url: 'http://notes/graphql', typeDefs: without.typeDefs }]);
   await expect(gateway.reload({ supergraphSdl, transports: { notes: without } })).rejects.toThrow(/shop.*reader/);
 
-  expect(await overHttp('{ note { text } }', { [KEY]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
+  expect(await overHttp('{ note { text } }', { [API_KEY_HEADER]: 'of-shop' })).toEqual({ data: { note: { text: 'one' } } });
 });
 
 test.each<[string, unknown]>([
@@ -172,7 +176,7 @@ test.each<[string, unknown]>([
   ['a name twice', [KEYS[0], { ...KEYS[1], name: 'shop' }]],
   ['a key twice', [KEYS[0], { ...KEYS[0], name: 'other', sha256: KEYS[0]!.sha256.toUpperCase() }]],
   ['nobody', []],
-])('a list of keys that holds %s is refused', (_case, list) => {
+])('refuses a list of keys with %s', (_case, list) => {
   expect(ApiKeys.safeParse(list).success).toBe(false);
   expect(ApiKeys.safeParse(KEYS).success).toBe(true);
 });

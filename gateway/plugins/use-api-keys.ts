@@ -3,25 +3,25 @@ import { z } from 'zod';
 import { audiencesOf } from '#shared/graph-contracts/graph-contract.ts';
 import { Problem } from '#shared/base/errors.ts';
 
-/** Who may have the whole graph names its contract in this header, or over a socket in its connectionParams. So it can only narrow. */
-export const CONTRACT = 'x-soko-contract';
-/** A request shows its key in this header, a socket also in its connectionParams. */
-export const KEY = 'x-soko-key';
+/** Header, or connection parameter, that selects a graph contract. It can only narrow the access of a caller. */
+export const CONTRACT_HEADER = 'x-soko-contract';
+/** Header, or connection parameter, that holds the API key. */
+export const API_KEY_HEADER = 'x-soko-key';
 
 const Key = z.strictObject({
   /** Of the program that has the key. */
   name: z.string().min(1),
-  /** The key itself is known to its holder alone. */
+  /** Only the holder knows the key itself. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/i, 'must be the SHA-256 of the key, in hexadecimal'),
-  /** All that its holder gets. Without, it gets the whole graph. */
+  /** The graph contract of the holder. Without one, the holder gets the whole graph. */
   contract: z.string().min(1).optional(),
-  /** Its holder may read the schema, that is its contract's, in production too. */
+  /** The holder may read the schema of its contract, in production too. */
   introspection: z.boolean().default(false),
 });
 
 const isEachOnce = (values: readonly string[]): boolean => new Set(values).size === values.length;
 
-/** What a file of keys holds. */
+/** Content of a file of API keys. */
 export const ApiKeys = z
   .array(Key)
   .min(1)
@@ -30,35 +30,35 @@ export const ApiKeys = z
 
 export type ApiKey = z.output<typeof Key>;
 
-/** What a caller gets, whoever has signed in. */
+/** What a caller may access, independent of its viewer. */
 export interface Access {
-  /** The name that its key was given to. */
+  /** Name of the API key. */
   holder: string | undefined;
   contract: string | undefined;
-  /** Whether it is shown the schema without having signed in. */
+  /** Whether an anonymous viewer may read the schema. */
   readsSchema: boolean;
 }
 
 type Given = Readonly<Record<string, unknown>>;
 
 /**
- * The access of a caller by its headers, names in lower case, or other such sources; the first that says something counts. Throws a Problem
- * when it has none.
+ * The access of a caller by its headers (lower-case names) or similar sources; the first source with a value counts. Throws a Problem when
+ * the access is refused.
  */
-export type UseKeys = (...given: readonly (Given | undefined)[]) => Access;
+export type UseApiKeys = (...given: readonly (Given | undefined)[]) => Access;
 
-interface KeysOptions {
-  /** Without any, nobody's key is looked at. */
+interface ApiKeysOptions {
+  /** Without any, keys are ignored. */
   keys?: readonly ApiKey[] | undefined;
-  /** Who has no key is refused. */
+  /** Refuses callers without a key. */
   isRequired?: boolean | undefined;
 }
 
 /**
- * A key decides on the contract of its holder. Who has none gets everything, and may narrow that by naming a contract. Keys are compared by
- * their hashes, with every one there is: how long it takes tells nothing.
+ * A key decides on the contract of its holder. A caller without a key gets the whole graph, and may narrow it. Each key is compared with
+ * every known hash, so that timing reveals nothing.
  */
-export function useKeys({ keys = [], isRequired = false }: KeysOptions): UseKeys {
+export function useApiKeys({ keys = [], isRequired = false }: ApiKeysOptions): UseApiKeys {
   const known = keys.map((key) => ({ ...key, digest: Buffer.from(key.sha256, 'hex') }));
 
   const holderOf = (key: unknown): ApiKey => {
@@ -69,9 +69,9 @@ export function useKeys({ keys = [], isRequired = false }: KeysOptions): UseKeys
   };
 
   return (...given) => {
-    const named = textOf(valueOf(CONTRACT, given));
-    const key = known.length > 0 ? valueOf(KEY, given) : undefined;
-    if (key === undefined && isRequired) throw new Problem('UNAUTHENTICATED', `Show an API key in ${KEY}.`);
+    const named = textOf(valueOf(CONTRACT_HEADER, given));
+    const key = known.length > 0 ? valueOf(API_KEY_HEADER, given) : undefined;
+    if (key === undefined && isRequired) throw new Problem('UNAUTHENTICATED', `Show an API key in ${API_KEY_HEADER}.`);
     if (key === undefined) return { holder: undefined, contract: named, readsSchema: false };
     const { name, contract = named, introspection } = holderOf(key);
     if (named !== undefined && named !== contract) throw new Problem('FORBIDDEN', 'The API key is for another contract.');
@@ -79,7 +79,7 @@ export function useKeys({ keys = [], isRequired = false }: KeysOptions): UseKeys
   };
 }
 
-/** Throws when a key is for a contract that this supergraph does not have. */
+/** Throws when a key names a contract that the supergraph does not have. */
 export function checkContracts(keys: readonly ApiKey[], supergraphSdl: string): void {
   const bound = keys.filter(({ contract }) => contract !== undefined);
   if (bound.length === 0) return;
@@ -90,7 +90,7 @@ export function checkContracts(keys: readonly ApiKey[], supergraphSdl: string): 
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
-/** An empty key is one too: it is refused, and not taken for none. */
+/** An empty key is an invalid key, not a missing one. */
 function valueOf(name: string, given: readonly (Given | undefined)[]): unknown {
   return given.map((source) => source?.[name]).find((value) => value !== undefined && value !== null);
 }

@@ -28,7 +28,7 @@ test.each([
   expect(useClient({ trustedProxies })(request(forwarded))).toEqual({ ip, userAgent: 'test' });
 });
 
-test('subgraphs are told address and user agent, over HTTP and WebSocket', async () => {
+test('sends address and user agent to subgraphs, over HTTP and WebSocket', async () => {
   const gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all, trustedProxies: 1 });
 
   const { data } = await gateway.ask(
@@ -43,7 +43,7 @@ test('subgraphs are told address and user agent, over HTTP and WebSocket', async
   await gateway.close();
 });
 
-test('a proxy that is not trusted is told of once, with its first request', () => {
+test('warns once of an untrusted proxy, on its first request', () => {
   const lines: unknown[] = [];
   const warn = proxyWarning({ warn: (line: unknown) => lines.push(line) } as never);
   let passed = 0;

@@ -3,23 +3,23 @@ import { isIP } from 'node:net';
 import type { Identity } from '#shared/base/identity.ts';
 import type { Log } from '#shared/base/log.ts';
 
-const LONGEST_USER_AGENT = 300;
+const MAX_USER_AGENT_LENGTH = 300;
 
 /**
- * Address and user agent of who is at the other end. `x-forwarded-for` counts only as far as `trustedProxies` of our own have added to
- * it, seen from its end; anything before that is what the client wrote itself.
+ * Address and user agent of the client. Only the last `trustedProxies` entries of `x-forwarded-for` count; the client may have written any
+ * before them.
  */
 export function useClient({ trustedProxies }: { trustedProxies: number }): (request: IncomingMessage) => NonNullable<Identity['client']> {
   return ({ headers, socket }) => {
     const added = trustedProxies > 0 ? addressIn(entriesIn(headers['x-forwarded-for']).slice(-trustedProxies)[0]) : undefined;
-    return { ip: added ?? socket.remoteAddress, userAgent: headers['user-agent']?.slice(0, LONGEST_USER_AGENT) };
+    return { ip: added ?? socket.remoteAddress, userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH) };
   };
 }
 
 const UNTRUSTED =
   'requests come through a proxy, and TRUST_PROXY is 0: all callers look like one address, and its limits of guesses and registrations are those of everybody. Set TRUST_PROXY to the number of your proxies.';
 
-/** A hook that says once, with the first request that was forwarded, what the settings leave out. */
+/** A hook that warns once, on the first forwarded request, that no proxy is trusted. */
 export function proxyWarning(log: Pick<Log, 'warn'>) {
   let isSaid = false;
   return ({ headers }: Pick<IncomingMessage, 'headers'>, _reply: unknown, done: () => void): void => {

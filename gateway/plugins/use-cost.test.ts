@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildSchema, parse, validate } from 'graphql';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { createCosts } from '../cost/costs.ts';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
@@ -16,7 +16,7 @@ afterAll(() => gateway.close());
 const BOARDS = 'query($n: Int) { boards(first: $n) { nodes { notes { author { id } } } } }';
 
 describe('the variables of an operation', () => {
-  test('count over HTTP, also when its text is known', async () => {
+  test('count over HTTP, also for a cached document', async () => {
     for (const n of [2, 400]) expect(await gateway.ask(BOARDS, { n })).toMatchObject({ status: 200 });
 
     const { status, data, errors } = await gateway.ask(BOARDS, { n: 800 });
@@ -45,7 +45,7 @@ describe('the cost', () => {
   test.each([
     ['a header', {}, { 'x-soko-cost': 'report' }],
     ['an extension of the request', { extensions: { cost: true } }, {}],
-  ])('is told when %s asks for it', async (_case, body, headers) => {
+  ])('is returned when %s requests it', async (_case, body, headers) => {
     for (let time = 0; time < 2; time += 1) {
       const answer = await gateway.post({ query: BOARDS, variables: { n: 5 }, ...body }, headers as Record<string, string>);
 
@@ -53,7 +53,7 @@ describe('the cost', () => {
     }
   });
 
-  test('is told in a stream of events', async () => {
+  test('is returned in a stream of events', async () => {
     const response = await fetch(gateway.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
@@ -63,18 +63,18 @@ describe('the cost', () => {
     expect(await response.text()).toContain(`"extensions":${JSON.stringify({ cost })}`);
   });
 
-  test('is told over WebSocket', async () => {
+  test('is returned over WebSocket', async () => {
     const stream = gateway.socket().iterate({ query: BOARDS, variables: { n: 5 }, extensions: { cost: true } });
 
     expect((await stream.next()).value).toMatchObject({ extensions: { cost } });
   });
 
-  test('is not told to who does not ask', async () => {
+  test('is not returned without a request', async () => {
     expect(await gateway.post({ query: BOARDS, variables: { n: 5 } })).not.toHaveProperty('extensions');
   });
 });
 
-test('a page that shows a list of joined things to the end passes comfortably', () => {
+test('keeps a page with a joined list well below the limit', () => {
   const sdl = `
     schema @link(url: "https://specs.apollo.dev/cost/v0.1", import: ["@listSize"]) { query: Query }
     directive @link(url: String, import: [String]) on SCHEMA
@@ -104,7 +104,7 @@ test('a page that shows a list of joined things to the end passes comfortably', 
       fragment Line on Note { id count size { value unit } revision { id text size { value unit } left { count } topic { ...Subject } } }
       fragment Subject on Topic { id title pictures { url } team { name } groups { id name parent { name } } }`);
   const { check } = useLimits(schema);
-  const cost = useCost(createCosts(readAnnotations(parse(sdl)), schema));
+  const cost = useCost(createCosts(readAppliedDirectives(parse(sdl)), schema));
   expect(validate(schema, page)).toEqual([]);
   expect(check(page)).toBeUndefined();
 

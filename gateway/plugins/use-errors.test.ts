@@ -10,7 +10,7 @@ const open = (production = false) => {
   return { ...useErrors({ production, log }), logged };
 };
 
-test('a refusal leaves with its code, anything else masked and logged', () => {
+test('returns a Problem with its code; masks and logs any other error', () => {
   const { format, logged } = open();
   const bug = new Error('connect ECONNREFUSED 10.0.0.3:27017');
 
@@ -27,7 +27,7 @@ test('a refusal leaves with its code, anything else masked and logged', () => {
   expect(logged).toEqual([{ err: bug, path: ['a', 0], correlationId: 'corr-2' }]);
 });
 
-test('what Apollo Server formats by itself carries the correlation id of the request it belongs to', async () => {
+test('adds the correlation id to errors that Apollo Server formats itself', async () => {
   const { format, within } = open();
   const later = (id: string, wait: number) =>
     within(id, async () => {
@@ -39,7 +39,7 @@ test('what Apollo Server formats by itself carries the correlation id of the req
   expect(format(new Problem('INVALID', 'No.')).extensions?.['correlationId']).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test('a result without errors stays as it is', () => {
+test('keeps a result without errors', () => {
   const data = { a: 1 };
 
   expect(open().formatResult({ data }, 'corr-1')).toEqual({ data });

@@ -5,19 +5,19 @@ import { maskError } from '#shared/base/errors.ts';
 import type { Log } from '#shared/base/log.ts';
 
 export interface UseErrors {
-  /** What a client may see of anything that was thrown. */
+  /** What a client sees of a thrown value. */
   format: (error: unknown, correlationId?: string) => GraphQLFormattedError;
   formatResult: (result: ExecutionResult, correlationId: string) => ExecutionResult & { errors?: never };
-  /** Work whose errors carry this correlation id, also those that Apollo Server formats by itself. */
+  /** Runs work whose errors carry this correlation id, also those that Apollo Server formats itself. */
   within: <T>(correlationId: string, work: () => T) => T;
 }
 
-/** One formatter for every way out: HTTP, WebSocket, and what never reached GraphQL. */
+/** One error formatter for every transport, and for requests that never reach GraphQL. */
 export function useErrors({ production, log }: { production: boolean; log: Log }): UseErrors {
   const current = new AsyncLocalStorage<string>();
   const format: UseErrors['format'] = (error, correlationId = correlationIdFrom(current.getStore())) => {
     const formatted = maskError(error, { correlationId, log });
-    // Suggestions read the schema out to those who may not introspect it.
+    // Suggestions would reveal the schema to callers that may not introspect it.
     return production ? { ...formatted, message: formatted.message.replace(/ ?Did you mean .*$/s, '') } : formatted;
   };
   return {

@@ -1,16 +1,16 @@
 import helmet from '@fastify/helmet';
 import { fastify } from 'fastify';
 
-/** What every answer has, helmet or not. */
+/** Headers of every response, also without helmet. */
 const OF_ANY_ANSWER = ['content-type', 'content-length', 'connection', 'date'];
 
-/** Helmet's headers. They are the same for every answer, so they are asked for once; the plugin puts them together for each. */
+/** Helmet's headers. They never change, so they are read once instead of computed per response. */
 export async function helmetHeaders(): Promise<Record<string, string>> {
   const app = fastify();
-  // Nothing the API answers is a page, so nothing of it may act as one; the playground brings its own policy.
+  // No API response is a page, so none may act as one. The playground has its own policy.
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
-    // What these forbid is done by pages, or by browsers that are long gone.
+    // These concern pages, or browsers of the past.
     originAgentCluster: false,
     xDnsPrefetchControl: false,
     xDownloadOptions: false,

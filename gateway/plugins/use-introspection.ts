@@ -3,14 +3,14 @@ import { Problem } from '#shared/base/errors.ts';
 
 export type UseIntrospection = (document: DocumentNode, isKnown: boolean) => Problem | undefined;
 
-/** In production the schema is shown to those who have signed in, or have a key that says so; elsewhere to everyone. */
+/** In production only signed-in viewers and API keys with `introspection` may read the schema; elsewhere everyone. */
 export function useIntrospection({ production }: { production: boolean }): UseIntrospection {
-  const asking = new WeakMap<DocumentNode, boolean>();
+  const known = new WeakMap<DocumentNode, boolean>();
   return (document, isKnown) => {
     if (!production || isKnown) return undefined;
-    let asks = asking.get(document);
-    if (asks === undefined) asking.set(document, (asks = introspects(document)));
-    return asks ? new Problem('INTROSPECTION_DISABLED', 'Sign in to read the schema.') : undefined;
+    let isIntrospection = known.get(document);
+    if (isIntrospection === undefined) known.set(document, (isIntrospection = introspects(document)));
+    return isIntrospection ? new Problem('INTROSPECTION_DISABLED', 'Sign in to read the schema.') : undefined;
   };
 }
 

@@ -76,7 +76,7 @@ describe('an operation with', () => {
   );
 });
 
-// Whoever expanded one would not be done before the test is given up: 2 to the power of 40 fields.
+// Expanding one would outlast the test: 2 to the power of 40 fields.
 test.each(['application/json', 'text/event-stream'])(
   'a document that grows when it is expanded is refused without expanding it to %s',
   async (accept) => {
@@ -93,19 +93,19 @@ test.each(['application/json', 'text/event-stream'])(
   },
 );
 
-test('a fragment that is spread as often as a page needs it passes', async () => {
+test('accepts a fragment spread as often as a page needs', async () => {
   const query = `{ ...F0 } ${times(9, (i) => `fragment F${i} on Query { ${i < 8 ? `...F${i + 1} ...F${i + 1}` : '__typename'} }`)}`;
 
   expect((await gateway.ask(query)).status).toBe(200);
 });
 
-test('a subscription is held to the same limits', async () => {
+test('applies the same limits to subscriptions', async () => {
   const deep = `subscription { noteChanged(boardId: "b1") { author { ${'boards { owner { '.repeat(7)}name${' } }'.repeat(7)} } } }`;
 
   await expect(gateway.subscribe(deep).next()).rejects.toMatchObject([{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }]);
 });
 
-test('the whole introspection query passes', async () => {
+test('accepts the whole introspection query', async () => {
   const query = getIntrospectionQuery({
     descriptions: true,
     directiveIsRepeatable: true,
@@ -119,7 +119,7 @@ test('the whole introspection query passes', async () => {
 });
 
 describe('a body', () => {
-  test('of 256 KB is read, a larger one is not', async () => {
+  test('of 256 KB is read, a larger one is refused', async () => {
     const fits = await gateway.post({ query: '{ viewer }', variables: { padding: 'x'.repeat(LIMITS.bodyBytes - 100) } });
     const tooLarge = await gateway.post({ query: '{ viewer }', variables: { padding: 'x'.repeat(LIMITS.bodyBytes) } });
 
@@ -180,7 +180,7 @@ describe('a socket', () => {
     expect(await closed).toBe(4409);
   });
 
-  test('carries 50 operations at a time, and not one more', async () => {
+  test('carries at most 50 operations at a time', async () => {
     const client = gateway.socket();
     const open = Array.from({ length: 50 }, () => client.iterate({ query: 'subscription { noteChanged(boardId: "b1") { id } }' }));
     for (const stream of open) void stream.next();
@@ -213,7 +213,7 @@ describe('sockets', () => {
     return { code, socket };
   };
 
-  test('of one address, and of one viewer, are so many at a time and no more', async () => {
+  test('are limited per address and per viewer', async () => {
     const options = { sockets: { perAddress: 5, perViewer: 2 }, trustedProxies: 1 };
     const narrow = await openGatewayForTest({ subgraphs: testSubgraphs().all, ...options });
     const ada = await narrow.tokenFor({ id: 'usr_ada' });

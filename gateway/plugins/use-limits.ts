@@ -3,17 +3,17 @@ import { validate, type DocumentNode, type GraphQLError, type GraphQLSchema, typ
 import { Problem } from '#shared/base/errors.ts';
 import { largestOperation } from '../graphql/expanded-size.ts';
 
-/** What one operation, one message and one socket may be at most; the same over HTTP and WebSocket. */
+/** Limits of one operation, one message and one socket; the same over HTTP and WebSocket. */
 export const LIMITS = {
-  /** Counted while parsing, so a longer document costs next to nothing. */
+  /** Checked while parsing, so a longer document costs next to nothing. */
   tokens: 1_000,
   aliases: 15,
   directives: 8,
-  /** Fields and fragments of one operation, each as often as it is spread: what the planner has to look at. */
+  /** Fields and fragments of one operation with fragments expanded: the work of the planner. */
   expanded: 2_000,
-  /** Levels of fields, fragments not counted. A page that shows everything of a list has 11. */
+  /** Levels of fields, fragments not counted. A page that shows all of a list has 11. */
   depth: 14,
-  /** By the weights of `gateway/cost`: an object 1, times the lists it is in. A page of 50 entries, 11 levels deep, costs about 5,000. */
+  /** By the weights of `gateway/cost`: an object 1, times the lists it is in. A page of 50 entries with 11 levels costs about 5,000. */
   cost: 10_000,
   bodyBytes: 256 * 1024,
   socketMessageBytes: 64 * 1024,
@@ -27,7 +27,7 @@ export interface UseLimits {
   check: (document: DocumentNode) => Problem | undefined;
 }
 
-/** Limits that stand before validation and planning, which a small hostile document would keep busy for seconds. */
+/** Checked before validation and planning, which a small hostile document could keep busy for seconds. */
 export function useLimits(schema: GraphQLSchema, limits: Limits = LIMITS): UseLimits {
   const rules = limitRules(limits);
   const accepted = new WeakSet<DocumentNode>();
@@ -57,11 +57,11 @@ function limitRules({ aliases, directives, depth }: Limits): readonly Validation
   const armor = new ApolloArmor({
     maxTokens: { enabled: false },
     blockFieldSuggestion: { enabled: false },
-    // The default would let any number of `a: __typename` through.
+    // The default allows any number of `a: __typename`.
     maxAliases: { ...report, n: aliases, allowList: [] },
     maxDirectives: { ...report, n: directives },
     maxDepth: { ...report, n: depth },
-    // It knows no lists, and no variables: see use-cost.
+    // It knows neither lists nor variables: see use-cost.
     costLimit: { enabled: false },
   });
   return armor.protect().validationRules;

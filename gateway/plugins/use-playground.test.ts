@@ -30,7 +30,7 @@ describe('the page for browsers', () => {
     ['br', (body: Buffer) => brotliDecompressSync(body)],
     ['gzip', (body: Buffer) => gunzipSync(body)],
     [undefined, (body: Buffer) => body],
-  ])('comes packed as %s', async (encoding, unpack) => {
+  ])('is compressed as %s', async (encoding, unpack) => {
     const { status, headers, body } = await get({
       accept: BROWSER,
       'accept-encoding': encoding === 'br' ? 'gzip, deflate, br' : (encoding ?? 'identity'),
@@ -44,7 +44,7 @@ describe('the page for browsers', () => {
     expect(page).toContain('GraphiQL');
   });
 
-  test('loads nothing from elsewhere, and may not', async () => {
+  test('loads nothing from other origins, and may not', async () => {
     const { headers, body } = await get({ accept: BROWSER });
 
     const page = body.toString();
@@ -63,7 +63,7 @@ describe('the page for browsers', () => {
     expect(page).toMatch(/"subscriptionsProtocol":\s*"SSE"/);
   });
 
-  test('is not sent again when the browser has it', async () => {
+  test('is not sent again when the browser has it cached', async () => {
     const { headers } = await get({ accept: BROWSER });
 
     const again = await get({ accept: BROWSER, 'if-none-match': String(headers.etag) });
@@ -73,7 +73,7 @@ describe('the page for browsers', () => {
   });
 });
 
-test('programs get GraphQL at the same address', async () => {
+test('serves GraphQL to programs at the same address', async () => {
   const query = `${gateway.url}?query=${encodeURIComponent('{ viewer }')}`;
 
   const { status, headers, body } = await get({ accept: 'application/json', 'apollo-require-preflight': 'yes' }, query);
@@ -101,7 +101,7 @@ describe('a guide', () => {
     expect(page.indexOf('const guide = {')).toBeLessThan(page.indexOf('YogaGraphiQL.renderYogaGraphiQL('));
   });
 
-  test('gives each link of a mail a page, which no text of the guide can break', async () => {
+  test('gives each e-mail link a page, which no text of the guide can break', async () => {
     const guided = await openGatewayForTest({ subgraphs: testSubgraphs().all, guide });
     const { status, headers, body } = await get({ accept: BROWSER }, guided.url.replace('/graphql', '/confirm?token=abc'));
     await guided.close();
@@ -121,7 +121,7 @@ describe('a guide', () => {
   });
 });
 
-test('there is no page where it was turned off', async () => {
+test('serves no page when it is switched off', async () => {
   const closed = await openGatewayForTest({ subgraphs: testSubgraphs().all, production: true });
 
   const { headers } = await get({ accept: BROWSER }, closed.url);

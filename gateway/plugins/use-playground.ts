@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Guide } from '../playground/guide.ts';
 import { linkPage, toolbar } from '../playground/pages.ts';
 
-/** Compression strong enough for a page that is made once, quick enough for the first visitor. */
+/** Strong enough for a page that is compressed once, fast enough for the first visitor. */
 const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
 const POLICY = [
   "default-src 'self'",
@@ -33,7 +33,7 @@ export interface UsePlayground {
   send: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 }
 
-/** GraphiQL for browsers at the endpoint itself: one page that loads nothing from elsewhere. Made when it is first asked for. */
+/** GraphiQL for browsers at the endpoint itself: one page without external resources, rendered on first use. */
 export function usePlayground({ path, guide = Guide.parse({}) }: { path: string; guide?: Guide }): UsePlayground {
   let page: Promise<Page> | undefined;
   return {
@@ -52,7 +52,7 @@ export function usePlayground({ path, guide = Guide.parse({}) }: { path: string;
   };
 }
 
-/** A page for each link of the guide, at the link's own path. */
+/** A page per link of the guide, at the path of the link. */
 export function addLinkPages(app: FastifyInstance, { path, guide }: { path: string; guide: Guide }): void {
   for (const link of guide.links) {
     app.get(link.path, async (_request, reply) =>
@@ -65,11 +65,11 @@ export function addLinkPages(app: FastifyInstance, { path, guide }: { path: stri
 }
 
 async function render(path: string, guide: Guide): Promise<Page> {
-  // 9 MB of text: only who shows the page pays for it.
+  // 9 MB of text, loaded only when the page is requested.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const graphiql = renderGraphiQL({
     endpoint: path,
-    // Over WebSocket it would leave out the headers, and nobody could be signed in.
+    // Over WebSocket it would not send headers, and nobody could sign in.
     subscriptionsProtocol: 'SSE',
     title: 'Soko',
     defaultQuery: WELCOME + (guide.examples[0]?.query ?? ''),

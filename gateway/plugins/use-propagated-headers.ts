@@ -2,11 +2,11 @@ import type { Identity } from '#shared/base/identity.ts';
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** What of the first of these that has it is handed on to subgraphs; undefined when nothing is. */
-export type UseForwarded = (...given: readonly (Given | undefined)[]) => Identity['forwarded'];
+/** The headers to propagate, from the first source that has each; undefined when none are propagated. */
+export type UsePropagatedHeaders = (...given: readonly (Given | undefined)[]) => Identity['forwarded'];
 
-/** Headers of clients for subgraphs that know them themselves. A socket may bring them as parameters of its connection. */
-export function useForwarded(names: readonly string[]): UseForwarded {
+/** Propagates client headers to subgraphs that read them themselves. A socket may send them as connection parameters. */
+export function usePropagatedHeaders(names: readonly string[]): UsePropagatedHeaders {
   const wanted = names.map((name) => name.toLowerCase());
   if (wanted.length === 0) return () => undefined;
   return (...given) => {

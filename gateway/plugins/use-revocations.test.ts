@@ -26,7 +26,7 @@ test('knows the sessions that were ended, and no others', async () => {
   expect(await isRevoked('ses_2')).toBe(false);
 });
 
-test('asks once for a session that is looked at many times', async () => {
+test('looks a session up once for many requests', async () => {
   let asked = 0;
   const counting = { exists: (key: string) => (asked++, redis.exists(key)) };
   const isRevoked = useRevocations({ redis: counting, prefix, log });
@@ -46,7 +46,7 @@ test('sees a session end within two seconds', async () => {
   expect(await isRevoked('ses_1')).toBe(true);
 });
 
-test('lets everyone in, and says so, when Redis does not answer', async () => {
+test('accepts sessions and warns when Redis does not respond', async () => {
   const isRevoked = useRevocations({ redis: lost, prefix, log });
 
   expect(await isRevoked('ses_1')).toBe(false);

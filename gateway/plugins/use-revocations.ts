@@ -7,22 +7,22 @@ export type IsRevoked = (sessionId: string) => Promise<boolean>;
 
 interface RevocationOptions {
   redis: { exists: (key: string) => Promise<number> };
-  /** Goes before every key. Default none. */
+  /** Key prefix in Redis. Default none. */
   prefix?: string;
   log: Log;
 }
 
-/** How long an answer is taken for granted. */
+/** How long a lookup is cached. */
 const CACHE_MS = 2_000;
-const REMEMBERED = 50_000;
+const MAX_CACHED_SESSIONS = 50_000;
 
 /**
- * Looks ended sessions up under `sessions:revoked:<sid>`. When Redis does not answer, nobody is locked out: an access token lives for
- * minutes only, and without Redis the refresh that would follow is refused anyway.
+ * Looks ended sessions up under `sessions:revoked:<sid>`. When Redis fails, sessions stay valid: access tokens live for minutes only, and
+ * the next refresh fails without Redis anyway.
  */
 export function useRevocations({ redis, prefix = '', log }: RevocationOptions): IsRevoked {
-  const answers = new LRUCache<string, Promise<boolean>>({ max: REMEMBERED, ttl: CACHE_MS });
-  const ask = async (sessionId: string): Promise<boolean> => {
+  const lookups = new LRUCache<string, Promise<boolean>>({ max: MAX_CACHED_SESSIONS, ttl: CACHE_MS });
+  const lookUp = async (sessionId: string): Promise<boolean> => {
     try {
       return (await redis.exists(`${prefix}sessions:revoked:${sessionId}`)) > 0;
     } catch (error) {
@@ -31,9 +31,9 @@ export function useRevocations({ redis, prefix = '', log }: RevocationOptions): 
     }
   };
   return (sessionId) => {
-    let answer = answers.get(sessionId);
-    if (!answer) answers.set(sessionId, (answer = ask(sessionId)));
-    return answer;
+    let lookup = lookups.get(sessionId);
+    if (!lookup) lookups.set(sessionId, (lookup = lookUp(sessionId)));
+    return lookup;
   };
 }
 

@@ -113,14 +113,14 @@ describe('a token', () => {
     expect(await socketWith({ authorization: `Bearer ${await make()}` })).toEqual({ code: 4403, reason: 'UNAUTHENTICATED', messages: [] });
   });
 
-  test('that is bad gets nothing for an operation sent right behind it', async () => {
+  test('that is invalid gets no response to an operation sent right behind it', async () => {
     const { code, messages } = await socketWith({ authorization: 'Bearer a.b.c' }, { inAHurry: true });
 
     expect([4401, 4403]).toContain(code);
     expect(messages).toEqual([]);
   });
 
-  test('that is right makes the viewer', async () => {
+  test('that is valid gives the viewer', async () => {
     for (const good of [
       await token(),
       await token({ header: { typ: 'at+jwt', kid: 'k1' } }),
@@ -141,7 +141,7 @@ describe('a token', () => {
     }
   });
 
-  test('that is remembered still ends when it expires', async () => {
+  test('that is cached still ends when it expires', async () => {
     const good = await token({ claims: { exp: now() + 60 } });
     expect((await gateway.ask('{ viewer }', {}, { token: good })).status).toBe(200);
 
@@ -182,7 +182,7 @@ test('two authorization headers are refused', async () => {
   expect(status).toBe(401);
 });
 
-test('no other header makes anyone somebody', async () => {
+test('takes a viewer from no other header', async () => {
   const spoofed = Object.fromEntries(
     [
       'x-internal-key',
@@ -249,7 +249,7 @@ describe('a socket', () => {
   });
 });
 
-test('a session that has ended is refused over HTTP', async () => {
+test('refuses an ended session over HTTP', async () => {
   const good = await token({ claims: { sid: 'ses_http' } });
   expect((await gateway.ask('{ viewer }', {}, { token: good })).status).toBe(200);
 
@@ -261,7 +261,7 @@ test('a session that has ended is refused over HTTP', async () => {
   });
 });
 
-test('a gateway that asks nobody who they are takes any header, and to it everyone is anonymous', async () => {
+test('treats every caller as anonymous without a public key, whatever it sends', async () => {
   const open = await openGatewayForTest({ subgraphs: testSubgraphs().all, accessTokenPublicKey: null });
   try {
     const { status, data } = await open.ask('{ viewer }', {}, { token: await token() });

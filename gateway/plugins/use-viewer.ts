@@ -5,15 +5,15 @@ import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import type { Viewer } from '#shared/base/identity.ts';
 
-/** Who is on a request or a socket, and for how long. */
+/** The viewer of a request or a socket, and how long it is valid. */
 export interface Session {
   viewer: Viewer | null;
-  /** Epoch milliseconds; endless for an anonymous one. */
+  /** Epoch milliseconds; infinite for an anonymous viewer. */
   expiresAt: number;
 }
 
 export interface UseViewer {
-  /** The session of HTTP headers as they came over the wire, name and value in turn. At once when it is known; throws when it is none. */
+  /** The session of raw HTTP headers, name and value in turn. Synchronous when the token is cached; throws when it is invalid. */
   fromHeaders: (rawHeaders: readonly string[]) => Session | Promise<Session>;
   /** The session of a socket: `authorization` in the payload of connection_init. */
   fromConnectionParams: (params: Readonly<Record<string, unknown>> | undefined) => Promise<Session>;
@@ -24,9 +24,9 @@ const ANONYMOUS: Session = { viewer: null, expiresAt: Number.POSITIVE_INFINITY }
 const ISSUER = 'soko';
 const AUDIENCE = 'soko';
 const LEEWAY_SECONDS = 5;
-const REMEMBERED_TOKENS = 20_000;
+const MAX_CACHED_TOKENS = 20_000;
 const MAX_TOKEN_LENGTH = 4_096;
-/** What a token may call itself. A refresh token that were a JWT would have another type. */
+/** Accepted token types. A refresh token in JWT form would have another type. */
 const TYPES = new Set<unknown>([undefined, 'JWT', 'at+jwt']);
 
 const Claims = z.object({
@@ -38,19 +38,19 @@ const Claims = z.object({
   sid: z.string().min(1).optional(),
 });
 
-/** Nobody is asked who they are: everyone is anonymous, whatever they send. */
+/** Makes every caller anonymous, whatever it sends. */
 export const anonymousViewers: UseViewer = {
   fromHeaders: () => ANONYMOUS,
   fromConnectionParams: async () => ANONYMOUS,
 };
 
 /**
- * Bearer access tokens (EdDSA) become sessions. No token is an anonymous session; a token that is anything but valid
- * is UNAUTHENTICATED, never anonymous. Verified once, then remembered until it expires.
+ * Turns bearer access tokens (EdDSA) into sessions. No token is an anonymous session; an invalid token is UNAUTHENTICATED, never anonymous.
+ * A token is verified once, then cached until it expires.
  */
 export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
   const key = readKey(publicKey);
-  const verified = new LRUCache<string, Session>({ max: REMEMBERED_TOKENS });
+  const verified = new LRUCache<string, Session>({ max: MAX_CACHED_TOKENS });
 
   const sessionOf = (authorization: unknown): Session | Promise<Session> => {
     const token = bearer(authorization);
@@ -67,7 +67,7 @@ export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
     fromHeaders(rawHeaders) {
       const given = valuesOf(rawHeaders, 'authorization');
       if (given.length === 0) return ANONYMOUS;
-      // Which of two would count depends on who reads them.
+      // Which of two headers counts would depend on the reader.
       if (given.length > 1) throw badToken();
       return sessionOf(given[0]);
     },
@@ -80,7 +80,7 @@ export function useViewer({ publicKey }: { publicKey: string }): UseViewer {
   };
 }
 
-/** Another key would start, and then refuse everyone. */
+/** A key of another type would start, and then refuse every token. */
 function readKey(pem: string): KeyObject {
   let key: KeyObject;
   try {

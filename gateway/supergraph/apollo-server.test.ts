@@ -68,7 +68,7 @@ describe('a request', () => {
     expect(logged.error).not.toHaveBeenCalled();
   });
 
-  test('with an empty operationName is taken for one without', async () => {
+  test('with an empty operationName counts as one without', async () => {
     const body = { query: 'query A { viewer }', operationName: '' };
     const streamed = { ...body, extensions: {} };
 
@@ -79,7 +79,7 @@ describe('a request', () => {
     expect(await gateway.socket().iterate(body).next()).toMatchObject({ value: { data: { viewer: 'null' } } });
   });
 
-  test('with the hash of its text is answered, whether it is known or not', async () => {
+  test('with the hash of its own source is served, known or not', async () => {
     const query = '{ viewer }';
     const sha256Hash = createHash('sha256').update(query).digest('hex');
     const extensions = { persistedQuery: { version: 1, sha256Hash } };
@@ -94,7 +94,7 @@ describe('a request', () => {
       { query: 'query($n: Int) { boards(first: $n) { nodes { id } } }', variables: { n: 'many' } },
       'n',
     ],
-  ])('%s is told which', async (_case, body, variable) => {
+  ])('%s gets the reason', async (_case, body, variable) => {
     const { status, data, errors } = await gateway.post(body);
 
     expect(status).toBe(400);
@@ -111,7 +111,7 @@ describe('a request', () => {
     '{"query":"{ viewer }","variables":{"__proto__":1}}',
     '{"query":"{ viewer }","variables":{"a":[{"__proto__":null}]}}',
     '{"query":"{ viewer }","variables":{"constructor":{"prototype":1}}}',
-  ])('with a name that may not be there is told which: %s', async (body) => {
+  ])('with a forbidden property name gets the name: %s', async (body) => {
     expect(await gateway.post(body)).toMatchObject({
       status: 400,
       errors: [
@@ -123,7 +123,7 @@ describe('a request', () => {
     });
   });
 
-  test.each(['', '{', '{"__proto__":'])('that is no JSON is told so: %s', async (body) => {
+  test.each(['', '{', '{"__proto__":'])('that is no JSON gets an error: %s', async (body) => {
     expect(await gateway.post(body)).toMatchObject({ status: 400, errors: [{ message: 'The body must be JSON.' }] });
   });
 
@@ -132,7 +132,7 @@ describe('a request', () => {
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
   });
 
-  test('asks each subgraph within the time of the whole', async () => {
+  test('passes the deadline of the whole request to each subgraph', async () => {
     const start = Date.now();
 
     await gateway.ask('{ note(id: "n1") { author { name } } }', {}, { headers: { 'x-deadline': '99999999999999' } });
@@ -144,7 +144,7 @@ describe('a request', () => {
   });
 });
 
-describe('a body that is not read as it is written is refused:', () => {
+describe('refuses compressed bodies and other charsets:', () => {
   const body = JSON.stringify({ query: '{ viewer }' });
 
   test.each<[string, Record<string, string>, string | Uint8Array<ArrayBuffer>]>([
@@ -164,7 +164,7 @@ describe('a body that is not read as it is written is refused:', () => {
     expect(await response.json()).toEqual({ data: { viewer: 'null' } });
   });
 
-  test('and a question for options without one is answered as any other', async () => {
+  test('serves OPTIONS without an origin like any other request', async () => {
     const response = await fetch(gateway.url, { method: 'OPTIONS', headers: { 'content-type': 'application/json' } });
 
     expect(response.status).toBe(400);
@@ -178,7 +178,7 @@ describe('the correlation id', () => {
     return { answered: headers.get('x-correlation-id'), asked: subgraphs.people.asked.at(-1)?.correlationId };
   };
 
-  test('of the caller is kept all the way and given back', async () => {
+  test('of the caller is passed on and returned', async () => {
     expect(await seen('some-page:42.a_b-c')).toEqual({ answered: 'some-page:42.a_b-c', asked: 'some-page:42.a_b-c' });
   });
 
@@ -204,7 +204,7 @@ describe('health', () => {
     websocket: { connectedClients: expect.any(Number), subscriptions: {} },
   });
 
-  test('says alive, and ready as long as what it needs is there', async () => {
+  test('reports alive, and ready while its checks pass', async () => {
     for (const path of ['/health', '/healthz', '/api/health']) expect(await get(path)).toEqual({ status: 200, body: body('ok', 'up') });
     expect(await get('/ready')).toEqual({ status: 200, body: body('ok', 'up') });
 
@@ -214,7 +214,7 @@ describe('health', () => {
     redis.state = 'up';
   });
 
-  test('tells figures in production to holders of a key for the schema only', async () => {
+  test('shows figures in production only to API keys with introspection', async () => {
     const keys = [
       { name: 'page', sha256: createHash('sha256').update('page').digest('hex'), introspection: false },
       { name: 'desk', sha256: createHash('sha256').update('desk').digest('hex'), introspection: true },
@@ -238,15 +238,15 @@ describe('health', () => {
     await stream.return();
   });
 
-  test('nothing else is there', async () => {
+  test('serves nothing else', async () => {
     for (const path of ['/', '/internal/notes.echo', '/graphql/x', '/metrics/../etc']) {
       expect(await get(path)).toMatchObject({ status: 404, body: { errors: [{ extensions: { code: 'NOT_FOUND' } }] } });
     }
   });
 });
 
-describe('a method that asks nothing', () => {
-  test.each(['PATCH', 'OPTIONS', 'PROPFIND'])('%s is told which ones do', async (method) => {
+describe('an unsupported method', () => {
+  test.each(['PATCH', 'OPTIONS', 'PROPFIND'])('%s gets the supported ones', async (method) => {
     const response = await fetch(`${gateway.url}?query={viewer}`, { method });
 
     expect(response.status).toBe(405);
@@ -254,7 +254,7 @@ describe('a method that asks nothing', () => {
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED', retryable: false } }] });
   });
 
-  test('GET of a mutation is told by which to send it', async () => {
+  test('GET of a mutation gets the method to use', async () => {
     const query = 'mutation { rename(id: "p1", name: "Eve") { name } }';
     const response = await fetch(`${gateway.url}?${new URLSearchParams({ query })}`, { headers: { 'apollo-require-preflight': '1' } });
 
@@ -270,7 +270,7 @@ describe('a method that asks nothing', () => {
   });
 });
 
-test('the answer protects browsers from itself', async () => {
+test("sends helmet's headers", async () => {
   const { headers } = await gateway.ask('{ viewer }');
 
   expect(headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'");
@@ -278,7 +278,7 @@ test('the answer protects browsers from itself', async () => {
   expect(headers.get('x-powered-by')).toBeNull();
 });
 
-test('stopping ends what is under way, says goodbye to sockets, and takes nothing new', async () => {
+test('finishes requests in flight, closes sockets and refuses new ones when it stops', async () => {
   const { all, people } = testSubgraphs();
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<{ data: { viewer: string } }>();

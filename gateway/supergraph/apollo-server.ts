@@ -7,9 +7,9 @@ import type { Identity } from '#shared/base/identity.ts';
 import type { Log } from '#shared/base/log.ts';
 import { isIncremental, type Engine, type IncrementalResult } from '../engine/types.ts';
 import { retryAfterOf, statusOf } from '../engine/results.ts';
-import type { Operations } from './validated-documents.ts';
-import { asksForCost } from '../cost/with-cost.ts';
-import type { KnownOperations } from './persisted-operations.ts';
+import type { DocumentValidator } from './validated-documents.ts';
+import { requestsCost } from '../cost/with-cost.ts';
+import type { PersistedOperations } from './persisted-operations.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 import type { Access } from '../plugins/use-api-keys.ts';
 import type { Limits } from '../plugins/use-limits.ts';
@@ -18,33 +18,33 @@ export interface RequestContext extends Access {
   identity: Identity;
   correlationId: string;
   deadline: number;
-  /** Aborted when the client has gone. */
+  /** Aborted when the client disconnects. */
   signal?: AbortSignal;
-  /** The client takes no answer in parts. */
+  /** The client does not accept incremental responses. */
   inOnePiece?: boolean;
-  /** Its cost shall be in the extensions of the answer. */
+  /** Returns the cost in the extensions of the response. */
   wantsCost?: boolean;
 }
 
 interface HttpOptions {
   engine: Engine;
-  operations: Operations;
+  documents: DocumentValidator;
   errors: UseErrors;
   limits: Limits;
-  known: KnownOperations;
+  persistedOperations: PersistedOperations;
   log: Log;
 }
 
 /**
- * Apollo Server reads, parses, validates and answers; the engine runs. Given the schema and a plugin with `responseForOperation` instead of
- * its `gateway` option, because that one can only ever give single results, and knows @apollo/gateway's life cycle alone.
+ * Apollo Server reads, parses, validates and responds; the engine executes. It gets the schema and a plugin with `responseForOperation`
+ * instead of its `gateway` option, which supports single results and @apollo/gateway's life cycle only.
  */
 export async function startApolloServer({
   engine,
-  operations,
+  documents,
   errors,
   limits,
-  known,
+  persistedOperations,
   log,
 }: HttpOptions): Promise<ApolloServer<RequestContext>> {
   const server = new ApolloServer<RequestContext>({
@@ -52,7 +52,7 @@ export async function startApolloServer({
     introspection: true, // refused per viewer, see use-introspection
     csrfPrevention: true,
     allowBatchedHttpRequests: false,
-    persistedQueries: { cache: readOnly(known) },
+    persistedQueries: { cache: readOnly(persistedOperations) },
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: limits.tokens },
@@ -60,7 +60,7 @@ export async function startApolloServer({
     stringifyResult: (result) => JSON.stringify(result),
     logger: log,
     plugins: [
-      runOn(engine, operations, errors),
+      runOn(engine, documents, errors),
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginInlineTraceDisabled(),
@@ -71,14 +71,14 @@ export async function startApolloServer({
   return server;
 }
 
-/** Known operations as what Apollo Server looks hashes up in; clients teach it nothing. */
-const readOnly = ({ byHash }: KnownOperations) => ({
+/** Persisted operations for Apollo Server's hash lookup. Clients cannot add any. */
+const readOnly = ({ byHash }: PersistedOperations) => ({
   get: async (key: string) => byHash(key.replace(/^apq:/, '')),
   set: async () => undefined,
   delete: async () => false,
 });
 
-/** Apollo Server calls a request with another method than it may be sent by a bad one, like all others. */
+/** Apollo Server reports a wrong HTTP method as BAD_REQUEST, like other errors. */
 function methodRefused(error: unknown): Problem | undefined {
   const { http } = (error instanceof GraphQLError ? error.extensions : {}) as { http?: HTTPGraphQLHead };
   if (http?.status !== 405) return undefined;
@@ -87,7 +87,7 @@ function methodRefused(error: unknown): Problem | undefined {
 
 const BAD_REQUEST = 400;
 
-function runOn(engine: Engine, operations: Operations, errors: UseErrors): ApolloServerPlugin<RequestContext> {
+function runOn(engine: Engine, documents: DocumentValidator, errors: UseErrors): ApolloServerPlugin<RequestContext> {
   return {
     requestDidStart: async () => ({
       didResolveOperation: async ({ document, request, contextValue, response }) => {
@@ -95,7 +95,7 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
         const { identity, readsSchema } = contextValue;
         const { variables } = request;
         const operationName = request.operationName || undefined;
-        const { operation } = operations.admit({ document, operationName, variables, viewer: identity.viewer, readsSchema });
+        const { operation } = documents.validate({ document, operationName, variables, viewer: identity.viewer, readsSchema });
         if (operation === 'subscription')
           throw new Problem(
             'SUBSCRIPTION_OVER_HTTP',
@@ -106,10 +106,10 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
       responseForOperation: async ({ document, source, request, contextValue, response }) => {
         const { variables, extensions } = request;
         const operationName = request.operationName || undefined;
-        const wantsCost = contextValue.wantsCost || asksForCost(extensions);
+        const wantsCost = contextValue.wantsCost || requestsCost(extensions);
         const result = await engine.execute({ source, document, operationName, variables, ...contextValue, wantsCost });
         if (isIncremental(result)) return { http: response.http, body: inParts(result, errors, contextValue.correlationId) };
-        response.http.headers.set('cache-control', operations.cacheControl({ document, operationName }, result));
+        response.http.headers.set('cache-control', documents.cacheControl({ document, operationName }, result));
         response.http.status = statusOf(result);
         const retryAfter = retryAfterOf(result);
         if (retryAfter !== undefined) response.http.headers.set('retry-after', String(retryAfter));
@@ -119,7 +119,7 @@ function runOn(engine: Engine, operations: Operations, errors: UseErrors): Apoll
   };
 }
 
-/** Apollo Server writes the parts as multipart/mixed; clients that do not accept it are answered in one piece, see `parts-accepted`. */
+/** Apollo Server writes the parts as multipart/mixed. Clients that do not accept it get one piece, see `http/accept-multipart`. */
 function inParts(
   { initialResult, subsequentResults }: IncrementalResult,
   errors: UseErrors,

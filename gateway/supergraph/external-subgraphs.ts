@@ -5,24 +5,27 @@ import { readSubgraphs } from '../engine/planning/supergraph.ts';
 import type { Gateway } from '../gateway.ts';
 import type { GatewayOptions } from '../options.ts';
 
-type Served = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
+type GraphSource = Pick<GatewayOptions, 'supergraphSdl' | 'transports'>;
 
-/** The subgraphs that a supergraph names, wherever they are. */
-export interface ForeignSubgraphs {
-  /** What it takes to serve the supergraph. Throws when it is none. Who was reached before is reached over the same connections. */
-  of(supergraphSdl: string): Served;
-  /** Goes over to another supergraph, and leaves the subgraphs that it does not have any more. */
+/** The subgraphs that a supergraph names, wherever they run. */
+export interface ExternalSubgraphs {
+  /** The options that serve a supergraph. Throws when the SDL is no supergraph. Known subgraphs keep their connections. */
+  of(supergraphSdl: string): GraphSource;
+  /** Switches to another supergraph, and closes subgraphs that it no longer has. */
   reload(gateway: Gateway, supergraphSdl: string): Promise<void>;
   close(): Promise<void>;
 }
 
-interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'> {
-  /** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
+interface ExternalSubgraphsOptions extends Pick<
+  HttpTransportOptions,
+  'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'
+> {
+  /** The time limit of a request: no request uses a subgraph of the old supergraph for longer. */
   timeoutMs: number;
   log: Log;
 }
 
-export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptions): ForeignSubgraphs {
+export function openExternalSubgraphs({ log, timeoutMs, ...limits }: ExternalSubgraphsOptions): ExternalSubgraphs {
   const open = new Map<string, HttpTransport>();
   const resilience = readResilience();
 
@@ -36,7 +39,7 @@ export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptio
     return transport;
   }
 
-  function of(supergraphSdl: string): Served {
+  function of(supergraphSdl: string): GraphSource {
     const subgraphs = readSubgraphs(supergraphSdl);
     const [reachable, others] = [subgraphs.filter(hasAddress), subgraphs.filter((each) => !hasAddress(each))];
     for (const { name } of others)
@@ -47,9 +50,9 @@ export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptio
   return {
     of,
     async reload(gateway, supergraphSdl) {
-      const served = of(supergraphSdl);
-      await gateway.reload(served);
-      const left = [...open].filter(([, transport]) => !Object.values(served.transports).includes(transport));
+      const source = of(supergraphSdl);
+      await gateway.reload(source);
+      const left = [...open].filter(([, transport]) => !Object.values(source.transports).includes(transport));
       for (const [memo, transport] of left) {
         open.delete(memo);
         setTimeout(() => void transport.close(), timeoutMs).unref();

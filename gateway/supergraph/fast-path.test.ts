@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 import { openGatewayForTest, type TestGateway } from '../testing/open-gateway.ts';
 
-describe('an operation that needs nothing of Apollo Server', () => {
+describe('an operation on the fast path', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await openGatewayForTest({ subgraphs: testSubgraphs().all, production: true, corsOrigins: ['https://shop.example'] });
@@ -41,20 +41,20 @@ describe('an operation that needs nothing of Apollo Server', () => {
     ['extensions', { query: '{ person(id: "p1") { name } }', extensions: { a: 1 } }],
     ['a text that is not valid', { query: '{ board(id: "b1") { nothing } }' }],
     ['a text that is no GraphQL', { query: '{ board(' }],
-  ])('is answered as it would answer, however often: %s', async (_case, body) => {
+  ])('gets the same response as from Apollo Server, every time: %s', async (_case, body) => {
     const answer = await askedOfApollo(body);
 
     expect(await asked(body)).toEqual(answer);
     expect(await asked(body)).toEqual(answer);
   });
 
-  test('is told where in its text the variable is that does not fit', async () => {
+  test('gets the source location of an invalid variable', async () => {
     const { body } = await asked({ query: BOARD, variables: { id: {} } });
 
     expect(body).toMatchObject({ errors: [{ locations: [{ line: 1, column: 13 }] }] });
   });
 
-  test('is answered in the media type that the client asks for', async () => {
+  test('is returned in the media type that the client accepts', async () => {
     const body = { query: BOARD, variables: { id: 1.5 } };
     const headers = { accept: 'application/graphql-response+json' };
     const first = await askedOfApollo(body, headers);
@@ -72,7 +72,7 @@ describe('an operation that needs nothing of Apollo Server', () => {
     ['application/graphql-response+json, application/json', 'application/graphql-response+json'],
     ['*/*, application/graphql-response+json', 'application/graphql-response+json'],
     ['*/*', 'application/json'],
-  ])('is answered to %s as the client likes it best', async (accept, type) => {
+  ])('is returned to %s in its preferred media type', async (accept, type) => {
     const body = { query: BOARD, variables: { id: 'b1' } };
     const first = await askedOfApollo(body, { accept });
 
@@ -81,7 +81,7 @@ describe('an operation that needs nothing of Apollo Server', () => {
     expect((await asked({ query: 5 }, { accept })).headers['content-type']).toBe(`${type}; charset=utf-8`);
   });
 
-  test('is answered to the page of another origin as every answer is', async () => {
+  test('carries the CORS headers of every response', async () => {
     const body = { query: BOARD, variables: { id: 'b1' } };
     const headers = { origin: 'https://shop.example' };
     const first = await askedOfApollo(body, headers);
@@ -94,7 +94,7 @@ describe('an operation that needs nothing of Apollo Server', () => {
     });
   });
 
-  test('still asks who is there', async () => {
+  test('still checks the viewer', async () => {
     const body = { query: BOARD, variables: { id: 'b1' } };
     await asked(body);
 

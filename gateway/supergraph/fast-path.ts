@@ -2,11 +2,11 @@ import type { DocumentNode } from 'graphql';
 import type { RequestContext } from './apollo-server.ts';
 import { isIncremental, type Engine } from '../engine/types.ts';
 import { retryAfterOf, statusOf } from '../engine/results.ts';
-import type { Operations } from './validated-documents.ts';
+import type { DocumentValidator } from './validated-documents.ts';
 import type { UseErrors } from '../plugins/use-errors.ts';
 
-/** An answer, ready to be sent. */
-export interface DirectAnswer {
+/** A response, ready to send. */
+export interface FastPathResponse {
   status: number;
   cacheControl: string;
   /** Seconds. */
@@ -14,12 +14,12 @@ export interface DirectAnswer {
   body: string;
 }
 
-/** Undefined when Apollo Server has to look at the request. */
-export type AnswerDirectly = (body: unknown, context: RequestContext) => Promise<DirectAnswer> | undefined;
+/** Undefined when Apollo Server must handle the request. */
+export type FastPath = (body: unknown, context: RequestContext) => Promise<FastPathResponse> | undefined;
 
-interface DirectOptions {
+interface FastPathOptions {
   engine: Engine;
-  operations: Operations;
+  documents: DocumentValidator;
   errors: UseErrors;
 }
 
@@ -30,27 +30,27 @@ interface KnownRequest {
 }
 
 /**
- * Queries and mutations whose text is valid: nothing that Apollo Server does with a request is left to do for them. A text is read once; what
- * may depend on the viewer and the variables is decided anew each time, by the same rules.
+ * Serves valid queries and mutations without Apollo Server, which would add nothing to them. A document is read once; rules that depend on
+ * the viewer and the variables are checked on every request.
  */
-export function createDirect({ engine, operations, errors }: DirectOptions): AnswerDirectly {
+export function createFastPath({ engine, documents, errors }: FastPathOptions): FastPath {
   return (body, context) => {
     const request = plainRequest(body);
-    const document = request && operations.readPlain(request.query);
-    return document && answer(request, document, context);
+    const document = request && documents.readPlain(request.query);
+    return document && respond(request, document, context);
   };
 
-  async function answer(request: KnownRequest, document: DocumentNode, context: RequestContext): Promise<DirectAnswer> {
+  async function respond(request: KnownRequest, document: DocumentNode, context: RequestContext): Promise<FastPathResponse> {
     const { query: source, operationName, variables } = request;
     const { correlationId, identity, readsSchema } = context;
     try {
-      operations.admit({ document, operationName, variables, viewer: identity.viewer, readsSchema });
+      documents.validate({ document, operationName, variables, viewer: identity.viewer, readsSchema });
       const result = await engine.execute({ source, document, operationName, variables, ...context });
       if (isIncremental(result)) throw new Error('a document with deferred parts was taken for a plain one');
       return {
         status: statusOf(result),
         retryAfter: retryAfterOf(result),
-        cacheControl: operations.cacheControl({ document, operationName }, result),
+        cacheControl: documents.cacheControl({ document, operationName }, result),
         body: JSON.stringify(errors.formatResult(result, correlationId)),
       };
     } catch (error) {
@@ -59,7 +59,7 @@ export function createDirect({ engine, operations, errors }: DirectOptions): Ans
   }
 }
 
-/** A request with nothing in it but an operation; of all others Apollo Server says what it thinks of them. */
+/** A request with nothing but an operation. Apollo Server handles all others. */
 function plainRequest(body: unknown): KnownRequest | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const { query, operationName, variables, extensions } = body as Readonly<Record<string, unknown>>;

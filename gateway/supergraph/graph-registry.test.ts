@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
-  /** The answer, or the code and the message of the refusal. */
+  /** The response, or the code and message of the Problem. */
   const ask = async (query: string, contract?: string) => {
     if (way === 'HTTP') {
       const { data, errors, status } = await gateway.ask(
@@ -50,13 +50,13 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     }
   };
 
-  test('who names no contract is answered everything', async () => {
+  test('serves the whole graph without a contract', async () => {
     expect(await ask('{ note { text author } drafts { text } loose }')).toMatchObject({
       data: { note: { text: 'one', author: 'Ada' }, drafts: [], loose: 'x' },
     });
   });
 
-  test('a contract answers what is in it, under the same rights, and refuses the rest as if it were not there', async () => {
+  test('serves a contract under the same authorization, and refuses the rest as unknown', async () => {
     expect(await ask('{ note { text locked } }', 'reader')).toMatchObject({
       data: { note: { text: 'one', locked: null } },
       errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
@@ -69,7 +69,7 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     expect(await ask('{ note { author } }', 'editor')).toMatchObject({ data: { note: { author: 'Ada' } } });
   });
 
-  test('introspection shows the contract only', async () => {
+  test('shows only the contract in introspection', async () => {
     const shown = (await ask(
       '{ __schema { queryType { fields { name } } mutationType { name } } __type(name: "Note") { fields { name } } }',
       'reader',
@@ -83,12 +83,12 @@ describe.each(['HTTP', 'WebSocket'])('over %s', (way) => {
     });
   });
 
-  test('a contract that there is not is refused', async () => {
+  test('refuses an unknown contract', async () => {
     for (const contract of ['ghost', 'internal', '__proto__']) expect(await ask('{ note { text } }', contract)).toEqual(['BAD_REQUEST']);
   });
 });
 
-test('subscriptions are held to the contract too', async () => {
+test('applies the contract to subscriptions', async () => {
   const socket = gateway.socket({ connectionParams: { 'x-soko-contract': 'reader' } });
 
   expect((await socket.iterate<any>({ query: 'subscription { ticks }' }).next()).value.data).toEqual({ ticks: 1 });
@@ -97,7 +97,7 @@ test('subscriptions are held to the contract too', async () => {
   ]);
 });
 
-test('a contract changes with the supergraph', async () => {
+test('reloads contracts with the supergraph', async () => {
   const before = subgraphOf();
   const after = subgraphOf('fresh: String @tag(name: "reader")');
   const changing = await openGatewayForTest({ subgraphs: [before] });

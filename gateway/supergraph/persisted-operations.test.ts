@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { EngineOptions } from '../engine/types.ts';
 import { openEngine } from './open-engine.ts';
-import { planHere } from '../engine/planning/in-process-planner.ts';
-import { knownOperations } from './persisted-operations.ts';
+import { planInProcess } from '../engine/planning/in-process-planner.ts';
+import { createPersistedOperations } from './persisted-operations.ts';
 import { openGatewayForTest } from '../testing/open-gateway.ts';
 import { testSubgraphs } from '../testing/test-subgraphs.ts';
 
@@ -30,15 +30,15 @@ async function open(options: Partial<Parameters<typeof openGatewayForTest>[0]> =
   const subgraphs = testSubgraphs();
   const gateway = await openGatewayForTest({
     subgraphs: subgraphs.all,
-    known: knownOperations({ manifest: manifestOf(NOTE, CHANGES) }),
+    persistedOperations: createPersistedOperations({ manifest: manifestOf(NOTE, CHANGES) }),
     ...options,
   });
   opened.push(gateway);
   return { gateway, subgraphs };
 }
 
-describe('a known operation', () => {
-  test('is asked by its hash alone', async () => {
+describe('a persisted operation', () => {
+  test('is requested by its hash alone', async () => {
     const { gateway } = await open();
     const variables = { id: 'n1' };
 
@@ -50,7 +50,7 @@ describe('a known operation', () => {
     expect(await answer.json()).toEqual({ data: NOTE_ANSWER });
   });
 
-  test('is asked by its hash over a socket', async () => {
+  test('is requested by its hash over a socket', async () => {
     const { gateway, subgraphs } = await open();
     const stream = gateway.socket().iterate({ query: '', ...byHash(CHANGES) });
     const first = stream.next();
@@ -60,7 +60,7 @@ describe('a known operation', () => {
     expect((await first).value).toEqual({ data: { noteChanged: { text: 'new' } } });
   });
 
-  test('is told from one that is not known', async () => {
+  test('differs from an unknown one', async () => {
     const { gateway } = await open();
     const expected = [expect.objectContaining({ extensions: expect.objectContaining({ code: 'PERSISTED_QUERY_NOT_FOUND' }) })];
 
@@ -75,8 +75,8 @@ describe('a known operation', () => {
     ).rejects.toEqual(expected);
   });
 
-  test('may be the only kind that is answered: other texts are not even read', async () => {
-    const { gateway } = await open({ known: knownOperations({ manifest: manifestOf(NOTE), only: true }) });
+  test('may be the only kind that is served: other documents are not parsed', async () => {
+    const { gateway } = await open({ persistedOperations: createPersistedOperations({ manifest: manifestOf(NOTE), persistedOnly: true }) });
     const refused = [{ extensions: { code: 'UNKNOWN_OPERATION' } }];
 
     expect((await gateway.ask(NOTE, { id: 'n1' })).data).toEqual(NOTE_ANSWER);
@@ -86,42 +86,44 @@ describe('a known operation', () => {
     await expect(gateway.socket().iterate({ query: OTHER }).next()).rejects.toMatchObject(refused);
   });
 
-  test('has the hash of its body for an id', () => {
-    expect(() => knownOperations({ manifest: { operations: [{ id: hashOf(OTHER), body: NOTE }] } })).toThrow('is not the SHA-256');
+  test('has the hash of its body as its id', () => {
+    expect(() => createPersistedOperations({ manifest: { operations: [{ id: hashOf(OTHER), body: NOTE }] } })).toThrow(
+      'is not the SHA-256',
+    );
   });
 });
 
-describe('the file of plans', () => {
+describe('the query plans file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'soko-plans-'));
-  const plansFile = join(folder, 'kept/plans.json');
+  const queryPlansFile = join(folder, 'kept/plans.json');
   afterAll(() => rmSync(folder, { recursive: true }));
 
   /** Opens a gateway, and tells what was planned until it was open. */
   async function plannedAtStart(change: (typeDefs: string) => string = (typeDefs) => typeDefs): Promise<string[]> {
     const planned: string[] = [];
     const counting = (options: EngineOptions) => {
-      const planner = planHere(options.supergraphSdl);
+      const planner = planInProcess(options.supergraphSdl);
       return openEngine({ ...options, planner: { ...planner, plan: (asked) => (planned.push(asked.source), planner.plan(asked)) } });
     };
     const subgraphs = testSubgraphs().all.map((subgraph) => ({ ...subgraph, typeDefs: change(subgraph.typeDefs) }));
-    const { gateway } = await open({ subgraphs, plansFile, openEngine: counting });
+    const { gateway } = await open({ subgraphs, queryPlansFile, openEngine: counting });
     const count = planned.length;
     expect((await gateway.post({ ...byHash(NOTE), variables: { id: 'n1' } })).data).toEqual(NOTE_ANSWER);
     expect(planned).toHaveLength(count);
     return planned;
   }
 
-  test('makes a restart go without planning, as far as the supergraph is the same', async () => {
+  test('saves planning after a restart while the supergraph is the same', async () => {
     expect(await plannedAtStart()).toEqual([NOTE, CHANGES]);
     expect(await plannedAtStart()).toEqual([]);
     expect(await plannedAtStart((typeDefs) => typeDefs.replace('email: String', 'email: String nick: String'))).toEqual([]);
     expect(await plannedAtStart((typeDefs) => typeDefs.replace('name: String  email', 'name: String!  email'))).toEqual([NOTE]);
   });
 
-  test('is written anew when it is broken', async () => {
-    writeFileSync(plansFile, 'half a fi');
+  test('is written again when it is broken', async () => {
+    writeFileSync(queryPlansFile, 'half a fi');
 
     expect(await plannedAtStart()).toEqual([NOTE, CHANGES]);
-    expect(JSON.parse(readFileSync(plansFile, 'utf8')).plans).toHaveLength(2);
+    expect(JSON.parse(readFileSync(queryPlansFile, 'utf8')).plans).toHaveLength(2);
   });
 });

@@ -2,36 +2,36 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 
-/** What a request may carry of its text. */
-interface Asked {
+/** The parts of a request that identify its document. */
+interface RequestText {
   query?: unknown;
   extensions?: unknown;
 }
 
-/** The operations that clients are known to send. */
-export interface KnownOperations {
+/** Operations known to the gateway by their hash. */
+export interface PersistedOperations {
   readonly bodies: readonly string[];
   byHash: (hash: string) => string | undefined;
   /**
-   * The text that a request means: the known one whose hash it sends, or its own; undefined when it has neither. Throws a Problem when the hash
-   * is none or not known, or the text may not be asked.
+   * The source of a request: the persisted one for its hash, or its own; undefined when it has neither. Throws a Problem when the hash is
+   * invalid or unknown, or the source is not allowed.
    */
-  textOf: (asked: Asked) => string | undefined;
+  sourceFor: (request: RequestText) => string | undefined;
 }
 
 interface Options {
-  /** As Apollo's tools write it: `{ operations: [{ id, body }] }`, an id being the SHA-256 of its body. */
+  /** As Apollo's tools write it: `{ operations: [{ id, body }] }`, where an id is the SHA-256 of its body. */
   manifest?: unknown;
-  /** Every other text is refused, before it is read. Default false. */
-  only?: boolean;
+  /** Refuses every other operation before it is parsed. Default false. */
+  persistedOnly?: boolean;
 }
 
 const Manifest = z.object({ operations: z.array(z.object({ id: z.string(), body: z.string().min(1) })) });
 const PersistedQuery = z.object({ version: z.literal(1).optional(), sha256Hash: z.string().min(1) });
 const Extensions = z.object({ persistedQuery: z.unknown() }).catch({ persistedQuery: undefined });
 
-/** Throws when the manifest is none, or an id is not the hash of its body. */
-export function knownOperations({ manifest = { operations: [] }, only = false }: Options = {}): KnownOperations {
+/** Throws when the manifest is invalid, or an id is not the hash of its body. */
+export function createPersistedOperations({ manifest = { operations: [] }, persistedOnly = false }: Options = {}): PersistedOperations {
   const { operations } = Manifest.parse(manifest);
   const byHash = new Map(operations.map(({ id, body }) => [id, body]));
   const bodies = new Set(byHash.values());
@@ -42,12 +42,13 @@ export function knownOperations({ manifest = { operations: [] }, only = false }:
   return {
     bodies: [...bodies],
     byHash: (hash) => byHash.get(hash),
-    textOf({ query, extensions }) {
+    sourceFor({ query, extensions }) {
       const persistedQuery = extensions === undefined ? undefined : hashIn(extensions);
       if (typeof query === 'string' && query !== '') {
         if (persistedQuery && persistedQuery.sha256Hash !== hashOf(query))
           throw new Problem('BAD_REQUEST', 'The hash is not that of the text.');
-        if (only && !bodies.has(query)) throw new Problem('UNKNOWN_OPERATION', 'Only operations that are known here are answered.');
+        if (persistedOnly && !bodies.has(query))
+          throw new Problem('UNKNOWN_OPERATION', 'Only operations that are known here are answered.');
         return query;
       }
       const body = persistedQuery && byHash.get(persistedQuery.sha256Hash);
@@ -65,7 +66,7 @@ function hashIn(extensions: unknown): z.infer<typeof PersistedQuery> | undefined
   return data;
 }
 
-/** Nothing is learnt here: a client that hopes for it would send every operation twice, for ever. */
+/** Clients cannot register operations: a client that relied on it would send each one twice, for ever. */
 const unknownHash = (known: number): Problem =>
   known > 0
     ? new Problem('PERSISTED_QUERY_NOT_FOUND', 'No operation with this hash is known here.')

@@ -1,36 +1,36 @@
 import { parse, type GraphQLSchema } from 'graphql';
-import { readAnnotations } from '../graphql/applied-directives.ts';
+import { readAppliedDirectives } from '../graphql/applied-directives.ts';
 import { createCachePolicies, type CachePolicies } from '../cache/policy.ts';
 import { createCosts, type Costs } from '../cost/costs.ts';
-import { meterEngine } from '../cost/with-cost.ts';
+import { withCost } from '../cost/with-cost.ts';
 import type { Engine } from '../engine/types.ts';
-import { shareOperations, type Sharing } from '../dedupe/dedupe-operations.ts';
-import { guardEngine } from '../authorization/with-authorization.ts';
+import { dedupeOperations, type DedupeOptions } from '../dedupe/dedupe-operations.ts';
+import { withAuthorization } from '../authorization/with-authorization.ts';
 import { readRequirements } from '../authorization/requirements.ts';
-import { createRights, type Rights } from '../authorization/authorization.ts';
+import { createAuthorization, type Authorization } from '../authorization/authorization.ts';
 
-/** What the directives of a supergraph lay down for those who ask it. */
-export interface Rules {
-  rights: Rights;
+/** The rules that the directives of a supergraph define. */
+export interface SchemaRules {
+  authorization: Authorization;
   costs: Costs;
   caching: CachePolicies;
-  /** Whether a client that does not keep up with this subscription field may skip to its latest event. */
+  /** Whether a lagging client may skip to the latest event of this subscription field. */
   coalesces: (field: string) => boolean;
 }
 
-/** Reads the rules of a supergraph once; `schema` is what its clients see. */
-export function readRules(supergraphSdl: string, schema: GraphQLSchema): Rules {
-  const annotations = readAnnotations(parse(supergraphSdl, { noLocation: true }));
+/** Reads the rules of a supergraph once; `schema` is its API schema. */
+export function readSchemaRules(supergraphSdl: string, schema: GraphQLSchema): SchemaRules {
+  const appliedDirectives = readAppliedDirectives(parse(supergraphSdl, { noLocation: true }));
   const subscriptions = schema.getSubscriptionType()?.name;
-  const rights = createRights(schema, readRequirements(annotations, schema));
+  const authorization = createAuthorization(schema, readRequirements(appliedDirectives, schema));
   return {
-    rights,
-    costs: createCosts(annotations, schema),
-    caching: createCachePolicies({ annotations, schema, isProtected: rights.isProtected }),
-    coalesces: (field) => annotations.of('coalesce', `${subscriptions}.${field}`).length > 0,
+    authorization,
+    costs: createCosts(appliedDirectives, schema),
+    caching: createCachePolicies({ appliedDirectives, schema, isProtected: authorization.isProtected }),
+    coalesces: (field) => appliedDirectives.of('coalesce', `${subscriptions}.${field}`).length > 0,
   };
 }
 
-/** The engine as clients get it: nobody is shown what he may not see, costs are told, and equal work is done once. */
-export const applyRules = (engine: Engine, { rights, costs, caching }: Rules, sharing: Sharing = {}): Engine =>
-  shareOperations(meterEngine(guardEngine(engine, rights), costs), { sharing, scopeOf: caching.scopeOf });
+/** The engine with authorization, cost and dedupe. */
+export const applySchemaRules = (engine: Engine, { authorization, costs, caching }: SchemaRules, dedupe: DedupeOptions = {}): Engine =>
+  dedupeOperations(withCost(withAuthorization(engine, authorization), costs), { dedupe, scopeOf: caching.scopeOf });

@@ -15,63 +15,66 @@ import type { Viewer } from '#shared/base/identity.ts';
 import type { CachePolicies } from '../cache/policy.ts';
 import { directivesIn, forgetPlaces } from '../graphql/ast.ts';
 import { refuseRootConditions } from '../graphql/root-conditions.ts';
-import type { Rules } from './schema-rules.ts';
+import type { SchemaRules } from './schema-rules.ts';
 import { useCost } from '../plugins/use-cost.ts';
 import { useIntrospection } from '../plugins/use-introspection.ts';
 import { useLimits, type Limits } from '../plugins/use-limits.ts';
 
-const KEPT_DOCUMENTS = 2_000;
-/** Of objects and lists in variables. */
-const MOST_LEVELS = 200;
+const MAX_CACHED_DOCUMENTS = 2_000;
+/** Levels of objects and lists in variables. */
+const MAX_VARIABLE_DEPTH = 200;
 
-interface Known {
+interface CachedDocument {
   document: DocumentNode;
-  /** Neither a stream nor an answer in parts. */
+  /** Neither a subscription nor deferred. */
   isPlain: boolean;
   errors?: never;
 }
 
-export interface Admission {
+export interface Validation {
   document: DocumentNode;
   operationName?: string | null | undefined;
   variables: Readonly<Record<string, unknown>> | null | undefined;
   viewer: Viewer | null;
-  /** Whether an anonymous viewer is shown the schema where it is hidden from others. */
+  /** Whether an anonymous viewer may read a hidden schema. */
   readsSchema: boolean;
 }
 
-/** What stands between a text and the engine, on every way in. */
-export interface Operations {
+/** Checks operations before they reach the engine, on every transport. */
+export interface DocumentValidator {
   /**
-   * The document of a text, valid; or the errors. Apollo Server does the same for HTTP, under the same limit of tokens. Throws a Problem when
-   * it is too large, or a subscription with conditions at its root, before it is validated.
+   * The valid document of a source, or its errors. Apollo Server does the same for HTTP, with the same token limit. Throws a Problem before
+   * validation when the document is too large, or a subscription has conditions at its root.
    */
   read: (source: string) => { document: DocumentNode; errors?: never } | { document?: never; errors: readonly GraphQLError[] };
-  /** The same of what is answered without Apollo Server: in one piece, and over HTTP. Undefined for all else, and for what is not valid. */
+  /** The valid document of an operation that the fast path can serve: in one piece, over HTTP. Undefined for all others. */
   readPlain: (source: string) => DocumentNode | undefined;
-  /** Throws the Problems of a text that `read` throws. What is no GraphQL is left to others. */
+  /** Throws the Problems that `read` throws. Ignores documents that do not parse. */
   measure: (source: string) => void;
-  /** The operation that is meant. Throws a Problem when it may not run. */
-  admit: (admission: Admission) => OperationDefinitionNode;
-  /** The header `Cache-Control` of its answer. */
+  /** The operation to run. Throws a Problem when it may not run. */
+  validate: (validation: Validation) => OperationDefinitionNode;
+  /** The `Cache-Control` header of its response. */
   cacheControl: CachePolicies['headerOf'];
 }
 
-interface OperationsOptions {
+interface DocumentValidatorOptions {
   /** Hides the schema from anonymous viewers. */
   production: boolean;
-  rules: Pick<Rules, 'costs' | 'caching'>;
+  rules: Pick<SchemaRules, 'costs' | 'caching'>;
   limits: Limits;
 }
 
-export function createOperations(schema: GraphQLSchema, { production, rules: { costs, caching }, limits }: OperationsOptions): Operations {
-  const documents = new LRUCache<string, Known>({ max: KEPT_DOCUMENTS });
+export function createDocumentValidator(
+  schema: GraphQLSchema,
+  { production, rules: { costs, caching }, limits }: DocumentValidatorOptions,
+): DocumentValidator {
+  const cache = new LRUCache<string, CachedDocument>({ max: MAX_CACHED_DOCUMENTS });
   const size = useLimits(schema, limits);
   const cost = useCost(costs, limits);
   const introspection = useIntrospection({ production });
 
-  function read(source: string): Known | { errors: readonly GraphQLError[] } {
-    const known = documents.get(source);
+  function read(source: string): CachedDocument | { errors: readonly GraphQLError[] } {
+    const known = cache.get(source);
     if (known) return known;
     let document: DocumentNode;
     try {
@@ -83,11 +86,11 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
     const errors = validate(schema, document);
     if (errors.length > 0) return { errors };
     const read = { document: forgetPlaces(document), isPlain: isPlain(document) };
-    documents.set(source, read);
+    cache.set(source, read);
     return read;
   }
 
-  /** What would keep validation busy, and what it throws at. */
+  /** Refuses documents that would keep validation busy, or make it throw. */
   function refuseBeforeValidation(document: DocumentNode): void {
     const refused = size.check(document);
     if (refused) throw refused;
@@ -97,7 +100,7 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
   return {
     read,
     measure(source) {
-      if (documents.has(source)) return;
+      if (cache.has(source)) return;
       const document = parsed(source, limits);
       if (document) refuseBeforeValidation(document);
     },
@@ -106,11 +109,12 @@ export function createOperations(schema: GraphQLSchema, { production, rules: { c
       return 'isPlain' in known && known.isPlain ? known.document : undefined;
     },
     cacheControl: caching.headerOf,
-    admit({ document, operationName, variables, viewer, readsSchema }) {
-      if (isDeeperThan(MOST_LEVELS, variables)) throw new Problem('BAD_USER_INPUT', `Variables may be nested ${MOST_LEVELS} levels deep.`);
+    validate({ document, operationName, variables, viewer, readsSchema }) {
+      if (isDeeperThan(MAX_VARIABLE_DEPTH, variables))
+        throw new Problem('BAD_USER_INPUT', `Variables may be nested ${MAX_VARIABLE_DEPTH} levels deep.`);
       const operation = getOperationAST(document, operationName);
       if (!operation) throw unresolved(operationName);
-      // graphql-js validates nothing in an operation of a kind that the schema does not have.
+      // graphql-js does not validate operations of a kind that the schema lacks.
       if (!schema.getRootType(operation.operation))
         throw new Problem('GRAPHQL_VALIDATION_FAILED', `The schema has no ${operation.operation}.`);
       const refused =
@@ -129,7 +133,7 @@ function parsed(source: string, { tokens }: Limits): DocumentNode | undefined {
   }
 }
 
-/** Without recursion: what it refuses is what others, who recurse, could not hold. */
+/** Without recursion: it protects recursive code from values that would overflow its stack. */
 function isDeeperThan(levels: number, value: unknown): boolean {
   let level = [value].filter(isComposite);
   for (let depth = 0; level.length > 0; depth += 1) {

@@ -2,25 +2,25 @@ import { readFileSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Log } from '#shared/base/log.ts';
 
-interface FollowOptions {
-  /** The file of the supergraph. */
+interface WatchOptions {
+  /** Path of the supergraph file. */
   path: string;
-  /** What it held when it was read first. */
+  /** Its content at the start. */
   current: string;
   reload: (supergraphSdl: string) => Promise<void>;
-  /** Whether a change is followed at once, without being asked. */
+  /** Reloads on every change, without a signal. */
   watches: boolean;
   log: Log;
 }
 
-/** Writers are given this long to finish. */
+/** How long a writer may take to finish. */
 const SETTLE_MS = 100;
 
 /**
- * Reloads a supergraph when its file has changed. What cannot be served is logged, and what is served stays. SIGHUP asks for it; where nothing
- * has changed, and the process has a terminal, it means what it says: the terminal is gone.
+ * Reloads the supergraph when its file has changed. A supergraph that cannot be served is logged, and the current one stays. SIGHUP reloads
+ * too; when nothing has changed and the process has a terminal, it means that the terminal is gone.
  */
-export function followSupergraph({ path, current, reload, watches, log }: FollowOptions): { stop(): void } {
+export function watchSupergraphFile({ path, current, reload, watches, log }: WatchOptions): { stop(): void } {
   let served = current;
   let settling: NodeJS.Timeout | undefined;
   const hasTerminal = process.stdin.isTTY;
@@ -50,7 +50,7 @@ export function followSupergraph({ path, current, reload, watches, log }: Follow
     settling = setTimeout(() => void look({ isSignal: false }), SETTLE_MS);
   };
   process.on('SIGHUP', onSignal);
-  // The folder, since a file that is put in the place of another is another file.
+  // Watches the folder, since a replaced file is another file.
   const watcher = watches ? watch(dirname(path), (_event, name) => name === basename(path) && onChange()) : undefined;
   watcher?.on('error', (error) => log.warn({ err: error }, 'changes of the supergraph are not seen any more; SIGHUP still reloads it'));
   return {

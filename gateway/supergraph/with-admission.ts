@@ -1,13 +1,13 @@
 import type { Admission } from '#shared/base/admission.ts';
 import type { Engine } from '../engine/types.ts';
-import { guarded } from '../engine/results.ts';
+import { catchAsResult } from '../engine/results.ts';
 
-/** An engine that does so much at a time and no more, for all who ask it, however they come in. Streams are counted by their sockets. */
-export const admitEngine = (engine: Engine, admission: Admission): Engine => ({
+/** Limits how many operations run at a time, over all callers and transports. Streams are limited by their sockets. */
+export const withAdmission = (engine: Engine, admission: Admission): Engine => ({
   ...engine,
   execute: (operation) => {
     const { deadline, signal, identity } = operation;
     const caller = identity.viewer?.id ?? identity.client?.ip;
-    return guarded(() => admission.run(() => engine.execute(operation), { deadline, signal, caller }));
+    return catchAsResult(() => admission.run(() => engine.execute(operation), { deadline, signal, caller }));
   },
 });

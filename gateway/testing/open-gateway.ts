@@ -12,25 +12,29 @@ import type { GatewayOptions } from '../options.ts';
 // oxlint-disable-next-line typescript/no-explicit-any -- answers of any operation
 type Data = any;
 
-export interface Answer {
+export interface TestResponse {
   status: number;
   headers: Headers;
   data: Data;
   errors?: { message: string; path?: (string | number)[]; extensions: { code: string } & Record<string, unknown> }[];
 }
 
-interface Asked {
+interface TestRequest {
   token?: string | undefined;
   headers?: Record<string, string>;
 }
 
 export interface TestGateway extends Gateway {
-  /** POSTs an operation like any client. */
-  ask: (query: string, variables?: Record<string, unknown>, asked?: Asked) => Promise<Answer>;
+  /** POSTs an operation. */
+  ask: (query: string, variables?: Record<string, unknown>, request?: TestRequest) => Promise<TestResponse>;
   /** POSTs any body. */
-  post: (body: unknown, headers?: Record<string, string>) => Promise<Answer>;
-  /** A stream over a socket of its own; returning it closes the socket. */
-  subscribe: (query: string, variables?: Record<string, unknown>, asked?: Asked) => AsyncGenerator<ExecutionResult<Data>, void, void>;
+  post: (body: unknown, headers?: Record<string, string>) => Promise<TestResponse>;
+  /** A stream over its own socket; returning it closes the socket. */
+  subscribe: (
+    query: string,
+    variables?: Record<string, unknown>,
+    request?: TestRequest,
+  ) => AsyncGenerator<ExecutionResult<Data>, void, void>;
   /** A graphql-ws client that does not reconnect; closed with the gateway. */
   socket: (options?: { token?: string | undefined } & Partial<ClientOptions>) => Client;
   tokenFor: (viewer: Partial<Viewer> & { id: string }, expiresInSeconds?: number) => Promise<string>;
@@ -41,7 +45,7 @@ type TestOptions = Partial<GatewayOptions> & { subgraphs: readonly Pick<OpenSubg
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 export const testKeys = { privateKey, publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }) as string };
 
-/** A gateway over these subgraphs on a free port, asked over real HTTP and WebSocket. Without `transports` it calls them in process. */
+/** A gateway over these subgraphs on a free port, called over real HTTP and WebSocket. Without `transports` it calls them in process. */
 export async function openGatewayForTest({ subgraphs, ...options }: TestOptions): Promise<TestGateway> {
   const supergraphSdl = composeSupergraph(subgraphs.map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
   const transports = Object.fromEntries(subgraphs.map((subgraph) => [subgraph.name, subgraph]));
@@ -54,7 +58,7 @@ export async function openGatewayForTest({ subgraphs, ...options }: TestOptions)
       headers: { 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
-    return { ...((await response.json()) as Pick<Answer, 'data' | 'errors'>), status: response.status, headers: response.headers };
+    return { ...((await response.json()) as Pick<TestResponse, 'data' | 'errors'>), status: response.status, headers: response.headers };
   };
   const socket: TestGateway['socket'] = ({ token, ...rest } = {}) => {
     const client = createClient({

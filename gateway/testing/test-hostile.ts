@@ -5,35 +5,35 @@ import { json } from 'node:stream/consumers';
 import type { PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 
-/** What a server does with a request, instead of answering it. */
+/** What a server does instead of responding. */
 type Behaviour = (request: SubgraphRequest, response: ServerResponse) => unknown;
 
 /** A subgraph over real HTTP that can be told to misbehave. For tests of the gateway. */
 export interface Hostile {
   url: string;
-  /** What it was asked since the last look. */
-  asked: { query: string; headers: IncomingMessage['headers'] }[];
-  /** From now on; nothing: it is well. */
+  /** Requests since the last look. */
+  requests: { query: string; headers: IncomingMessage['headers'] }[];
+  /** From now on; without an argument it responds normally. */
   behave: (behaviour?: Behaviour) => void;
   close: () => Promise<void>;
 }
 
 export async function openHostile(subgraph: PlainSubgraph): Promise<Hostile> {
-  const asked: Hostile['asked'] = [];
+  const requests: Hostile['requests'] = [];
   const well: Behaviour = async (request, response) => {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(await subgraph.execute(request)));
   };
   let current = well;
   const server = createServer(async (incoming, response) => {
     const request = (await json(incoming)) as SubgraphRequest;
-    asked.push({ query: request.query, headers: incoming.headers });
+    requests.push({ query: request.query, headers: incoming.headers });
     await current(request, response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
-    asked,
+    requests,
     behave: (behaviour = well) => (current = behaviour),
     async close() {
       server.closeAllConnections();
@@ -43,7 +43,7 @@ export async function openHostile(subgraph: PlainSubgraph): Promise<Hostile> {
   };
 }
 
-/** Writes blanks for as long as somebody reads; how many. */
+/** Writes blanks as long as they are read; returns how many bytes. */
 export async function pour(response: ServerResponse, atMost: number): Promise<number> {
   const blanks = Buffer.alloc(1024 * 1024, ' ');
   let poured = 0;
@@ -53,7 +53,7 @@ export async function pour(response: ServerResponse, atMost: number): Promise<nu
   return poured;
 }
 
-/** Writes for ever, and little. */
+/** Writes a little, for ever. */
 export function drip(response: ServerResponse): void {
   const timer = setInterval(() => response.write(' '), 20);
   response.once('close', () => clearInterval(timer));

@@ -3,15 +3,15 @@ import { Problem } from '#shared/base/errors.ts';
 import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 
-/** Three small subgraphs that join in every way: people write notes, notes hang on boards. For tests of the gateway. */
+/** Three small subgraphs with many joins: people write notes on boards. For tests of the gateway. */
 export interface TestSubgraphs {
   people: PlainSubgraph;
   boards: PlainSubgraph;
   notes: PlainSubgraph;
   all: PlainSubgraph[];
-  /** Tells everyone who listens to the board that the note has changed. */
+  /** Publishes a change of a note to the subscribers of its board. */
   changeNote: (boardId: string, note: { id: string; text: string; authorId: string }) => void;
-  /** Resolves as soon as so many `noteChanged` streams are open. */
+  /** Resolves when that many `noteChanged` streams are open. */
   listeners: (count: number) => Promise<void>;
 }
 

@@ -73,6 +73,13 @@ export function parseEnv<T extends z.ZodType>(shape: T, source: EnvSource = proc
   throw new StartError(`Environment: ${faults.join('; ')}`);
 }
 
+/** Reads renamed variables (new name to old name) under their old names too. Each old name in use is one line of warning. */
+export function readRenamed(source: EnvSource, renamed: Readonly<Record<string, string>>, warn = console.warn): EnvSource {
+  const used = Object.entries(renamed).filter(([name, old]) => source[old] && !source[name]);
+  for (const [name, old] of used) warn(`environment: ${old} is now called ${name}`);
+  return { ...source, ...Object.fromEntries(used.map(([name, old]) => [name, source[old]])) };
+}
+
 const environmentWording = (issue: z.core.$ZodRawIssue): string =>
   issue.code === 'invalid_format' && issue.format === 'url' ? 'must be an address such as https://shop.example.org' : wording(issue);
 

@@ -39,7 +39,7 @@ export const COMMON_CODES = {
   METHOD_NOT_ALLOWED: 'The endpoint is not asked by this HTTP method; the header `Allow` names those it is.',
   NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
   OPERATION_RESOLUTION_FAILURE: 'It is not clear which operation of the document is meant.',
-  OPERATION_UNANSWERABLE: 'The operation fits the schema, but no way through the subgraphs answers it.',
+  OPERATION_UNSATISFIABLE: 'The operation fits the schema, but no way through the subgraphs answers it.',
   PERSISTED_QUERY_NOT_FOUND: 'No operation with this hash is known; send its text.',
   OVERLOADED: 'There is more to do than can be done in time, so this was not begun; `retryAfterSeconds` says when to send it again.',
   PERSISTED_QUERY_NOT_SUPPORTED: 'No operations are known by their hashes here; always send the text.',

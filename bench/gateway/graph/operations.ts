@@ -4,7 +4,7 @@ import { orders } from './data.ts';
 export interface BenchOperation {
   name: 'small' | 'heavy';
   query: string;
-  /** Each is asked in turn. */
+  /** Sent in turn. */
   variables: Record<string, unknown>[];
 }
 
@@ -21,7 +21,7 @@ const small: BenchOperation = {
   variables: [...orders.keys()].map((id) => ({ id })),
 };
 
-/** About 80 KB of answer, four hops deep. */
+/** About 80 KB of response, four hops deep. */
 const heavy: BenchOperation = {
   name: 'heavy',
   query: `query Storefront($customers: Int!, $products: Int!) {
@@ -48,5 +48,5 @@ export const operations = { small, heavy };
 
 export const hashOf = ({ query }: BenchOperation): string => createHash('sha256').update(query).digest('hex');
 
-/** As a client's build would hand them in. */
+/** As a client's build would register them. */
 export const manifest = { operations: Object.values(operations).map((operation) => ({ id: hashOf(operation), body: operation.query })) };

@@ -13,7 +13,7 @@ import {
 } from './data.ts';
 import type { SubgraphName } from './sdl.ts';
 
-/* What a store would be asked for is asynchronous, in the subgraphs and in the monolith alike; what is at hand is not. */
+/* Fields that a store would provide are asynchronous, in the subgraphs and in the monolith alike; the others are synchronous. */
 
 interface Reference {
   id: string;
@@ -33,7 +33,7 @@ const topProducts = async (_root: unknown, { first }: { first: number }): Promis
 const total = ({ items }: Order): number => items.reduce((sum, { quantity, price }) => sum + quantity * price, 0);
 const shippingEstimate = ({ price, weight }: Dimensions): number => (price > 1_000 ? 0 : weight * 2);
 
-/** A subgraph gives references, and resolves those to its own entities. */
+/** A subgraph returns references, and resolves those to its own entities. */
 export const subgraphResolvers: Record<SubgraphName, Resolvers> = {
   orders: {
     Query: { order },
@@ -68,7 +68,7 @@ export const subgraphResolvers: Record<SubgraphName, Resolvers> = {
   },
 };
 
-/** The monolith goes from one entity to the next by itself. */
+/** The monolith resolves references itself. */
 export const monolithResolvers: Resolvers = {
   Query: { order, customers: firstCustomers, topProducts },
   Order: {

@@ -54,7 +54,7 @@ export const typeDefs = {
 export type SubgraphName = keyof typeof typeDefs;
 export const subgraphNames = Object.keys(typeDefs) as SubgraphName[];
 
-/** The same graph as one schema that knows nothing of federation. */
+/** The same graph as one schema without federation. */
 export const monolithTypeDefs = `
   type Query { order(id: ID!): Order customers(first: Int!): [Customer!]! topProducts(first: Int!): [Product!]! }
   type Order { id: ID! status: String! total: Int! createdAt: String! items: [OrderItem!]! buyer: Customer delivery: Delivery }

@@ -3,7 +3,7 @@ import { ApolloGateway, type GraphQLDataSource } from '@apollo/gateway';
 import { Pool } from 'undici';
 import { serveApollo } from '../bare-http.ts';
 
-/* @apollo/gateway as it comes, or with the cheapest data source that it can be given. */
+/* @apollo/gateway with its defaults, or with the cheapest data source that it accepts. */
 
 const CONNECTIONS = 32;
 
@@ -15,8 +15,8 @@ function pooled(url: string): GraphQLDataSource {
   return {
     async process({ request: { query, operationName, variables } }) {
       const body = JSON.stringify({ query, operationName, variables });
-      const answer = await pool.request({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body });
-      return (await answer.body.json()) as never;
+      const response = await pool.request({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body });
+      return (await response.body.json()) as never;
     },
   };
 }

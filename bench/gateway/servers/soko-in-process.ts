@@ -2,22 +2,22 @@ import { readFileSync } from 'node:fs';
 import { parse, type DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { openGateway } from '../../../gateway/gateway.ts';
-import { knownOperations } from '../../../gateway/supergraph/persisted-operations.ts';
+import { createPersistedOperations } from '../../../gateway/supergraph/persisted-operations.ts';
 import { createExecution } from '#shared/runtime/compiled-execution.ts';
 import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import { manifest } from '../graph/operations.ts';
 import { subgraphSchema } from '../graph/schemas.ts';
 import { subgraphNames, type SubgraphName } from '../graph/sdl.ts';
 
-/* Soko's whole gateway with the subgraphs in its own process: they work as those of the monolith do. */
+/* Soko's whole gateway with the subgraphs in its own process; they work as those of the monolith do. */
 
-const KEPT_DOCUMENTS = 2_000;
+const MAX_CACHED_DOCUMENTS = 2_000;
 
 const [port, supergraphFile] = process.argv.slice(2);
 
 function inProcess(name: SubgraphName): SubgraphTransport {
   const run = createExecution(subgraphSchema(name));
-  const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+  const documents = new LRUCache<string, DocumentNode>({ max: MAX_CACHED_DOCUMENTS });
   return {
     async execute({ query, operationName, variables: variableValues }) {
       let document = documents.get(query);
@@ -34,7 +34,7 @@ await openGateway({
   accessTokenPublicKey: null,
   port: Number(port),
   production: true,
-  known: knownOperations({ manifest }),
-  // The monolith does not share either.
-  sharing: { operations: false, fetches: false },
+  persistedOperations: createPersistedOperations({ manifest }),
+  // The monolith does not deduplicate either.
+  dedupe: { operations: false, fetches: false },
 });

@@ -5,36 +5,36 @@ import { BATCH_HEADER, BATCH_TYPE, readBatch, writeBatchAnswer } from '#shared/t
 import { subgraphSchema } from '../graph/schemas.ts';
 import { subgraphNames } from '../graph/sdl.ts';
 
-/* All subgraphs, each on a port of its own. Answers are remembered by the bytes of the request, so that subgraphs cost next to nothing. */
+/* All subgraphs, each on its own port. Responses are cached by the bytes of the request, so that subgraphs cost next to nothing. */
 
-interface Asked {
+interface RequestBody {
   query: string;
   operationName?: string;
   variables?: Record<string, unknown>;
 }
 
-/** As Soko's own subgraphs take it; other gateways do not ask in batches. */
+/** Batches as Soko's own subgraphs accept them; other gateways send none. */
 const BATCH_SIZE = 50;
 
 let calls = 0;
 
 async function serve(schema: GraphQLSchema): Promise<number> {
-  const remembered = new Map<string, Buffer>();
-  const answerTo = async (body: string): Promise<Buffer> => {
-    const { query, operationName, variables: variableValues } = JSON.parse(body) as Asked;
+  const cached = new Map<string, Buffer>();
+  const compute = async (body: string): Promise<Buffer> => {
+    const { query, operationName, variables: variableValues } = JSON.parse(body) as RequestBody;
     const result = await execute({ schema, document: parse(query), operationName, variableValues });
-    const answer = Buffer.from(JSON.stringify(result));
-    remembered.set(body, answer);
-    return answer;
+    const response = Buffer.from(JSON.stringify(result));
+    cached.set(body, response);
+    return response;
   };
-  const answer = async (body: string): Promise<Buffer> => remembered.get(body) ?? answerTo(body);
+  const respond = async (body: string): Promise<Buffer> => cached.get(body) ?? compute(body);
   const server = createServer((request, response) => {
     calls += 1;
     readBody(request, async (body) => {
       if (request.headers['content-type'] !== BATCH_TYPE)
-        return send(response, await answer(body), request.url === '/alone' ? 1 : BATCH_SIZE);
-      const answers = await Promise.all(readBatch(body).map((one) => answer(one.body)));
-      const lines = answers.map((text, index) => writeBatchAnswer(index, { status: 200, text: text.toString() }));
+        return send(response, await respond(body), request.url === '/alone' ? 1 : BATCH_SIZE);
+      const bodies = await Promise.all(readBatch(body).map((one) => respond(one.body)));
+      const lines = bodies.map((text, index) => writeBatchAnswer(index, { status: 200, text: text.toString() }));
       return send(response, Buffer.from(lines.join('')), BATCH_SIZE);
     });
   });
@@ -50,9 +50,9 @@ function readBody(request: IncomingMessage, onBody: (body: string) => Promise<vo
   request.on('end', () => void onBody(Buffer.concat(parts).toString()));
 }
 
-function send(response: ServerResponse, answer: Buffer, atOnce: number): void {
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length, [BATCH_HEADER]: atOnce });
-  response.end(answer);
+function send(response: ServerResponse, body: Buffer, atOnce: number): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length, [BATCH_HEADER]: atOnce });
+  response.end(body);
 }
 
 const ports = await Promise.all(subgraphNames.map(async (name) => [name, await serve(subgraphSchema(name))] as const));

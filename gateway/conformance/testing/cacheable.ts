@@ -1,13 +1,13 @@
 import { Kind, parse, print, visit, type ConstDirectiveNode, type ObjectTypeDefinitionNode } from 'graphql';
 
 const HINT = '@cacheControl(maxAge: 60, scope: "PUBLIC")';
-/** Without an enum: that would have to belong to a subgraph. */
+/** A string instead of an enum, which would have to belong to a subgraph. */
 const DEFINITION = 'directive @cacheControl(maxAge: Int, scope: String) on OBJECT | INTERFACE';
 
 const directiveOf = (text: string): ConstDirectiveNode =>
   (parse(`type A ${text} { a: Int }`, { noLocation: true }).definitions[0] as ObjectTypeDefinitionNode).directives![0]!;
 
-/** The supergraph, with every type said to be the same for everybody for a minute. */
+/** The supergraph with every type public and cacheable for a minute. */
 export function cacheable(supergraphSdl: string): string {
   const document = visit(parse(supergraphSdl, { noLocation: true }), {
     SchemaDefinition: (node) => ({

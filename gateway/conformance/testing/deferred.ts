@@ -24,7 +24,7 @@ const mark: FieldNode = {
 const isDeferred = (node: SelectionNode): boolean => node.directives?.some(({ name }) => name.value === 'defer') ?? false;
 const isIntrospection = (name: string): boolean => name === '__schema' || name === '__type';
 
-/** The operation with some of its selections deferred, also all of an object, and within what is deferred already. */
+/** The operation with some selections deferred, also all of an object, and nested in deferred ones. */
 export function withDefers(source: string, random: () => number): DocumentNode {
   return visit(parse(source, { noLocation: true }), {
     Field: ({ name }) => (isIntrospection(name.value) ? false : undefined),
@@ -45,7 +45,7 @@ export function withDefers(source: string, random: () => number): DocumentNode {
   });
 }
 
-/** The operation of which the first answer is all: what is deferred leaves a mark behind, so that no selection is empty. */
+/** The operation whose response is the first one: each deferred selection leaves a marker, so that no selection becomes empty. */
 export const withoutDeferred = (document: DocumentNode): string =>
   print(
     withoutUnused(
@@ -56,7 +56,7 @@ export const withoutDeferred = (document: DocumentNode): string =>
     ),
   );
 
-/** What is not spread any more would not be valid. */
+/** An unused fragment would be invalid. */
 function withoutUnused(document: DocumentNode): DocumentNode {
   const used = new Set<string>();
   visit(document, { FragmentSpread: ({ name }) => void used.add(name.value) });
@@ -65,7 +65,7 @@ function withoutUnused(document: DocumentNode): DocumentNode {
   return withoutUnused({ ...document, definitions: document.definitions.filter((each) => !unused.includes(each)) });
 }
 
-/** Answers of `withoutDeferred` without the marks. */
+/** Responses of `withoutDeferred` without the markers. */
 export function withoutMarks(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutMarks);
   if (typeof value !== 'object' || value === null) return value;
@@ -74,14 +74,14 @@ export function withoutMarks(value: unknown): unknown {
 
 export interface Parts {
   first: unknown;
-  /** Of all parts together. */
+  /** Errors of all parts. */
   whole: unknown;
   errors: unknown[];
-  /** Paths of parts that can be put nowhere. */
+  /** Paths of parts that cannot be merged. */
   lost: (string | number)[][];
 }
 
-/** Whether an error says of a reference that it leads nowhere which the answer in one piece says by a null: of that, no error is left over. */
+/** True for an error about an unresolved reference that the response in one piece shows as null without an error. */
 export function isAboutNull(whole: unknown, error: unknown): boolean {
   const { message, path = [] } = error as GraphQLError;
   if (!message.endsWith('does not know this object, to which another subgraph refers.')) return false;
@@ -93,15 +93,15 @@ export function isAboutNull(whole: unknown, error: unknown): boolean {
   return false;
 }
 
-/** What a client has in the end that puts every part where it belongs. */
+/** What a client has after it merged every part. */
 export async function partsOf(engine: Engine, { source, variables }: RandomOperation): Promise<Parts> {
   const identity = { issuer: 'gateway', viewer: null };
   const operation = { source, document: parse(source), variables, identity, correlationId: randomUUID(), deadline: Date.now() + 20_000 };
-  const answer = await engine.execute(operation);
-  if (!isIncremental(answer)) return { first: answer.data, whole: answer.data, errors: [...(answer.errors ?? [])], lost: [] };
-  const { data, errors = [] } = answer.initialResult;
+  const result = await engine.execute(operation);
+  if (!isIncremental(result)) return { first: result.data, whole: result.data, errors: [...(result.errors ?? [])], lost: [] };
+  const { data, errors = [] } = result.initialResult;
   const parts: Parts = { first: structuredClone(data), whole: structuredClone(data), errors: [...errors], lost: [] };
-  for await (const { incremental = [] } of answer.subsequentResults) incremental.forEach((part) => put(parts, part));
+  for await (const { incremental = [] } of result.subsequentResults) incremental.forEach((part) => put(parts, part));
   return parts;
 }
 
@@ -123,7 +123,7 @@ function merge(target: object, source: object): void {
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
-/** The second value with the nulls of the first one: of a reference that leads nowhere, an object is sent before that is known. */
+/** The second value with the nulls of the first: an object is sent before its reference turns out to be unresolved. */
 export function withNullsOf(plain: unknown, value: unknown): unknown {
   if (plain === null) return null;
   if (Array.isArray(plain) && Array.isArray(value)) return value.map((each, index) => withNullsOf(plain[index], each));

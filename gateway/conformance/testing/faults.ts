@@ -5,27 +5,27 @@ export type Fault = keyof typeof FAULTS;
 
 const GARBAGE: unknown[] = ['text', 7, true, [], {}, [[null]], { __typename: 'Nobody' }];
 
-/** What a subgraph can do instead of answering. */
+/** Faults of a subgraph. */
 const FAULTS = {
   rejects: () => {
     throw new Error('connect ECONNREFUSED 10.0.0.3:4000');
   },
-  'answers nothing at all': () => undefined,
-  'answers without data': () => ({}),
-  'answers null': () => ({ data: null }),
-  'answers null and says why': () => ({ data: null, errors: [{ message: 'no', extensions: { code: 'FORBIDDEN' } }] }),
-  'answers text': () => '<html>502 Bad Gateway</html>',
-  'answers data that is text': () => ({ data: 'text' }),
-  'answers an empty object': () => ({ data: {} }),
-  'answers too few entities': (answer: Answer) => entities(answer, (all) => all.slice(1)),
-  'answers too many entities': (answer: Answer) => entities(answer, (all) => [...all, ...all, null]),
-  'answers entities that are no list': (answer: Answer) => entities(answer, () => ({})),
-  'leaves fields out': (answer: Answer, random: Random) => changed(answer, (value) => (random() < 0.3 ? undefined : value)),
-  'answers null for fields': (answer: Answer, random: Random) => changed(answer, (value) => (random() < 0.3 ? null : value)),
-  'answers values of other types': (answer: Answer, random: Random) =>
-    changed(answer, (value) => (random() < 0.3 ? GARBAGE[Math.floor(random() * GARBAGE.length)] : value)),
-  'places its errors anywhere': (answer: Answer) => ({
-    ...answer,
+  'returns nothing at all': () => undefined,
+  'returns without data': () => ({}),
+  'returns null': () => ({ data: null }),
+  'returns null and says why': () => ({ data: null, errors: [{ message: 'no', extensions: { code: 'FORBIDDEN' } }] }),
+  'returns text': () => '<html>502 Bad Gateway</html>',
+  'returns data that is text': () => ({ data: 'text' }),
+  'returns an empty object': () => ({ data: {} }),
+  'returns too few entities': (response: ExecutionResult) => entities(response, (all) => all.slice(1)),
+  'returns too many entities': (response: ExecutionResult) => entities(response, (all) => [...all, ...all, null]),
+  'returns entities that are no list': (response: ExecutionResult) => entities(response, () => ({})),
+  'leaves fields out': (response: ExecutionResult, random: Random) => changed(response, (value) => (random() < 0.3 ? undefined : value)),
+  'returns null for fields': (response: ExecutionResult, random: Random) => changed(response, (value) => (random() < 0.3 ? null : value)),
+  'returns values of other types': (response: ExecutionResult, random: Random) =>
+    changed(response, (value) => (random() < 0.3 ? GARBAGE[Math.floor(random() * GARBAGE.length)] : value)),
+  'places its errors anywhere': (response: ExecutionResult) => ({
+    ...response,
     errors: [
       { message: 'no' },
       { message: 'no', path: [] },
@@ -34,31 +34,30 @@ const FAULTS = {
       null,
     ],
   }),
-} satisfies Record<string, (answer: Answer, random: Random) => unknown>;
+} satisfies Record<string, (response: ExecutionResult, random: Random) => unknown>;
 
 export const faults = Object.keys(FAULTS) as Fault[];
 
-type Answer = ExecutionResult;
 type Random = () => number;
 
-/** The subgraph, answering every request like this. The same seed does the same to the same answer. */
+/** The subgraph with this fault in every response. The same seed changes the same response in the same way. */
 export const faulty = (transport: SubgraphTransport, fault: Fault, seed: number): SubgraphTransport => ({
   async execute(request) {
-    const answer = await transport.execute(request);
-    return FAULTS[fault](answer, createRandom(seed)) as ExecutionResult;
+    const response = await transport.execute(request);
+    return FAULTS[fault](response, createRandom(seed)) as ExecutionResult;
   },
   subscribe: (request) => transport.subscribe(request),
 });
 
-function entities(answer: Answer, change: (all: unknown[]) => unknown): unknown {
-  const all: unknown = answer.data?.['_entities'];
-  return Array.isArray(all) ? { ...answer, data: { _entities: change(all) } } : answer;
+function entities(response: ExecutionResult, change: (all: unknown[]) => unknown): unknown {
+  const all: unknown = response.data?.['_entities'];
+  return Array.isArray(all) ? { ...response, data: { _entities: change(all) } } : response;
 }
 
-/** Changes what is inside the data, at any depth. */
-const changed = (answer: Answer, change: (value: unknown) => unknown): unknown => ({
-  ...answer,
-  data: JSON.parse(JSON.stringify(answer.data ?? null, (key, value: unknown) => (key === '' ? value : (change(value) as unknown)))),
+/** Changes values inside the data, at any depth. */
+const changed = (response: ExecutionResult, change: (value: unknown) => unknown): unknown => ({
+  ...response,
+  data: JSON.parse(JSON.stringify(response.data ?? null, (key, value: unknown) => (key === '' ? value : (change(value) as unknown)))),
 });
 
 /** Mulberry32. */

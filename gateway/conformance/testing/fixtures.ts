@@ -19,7 +19,7 @@ import { sharedRoots } from './supergraphs/shared-roots.ts';
 import { streams } from './supergraphs/streams.ts';
 import { unions } from './supergraphs/unions.ts';
 
-export const worlds: TestSupergraph[] = [
+export const fixtures: TestSupergraph[] = [
   circles,
   federation1,
   hidden,

@@ -4,8 +4,8 @@ import type { Engine, Operation } from '../../engine/types.ts';
 import { mapEvents } from '../../engine/results.ts';
 
 /**
- * @apollo/gateway answers wrongly where an alias is the name of a field that the plan needs. Its engine behind this one is asked under names
- * that are nobody's, so that everything else can be compared.
+ * @apollo/gateway is wrong where an alias equals the name of a field that the plan needs. This wrapper renames the aliases, so that
+ * everything else can be compared.
  */
 export function withHarmlessAliases(engine: Engine): Engine {
   const renamed = (operation: Operation): Operation => {

@@ -10,13 +10,13 @@ import {
   type GraphQLNamedInputType,
 } from 'graphql';
 
-/** What a scalar's values are drawn from, by its name. */
+/** Arbitrary values of a scalar, by its name. */
 export type Samples = Readonly<Record<string, readonly unknown[]>>;
 
-/** How a value gets into the operation; `default` and `missing` are variables that nobody provides. */
+/** How a value enters the operation; `default` and `missing` are variables without a value. */
 export type Passing = 'literal' | 'variable' | 'default' | 'missing';
 
-/** A value at a place that takes one. Lists and objects hold further ones, each passed in its own way. */
+/** An input value. Lists and objects contain further ones, each passed in its own way. */
 export interface Input {
   type: string;
   passing: Passing;
@@ -39,7 +39,7 @@ const COMMON: Samples = {
   Boolean: [true, false],
 };
 
-/** Makes values for arguments. Input types that hold themselves end after a few levels. */
+/** Generates argument values. Recursive input types end after a few levels. */
 export function createInputs(samples: Samples): (type: GraphQLInputType) => Arbitrary<Input> {
   const drawn = { ...COMMON, ...samples };
   const known = new Map<string, Arbitrary<Input>>();
@@ -83,7 +83,7 @@ export function createInputs(samples: Samples): (type: GraphQLInputType) => Arbi
   return (type) => inputOf(type, MAX_DEPTH);
 }
 
-/** The value as JSON, as a variable carries it. */
+/** The value as JSON for a variable. */
 export function plainValue({ value }: Input): unknown {
   if (value.kind === 'leaf') return value.value;
   if (value.kind === 'enum') return value.name;

@@ -16,7 +16,7 @@ import { Problem } from '#shared/base/errors.ts';
 import { plainSubgraph, type PlainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import type { Samples } from './inputs.ts';
 
-/** A thing is what its seed says: whoever comes to it on whichever way finds the same. */
+/** An object follows from its seed: every path to it finds the same. */
 interface Thing {
   __typename: string;
   seed: string;
@@ -26,7 +26,7 @@ const ENTITIES_PER_TYPE = 4;
 const ROOTS = ['Query', 'Mutation', 'Subscription'];
 const EVENTS = 3;
 
-/** A subgraph that answers whatever its SDL declares, the same every time: values, nulls, nulls that may not be, refusals and bugs. */
+/** A subgraph with generated responses for any SDL, always the same: values, nulls, invalid nulls, Problems and bugs. */
 export function mockSubgraph(name: string, typeDefs: string, samples: Samples): PlainSubgraph {
   const schema = buildSubgraphSchema([{ typeDefs: parse(typeDefs) }]);
   const objects = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) && !type.name.startsWith('_'));
@@ -34,7 +34,7 @@ export function mockSubgraph(name: string, typeDefs: string, samples: Samples): 
   return plainSubgraph({ name, typeDefs, resolvers });
 }
 
-/** The id of a thing says which one it is, so that a reference finds it again. */
+/** The id of an object holds its seed, so that a reference finds it again. */
 const idOf = (typename: string, number: number): string => `${typename}-${number}`;
 
 function resolversOf(type: GraphQLObjectType, schema: GraphQLSchema, samples: Samples) {

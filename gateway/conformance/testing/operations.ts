@@ -34,7 +34,7 @@ export interface FieldSelection {
 
 export interface FragmentSelection {
   kind: 'fragment';
-  /** Without one only an inline fragment is possible. */
+  /** Undefined: only an inline fragment is possible. */
   on: string | null;
   named: boolean;
   conditions: Condition[];
@@ -49,17 +49,17 @@ export interface RandomOperation {
   variables: Record<string, unknown>;
 }
 
-/** What @apollo/gateway does not know yet, or does not list. */
+/** Fields that @apollo/gateway does not know yet, or does not list. */
 const NEWER = ['isOneOf', 'directives'];
 const WIDTH = 3;
-/** Lists of all types of a schema would make up most of an answer. */
+/** Lists of all types would make up most of a response. */
 const INTROSPECTION_DEPTH = 2;
-/** No names of other fields: where a plan needs such a field, @apollo/gateway answers that in place of what the client named so. */
+/** No names of other fields: where a plan needs such a field, @apollo/gateway returns it in place of the aliased one. */
 const ALIASES = ['a', 'b', 'id', 'name'];
 
 export interface Extent {
   samples?: Samples;
-  /** How many levels of fields and fragments there are. Default 4. */
+  /** Levels of fields and fragments. Default 4. */
   depth?: number;
 }
 

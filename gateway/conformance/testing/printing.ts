@@ -2,16 +2,16 @@ import { plainValue, type Input } from './inputs.ts';
 import type { Condition, RandomOperation, Selection } from './operations.ts';
 
 interface Paper {
-  /** By definition and value: a variable is used wherever both are wanted. */
+  /** By definition and value: equal pairs share a variable. */
   definitions: Map<string, { name: string; definition: string }>;
   variables: Record<string, unknown>;
-  /** Text of a fragment to its name: equal fragments are spread several times. */
+  /** Source of a fragment to its name: equal fragments are one, spread several times. */
   fragments: Map<string, string>;
-  /** What a response name stands for everywhere in the operation, the first meaning without a number. */
+  /** Meanings of a response key in the operation; the first one gets no number. */
   meanings: Map<string, string[]>;
 }
 
-/** The operation as text. Response names get numbers where they would otherwise stand for two different things. */
+/** The operation as text. Response keys get numbers where they would stand for two fields. */
 export function printOperation(kind: 'query' | 'mutation' | 'subscription', selections: Selection[]): RandomOperation {
   const paper: Paper = { definitions: new Map(), variables: {}, fragments: new Map(), meanings: new Map() };
   const body = printSelections(selections, paper);
@@ -69,7 +69,7 @@ function printVariable(definition: string, value: unknown, { definitions, variab
   return `$${name}`;
 }
 
-/** Without paper there are no variables inside, as in the default of one. */
+/** Undefined where no variables are allowed, as in default values. */
 function printLiteral({ value }: Input, paper?: Paper): string {
   const print = (input: Input): string => (paper ? printInput(input, paper) : printLiteral(input));
   if (value.kind === 'leaf') return printJson(value.value);

@@ -15,7 +15,7 @@ const samples = {
   Cursor: ['abc'],
 };
 
-/** The project's own supergraph over data that follow from its schemas. */
+/** The project's own supergraph over data generated from its schemas. */
 export const soko: TestSupergraph = {
   name: 'soko',
   subgraphs: [...schemas].map(([file, typeDefs]) => mockSubgraph(basename(file, '.graphql'), typeDefs, samples)),

@@ -5,8 +5,8 @@ import type { RandomOperation } from './operations.ts';
 
 const PATIENCE_MS = 20_000;
 
-/** Everything the engine answers: one result, or those of a subscription until it ends. */
-export async function answersOf(engine: Engine, { source, variables }: RandomOperation): Promise<ExecutionResult[]> {
+/** All results of an operation: one, or those of a subscription until it ends. */
+export async function resultsOf(engine: Engine, { source, variables }: RandomOperation): Promise<ExecutionResult[]> {
   const operation = {
     source,
     document: parse(source),
@@ -16,15 +16,15 @@ export async function answersOf(engine: Engine, { source, variables }: RandomOpe
     deadline: Date.now() + PATIENCE_MS,
   };
   if (!source.startsWith('subscription')) return [await wholeAnswer(engine, operation)];
-  const answer = await engine.subscribe(operation);
-  if (!(Symbol.asyncIterator in answer)) return [answer];
+  const result = await engine.subscribe(operation);
+  if (!(Symbol.asyncIterator in result)) return [result];
   const events: ExecutionResult[] = [];
-  for await (const event of answer) events.push(event);
+  for await (const event of result) events.push(event);
   return events;
 }
 
 async function wholeAnswer(engine: Engine, operation: Operation): Promise<ExecutionResult> {
-  const answer = await engine.execute(operation);
-  if (isIncremental(answer)) throw new Error('answered in parts, which nobody asked for');
-  return answer;
+  const result = await engine.execute(operation);
+  if (isIncremental(result)) throw new Error('the result came in parts, without @defer');
+  return result;
 }

@@ -1,9 +1,9 @@
 import { execute, Kind, parse, print, visit, type ExecutionResult, type FieldNode, type GraphQLSchema } from 'graphql';
 import type { RandomOperation } from './operations.ts';
 
-/** A name that no operation of ours uses. */
+/** A name that no generated operation uses. */
 const TYPENAME = 'type__';
-/** The operation, also asking for the type of everything, so that its answer says which fragments apply. */
+/** The operation with the type of every object selected, so that the response shows which fragments apply. */
 export function withTypes({ source, variables }: RandomOperation, name: string = TYPENAME): RandomOperation {
   const typename: FieldNode = { kind: Kind.FIELD, alias: { kind: Kind.NAME, value: name }, name: { kind: Kind.NAME, value: '__typename' } };
   const document = visit(parse(source, { noLocation: true }), {
@@ -17,15 +17,15 @@ export function withTypes({ source, variables }: RandomOperation, name: string =
   return { source: print(document), variables };
 }
 
-/** The answer to `withTypes` of an operation as it would have been without. */
+/** The response to `withTypes` as it would be without the types. */
 export const withoutTypes = ({ data, errors }: ExecutionResult): ExecutionResult => ({
   data: JSON.parse(JSON.stringify(data ?? null, (key, value: unknown) => (key === TYPENAME ? undefined : value))),
   ...(errors && { errors }),
 });
 
 /**
- * What an answer to `withTypes` of an operation holds that the operation does not allow. graphql-js is asked the same of the answer itself:
- * it must find every field, in that order, of its type, with nothing missing that may not be null.
+ * Violations in the response to `withTypes`. graphql-js executes the operation on the response itself: it must find every field, in order,
+ * of its type, and no missing non-null value.
  */
 export function shapeFaults(schema: GraphQLSchema, { source, variables }: RandomOperation, { data }: ExecutionResult): string[] {
   if (data === null || data === undefined) return [];
@@ -38,6 +38,6 @@ export function shapeFaults(schema: GraphQLSchema, { source, variables }: Random
     typeResolver: (value: Record<string, unknown>) => value[TYPENAME] as string,
   }) as ExecutionResult;
   const faults = (found.errors ?? []).map(({ message, path }) => `${path?.join('.')}: ${message}`);
-  const [answer, allowed] = [JSON.stringify(data), JSON.stringify(found.data)];
-  return answer === allowed ? faults : [...faults, `answered ${answer}\n where ${allowed} is allowed`];
+  const [given, allowed] = [JSON.stringify(data), JSON.stringify(found.data)];
+  return given === allowed ? faults : [...faults, `returned ${given}\n where ${allowed} is allowed`];
 }

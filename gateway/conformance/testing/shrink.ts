@@ -1,13 +1,13 @@
 import { parse, print, separateOperations, visit, type DocumentNode, type SelectionNode } from 'graphql';
 import type { RandomOperation } from './operations.ts';
 
-/** The operation without one of its selections, picked by number; undefined when all its objects have only one. */
+/** The operation without one of its selections, picked by number; undefined when every object has only one. */
 export function withoutOne({ source, variables }: RandomOperation, pick: number): RandomOperation | undefined {
   const document = parse(source, { noLocation: true });
-  const spare: SelectionNode[] = [];
-  visit(document, { SelectionSet: ({ selections }) => void (selections.length > 1 && spare.push(...selections)) });
-  if (spare.length === 0) return undefined;
-  const chosen = spare[pick % spare.length];
+  const removable: SelectionNode[] = [];
+  visit(document, { SelectionSet: ({ selections }) => void (selections.length > 1 && removable.push(...selections)) });
+  if (removable.length === 0) return undefined;
+  const chosen = removable[pick % removable.length];
   const leaveOut = (node: SelectionNode) => (node === chosen ? null : undefined);
   const left = visit(document, { Field: leaveOut, InlineFragment: leaveOut, FragmentSpread: leaveOut });
   return withoutUnused(left, variables);
@@ -21,7 +21,10 @@ function withoutUnused(document: DocumentNode, variables: RandomOperation['varia
   return { source: print(pruned), variables: Object.fromEntries(Object.entries(variables).filter(([name]) => used.has(name))) };
 }
 
-/** True when the whole answer says the same wherever the part says something. What more is asked may be missing, and take its object with it. */
+/**
+ * True when the whole response equals the part wherever the part has a value. Values of extra selections may be missing, and null their
+ * object.
+ */
 export function isPartOf(part: unknown, whole: unknown): boolean {
   if (whole === null) return true;
   if (Array.isArray(part)) {

@@ -3,7 +3,7 @@ import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import { composeSupergraph } from '../../../schema/compose.ts';
 import type { Extent } from './operations.ts';
 
-/** A small world of a few subgraphs, always the same, whatever it was asked before. */
+/** A few subgraphs with fixed data, independent of earlier requests. */
 export interface TestSupergraph extends Extent {
   name: string;
   subgraphs: PlainSubgraph[];
@@ -15,7 +15,7 @@ export const link = (...imports: string[]): string =>
 export const composed = ({ subgraphs }: Pick<TestSupergraph, 'subgraphs'>): string =>
   composeSupergraph(subgraphs.map(({ name, typeDefs }) => ({ name, typeDefs, url: `http://${name}/graphql` })));
 
-/** What crosses a wire belongs to who receives it: an engine may write into it. */
+/** Copied as if sent over a wire: an engine may write into what it receives. */
 export const transportsOf = ({ subgraphs }: Pick<TestSupergraph, 'subgraphs'>): Record<string, SubgraphTransport> =>
   Object.fromEntries(subgraphs.map((subgraph) => [subgraph.name, overWire(subgraph)]));
 
@@ -28,7 +28,7 @@ const overWire = (subgraph: PlainSubgraph): SubgraphTransport => ({
   subscribe: (request) => subgraph.subscribe(request),
 });
 
-/** The row that has all of these values, also within values. */
+/** The row with all of these values, also nested ones. */
 export const rowOf = <T extends object>(rows: readonly T[], reference: object): T | null =>
   rows.find((row) => holds(row, reference)) ?? null;
 

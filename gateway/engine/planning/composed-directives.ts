@@ -10,11 +10,11 @@ import {
   type TypeNode,
 } from 'graphql';
 
-/** What `@composeDirective` makes of directives that clients may put into operations. */
+/** Executable directives of `@composeDirective`. */
 export interface ComposedDirectives {
-  /** The SDL of the API with their definitions. */
+  /** The API schema with their definitions. */
   apiSdl: string;
-  /** An operation without them. */
+  /** Removes them from an operation. */
   leaveOut: (document: DocumentNode) => DocumentNode;
 }
 
@@ -30,8 +30,8 @@ const EXECUTABLE = new Set<string>([
 ]);
 
 /**
- * Apollo takes whatever a `@link` imports for something between composer and gateway, and refuses operations that use it. Here they are valid;
- * plans do without them.
+ * Apollo's planner treats whatever a `@link` imports as internal, and refuses operations that use it. Here these directives are valid in
+ * operations; plans do not contain them.
  */
 export function composedDirectives(supergraphSdl: string, apiSdl: string): ComposedDirectives {
   const { definitions: api } = parse(apiSdl, { noLocation: true });

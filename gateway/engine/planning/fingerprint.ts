@@ -15,22 +15,22 @@ import {
   type TypeNode,
 } from 'graphql';
 
-/** The parts of a supergraph that the plan of an operation depends on, as one short text: equal ones have equal plans. */
+/** A hash of the parts of a supergraph that the plan of an operation depends on. Equal fingerprints have equal plans. */
 export type FingerprintOf = (document: DocumentNode) => string;
 
 interface Definition {
-  /** Everything but its fields. */
+  /** The definition without its fields. */
   head: string;
   fields: ReadonlyMap<string, { text: string; type: string }>;
-  /** Types it is joined with: those it implements, those that implement it, the members of a union. */
+  /** Related types: its interfaces, their implementations, the members of a union. */
   related: readonly string[];
-  /** Words of the field sets in its directives (keys, requirements ...), by field; '' for the type itself. */
+  /** Words of the field sets in its directives (keys, requirements ...) by field; '' is the type itself. */
   words: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
- * Fingerprints over one supergraph. Taken in are the fields that an operation names and those that field sets name, in every type that it
- * can come by, with the directives that say which subgraph resolves what; a little more than needed, never less.
+ * Fingerprints over one supergraph. A fingerprint covers the fields that an operation or a field set names, in every reachable type, with
+ * the directives that say which subgraph resolves them: a little more than needed, never less.
  */
 export function createFingerprints(supergraphSdl: string, schema: GraphQLSchema): FingerprintOf {
   const definitions = definitionsOf(parse(supergraphSdl, { noLocation: true }));
@@ -63,15 +63,15 @@ function touchedBy(document: DocumentNode, schema: GraphQLSchema): { types: Set<
 }
 
 /**
- * Every type that a planner may come by on the way to these. Adds the fields that it may need there to the names, which may lead to further
- * types: so it is done again until nothing is added.
+ * Every type that a planner may pass through. Fields needed on the way are added to the names and may lead to further types, so this
+ * repeats until nothing is added.
  */
 function closure(definitions: ReadonlyMap<string, Definition>, types: ReadonlySet<string>, names: Set<string>): Set<string> {
   const closed = new Set([...types].filter((type) => definitions.has(type)));
   let size;
   do {
     size = closed.size + names.size;
-    // A set grows while it is gone through.
+    // A set may grow while it is iterated.
     for (const type of closed) {
       for (const next of reachable(definitions.get(type)!, names)) if (definitions.has(next)) closed.add(next);
     }
@@ -79,7 +79,7 @@ function closure(definitions: ReadonlyMap<string, Definition>, types: ReadonlySe
   return closed;
 }
 
-/** The types that one leads to by the fields of these names; adds what their field sets name. */
+/** Types reachable from one type by the fields of these names. Adds the names in their field sets. */
 function reachable({ related, fields, words }: Definition, names: Set<string>): string[] {
   for (const word of words.get('') ?? []) names.add(word);
   const types = [...related];
@@ -110,7 +110,7 @@ function definitionsOf({ definitions }: DocumentNode): Map<string, Definition> {
   return read;
 }
 
-/** Texts in which subgraphs have the names that plans call them by. Descriptions decide nothing. */
+/** Prints definitions with subgraph names as plans use them. Descriptions do not matter. */
 function printer(definitions: readonly DefinitionNode[]): (node: DefinitionNode | FieldDefinitionNode) => string {
   const graphs = definitions.find((each) => each.kind === Kind.ENUM_TYPE_DEFINITION && each.name.value === 'join__Graph');
   const values = (graphs?.kind === Kind.ENUM_TYPE_DEFINITION && graphs.values) || [];
@@ -132,7 +132,7 @@ function relationsOf(definitions: readonly DefinitionNode[]): Map<string, string
   return related;
 }
 
-/** Words of all texts in the directives of a definition: more than field sets, which does no harm. */
+/** Words of all strings in the directives of a definition: more than field sets, which does no harm. */
 function wordsOf({ directives = [] }: { readonly directives?: readonly ASTNode[] }): string[] {
   const words: string[] = [];
   for (const directive of directives) visit(directive, { StringValue: ({ value }) => void words.push(...(value.match(/\w+/g) ?? [])) });

@@ -4,11 +4,11 @@ const CONDITIONS = ['skip', 'include', 'defer'];
 const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
 /**
- * The operation without what `@skip` and `@include` leave out whoever asks, and with something in every object that is there anyway. Of
- * `{ notes @include(if: $all) { text @include(if: $texts) } }` a plan would forget the notes when both conditions meet, and the client gets
- * null for things that exist and only have no fields. So it would where everything of an object is deferred.
+ * Removes selections whose `@skip` or `@include` is constantly false, and adds `__typename` to objects whose fields are all conditional.
+ * For `{ notes @include(if: $all) { text @include(if: $texts) } }` a plan would drop the notes when only the inner condition is false, and
+ * the client would get null for existing objects without fields. The same happens where every field of an object is deferred.
  */
-export function settleConditions(document: DocumentNode): DocumentNode {
+export function foldConditions(document: DocumentNode): DocumentNode {
   const leaveOut = (node: Conditional) => (node.directives?.some(isNever) ? null : undefined);
   return visit(document, {
     Field: { leave: leaveOut },

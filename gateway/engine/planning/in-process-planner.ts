@@ -11,10 +11,10 @@ import { separateOneOf } from './one-of.ts';
 import type { Planner } from './planner.ts';
 import { separateArguments } from './requires-arguments.ts';
 import { resolvableKeysFirst } from './resolvable-keys.ts';
-import { withoutRootTypes } from './untyped-root-fragments.ts';
-import { settleConditions } from './fold-conditions.ts';
+import { stripRootTypeConditions } from './untyped-root-fragments.ts';
+import { foldConditions } from './fold-conditions.ts';
 import { readSupergraph } from './supergraph.ts';
-import { answerable } from './unsatisfiable.ts';
+import { planSatisfiable } from './unsatisfiable.ts';
 import { withPlanVariables } from '../variables.ts';
 
 const require = createRequire(import.meta.url);
@@ -22,13 +22,13 @@ const require = createRequire(import.meta.url);
 const DEFER = 'directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT';
 
 /**
- * Without named fragments planning is cheaper. The number of plans that are compared is bounded: one operation over interfaces of several
- * subgraphs can have more than anyone can wait for.
+ * Planning is cheaper without named fragments. The number of compared plans is limited: one operation over interfaces of several subgraphs
+ * can have too many.
  */
 const PLANNING = { incrementalDelivery: { enableDefer: true }, reuseQueryFragments: false, debug: { maxEvaluatedPlans: 500 } };
 
-/** Reads a composed supergraph and plans its operations in this thread. Throws when it is none. */
-export function planHere(supergraphSdl: string): Planner {
+/** Reads a composed supergraph and plans its operations in this thread. Throws when the SDL is no supergraph. */
+export function planInProcess(supergraphSdl: string): Planner {
   const oneOf = separateOneOf(supergraphSdl);
   const separated = separateArguments(oneOf.supergraphSdl);
   const supergraph = read(resolvableKeysFirst(separated?.supergraphSdl ?? oneOf.supergraphSdl));
@@ -42,8 +42,8 @@ export function planHere(supergraphSdl: string): Planner {
     plan({ source, operationName }) {
       const inPlan = toPlanKeys(withPlanVariables(leaveOut(parse(source, { noLocation: true }))));
       const planned = (written: DocumentNode): string => {
-        const document = settleConditions(withoutIntrospection(written));
-        return serialize(restore(answerable(() => planOf(document, operationName), document, operationName)));
+        const document = foldConditions(withoutIntrospection(written));
+        return serialize(restore(planSatisfiable(() => planOf(document, operationName), document, operationName)));
       };
       const deferring = readDeferrals(inPlan, operationName);
       return deferring
@@ -62,8 +62,8 @@ export function planHere(supergraphSdl: string): Planner {
 }
 
 /**
- * Apollo's planner fails at some deferred fragments: at fields with `@requires` of other subgraphs, at fragments on members of a union. Planned
- * in one piece, their parts are right as well, and only as late as the first answer.
+ * Apollo's planner fails on some deferred fragments: on fields with `@requires` of other subgraphs, and on fragments on members of a union.
+ * Planned in one piece, their parts are still correct, only as late as the first response.
  */
 function plannedOr(plan: () => string, inOnePiece: () => string): string {
   try {
@@ -74,24 +74,26 @@ function plannedOr(plan: () => string, inOnePiece: () => string): string {
 }
 
 const serialize = (plan: QueryPlan): string =>
-  JSON.stringify(plan, (key, value: unknown) => (key === 'operation' && typeof value === 'string' ? withoutRootTypes(value) : value));
+  JSON.stringify(plan, (key, value: unknown) =>
+    key === 'operation' && typeof value === 'string' ? stripRootTypeConditions(value) : value,
+  );
 
 function read(supergraphSdl: string): Supergraph {
   const { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES: supportedFeatures, Supergraph: Reader } = federation();
   return Reader.build(supergraphSdl, { supportedFeatures, validateSupergraph: false });
 }
 
-// Loaded only when they are needed: a process that plans in a thread of its own does without 60 MB.
+// Loaded on use: a process that plans in a thread of its own saves 60 MB.
 const federation = () => require('@apollo/federation-internals') as typeof import('@apollo/federation-internals');
 const queryPlanner = () => require('@apollo/query-planner') as typeof import('@apollo/query-planner');
 
-/** By Apollo's own printer: that of graphql-js cannot print a default of a custom scalar that is an object. */
+/** Apollo's own printer: graphql-js cannot print an object as the default value of a custom scalar. */
 function printApi(api: Schema): string {
   const sdl = federation().printSchema(api);
   return sdl.includes('directive @defer(') ? sdl : `${sdl}\n${DEFER}`;
 }
 
-/** Apollo's planner, made for the first plan: what it keeps of a supergraph is more than the supergraph. */
+/** Creates Apollo's planner for the first plan: it keeps more memory than the supergraph. */
 function createPlan(supergraph: Supergraph, api: Schema) {
   const { operationFromDocument } = federation();
   let planner: InstanceType<ReturnType<typeof queryPlanner>['QueryPlanner']> | undefined;

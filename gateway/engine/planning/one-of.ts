@@ -3,14 +3,14 @@ import { Kind, parse, print, visit, type ConstDirectiveNode, type DocumentNode }
 const NAME = 'oneOf';
 const ONE_OF: ConstDirectiveNode = { kind: Kind.DIRECTIVE, name: { kind: Kind.NAME, value: NAME } };
 
-/** A supergraph for a reader that knows nothing of `@oneOf`, and what brings it back. */
+/** A supergraph without `@oneOf`, and a way to restore it. */
 export interface OneOf {
   supergraphSdl: string;
-  /** The SDL of the API with `@oneOf` where it was. */
+  /** The API schema with `@oneOf` where it was. */
   restore: (apiSdl: string) => string;
 }
 
-/** Apollo's libraries refuse a supergraph with inputs of which one field is given, as other tools compose it. */
+/** Removes `@oneOf`: Apollo's libraries refuse supergraphs with it, which other tools compose. */
 export function separateOneOf(supergraphSdl: string): OneOf {
   if (!supergraphSdl.includes(`@${NAME}`)) return { supergraphSdl, restore: (apiSdl) => apiSdl };
   const names = new Set<string>();

@@ -8,21 +8,21 @@ import { prepare, type Prepared } from '../prepare.ts';
 import type { Kit } from '../run.ts';
 import type { LoadedSupergraph } from './supergraph.ts';
 
-export type Asked = Pick<Operation, 'source' | 'document' | 'operationName'>;
+export type PlanRequest = Pick<Operation, 'source' | 'document' | 'operationName'>;
 
-/** An operation and its plan, as one engine hands it to the next. */
-export interface Planned extends Asked {
+/** An operation and its plan, as one engine passes them to the next. */
+export interface Planned extends PlanRequest {
   /** JSON. */
   plan: string;
 }
 
-/** The operations that are known, ready to run. */
-export interface Preparations {
-  /** At once when it is known; otherwise it is planned, once for all who ask meanwhile. */
-  of(asked: Asked & { identity?: Identity }): Prepared | Promise<Prepared>;
-  /** Makes a known plan ready. */
-  adopt(planned: Planned): void;
-  /** Most recently asked first. */
+/** Planned operations, ready to run. */
+export interface PlanCache {
+  /** Returns at once when the plan is cached; otherwise the operation is planned once for all concurrent requests. */
+  of(request: PlanRequest & { identity?: Identity }): Prepared | Promise<Prepared>;
+  /** Adds a plan. */
+  insert(planned: Planned): void;
+  /** Most recently requested first. */
   recent(): Planned[];
 }
 
@@ -32,64 +32,64 @@ interface Options {
   kit: Kit;
 }
 
-interface Kept {
-  asked: Asked;
+interface CachedPlan {
+  request: PlanRequest;
   plan: string;
   prepared: Prepared;
 }
 
-const MOST_OPERATIONS = 2_000;
-/** Characters of texts and plans; what is compiled from them takes several times as much. */
-const MOST_CHARACTERS = 16 * 1024 * 1024;
+const MAX_PLANS = 2_000;
+/** Characters of sources and plans. Their compiled form takes several times as much memory. */
+const MAX_CHARACTERS = 16 * 1024 * 1024;
 
-export function createPreparations({ supergraph, planner, kit }: Options): Preparations {
-  const known = new LRUCache<string, Kept>({
-    max: MOST_OPERATIONS,
-    maxSize: MOST_CHARACTERS,
-    sizeCalculation: ({ asked, plan }) => asked.source.length + plan.length,
+export function createPlanCache({ supergraph, planner, kit }: Options): PlanCache {
+  const cache = new LRUCache<string, CachedPlan>({
+    max: MAX_PLANS,
+    maxSize: MAX_CHARACTERS,
+    sizeCalculation: ({ request, plan }) => request.source.length + plan.length,
   });
-  const flights = new Map<string, Promise<Prepared>>();
+  const inFlight = new Map<string, Promise<Prepared>>();
 
-  function keep(asked: Asked, plan: string): Prepared {
-    const { document, operationName } = asked;
+  function store(request: PlanRequest, plan: string): Prepared {
+    const { document, operationName } = request;
     const prepared = prepare({ supergraph, kit, plan: JSON.parse(plan) as QueryPlan, document, operationName });
-    known.set(memoOf(asked), { asked, plan, prepared });
+    cache.set(memoOf(request), { request, plan, prepared });
     return prepared;
   }
 
-  async function land(memo: string, asked: Asked, plan: Promise<string>): Promise<Prepared> {
+  async function settle(memo: string, request: PlanRequest, plan: Promise<string>): Promise<Prepared> {
     try {
-      return keep(asked, await plan);
+      return store(request, await plan);
     } finally {
-      flights.delete(memo);
+      inFlight.delete(memo);
     }
   }
 
   return {
     of({ source, document, operationName, identity }) {
-      const asked: Asked = { source, document, operationName: nameIn(document, operationName) };
-      const memo = memoOf(asked);
-      const ready = known.get(memo)?.prepared ?? flights.get(memo);
+      const request: PlanRequest = { source, document, operationName: nameIn(document, operationName) };
+      const memo = memoOf(request);
+      const ready = cache.get(memo)?.prepared ?? inFlight.get(memo);
       if (ready) return ready;
-      const plan = planner.plan({ source, operationName: asked.operationName }, identity && callerOf(identity));
-      if (typeof plan === 'string') return keep(asked, plan);
-      const flight = land(memo, asked, plan);
-      flights.set(memo, flight);
-      return flight;
+      const plan = planner.plan({ source, operationName: request.operationName }, identity && callerOf(identity));
+      if (typeof plan === 'string') return store(request, plan);
+      const pending = settle(memo, request, plan);
+      inFlight.set(memo, pending);
+      return pending;
     },
-    adopt: ({ plan, ...asked }) => void keep(asked, plan),
-    recent: () => [...known.values()].map(({ asked, plan }) => ({ ...asked, plan })),
+    insert: ({ plan, ...request }) => void store(request, plan),
+    recent: () => [...cache.values()].map(({ request, plan }) => ({ ...request, plan })),
   };
 }
 
-/** A document of one operation is one operation, whether it is called by its name or not. */
+/** The only operation of a document is the same operation, with or without its name. */
 function nameIn({ definitions }: DocumentNode, operationName: string | undefined): string | undefined {
   if (operationName === undefined) return undefined;
   const isOperation = ({ kind }: DefinitionNode): boolean => kind === Kind.OPERATION_DEFINITION;
   return definitions.filter(isOperation).length > 1 ? operationName : undefined;
 }
 
-/** Whoever has not signed in is the address he comes from. */
+/** Planning capacity is shared per viewer; anonymous viewers share it per address. */
 const callerOf = ({ viewer, client }: Identity): string => (viewer ? `viewer ${viewer.id}` : `address ${client?.ip ?? ''}`);
 
-const memoOf = ({ source, operationName }: Omit<Asked, 'document'>): string => `${operationName ?? ''}\n${source}`;
+const memoOf = ({ source, operationName }: Omit<PlanRequest, 'document'>): string => `${operationName ?? ''}\n${source}`;

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { composeSupergraph } from '../../../schema/compose.ts';
 import { createLog } from '#shared/base/log.ts';
 import { testSubgraphs } from '../../testing/test-subgraphs.ts';
-import { planHere } from './in-process-planner.ts';
+import { planInProcess } from './in-process-planner.ts';
 import { openPlanners } from './planner-queue.ts';
 import { PlanningThread } from './planning-thread.ts';
 
@@ -31,9 +31,9 @@ const huge = {
   operationName: undefined,
 };
 
-describe('a thread that plans', () => {
-  test('gives the plans and the API that this thread would have given', async () => {
-    const here = planHere(supergraphSdl);
+describe('the planning thread', () => {
+  test('returns the same plans and API schema as the main thread', async () => {
+    const here = planInProcess(supergraphSdl);
     const there = await open().plannerOf(supergraphSdl);
 
     expect(there.reading).toEqual(here.reading);
@@ -41,9 +41,9 @@ describe('a thread that plans', () => {
     expect(await there.fingerprint(text(1).source)).toBe(await here.fingerprint(text(1).source));
   });
 
-  test('leaves the event loop free while it plans a hundred texts', async () => {
+  test('leaves the event loop free while it plans a hundred operations', async () => {
     const texts = Array.from({ length: 100 }, (_each, index) => text(index));
-    const here = planHere(supergraphSdl);
+    const here = planInProcess(supergraphSdl);
     await here.plan(text(1_000));
     const began = performance.now();
     for (const each of texts) await here.plan(each);
@@ -59,7 +59,7 @@ describe('a thread that plans', () => {
     expect(delay.percentile(95) / 1e6).toBeLessThan(blocked / 4);
   });
 
-  test('is no worse for an operation that cannot be planned, or a text that is no supergraph', async () => {
+  test('survives an operation that cannot be planned, and an invalid supergraph', async () => {
     const planners = open();
     const planner = await planners.plannerOf(supergraphSdl);
 
@@ -68,7 +68,7 @@ describe('a thread that plans', () => {
     expect(await planner.plan(text(1))).toContain('Fetch');
   });
 
-  test('gives up a text that takes too long; those that wait go on in another thread, and it is refused at once when it is sent again', async () => {
+  test('terminates on an operation that takes too long, continues in another thread, and refuses a repeat at once', async () => {
     const planner = await open({ planMs: 300, waitMs: 30_000 }).plannerOf(supergraphSdl);
 
     const [slow, next] = await Promise.allSettled([huge, text(1)].map(async (each) => planner.plan(each)));
@@ -79,7 +79,7 @@ describe('a thread that plans', () => {
     await expect(again).rejects.toMatchObject({ code: 'OPERATION_TOO_COMPLEX' });
   });
 
-  test('takes the texts of several callers in turn, however many one of them has', async () => {
+  test('plans the operations of several callers in turn', async () => {
     const planner = await open().plannerOf(supergraphSdl);
     const done: string[] = [];
     const ask = async (caller: string, number: number): Promise<void> => {
@@ -92,8 +92,8 @@ describe('a thread that plans', () => {
     expect(done).toEqual(['many', 'many', 'one', 'other', 'many', 'many', 'many']);
   });
 
-  test('lets only so many of one caller wait', async () => {
-    const planner = await open({ mostWaitingEach: 2 }).plannerOf(supergraphSdl);
+  test('limits the waiting operations of one caller', async () => {
+    const planner = await open({ maxWaitingPerCaller: 2 }).plannerOf(supergraphSdl);
 
     const many = await Promise.allSettled([1, 2, 3, 4].map(async (number) => planner.plan(text(number), 'many')));
     const [refused] = many.filter(({ status }) => status === 'rejected');
@@ -102,8 +102,8 @@ describe('a thread that plans', () => {
     expect(refused).toMatchObject({ reason: { code: 'OVERLOADED', retryable: true, facts: { retryAfterSeconds: 1 } } });
   });
 
-  test('lets only so many wait, and each only so long', async () => {
-    const planner = await open({ planMs: 1_000, waitMs: 100, mostWaiting: 1 }).plannerOf(supergraphSdl);
+  test('limits the waiting operations and their time', async () => {
+    const planner = await open({ planMs: 1_000, waitMs: 100, maxWaiting: 1 }).plannerOf(supergraphSdl);
 
     const [, late, refused] = await Promise.allSettled([huge, text(1), text(2)].map(async (each) => planner.plan(each)));
 
@@ -111,7 +111,7 @@ describe('a thread that plans', () => {
     expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'OVERLOADED', retryable: true } });
   });
 
-  test('when it dies, fails what it was at work on and nothing else', async () => {
+  test('fails only the current operation when it dies', async () => {
     const ended: (Error | undefined)[] = [];
     const thread = new PlanningThread((error) => ended.push(error));
 
@@ -122,7 +122,7 @@ describe('a thread that plans', () => {
     expect(ended).toHaveLength(1);
   });
 
-  test('plans what was begun when its supergraph is given up', async () => {
+  test('finishes its work when its supergraph is closed', async () => {
     const planner = await open().plannerOf(supergraphSdl);
     const begun = planner.plan(text(1));
     planner.close();
@@ -130,7 +130,7 @@ describe('a thread that plans', () => {
     expect(await begun).toContain('Fetch');
   });
 
-  test('ends when there is nothing to do, and starts again', async () => {
+  test('ends when it is idle, and starts again', async () => {
     const planner = await open({ idleMs: 1 }).plannerOf(supergraphSdl);
     await new Promise((resolve) => setTimeout(resolve, 50));
 

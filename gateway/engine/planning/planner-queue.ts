@@ -9,19 +9,19 @@ import type { Reading } from './supergraph.ts';
 
 interface Options {
   log: Log;
-  /** How long a text may wait for those before it. Default 10,000. */
+  /** How long an operation may wait in the queue. Default 10,000. */
   waitMs?: number;
-  /** How much of the thread's time one text may take; after that the thread is given up. Default 1,000. */
+  /** CPU time of the thread for one operation; beyond it the thread is terminated. Default 1,000. */
   planMs?: number;
-  /** Texts that may wait. Default 500. */
-  mostWaiting?: number;
-  /** Texts of one caller that may wait. Default 50. */
-  mostWaitingEach?: number;
-  /** The thread ends when it had nothing to do for so long, and starts again with the next text. Default 60,000. */
+  /** Operations that may wait. Default 500. */
+  maxWaiting?: number;
+  /** Operations of one caller that may wait. Default 50. */
+  maxWaitingPerCaller?: number;
+  /** Idle time after which the thread ends; the next operation starts a new one. Default 60,000. */
   idleMs?: number;
 }
 
-/** Plans in a thread of its own for any number of supergraphs, so that nobody who is served waits for a text that is new. */
+/** Plans for any number of supergraphs in a thread of its own, so that no request waits for the planning of another. */
 export interface Planners {
   /** Rejects when the SDL is no supergraph. */
   plannerOf(supergraphSdl: string): Promise<Planner>;
@@ -30,10 +30,10 @@ export interface Planners {
 
 interface Job {
   supergraph: Supergraph;
-  /** None: the supergraph is only read. */
+  /** Undefined: the supergraph is only read. */
   work: Work | undefined;
   caller: string;
-  answer: PromiseWithResolvers<string>;
+  result: PromiseWithResolvers<string>;
   expiry: NodeJS.Timeout;
 }
 
@@ -42,20 +42,20 @@ interface Supergraph {
   sdl: string;
 }
 
-const WAIT_MS = 10_000;
-const PLAN_MS = 1_000;
+const DEFAULT_WAIT_MS = 10_000;
+const DEFAULT_PLAN_MS = 1_000;
 /** A large supergraph takes seconds on a busy machine. */
 const LOAD_MS = 60_000;
-const IDLE_MS = 60_000;
-const MOST_WAITING = 500;
-const MOST_WAITING_EACH = 50;
-const TOO_LARGE_TEXTS = 1_000;
-/** Whose texts are not a client's. */
-const OURS = '';
+const DEFAULT_IDLE_MS = 60_000;
+const DEFAULT_MAX_WAITING = 500;
+const DEFAULT_MAX_WAITING_PER_CALLER = 50;
+const MAX_REMEMBERED_REFUSALS = 1_000;
+/** The gateway's own operations, which have no limit per caller. */
+const GATEWAY_CALLER = '';
 
 export function openPlanners(options: Options): Planners {
-  const { log, waitMs = WAIT_MS, planMs = PLAN_MS, idleMs = IDLE_MS } = options;
-  const { mostWaiting = MOST_WAITING, mostWaitingEach = MOST_WAITING_EACH } = options;
+  const { log, waitMs = DEFAULT_WAIT_MS, planMs = DEFAULT_PLAN_MS, idleMs = DEFAULT_IDLE_MS } = options;
+  const { maxWaiting = DEFAULT_MAX_WAITING, maxWaitingPerCaller = DEFAULT_MAX_WAITING_PER_CALLER } = options;
   const waiting = createFairQueue<Job>();
   let thread: PlanningThread | undefined;
   let working = false;
@@ -63,33 +63,33 @@ export function openPlanners(options: Options): Planners {
   let idle: NodeJS.Timeout | undefined;
   let lastId = 0;
 
-  function enter(supergraph: Supergraph, work?: Work, caller = OURS): Promise<string> {
+  function enter(supergraph: Supergraph, work?: Work, caller = GATEWAY_CALLER): Promise<string> {
     if (closed) return Promise.reject(unavailable('planner'));
-    const isFull = waiting.size >= mostWaiting || (caller !== OURS && waiting.sizeOf(caller) >= mostWaitingEach);
+    const isFull = waiting.size >= maxWaiting || (caller !== GATEWAY_CALLER && waiting.sizeOf(caller) >= maxWaitingPerCaller);
     if (isFull) return Promise.reject(overloaded(Math.ceil(planMs / 1_000)));
-    const answer = Promise.withResolvers<string>();
+    const result = Promise.withResolvers<string>();
     const expire = (): void => {
       waiting.remove(caller, job);
-      answer.reject(tookTooLong());
+      result.reject(tookTooLong());
     };
-    const job: Job = { supergraph, work, caller, answer, expiry: setTimeout(expire, work ? waitMs : LOAD_MS) };
+    const job: Job = { supergraph, work, caller, result, expiry: setTimeout(expire, work ? waitMs : LOAD_MS) };
     waiting.add(caller, job);
-    if (!working) void workOff();
-    return answer.promise;
+    if (!working) void drain();
+    return result.promise;
   }
 
-  async function workOff(): Promise<void> {
+  async function drain(): Promise<void> {
     working = true;
     clearTimeout(idle);
     for (let job = waiting.take(); job; job = waiting.take()) {
       clearTimeout(job.expiry);
-      await perform(job).then(job.answer.resolve, job.answer.reject);
+      await perform(job).then(job.result.resolve, job.result.reject);
     }
     working = false;
     idle = setTimeout(() => void thread?.end(), idleMs).unref();
   }
 
-  /** A thread that dies takes the text with it that it was at work on; those that wait go on in the next one. */
+  /** A thread that dies fails only its current operation; waiting ones continue in the next thread. */
   async function perform({ supergraph: { id, sdl }, work }: Job): Promise<string> {
     const current = (thread ??= start());
     const reading = await current.load(id, sdl, LOAD_MS);
@@ -108,7 +108,7 @@ export function openPlanners(options: Options): Planners {
     async plannerOf(sdl) {
       const supergraph = { id: (lastId += 1), sdl };
       const reading = JSON.parse(await enter(supergraph)) as Reading;
-      return plannerOver(reading, {
+      return createThreadPlanner(reading, {
         perform: (work, caller) => enter(supergraph, work, caller),
         forget: () => thread?.forget(supergraph.id),
       });
@@ -116,26 +116,26 @@ export function openPlanners(options: Options): Planners {
     async close() {
       closed = true;
       clearTimeout(idle);
-      for (const { answer, expiry } of waiting.drain()) {
+      for (const { result, expiry } of waiting.drain()) {
         clearTimeout(expiry);
-        answer.reject(unavailable('planner'));
+        result.reject(unavailable('planner'));
       }
       await thread?.end();
     },
   };
 }
 
-interface Access {
+interface ThreadAccess {
   perform: (work: Work, caller?: string) => Promise<string>;
   forget: () => void;
 }
 
-/** Forgets its supergraph when it is closed and everything begun is done. */
-function plannerOver(reading: Reading, { perform, forget }: Access): Planner {
-  let underWay = 0;
+/** Releases its supergraph when it is closed and all work has finished. */
+function createThreadPlanner(reading: Reading, { perform, forget }: ThreadAccess): Planner {
+  let inFlight = 0;
   let closed = false;
-  /** By hash: whoever sends one again is told at once. */
-  const tooLarge = new LRUCache<string, Problem>({ max: TOO_LARGE_TEXTS });
+  /** Problems by hash of the operation: a repeated one is refused at once. */
+  const tooLarge = new LRUCache<string, Problem>({ max: MAX_REMEMBERED_REFUSALS });
   const remembering = async (memo: string, work: Promise<string>): Promise<string> => {
     try {
       return await work;
@@ -145,12 +145,12 @@ function plannerOver(reading: Reading, { perform, forget }: Access): Planner {
     }
   };
   const counted = async (work: Work, caller?: string): Promise<string> => {
-    underWay += 1;
+    inFlight += 1;
     try {
       return await perform(work, caller);
     } finally {
-      underWay -= 1;
-      if (closed && underWay === 0) forget();
+      inFlight -= 1;
+      if (closed && inFlight === 0) forget();
     }
   };
   return {
@@ -166,7 +166,7 @@ function plannerOver(reading: Reading, { perform, forget }: Access): Planner {
     fingerprint: (source) => counted({ fingerprint: source }),
     close() {
       closed = true;
-      if (underWay === 0) forget();
+      if (inFlight === 0) forget();
     },
   };
 }

@@ -2,21 +2,21 @@ import { setPriority } from 'node:os';
 import { platform } from 'node:process';
 import { parentPort } from 'node:worker_threads';
 import type { Plannable, Planner } from './planner.ts';
-import { planHere } from './in-process-planner.ts';
+import { planInProcess } from './in-process-planner.ts';
 
-/* The thread that plans. It answers each task with one message, in their order. */
+/* The planning thread. It returns one message per task, in order. */
 
 export type Task =
   | { load: string; id: number }
   | { plan: Plannable; id: number }
   | { fingerprint: string; id: number }
   | { forget: number };
-/** What was read and what was planned as JSON; or why there is none. */
+/** JSON of what was read or planned, or the reason of the failure. */
 export type Done = { text: string } | { reason: string; extensions: Record<string, unknown> | undefined };
 
 const LOWER = 5;
 
-// Whoever is served comes first. A thread of Linux has a priority of its own; elsewhere it would be that of the process.
+// Requests have priority over planning. On Linux a thread has a priority of its own; elsewhere this would change the whole process.
 if (platform === 'linux') setPriority(LOWER);
 
 const planners = new Map<number, Planner>();
@@ -30,7 +30,7 @@ async function perform(task: Exclude<Task, { forget: number }>): Promise<Done> {
   try {
     if ('fingerprint' in task) return { text: await planners.get(task.id)!.fingerprint(task.fingerprint) };
     if ('plan' in task) return { text: await planners.get(task.id)!.plan(task.plan) };
-    const planner = planHere(task.load);
+    const planner = planInProcess(task.load);
     planners.set(task.id, planner);
     return { text: JSON.stringify(planner.reading) };
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Reading } from './supergraph.ts';
 
-/** An operation of a text that is valid. */
+/** A valid operation. */
 export interface Plannable {
   source: string;
   operationName: string | undefined;
@@ -8,15 +8,15 @@ export interface Plannable {
 
 /** Plans the operations of one supergraph. */
 export interface Planner {
-  /** What running plans takes of the supergraph. */
+  /** The parts of the supergraph that are needed to run plans. */
   readonly reading: Reading;
   /**
-   * A query plan of Apollo's as JSON; at once, or from another thread, where the texts of one caller do not hold up those of others. Throws or
-   * rejects when there is none.
+   * Apollo's query plan as JSON; synchronous, or from another thread, where the operations of one caller do not delay those of others.
+   * Throws or rejects when the operation cannot be planned.
    */
   plan(operation: Plannable, caller?: string): string | Promise<string>;
-  /** The parts of the supergraph that the plans of a text depend on, as one short text: over equal ones they are equal. */
+  /** A hash of the parts of the supergraph that the plans of a document depend on. Equal hashes mean equal plans. */
   fingerprint(source: string): string | Promise<string>;
-  /** What was begun is finished; then the supergraph is forgotten. */
+  /** Finishes work in progress, then releases the supergraph. */
   close(): void;
 }

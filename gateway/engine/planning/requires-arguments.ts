@@ -15,25 +15,25 @@ import {
 } from 'graphql';
 import { restorePlan } from './restored-plan.ts';
 
-/** A field with certain arguments, and the name under which it is planned. */
-export interface StandIn {
+/** A required field with its arguments, and its name in plans. */
+export interface Placeholder {
   name: string;
   type: string;
   field: string;
   arguments: readonly ArgumentNode[];
 }
 
-export interface StandIns {
-  byName: ReadonlyMap<string, StandIn>;
-  /** The stand-ins that `Type.field` requires. */
+export interface Placeholders {
+  byName: ReadonlyMap<string, Placeholder>;
+  /** The placeholders that `Type.field` requires. */
   requiredBy: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** Supergraph and plans in which what is required with arguments has names of its own. */
-export interface RequiredArguments {
-  /** To be planned with in place of the supergraph. */
+/** A supergraph in which required fields with arguments have names of their own. */
+export interface SeparatedArguments {
+  /** Used for planning instead of the supergraph. */
   supergraphSdl: string;
-  /** The plan for the subgraphs as they are. */
+  /** Turns the plan into one for the real subgraphs. */
   restore: (plan: QueryPlan) => QueryPlan;
 }
 
@@ -43,23 +43,23 @@ const isFielded = (node: DefinitionNode): node is Fielded =>
   node.kind === Kind.OBJECT_TYPE_DEFINITION || node.kind === Kind.INTERFACE_TYPE_DEFINITION;
 
 /**
- * `@requires(fields: "depth(unit: FEET)")` is planned as if arguments did not matter: the field takes whatever `depth` stands in the answer,
- * and the client who asks for `depth` in metres gets feet. So each of these gets a field without arguments in its stead, which a plan
- * cannot mistake for another. Nothing when no field is required with arguments.
+ * Apollo plans `@requires(fields: "depth(unit: FEET)")` without regard to arguments: the field gets whatever `depth` is in the response,
+ * and a client that selects `depth` in metres gets feet. So each required field with arguments is replaced by a placeholder field without
+ * arguments, which a plan cannot confuse with another. Undefined when no field is required with arguments.
  */
-export function separateArguments(supergraphSdl: string): RequiredArguments | undefined {
+export function separateArguments(supergraphSdl: string): SeparatedArguments | undefined {
   if (!/requires: "[^"]*\(/.test(supergraphSdl)) return undefined;
   const { definitions, ...document } = parse(supergraphSdl, { noLocation: true });
-  const { replace, standIns } = createStandIns(definitions.filter(isFielded));
+  const { replace, placeholders } = createPlaceholders(definitions.filter(isFielded));
   const replaced = definitions.map((node) =>
     isFielded(node) ? { ...node, fields: node.fields?.map((field) => replace(node, field)) } : node,
   );
-  const added = replaced.map((node) => (isFielded(node) ? { ...node, fields: withStandIns(node, standIns) } : node));
-  return { supergraphSdl: print({ ...document, definitions: added }), restore: (plan) => restorePlan(plan, standIns) };
+  const added = replaced.map((node) => (isFielded(node) ? { ...node, fields: withPlaceholders(node, placeholders) } : node));
+  return { supergraphSdl: print({ ...document, definitions: added }), restore: (plan) => restorePlan(plan, placeholders) };
 }
 
-function createStandIns(types: readonly Fielded[]) {
-  const byName = new Map<string, StandIn>();
+function createPlaceholders(types: readonly Fielded[]) {
+  const byName = new Map<string, Placeholder>();
   const requiredBy = new Map<string, Set<string>>();
   const known = new Map<string, string>();
 
@@ -91,7 +91,7 @@ function createStandIns(types: readonly Fielded[]) {
     if (used.size > 0) requiredBy.set(`${type.name.value}.${field.name.value}`, used);
     return { ...field, directives };
   };
-  return { replace, standIns: { byName, requiredBy } satisfies StandIns };
+  return { replace, placeholders: { byName, requiredBy } satisfies Placeholders };
 }
 
 function withRequires<T extends DirectiveNode>(directive: T, change: (set: SelectionSetNode) => SelectionSetNode): T {
@@ -104,8 +104,8 @@ function withRequires<T extends DirectiveNode>(directive: T, change: (set: Selec
   return { ...directive, arguments: changed };
 }
 
-/** Beside each field its stand-ins, known to the same subgraphs; those of an interface are also fields of what implements it. */
-function withStandIns({ name, interfaces = [], fields = [] }: Fielded, { byName }: StandIns): FieldDefinitionNode[] {
+/** The fields with their placeholders, in the same subgraphs. Placeholders of an interface are also fields of its implementations. */
+function withPlaceholders({ name, interfaces = [], fields = [] }: Fielded, { byName }: Placeholders): FieldDefinitionNode[] {
   const names = new Set([name.value, ...interfaces.map((each) => each.name.value)]);
   const own = [...byName.values()].filter(({ type }) => names.has(type));
   return fields.flatMap((field) => [

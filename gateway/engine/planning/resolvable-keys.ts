@@ -1,9 +1,8 @@
 import { parse, print, visit, type ConstDirectiveNode } from 'graphql';
 
 /**
- * The supergraph with the keys that a subgraph resolves before those that it does not. To take an object back to a subgraph, a plan uses
- * the first key that this subgraph declares, resolvable or not: with `@key(fields: "code", resolvable: false) @key(fields: "id")` it sent
- * `{ code }` to a resolver that only knows ids.
+ * Sorts resolvable keys before the others. To return to a subgraph, a plan uses its first key, resolvable or not: with `@key(fields:
+ * "code", resolvable: false) @key(fields: "id")` it sent `{ code }` to a resolver that only knows ids.
  */
 export function resolvableKeysFirst(supergraphSdl: string): string {
   if (!supergraphSdl.includes('resolvable: false')) return supergraphSdl;

@@ -1,22 +1,22 @@
 import type { FetchNode, PlanNode, QueryPlan, QueryPlanSelectionNode } from '@apollo/query-planner';
 import { Kind, parse, print, stripIgnoredCharacters, visit, type DocumentNode, type SelectionNode, type SelectionSetNode } from 'graphql';
-import type { StandIns } from './requires-arguments.ts';
+import type { Placeholders } from './requires-arguments.ts';
 
 type Renamer = Extract<NonNullable<FetchNode['inputRewrites']>[number], { kind: 'KeyRenamer' }>;
 
-/** The plan with every stand-in asked for as what it stands for, and called by that name towards the subgraph that requires it. */
-export function restorePlan({ node, ...plan }: QueryPlan, standIns: StandIns): QueryPlan {
+/** Replaces every placeholder in a plan by its field, under the field's own name towards the subgraph that requires it. */
+export function restorePlan({ node, ...plan }: QueryPlan, placeholders: Placeholders): QueryPlan {
   if (!node) return plan;
-  if (node.kind !== 'Subscription') return { ...plan, node: restoreNode(node, standIns) };
-  const primary: FetchNode = { ...node.primary, operation: restoreOperation(node.primary.operation, standIns) };
-  return { ...plan, node: { ...node, primary, ...(node.rest && { rest: restoreNode(node.rest, standIns) }) } };
+  if (node.kind !== 'Subscription') return { ...plan, node: restoreNode(node, placeholders) };
+  const primary: FetchNode = { ...node.primary, operation: restoreOperation(node.primary.operation, placeholders) };
+  return { ...plan, node: { ...node, primary, ...(node.rest && { rest: restoreNode(node.rest, placeholders) }) } };
 }
 
-function restoreNode(node: PlanNode, standIns: StandIns): PlanNode {
-  const restored = (each: PlanNode): PlanNode => restoreNode(each, standIns);
+function restoreNode(node: PlanNode, placeholders: Placeholders): PlanNode {
+  const restored = (each: PlanNode): PlanNode => restoreNode(each, placeholders);
   switch (node.kind) {
     case 'Fetch':
-      return restoreFetch(node, standIns);
+      return restoreFetch(node, placeholders);
     case 'Flatten':
       return { ...node, node: restored(node.node) };
     case 'Sequence':
@@ -37,16 +37,16 @@ function restoreNode(node: PlanNode, standIns: StandIns): PlanNode {
   }
 }
 
-/** One fetch, or several where one representation would need the same field with different arguments. */
-function restoreFetch(node: FetchNode, standIns: StandIns): PlanNode {
-  const renamed = renamersOf(node.requires ?? [], standIns);
-  const operation = restoreOperation(node.operation, standIns);
+/** One fetch, or several where one representation would need a field with different arguments. */
+function restoreFetch(node: FetchNode, placeholders: Placeholders): PlanNode {
+  const renamed = renamersOf(node.requires ?? [], placeholders);
+  const operation = restoreOperation(node.operation, placeholders);
   if (renamed.length === 0) return { ...node, operation };
   const parts = compatible(renamed).map((renamers): FetchNode => {
     const others = new Set(renamed.filter((each) => !renamers.includes(each)).map(keyOf));
     return {
       ...node,
-      ...(others.size === 0 ? { operation } : withoutFields(node, operation, { others, standIns })),
+      ...(others.size === 0 ? { operation } : withoutFields(node, operation, { others, placeholders })),
       requires: without(node.requires ?? [], others),
       inputRewrites: [...(node.inputRewrites ?? []), ...renamers],
     };
@@ -56,22 +56,22 @@ function restoreFetch(node: FetchNode, standIns: StandIns): PlanNode {
 
 const keyOf = ({ path }: Renamer): string => path.at(-1)!;
 
-/** Where stand-ins are in what is required, and the names that the subgraph knows them by. */
-function renamersOf(selections: readonly QueryPlanSelectionNode[], standIns: StandIns, path: readonly string[] = []): Renamer[] {
+/** Renamers from placeholders in `requires` to the names that the subgraph knows. */
+function renamersOf(selections: readonly QueryPlanSelectionNode[], placeholders: Placeholders, path: readonly string[] = []): Renamer[] {
   return selections.flatMap((node): Renamer[] => {
     if (node.kind === 'InlineFragment') {
-      return renamersOf(node.selections, standIns, node.typeCondition === undefined ? path : [...path, `... on ${node.typeCondition}`]);
+      return renamersOf(node.selections, placeholders, node.typeCondition === undefined ? path : [...path, `... on ${node.typeCondition}`]);
     }
-    const below = renamersOf(node.selections ?? [], standIns, [...path, node.name]);
-    const standIn = standIns.byName.get(node.name);
-    // What is below is renamed first, while its parent still has the name in the path.
-    return standIn ? [...below, { kind: 'KeyRenamer', path: [...path, node.name], renameKeyTo: standIn.field }] : below;
+    const below = renamersOf(node.selections ?? [], placeholders, [...path, node.name]);
+    const placeholder = placeholders.byName.get(node.name);
+    // Renamed before its parent, while the parent still has the name in the path.
+    return placeholder ? [...below, { kind: 'KeyRenamer', path: [...path, node.name], renameKeyTo: placeholder.field }] : below;
   });
 }
 
 /**
- * As few groups as are needed for no two to be given the same name in the same place. Fragments are no places: one object may be what several
- * of them say, and one that has conditions can stand within another on the same type.
+ * The fewest groups in which no two renamers write the same name at the same place. Fragments are no places: one object may match several
+ * of them, and a fragment with conditions can be nested in another on the same type.
  */
 function compatible(renamers: readonly Renamer[]): Renamer[][] {
   const groups: Renamer[][] = [];
@@ -92,12 +92,12 @@ const without = (selections: readonly QueryPlanSelectionNode[], names: ReadonlyS
 
 interface Left {
   others: ReadonlySet<string>;
-  standIns: StandIns;
+  placeholders: Placeholders;
 }
 
-/** The operation without the fields that require the others, and without the variables that only they used. */
-function withoutFields({ variableUsages = [] }: FetchNode, operation: string, { others, standIns }: Left) {
-  const requires = (coordinate: string): boolean => [...(standIns.requiredBy.get(coordinate) ?? [])].some((name) => others.has(name));
+/** Removes the fields that require other placeholders, and the variables that only they used. */
+function withoutFields({ variableUsages = [] }: FetchNode, operation: string, { others, placeholders }: Left) {
+  const requires = (coordinate: string): boolean => [...(placeholders.requiredBy.get(coordinate) ?? [])].some((name) => others.has(name));
   const left = (set: SelectionSetNode, type: string): SelectionSetNode => ({
     ...set,
     selections: set.selections.flatMap((node): SelectionNode[] => {
@@ -121,14 +121,14 @@ function variablesIn(document: DocumentNode): Set<string> {
   return names;
 }
 
-function restoreOperation(operation: string, { byName }: StandIns): string {
+function restoreOperation(operation: string, { byName }: Placeholders): string {
   if (!operation.includes('_required')) return operation;
   const document = visit(parse(operation, { noLocation: true }), {
     Field(node) {
-      const standIn = byName.get(node.name.value);
-      if (!standIn) return undefined;
-      const name = { kind: Kind.NAME, value: standIn.field } as const;
-      return { ...node, alias: node.alias ?? node.name, name, arguments: standIn.arguments };
+      const placeholder = byName.get(node.name.value);
+      if (!placeholder) return undefined;
+      const name = { kind: Kind.NAME, value: placeholder.field } as const;
+      return { ...node, alias: node.alias ?? node.name, name, arguments: placeholder.arguments };
     },
   });
   return stripIgnoredCharacters(print(document));

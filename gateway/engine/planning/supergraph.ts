@@ -4,24 +4,24 @@ import type { EngineOptions } from '../types.ts';
 import type { Kit } from '../run.ts';
 
 export interface LoadedSupergraph {
-  /** What clients see. */
+  /** The API schema. */
   schema: GraphQLSchema;
   isOfType: Kit['isOfType'];
-  /** The subgraph that resolves `Type.field`, where it is a single one. */
+  /** The subgraph that resolves `Type.field`; undefined when several do. */
   ownerOf: (coordinate: string) => string | undefined;
 }
 
-/** The same as plain data, so that it can be read in another thread. */
+/** The same as plain data, so that another thread can read it. */
 export interface Reading {
-  /** What clients see, as SDL. */
+  /** SDL of the API schema. */
   apiSdl: string;
-  /** Of each type, what else its objects are. */
+  /** For each type, the abstract types of its objects. */
   conditions: Record<string, string[]>;
   /** By coordinate. */
   owners: Record<string, string>;
 }
 
-/** Reads what running plans takes of a supergraph that a planner has checked. */
+/** Reads what running plans needs from a supergraph that a planner has checked. */
 export function readSupergraph(supergraphSdl: string, apiSdl: string): Reading {
   const supergraph = parse(supergraphSdl, { noLocation: true });
   return { apiSdl, conditions: conditionsOf(supergraph), owners: ownersOf(supergraph, graphsOf(supergraph)) };
@@ -36,7 +36,7 @@ export function loadSupergraph({ apiSdl, conditions, owners }: Reading, scalars:
   };
 }
 
-/** Custom scalars check literals and variables here already, as they do in the subgraphs. */
+/** Checks literals and variables of custom scalars in the gateway, as the subgraphs do. */
 export function checkScalars(schema: GraphQLSchema, scalars: EngineOptions['scalars'] = {}): GraphQLSchema {
   for (const scalar of Object.values(scalars)) {
     const type = schema.getType(scalar.name);
@@ -47,18 +47,18 @@ export function checkScalars(schema: GraphQLSchema, scalars: EngineOptions['scal
 
 interface Subgraph {
   name: string;
-  /** As it was composed; may be empty. */
+  /** As composed; may be empty. */
   url: string;
 }
 
-/** The subgraphs of a composed supergraph. Throws when it is none. */
+/** The subgraphs of a composed supergraph. Throws when the SDL is no supergraph. */
 export function readSubgraphs(supergraphSdl: string): Subgraph[] {
   const graphs = graphsOf(parse(supergraphSdl, { noLocation: true }));
   if (graphs.size === 0) throw new Error('it names no subgraphs');
   return [...graphs.values()];
 }
 
-/** The subgraphs by the names that the directives of the supergraph give them. */
+/** The subgraphs by their names in the supergraph's directives. */
 function graphsOf({ definitions }: DocumentNode): Map<string, Subgraph> {
   const graphs = definitions.find((each) => each.kind === Kind.ENUM_TYPE_DEFINITION && each.name.value === 'join__Graph');
   const values = (graphs?.kind === Kind.ENUM_TYPE_DEFINITION && graphs.values) || [];

@@ -4,19 +4,19 @@ import { Problem } from '#shared/base/errors.ts';
 import { fragmentsOf, keyOf } from '../../graphql/ast.ts';
 import { clientField } from '../aliases.ts';
 
-/** What Apollo's planner says of a field that composition let pass, and that no subgraph gives at this place. */
+/** Apollo's planner says this of a field that composition accepted, but no subgraph resolves at this place. */
 const NO_WAY = /^Was not able to find any options for (\w+)/;
 
 /**
- * The plan of an operation. Refuses one that the subgraphs cannot answer, which composition cannot always foresee: of
- * `{ media { title } }` nothing is planned when the subgraph of `media` knows no type of it and nobody else can be asked for the title; the
- * client would be told that there is none.
+ * Returns the plan of an operation, or throws OPERATION_UNSATISFIABLE when no path through the subgraphs resolves it, which composition
+ * cannot always foresee. Of `{ media { title } }` Apollo plans nothing when the subgraph of `media` knows no type of it and no other
+ * subgraph resolves the title; the client would get null.
  */
-export function answerable(plan: () => QueryPlan, document: DocumentNode, operationName: string | undefined): QueryPlan {
+export function planSatisfiable(plan: () => QueryPlan, document: DocumentNode, operationName: string | undefined): QueryPlan {
   const planned = planOrRefuse(plan);
-  const asked = certainFields(document, operationName);
-  const fetched = asked.length > 0 ? rootFields(planned.node) : new Set();
-  const missing = asked.find((name) => !fetched.has(name));
+  const selected = certainFields(document, operationName);
+  const fetched = selected.length > 0 ? rootFields(planned.node) : new Set();
+  const missing = selected.find((name) => !fetched.has(name));
   if (missing !== undefined) throw refusal(missing);
   return planned;
 }
@@ -31,15 +31,15 @@ function planOrRefuse(plan: () => QueryPlan): QueryPlan {
 }
 
 function refusal(field: string, cause?: unknown): Problem {
-  const message = `The subgraphs cannot answer this operation: none can be asked for "${clientField(field).key}" where it stands.`;
-  return new Problem('OPERATION_UNANSWERABLE', message, { cause });
+  const message = `The subgraphs cannot answer this operation: none can be selected for "${clientField(field).key}" where it stands.`;
+  return new Problem('OPERATION_UNSATISFIABLE', message, { cause });
 }
 
-/** The root fields that are selected whatever the variables are, and that are not answered by the gateway itself. */
+/** Root fields that are selected for any variables, and resolved by subgraphs. */
 const certainFields = (document: DocumentNode, operationName: string | undefined): string[] =>
   rootKeys(document, operationName, (node) => !node.directives?.length && !(node.kind === Kind.FIELD && node.name.value.startsWith('__')));
 
-/** What a plan fetches for the root of the answer, by the names of plans. */
+/** Root fields that a plan fetches, by the names used in plans. */
 function rootFields(node: QueryPlan['node'], found = new Set<string>()): Set<string> {
   switch (node?.kind) {
     case 'Fetch':
@@ -62,7 +62,7 @@ function rootFields(node: QueryPlan['node'], found = new Set<string>()): Set<str
   return found;
 }
 
-/** The names of the root fields of an operation, without what is not wanted. */
+/** Keys of the wanted root fields of an operation. */
 function rootKeys(document: DocumentNode, operationName: string | undefined, isWanted: (node: SelectionNode) => boolean): string[] {
   const fragments = fragmentsOf(document);
   const within = ({ selections }: SelectionSetNode): string[] =>

@@ -3,10 +3,10 @@ import { Kind, parse, print, stripIgnoredCharacters, visit, type SelectionSetNod
 const ON_ROOT = /\.\.\. ?on (Query|Mutation|Subscription)\b/;
 
 /**
- * The operation of a fetch without types at the fragments of its root. A plan says `... on Query @include(if: $all) { notes }` also to a
- * subgraph that calls its own root `query_root`, which then answers nothing, or refuses.
+ * Removes type conditions from fragments at the root of a fetch. A plan contains `... on Query @include(if: $all) { notes }` also for a
+ * subgraph that calls its root `query_root`; that subgraph would return nothing, or refuse.
  */
-export function withoutRootTypes(operation: string): string {
+export function stripRootTypeConditions(operation: string): string {
   if (!ON_ROOT.test(operation)) return operation;
   const document = visit(parse(operation, { noLocation: true }), {
     OperationDefinition: ({ selectionSet, ...node }) => ({ ...node, selectionSet: untyped(selectionSet) }),

@@ -1,29 +1,30 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { SokoEngine } from '../../supergraph/open-engine.ts';
 
-/** Texts that are planned anew before the change; those asked longer ago are planned when they are asked again. */
-const MOST_PLANNED = 500;
+/** Operations planned before the switch. Older ones are planned on their next request. */
+const MAX_WARM_UP_PLANS = 500;
 
 /**
- * Makes an engine ready for what was asked of the one that it takes the place of, the latest first. A plan that the other supergraph does not
- * change is kept; the others are made anew. Requests are served in between.
+ * Prepares an engine for the operations of its predecessor, the most recent first. A plan is reused if the new supergraph does not change
+ * it, and made again otherwise. Requests are served in between.
  */
-export async function handOver(from: SokoEngine, to: SokoEngine): Promise<{ kept: number; planned: number }> {
-  let kept = 0;
+export async function warmUp(from: SokoEngine, to: SokoEngine): Promise<{ reused: number; planned: number }> {
+  let reused = 0;
   let planned = 0;
-  for (const known of from.preparations.recent()) {
+  for (const known of from.planCache.recent()) {
     try {
       if ((await from.planner.fingerprint(known.source)) === (await to.planner.fingerprint(known.source))) {
-        to.preparations.adopt(known);
-        kept += 1;
-      } else if (planned < MOST_PLANNED) {
-        await to.preparations.of(known);
+        to.planCache.insert(known);
+        reused += 1;
+      } else if (planned < MAX_WARM_UP_PLANS) {
+        await to.planCache.of(known);
         planned += 1;
       }
     } catch {
-      // The other supergraph does not allow it, and whoever asks is told why; or nobody could plan it now, and somebody may later.
+      // The new supergraph does not allow the operation, and its next request gets the reason; or planning failed for now and is retried
+      // then.
     }
     await breathe();
   }
-  return { kept, planned };
+  return { reused, planned };
 }

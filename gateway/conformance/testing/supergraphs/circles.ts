@@ -68,7 +68,7 @@ const titles = plainSubgraph({
   },
 });
 
-/** Types that lead to each other over subgraphs without end. */
+/** Types that refer to each other over subgraphs in cycles. */
 export const circles: TestSupergraph = {
   name: 'circles',
   subgraphs: [people, groups, titles],

@@ -30,5 +30,5 @@ const letters = plainSubgraph({
   resolvers: { Letter: { text: ({ id }: { id: string }, { language }: { language?: string | null }) => `${id} in ${language}` } },
 });
 
-/** An argument that a subgraph takes from an object further up. */
+/** An argument that a subgraph takes from an object above (@fromContext). */
 export const contexts: TestSupergraph = { name: 'contexts', subgraphs: [users, letters] };

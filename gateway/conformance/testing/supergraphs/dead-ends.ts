@@ -37,5 +37,5 @@ const members = plainSubgraph({
   },
 });
 
-/** A key that leads nowhere before one that leads back, and an interface of which nobody knows a type. */
+/** A key that is not resolvable before one that is, and an interface of which no subgraph knows a type. */
 export const deadEnds: TestSupergraph = { name: 'dead-ends', subgraphs: [gym, members] };

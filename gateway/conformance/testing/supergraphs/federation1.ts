@@ -64,7 +64,7 @@ const mail = plainSubgraph({
   },
 });
 
-/** Subgraphs written for Federation 1: no link, types that are extended, everything shareable. */
+/** Federation 1 subgraphs: no link, extended types, everything shareable. */
 export const federation1: TestSupergraph = {
   name: 'federation1',
   subgraphs: [users, rides, mail],

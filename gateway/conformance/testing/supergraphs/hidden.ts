@@ -66,5 +66,5 @@ const scales = plainSubgraph({
   },
 });
 
-/** Things that clients never see although the way leads through them: keys, members of unions and enums, fields others need. */
+/** Inaccessible elements on the path: keys, members of unions and enums, required fields. */
 export const hidden: TestSupergraph = { name: 'hidden', subgraphs: [post, scales], samples: { ID: ['l1', 'l2', 'x1', 'x2', 'no'] } };

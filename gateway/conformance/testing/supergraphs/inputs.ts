@@ -1,7 +1,7 @@
 import { plainSubgraph } from '#shared/testing/plain-subgraph.ts';
 import { link, type TestSupergraph } from '../supergraph.ts';
 
-/** In one order: that of arguments is nobody's promise. */
+/** Sorted: the order of arguments is not guaranteed. */
 const echo = (_root: unknown, given: object): string =>
   JSON.stringify(Object.fromEntries(Object.entries(given).toSorted(([a], [b]) => a.localeCompare(b))));
 
@@ -53,7 +53,7 @@ const walls = plainSubgraph({
   },
 });
 
-/** Enums and input objects of which each subgraph knows another part; defaults within them and everywhere. */
+/** Enums and input objects that differ between subgraphs, with defaults inside and outside. */
 export const inputs: TestSupergraph = {
   name: 'inputs',
   subgraphs: [paints, walls],

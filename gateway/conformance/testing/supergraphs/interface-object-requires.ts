@@ -48,7 +48,7 @@ const posters = plainSubgraph({
   },
 });
 
-/** Fields of an interface that one subgraph knows as an object, and that need what only the implementations have. */
+/** Fields of an interface object that require fields of the implementations. */
 export const interfaceObjectRequires: TestSupergraph = {
   name: 'interface-object-requires',
   subgraphs: [shows, posters],

@@ -70,7 +70,7 @@ const guides = plainSubgraph({
   },
 });
 
-/** An interface that other subgraphs know as an object: they add to it, one leads to it, and they cannot say what it is. */
+/** An interface that other subgraphs know as an object: they add fields, one returns it, and none knows its type. */
 export const interfaceObjects: TestSupergraph = {
   name: 'interface-objects',
   subgraphs: [places, visits, guides],

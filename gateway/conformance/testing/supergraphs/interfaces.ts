@@ -81,7 +81,7 @@ const mint = plainSubgraph({
   resolvers: { Query: { coins: () => [...COINS, null] }, Coin: { __resolveReference: (coin: object) => rowOf(COINS, coin) } },
 });
 
-/** Interfaces whose fields and implementations differ from subgraph to subgraph, and that lead to each other. */
+/** Interfaces whose fields and implementations differ between subgraphs, and that refer to each other. */
 export const interfaces: TestSupergraph = {
   name: 'interfaces',
   subgraphs: [halls, staff, mint],

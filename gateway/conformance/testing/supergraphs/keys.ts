@@ -93,5 +93,5 @@ const sums = plainSubgraph({
   },
 });
 
-/** Several keys for one type, keys within keys, and a key made of what two subgraphs know. */
+/** Several keys of one type, nested keys, and a key from fields of two subgraphs. */
 export const keys: TestSupergraph = { name: 'keys', subgraphs: [land, earth, farms, sums], samples: { String: ['A', 'B', 'C'] } };

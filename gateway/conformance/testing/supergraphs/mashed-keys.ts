@@ -48,5 +48,5 @@ const alarms = plainSubgraph({
   },
 });
 
-/** Keys that share parts with one another, and parts of which each subgraph knows others. */
+/** Keys with common fields, of which each subgraph knows others. */
 export const mashedKeys: TestSupergraph = { name: 'mashed-keys', subgraphs: [rooms, bookings, alarms] };

@@ -62,5 +62,5 @@ const members = plainSubgraph({
   },
 });
 
-/** Lists in lists of entities, and fields that may be null in one subgraph or member and not in the other. */
+/** Nested lists of entities, and fields that are nullable in one subgraph or union member only. */
 export const mismatches: TestSupergraph = { name: 'mismatches', subgraphs: [boards, members] };

@@ -4,10 +4,10 @@ import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { link, type TestSupergraph } from '../supergraph.ts';
 
 const KEPT_OPERATIONS = 50;
-/** What each operation has done so far, so that one never sees what another did. */
+/** Steps by operation, so that operations do not see each other's effects. */
 const done = new Map<string, string[]>();
 
-/** Notes the step, and answers everything the operation has done in the order in which it was done. */
+/** Records the step, and returns all steps of the operation in order. */
 function step({ correlationId }: SubgraphRequest, what: string): string[] {
   const steps = [...(done.get(correlationId) ?? []), what];
   done.set(correlationId, steps);
@@ -70,7 +70,7 @@ const journals = plainSubgraph({
   },
 });
 
-/** Mutations of two subgraphs in one operation: one after the other, in the order in which they are written. */
+/** Mutations of two subgraphs in one operation, run one after the other in the written order. */
 export const mutations: TestSupergraph = {
   name: 'mutations',
   subgraphs: [counters, journals],

@@ -81,5 +81,5 @@ const lines = plainSubgraph({
   },
 });
 
-/** Nulls where keys, entities and things that are never null should be, and errors beside them. */
+/** Nulls for keys, entities and non-null fields, with errors beside them. */
 export const nulls: TestSupergraph = { name: 'nulls', subgraphs: [stops, times, lines], samples: { ID: ['1', '2', '3', 'gone'] } };

@@ -59,5 +59,5 @@ const current = plainSubgraph({
   },
 });
 
-/** Fields that moved: both subgraphs still answer them, and say different things. */
+/** Fields with @override: both subgraphs resolve them, with different values. */
 export const overrides: TestSupergraph = { name: 'overrides', subgraphs: [old, current] };

@@ -79,7 +79,7 @@ const players = plainSubgraph({
   },
 });
 
-/** What a subgraph can tell of somebody else's things on one way and not on another: nested, on an interface and on a union. */
+/** @provides: fields that a subgraph resolves on one path only: nested, on an interface and on a union. */
 export const provides: TestSupergraph = {
   name: 'provides',
   subgraphs: [teams, games, players],

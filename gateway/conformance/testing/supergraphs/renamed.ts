@@ -40,5 +40,5 @@ const makers = plainSubgraph({
   },
 });
 
-/** One entity in several places of an answer, in a subgraph that calls its roots otherwise. */
+/** One entity at several places of a response, in a subgraph with renamed root types. */
 export const renamed: TestSupergraph = { name: 'renamed', subgraphs: [things, makers] };

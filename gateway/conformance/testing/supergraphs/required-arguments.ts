@@ -24,7 +24,7 @@ const stations = plainSubgraph({
   },
 });
 
-/** Each field says what it was given. */
+/** Each field returns its arguments. */
 const advice = (name: string, requirements: Record<string, string>) =>
   plainSubgraph({
     name,
@@ -49,7 +49,7 @@ const advice = (name: string, requirements: Record<string, string>) =>
     },
   });
 
-/** Fields that need a field of others with certain arguments, which is not what the client asks of it. */
+/** @requires with arguments that differ from those of the client. */
 export const requiredArguments: TestSupergraph = {
   name: 'arguments',
   subgraphs: [

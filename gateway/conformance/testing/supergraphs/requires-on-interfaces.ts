@@ -67,5 +67,5 @@ const letters = plainSubgraph({
   },
 });
 
-/** Fields that need what lies behind an interface, and differs from one implementation to the next. */
+/** @requires through an interface, with different fields per implementation. */
 export const requiresOnInterfaces: TestSupergraph = { name: 'requires-on-interfaces', subgraphs: [homes, letters] };

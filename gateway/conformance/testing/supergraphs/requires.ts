@@ -85,5 +85,5 @@ const labels = plainSubgraph({
   },
 });
 
-/** Fields that need fields of others, which need fields of others again; through objects, unions and back to the type itself. */
+/** Chains of @requires, through objects, unions and back to the type itself. */
 export const requires: TestSupergraph = { name: 'requires', subgraphs: [scales, sizes, labels], samples: { ID: ['1', '2', '3', '9'] } };

@@ -47,7 +47,7 @@ const models = plainSubgraph({
   },
 });
 
-/** Scalars that hold anything: as values, as arguments with defaults, and on their way from one subgraph to the next. */
+/** Scalars with any value: as results, as arguments with defaults, and between subgraphs. */
 export const scalars: TestSupergraph = {
   name: 'scalars',
   subgraphs: [devices, models],

@@ -61,5 +61,5 @@ const growth = plainSubgraph({
   },
 });
 
-/** Fields of the root that several subgraphs answer, each with its own part of the value. */
+/** Root fields that several subgraphs resolve, each with its own part of the value. */
 export const sharedRoots: TestSupergraph = { name: 'shared-roots', subgraphs: [names, heights, growth], samples: { ID: ['1', '2', '3'] } };

@@ -86,7 +86,7 @@ const drivers = plainSubgraph({
   },
 });
 
-/** Streams whose events are completed by another subgraph, fail now and then, and end. */
+/** Streams whose events are joined with another subgraph, fail now and then, and end. */
 export const streams: TestSupergraph = {
   name: 'streams',
   subgraphs: [trips, drivers],

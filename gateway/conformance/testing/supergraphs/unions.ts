@@ -74,7 +74,7 @@ const clubs = plainSubgraph({
   },
 });
 
-/** Unions with other members in each subgraph, also behind a field that both can answer. */
+/** Unions with different members per subgraph, also behind a shareable field. */
 export const unions: TestSupergraph = {
   name: 'unions',
   subgraphs: [shelves, clubs],

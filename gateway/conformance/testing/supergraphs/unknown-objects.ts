@@ -36,5 +36,5 @@ const likes = plainSubgraph({
   },
 });
 
-/** An interface that another subgraph knows as an object which nobody can be sent to, and of which it names one that does not exist. */
+/** An interface that another subgraph knows as an object without a resolvable key; one of its references leads to no object. */
 export const unknownObjects: TestSupergraph = { name: 'unknown-objects', subgraphs: [posts, likes] };
