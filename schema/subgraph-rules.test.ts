@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMON_CODES } from '#shared/base/errors.ts';
-import { operationsPermissions, operationsTypeDefs } from '#shared/runtime/operations-api.ts';
+import { operationsApiPermissions, operationsApiTypeDefs } from '#shared/runtime/operations-api.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
 import { isAuthorizedPerEvent } from '#shared/kit/topic-stream.ts';
 import { composeSupergraph } from './compose.ts';
@@ -227,7 +227,7 @@ describe('all subgraphs', () => {
 });
 
 describe('the kit', () => {
-  const kit = readSdl(`${preamble}\n${operationsTypeDefs}`, operationsPermissions, new Set());
+  const kit = readSdl(`${preamble}\n${operationsApiTypeDefs}`, operationsApiPermissions, new Set());
 
   test('keeps the same rules in what it adds to every subgraph', () => {
     expect(rootFieldsWithoutRule(kit)).toEqual([]);
@@ -247,7 +247,7 @@ describe('the kit', () => {
   });
 
   test('tells the gateway who may ask for its own root fields, and has them in a contract', () => {
-    const sdl = readSdl(operationsTypeDefs, operationsPermissions, new Set());
+    const sdl = readSdl(operationsApiTypeDefs, operationsApiPermissions, new Set());
 
     expect([...rootFieldsGuardedOtherwise(sdl), ...rootFieldsOfNobody(sdl)]).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
 import { answersShape } from '#shared/transport/response-check.ts';
-import { sameForAllSeconds } from '#shared/kit/entity-max-age.ts';
+import { readEntityMaxAge } from '#shared/kit/entity-max-age.ts';
 import { LONGEST_SECONDS, type Found, type Kept } from '#shared/cache/cache-tags.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { isData, type Data } from '../engine/run.ts';
@@ -38,7 +38,7 @@ export function cacheEntities(ask: Ask, { supergraphSdl, schema, store }: Entity
     const result = await ask(subgraph, { ...request, variables: { ...request.variables, representations } });
     const entities = entitiesOf(result, missing.length);
     if (entities && !result.errors) {
-      const seconds = sameForAllSeconds(result);
+      const seconds = readEntityMaxAge(result);
       // Under the stamps of before the subgraph was asked: an event that came meanwhile makes it worthless. Nobody waits for that.
       void store.keep(missing.flatMap((index, position) => toKeep(wanted[index]!, found[index]!, entities[position]!, seconds)));
     }

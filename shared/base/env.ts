@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { StartError } from './start-error.ts';
-import { wording } from './validation-messages.ts';
+import { validationMessage } from './validation-messages.ts';
 
 /** Everybody can read it here. Who has it can sign as any viewer, an admin included, towards parts that use it. */
 const DEVELOPMENT_SECRET = 'development-only-secret-of-this-machine';
@@ -74,7 +74,9 @@ export function parseEnv<T extends z.ZodType>(shape: T, source: EnvSource = proc
 }
 
 const environmentWording = (issue: z.core.$ZodRawIssue): string =>
-  issue.code === 'invalid_format' && issue.format === 'url' ? 'must be an address such as https://shop.example.org' : wording(issue);
+  issue.code === 'invalid_format' && issue.format === 'url'
+    ? 'must be an address such as https://shop.example.org'
+    : validationMessage(issue);
 
 /** What every process reads, also one that needs no store. */
 export const logSettings = z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel });

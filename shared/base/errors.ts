@@ -59,7 +59,7 @@ export const COMMON_CODES = {
   UNAVAILABLE: 'A part of the system does not answer at the moment.',
   UNKNOWN_COMMAND: 'No subgraph answers a command of this name.',
   UNKNOWN_OPERATION: 'Only operations that are known here are answered.',
-  UNKNOWN_EVENT: 'Nobody here hears an event of this name and version.',
+  UNKNOWN_EVENT: 'No handler here subscribes to an event of this name and version.',
 } as const;
 
 const REQUEST_CODES = new Set([

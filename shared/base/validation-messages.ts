@@ -15,7 +15,7 @@ const PARTS: Record<string, string> = { string: 'characters', array: 'entries' }
  * What is wrong with a value, as the end of a sentence that begins with it, for rules that bring no words of their own: those of the library
  * are made for programmers. Given to whatever parses what a client sent: `schema.safeParse(value, { error: wording })`.
  */
-export const wording = (issue: z.core.$ZodRawIssue): string => {
+export const validationMessage = (issue: z.core.$ZodRawIssue): string => {
   const { input } = issue;
   if (input === undefined) return 'must be given';
   if (input === null) return 'must not be null';

@@ -6,14 +6,14 @@ import { deadLettersOf, isFinalFailure, messageOf } from './consumer.ts';
 import type { AnyContext } from '../kit/context.ts';
 import { isProblem, Problem } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
-import type { JobHandler, Schedule } from '../kit/define-job.ts';
+import type { ScheduledJob, Schedule } from '../kit/define-job.ts';
 import type { Lease, Leases } from '../store/leases.ts';
 import { ownerName } from '../store/lease-holder.ts';
 import { FIRST_JOB_RETRY_MS, type Queues } from './queues.ts';
 
 interface JobsOptions {
   subgraph: string;
-  jobs: JobHandler[];
+  jobs: ScheduledJob[];
   db: Connection;
   leases: Leases;
   queues: Queues;
@@ -41,10 +41,10 @@ export function createJobs({ subgraph, jobs, db, leases, queues, workerConnectio
   let worker: Worker | undefined;
   let rescheduling: NodeJS.Timeout | undefined;
 
-  const find = (name: string): JobHandler | undefined => jobs.find((handler) => handler.name === name);
+  const find = (name: string): ScheduledJob | undefined => jobs.find((handler) => handler.name === name);
 
   /** False when another run of this job goes on, in whatever process. */
-  async function runAlone(job: JobHandler, correlationId: string): Promise<boolean> {
+  async function runAlone(job: ScheduledJob, correlationId: string): Promise<boolean> {
     const lease = `job ${job.name}`;
     const owner = ownerName();
     const since = Date.now();

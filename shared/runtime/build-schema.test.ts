@@ -16,7 +16,7 @@ const notes = {
   },
   permissions: { Note: { '*': allow } },
   operations: false,
-  sameForAll: {},
+  publicMaxAge: {},
 } as unknown as Subgraph;
 
 test('a reference without an id finds nothing, and is no error', async () => {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { createCache } from '../cache/cache.ts';
 import type { Command } from '../kit/define-command.ts';
 import type { AnyContext } from '../kit/context.ts';
-import type { Said } from '../kit/define-event.ts';
+import type { PublishedMessage } from '../kit/define-event.ts';
 import type { Identity } from '../base/identity.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createLending } from './request-scope.ts';
@@ -77,7 +77,7 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
       requestHash: undefined,
       now: around.now,
       publish(): void {
-        throw new Error('Events are said inside a transaction');
+        throw new Error('Events are published inside a transaction');
       },
       afterCommit(): void {
         throw new Error('What follows a commit is named inside its transaction');
@@ -121,33 +121,33 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
   }
 
   async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
-    let said: Said[] = [];
+    let published: PublishedMessage[] = [];
     let later: (() => Promise<unknown>)[] = [];
     const deadline = ownDeadline(outer);
     const run = async (session: ClientSession): Promise<unknown> => {
       await orphans.note(session);
-      said = [];
+      published = [];
       later = [];
       const inner = withLoaders(
         Object.create(outer, {
           session: { value: session },
           deadline: { value: deadline },
-          publish: { value: (...more: Said[]) => void said.push(...more) },
+          publish: { value: (...more: PublishedMessage[]) => void published.push(...more) },
           afterCommit: { value: (work: () => Promise<unknown>) => void later.push(work) },
         }) as AnyContext,
       );
       const result = await work(inner);
-      await writeOutbox(db, said, { session, correlationId: outer.correlationId, now: around.now(), consumersOf: around.consumersOf });
+      await writeOutbox(db, published, { session, correlationId: outer.correlationId, now: around.now(), consumersOf: around.consumersOf });
       return result;
     };
     const answer = await inTransaction(db, run, Math.max(deadline, Date.now() + LEAST_PATIENCE_MS));
-    if (said.length > 0) relay.kick();
+    if (published.length > 0) relay.kick();
     // The relay does so too, for certain; this is for whoever reads next, the caller above all.
     later.push(() =>
       renewTags(
         around.redis,
         around.queuePrefix,
-        said.flatMap(({ definition, data }) => definition.tags(data)),
+        published.flatMap(({ definition, data }) => definition.tags(data)),
       ),
     );
     for (const result of await Promise.allSettled(later.map((each) => each()))) {

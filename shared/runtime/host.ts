@@ -77,7 +77,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: queuePrefix });
   const runtimes = new Map<string, Runtime>();
 
-  const heardHere = (type: string): string[] =>
+  const localConsumers = (type: string): string[] =>
     subgraphs
       .filter(({ handlers }) => handlers.some((handler) => handler.kind === 'event' && !handler.event.queue && handler.event.type === type))
       .map(({ name }) => name);
@@ -93,7 +93,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     databasePrefix,
     queuePrefix,
     now,
-    consumersOf: options.consumersOf ?? heardHere,
+    consumersOf: options.consumersOf ?? localConsumers,
     peer(name) {
       const found = runtimes.get(name) ?? options.remote?.(name);
       if (!found) throw unavailable(name);

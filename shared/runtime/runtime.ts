@@ -128,7 +128,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
   const jobs = createJobs({
     subgraph: name,
-    jobs: subgraph.handlers.filter((handler) => handler.kind === 'job'),
+    jobs: subgraph.handlers.filter((handler) => handler.kind === 'scheduledJob'),
     db,
     leases,
     queues: around.queues,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { invalid, type InputPath } from '../base/errors.ts';
 import { isCurrency, MoneyInput } from '../base/money.ts';
 import { keptText } from '../base/text.ts';
-import { wording } from '../base/validation-messages.ts';
+import { validationMessage } from '../base/validation-messages.ts';
 
 export type FieldKind = 'enum' | 'text' | 'date' | 'int' | 'id' | 'boolean' | 'money';
 
@@ -46,7 +46,7 @@ const money = z
   })
   .transform(({ currency, ...amounts }, ctx) => {
     const parsed = Object.entries(amounts).map(([operator, amount]) => {
-      const result = MoneyInput.safeParse({ amount, currency }, { error: wording });
+      const result = MoneyInput.safeParse({ amount, currency }, { error: validationMessage });
       if (!result.success) ctx.addIssue({ code: 'custom', path: [operator], message: result.error.issues[0]?.message ?? 'is no amount' });
       return [operator, result.data?.amount] as const;
     });
@@ -141,7 +141,7 @@ const neighbour = (bound: unknown, step: 1 | -1): unknown =>
 const prefix = (text: string): string => `^${text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)}`;
 
 function parse<T extends z.ZodType>(schema: T, condition: unknown, path: InputPath): z.output<T> {
-  const result = schema.safeParse(condition, { error: wording });
+  const result = schema.safeParse(condition, { error: validationMessage });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const place = [...path, ...((issue?.path ?? []) as InputPath)];

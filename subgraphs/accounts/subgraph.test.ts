@@ -270,12 +270,12 @@ describe('the environment', () => {
       ReturnType<typeof ports>['vault'],
       ReturnType<typeof ports>['vault'],
     ];
-    const sealed = one.seal('a secret');
+    const sealed = one.encrypt('a secret');
 
-    expect(one.open(sealed)).toBe('a secret');
-    expect(one.seal('a secret')).not.toBe(sealed);
-    expect(() => other.open(sealed)).toThrow();
-    expect(() => one.open(`${sealed.slice(0, -2)}AA`)).toThrow();
+    expect(one.decrypt(sealed)).toBe('a secret');
+    expect(one.encrypt('a secret')).not.toBe(sealed);
+    expect(() => other.decrypt(sealed)).toThrow();
+    expect(() => one.decrypt(`${sealed.slice(0, -2)}AA`)).toThrow();
   });
 });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Envelope } from '#shared/kit/define-event.ts';
 import type { Data } from '#shared/testing/open.ts';
 import { ATTEMPTS } from '#shared/messaging/queues.ts';
-import { exportWork, importWork } from './contract.ts';
+import { exportJob, importWork } from './contract.ts';
 import { admin, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
 import { finished, handIn, IMPORT, importFile } from './test-files.ts';
 
@@ -210,7 +210,7 @@ describe('a job that is given up', () => {
       throw new TypeError('password=secret');
     };
 
-    await deliverLast(other, exportWork.type, { exportId: 'exp_1', part: 0 });
+    await deliverLast(other, exportJob.type, { exportId: 'exp_1', part: 0 });
 
     const { data } = await other.app.ask('{ productExport(id: "exp_1") { state failure url finishedAt } }');
     expect(data.productExport).toEqual({
@@ -275,7 +275,7 @@ test('a job stops when whoever started it may not edit products any more', async
   other.left.add('usr_ann');
 
   await deliverLast(other, importWork.type, { importId: 'imp_1', part: 1 });
-  await deliverLast(other, exportWork.type, { exportId: 'exp_1', part: 0 });
+  await deliverLast(other, exportJob.type, { exportId: 'exp_1', part: 0 });
 
   const { data } = await other.app.ask(
     '{ productImport(id: "imp_1") { state errors { message } } productExport(id: "exp_1") { state failure } }',

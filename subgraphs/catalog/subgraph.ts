@@ -14,7 +14,7 @@ export const subgraph = defineSubgraph({
   loaders,
   resolvers,
   permissions,
-  sameForAll: {
+  publicMaxAge: {
     Product: (product: Product, ctx) => publicSeconds(product, ctx.now()),
     ProductVariant: ({ product }: VariantOfProduct, ctx) => publicSeconds(product, ctx.now()),
   },

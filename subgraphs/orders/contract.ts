@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineCommand } from '#shared/kit/define-command.ts';
-import { defineEvent, defineWork } from '#shared/kit/define-event.ts';
+import { defineEvent } from '#shared/kit/define-event.ts';
+import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const orderId = z.string();
@@ -79,7 +80,7 @@ export const vendorOrderReceived = defineEvent(
 );
 
 /** Goods of a cancelled part that must go back on the shelf. */
-export const stockReturnWork = defineWork(
+export const stockReturnJob = defineJob(
   'stock-returns',
   z.object({
     orderId,

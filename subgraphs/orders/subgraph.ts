@@ -23,7 +23,7 @@ export const subgraph = defineSubgraph({
   permissions,
   handlers,
   sagas: [checkout],
-  operations: true,
+  operationsApi: true,
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);

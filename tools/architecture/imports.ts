@@ -20,7 +20,13 @@ const NO_TRANSPORT = ['graphql', 'bullmq'];
 
 /** Who may import whom, within a subgraph. The room of a file is its name, or that of the folder it stands in. */
 const ROOMS: Record<string, Room> = {
-  contract: { own: [], contracts: false, shared: ['kit/define-command', 'kit/define-event', 'base/errors'], only: ['zod'], never: [] },
+  contract: {
+    own: [],
+    contracts: false,
+    shared: ['kit/define-command', 'kit/define-event', 'kit/define-job', 'base/errors'],
+    only: ['zod'],
+    never: [],
+  },
   model: { own: ['contract', 'helper'], contracts: false, never: NO_TRANSPORT },
   loaders: { own: ['model', 'contract', 'helper'], contracts: true, never: NO_TRANSPORT },
   actions: { own: ['contract', 'helper'], contracts: true, never: NO_TRANSPORT },

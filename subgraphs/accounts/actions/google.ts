@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { email, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
-import { emailWork, userProfileUpdated } from '../contract.ts';
+import { emailJob, userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
 import type { Google, Person } from '../ports/google.ts';
@@ -90,7 +90,7 @@ function linkOrCreate(ctx: Ctx, { subject, name }: Person, address: string): Pro
     const user = await inner.models.User.findOneAndUpdate({ _id: known._id }, change, { returnDocument: 'after' }).lean();
     inner.publish(
       userProfileUpdated({ userId: known._id, changes: ['google'], timestamp: ctx.now().toISOString() }),
-      emailWork({ to: address, template: 'google-linked', params: {} }),
+      emailJob({ to: address, template: 'google-linked', params: {} }),
     );
     return { ended: wasProven ? [] : await endSessions(inner, { userId: known._id }, 'REVOKED'), answer: user! };
   });

@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { env } from '#shared/base/env.ts';
-import { createVault as createSharedVault, keyFor } from '#shared/base/encryption.ts';
+import { createCipher as createSharedVault, deriveKey } from '#shared/base/encryption.ts';
 import type { Settings } from './settings.ts';
 
 /** What this subgraph alone seals, and the secrets it makes out of others. */
 export function createVault({ ACCOUNTS_DATA_KEY }: Settings) {
   const secret = ACCOUNTS_DATA_KEY ?? env.INTERNAL_SECRET;
-  const successors = keyFor('accounts-successors', secret);
+  const successors = deriveKey('accounts-successors', secret);
   return {
     ...createSharedVault('accounts-vault', secret),
     /** The secret that follows this one: always the same, and without the key nobody can tell which. */

@@ -1,7 +1,7 @@
 import { invalid, Problem } from '#shared/base/errors.ts';
 import { newId } from '#shared/base/ids.ts';
 import { scalars } from '#shared/kit/scalars.ts';
-import { wording } from '#shared/base/validation-messages.ts';
+import { validationMessage } from '#shared/base/validation-messages.ts';
 import { actionsFrom, PRODUCT_STATES, stateAfter, type ProductState } from '../machine.ts';
 import type { Media, Product, Variant } from '../model.ts';
 import { splitList, type Row } from './csv.ts';
@@ -24,7 +24,7 @@ export function mediaFrom(files: ReadonlyMap<string, { contentType: string }>, p
     const known = product.media.find((each) => each.key === key);
     const file = known ?? files.get(key);
     if (!file) throw invalid(['media', index], 'There is no file with this key among the media of this vendor.');
-    const words = alt.safeParse(entry.slice(key.length + 1), { error: wording });
+    const words = alt.safeParse(entry.slice(key.length + 1), { error: validationMessage });
     if (!words.success) throw invalid(['media', index], `The text of a file ${words.error.issues[0]?.message ?? 'is not acceptable'}.`);
     return { _id: known?._id ?? newId('med'), key, contentType: file.contentType, alt: words.data };
   });

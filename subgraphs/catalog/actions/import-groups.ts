@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { z } from 'zod';
 import { invalid, isProblem, Problem } from '#shared/base/errors.ts';
 
-import { wording } from '#shared/base/validation-messages.ts';
+import { validationMessage } from '#shared/base/validation-messages.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product, ProductImport } from '../model.ts';
 import { splitList, type Row } from './csv.ts';
@@ -206,7 +206,7 @@ function withVariant({ table, attemptAt }: Group, product: Product, { number, ce
 }
 
 function read<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
-  const parsed = schema.safeParse(given, { error: wording });
+  const parsed = schema.safeParse(given, { error: validationMessage });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw invalid((issue?.path ?? []) as string[], `The value ${issue?.message ?? 'is not acceptable'}.`);

@@ -1,5 +1,5 @@
 import type { Envelope } from '#shared/kit/define-event.ts';
-import { forgetWork, productUpdated } from '../contract.ts';
+import { invalidateCacheJob, productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product } from '../model.ts';
 import { KNOWN_BY, namesOf, type KnownBy } from './known-by.ts';
@@ -83,7 +83,7 @@ async function setSuspended(
 const FORGOTTEN_AT_ONCE = 100;
 
 const forget = (products: readonly Pick<Product, '_id' | 'variants'>[]) =>
-  forgetWork({
+  invalidateCacheJob({
     productIds: products.map(({ _id }) => _id),
     variantIds: products.flatMap(({ variants }) => variants.map(({ _id }) => _id)),
   });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { forbidden, invalid, notFound, Problem } from '#shared/base/errors.ts';
 import { text } from '#shared/base/input.ts';
-import { stockReturnWork, VENDOR_ORDER_STATUSES, type VendorOrderStatus } from '../contract.ts';
+import { stockReturnJob, VENDOR_ORDER_STATUSES, type VendorOrderStatus } from '../contract.ts';
 import { forgetOrder } from '../kept.ts';
 import type { Ctx } from '../loaders.ts';
 import { canMove, sourcesOf, type Mover } from '../machine.ts';
@@ -106,7 +106,7 @@ async function move(ctx: Ctx, part: VendorOrder, to: VendorOrderStatus, act: Act
   if (!moved) throw new Problem('ILLEGAL_TRANSITION', `${to} cannot follow the status it has.`, { path: ['input', 'status'] });
   if (to === 'CANCELLED') {
     const lines = part.lines.map(({ variantId, quantity }) => ({ variantId, quantity }));
-    ctx.publish(stockReturnWork({ orderId: part.orderId, vendorOrderId: part._id, lines, reason: act.reason ?? '' }));
+    ctx.publish(stockReturnJob({ orderId: part.orderId, vendorOrderId: part._id, lines, reason: act.reason ?? '' }));
   }
   return moved;
 }

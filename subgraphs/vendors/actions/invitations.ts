@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { forbidden, notFound, Problem, unauthenticated } from '#shared/base/errors.ts';
 import { email, idempotencyKey } from '#shared/base/input.ts';
-import { emailWork, findAccounts } from '../../accounts/contract.ts';
+import { emailJob, findAccounts } from '../../accounts/contract.ts';
 import { refuseInactive } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
@@ -53,7 +53,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   };
   const [invitation] = await ctx.models.Invitation.create([letter]);
   const params = { storeName: vendor.name, role, expiresAt: expiresAt.toISOString(), timeZone: vendor.timeZone };
-  ctx.publish(emailWork({ to, template: 'vendor-invitation', params, token }));
+  ctx.publish(emailJob({ to, template: 'vendor-invitation', params, token }));
   return { invitation: invitation!.toObject<Invitation>() };
 }
 
