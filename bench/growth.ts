@@ -164,7 +164,7 @@ async function probe(host: Host, model: OutboxRow): Promise<number> {
   await heard.position();
   const since = performance.now();
   await outboxOf(host.runtimes.get('orders')!.db).insertOne(newEvent(model, userId));
-  host.runtimes.get('orders')!.relay.kick();
+  host.runtimes.get('orders')!.relay.notify();
   await heard.next();
   await heard.return();
   return performance.now() - since;

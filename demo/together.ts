@@ -34,7 +34,7 @@ export const openWholeHost = async (background = true): Promise<Host> =>
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
-    queuePrefix: env.QUEUE_PREFIX,
+    redisPrefix: env.QUEUE_PREFIX,
     consumersOf: readEventMap(),
     background,
   });

@@ -128,7 +128,7 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
     admission: {
       atOnce: settings.OPERATIONS_AT_ONCE,
       waiting: settings.OPERATIONS_WAITING,
-      longestWaitMs: settings.LONGEST_WAIT_MS,
+      maxWaitMs: settings.LONGEST_WAIT_MS,
     },
     sockets: { perAddress: settings.SOCKETS_PER_ADDRESS, perViewer: settings.SOCKETS_PER_VIEWER },
     ...(keys && { keys, requiresKey }),

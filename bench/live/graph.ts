@@ -1,7 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type DocumentNode, GraphQLError } from 'graphql';
 import { createChannel, type Channel } from '#shared/base/async-queue.ts';
-import { createExecution } from '#shared/runtime/compiled-execution.ts';
+import { createCompiledExecution } from '#shared/runtime/compiled-execution.ts';
 import { runSubscription } from '#shared/runtime/run-subscription.ts';
 import type { Resolvers } from '#shared/kit/define-subgraph.ts';
 import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.ts';
@@ -96,7 +96,7 @@ function createOrders() {
 
 function transportOf(typeDefs: string, resolvers: Resolvers): SubgraphTransport {
   const schema = buildSubgraphSchema([{ typeDefs: parse(typeDefs), resolvers }]);
-  const run = createExecution(schema);
+  const run = createCompiledExecution(schema);
   const documents = new Map<string, DocumentNode>();
   const argsOf = ({ query, operationName, variables: variableValues }: SubgraphRequest) => {
     let document = documents.get(query);
@@ -110,7 +110,7 @@ function transportOf(typeDefs: string, resolvers: Resolvers): SubgraphTransport 
         args: { schema, ...argsOf(request) },
         execute: run,
         wantsStart: request.wantsStart ?? false,
-        masked: (result) => result,
+        maskResult: (result) => result,
         failure: (error) => new GraphQLError(String(error)),
       }),
   };

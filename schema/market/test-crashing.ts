@@ -80,7 +80,7 @@ async function setUp(subgraphs: Subgraph[], run: string): Promise<Market> {
     mongodbUri: process.env['MONGODB_URI']!,
     redisUrl: process.env['REDIS_URL']!,
     databasePrefix: `${run}_`,
-    queuePrefix: run,
+    redisPrefix: run,
     environment: { NODE_ENV: 'test' },
   });
   try {

@@ -20,7 +20,7 @@ export interface Context<M, L, P = Record<never, never>> {
   /** Epoch milliseconds after which the result is no longer needed; infinite in jobs and events, where each transaction has its own. */
   readonly deadline: number;
   /** Set for a mutation: fires when the client disconnects. It stops only work that has not begun. */
-  readonly departure: AbortSignal | undefined;
+  readonly disconnectSignal: AbortSignal | undefined;
   readonly log: Logger;
   readonly db: Connection;
   readonly redis: Redis;

@@ -31,7 +31,7 @@ async function start(...handlers: Handlers): Promise<TestApp> {
 async function startTwice(...handlers: Handlers): Promise<Host[]> {
   const run = `t${randomBytes(6).toString('hex')}`;
   const stores = { mongodbUri: process.env['MONGODB_URI']!, redisUrl: process.env['REDIS_URL']! };
-  const options: HostOptions = { ...stores, databasePrefix: `${run}_`, queuePrefix: run, environment: { NODE_ENV: 'test' } };
+  const options: HostOptions = { ...stores, databasePrefix: `${run}_`, redisPrefix: run, environment: { NODE_ENV: 'test' } };
   const hosts = await Promise.all([1, 2].map(() => openHost([{ ...subgraph, handlers }], options)));
   opened.push({
     async close() {

@@ -3,7 +3,7 @@ import mongoose, { type Connection } from 'mongoose';
 import type { AnyContext } from './context.ts';
 import { env } from '../base/env.ts';
 import { isProblem, Problem } from '../base/errors.ts';
-import { asOwner, hasLeft } from '../store/lease-holder.ts';
+import { withHolder, isReleased } from '../store/lease-holder.ts';
 import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
 import { createCipher } from '../base/encryption.ts';
 
@@ -49,22 +49,26 @@ interface Request<T> {
  * is still running is IDEMPOTENCY_IN_FLIGHT, which the client may send again.
  */
 export const runIdempotently = <T>(ctx: AnyContext, request: Request<T>): Promise<T> =>
-  asOwner((owner) => runWithHolder(ctx, request, owner));
+  withHolder((holder) => runWithHolder(ctx, request, holder));
 
-async function runWithHolder<T>(ctx: AnyContext, request: Request<T>, owner: string): Promise<T> {
+async function runWithHolder<T>(ctx: AnyContext, request: Request<T>, holder: string): Promise<T> {
   const rows = idempotencyOf(ctx.db);
   const _id = createHash('sha256').update(`${request.scope}\n${request.key}`).digest('base64url');
   const inputHash = hashOf(request.input);
-  const known = await claimKey(ctx.db, { _id, owner, inputHash });
+  const known = await claimKey(ctx.db, { _id, owner: holder, inputHash });
   if (known) return decryptAnswer<T>(known);
 
   const finish = async (inner: AnyContext, answer: T): Promise<void> => {
     const options = inner.session ? { session: inner.session } : {};
-    const { matchedCount } = await rows.updateOne({ _id, owner }, { $set: { answer: encryptAnswer(answer), state: 'DONE' } }, options);
+    const { matchedCount } = await rows.updateOne(
+      { _id, owner: holder },
+      { $set: { answer: encryptAnswer(answer), state: 'DONE' } },
+      options,
+    );
     // Another holder took over after the lock ran out: the work of this one must not be stored.
     if (matchedCount === 0) throw inFlight();
   };
-  const forget = (): Promise<unknown> => rows.deleteOne({ _id, owner, state: 'IN_FLIGHT' }).catch(() => undefined);
+  const forget = (): Promise<unknown> => rows.deleteOne({ _id, owner: holder, state: 'IN_FLIGHT' }).catch(() => undefined);
   const run = async (inner: AnyContext): Promise<T> => {
     const answer = await request.work(inner);
     if (request.isFinal?.(answer) ?? true) await finish(inner, answer);
@@ -97,7 +101,7 @@ async function claimKey(db: Connection, mine: { _id: string; owner: string; inpu
   const row = await rows.findOne({ _id: mine._id });
   if (row && row.inputHash !== mine.inputHash) throw keyReused();
   if (row?.state === 'DONE') return row;
-  const isFree = row && hasLeft(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
+  const isFree = row && isReleased(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
   const taken = await rows.updateOne({ _id: mine._id, state: 'IN_FLIGHT', ...isFree }, { $set: { owner: mine.owner, lockedUntil } });
   if (taken.modifiedCount === 0) throw inFlight();
   return undefined;

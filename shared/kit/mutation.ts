@@ -62,7 +62,7 @@ export function mutation<S extends z.ZodType, C extends AnyContext, A extends Re
         const scope = scopeOf(ctx, info?.fieldName ?? 'mutation', input);
         return runIdempotently(ctx, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
       };
-      const wanted = { deadline: ctx.deadline, signal: ctx.departure, caller: ctx.viewer?.id };
+      const wanted = { deadline: ctx.deadline, signal: ctx.disconnectSignal, caller: ctx.viewer?.id };
       const answer = await (options.admission ? options.admission(ctx as C).run(run, wanted) : run());
       return { ...answer, userErrors: [] };
     } catch (error) {

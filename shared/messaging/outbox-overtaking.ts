@@ -1,26 +1,26 @@
 import type { Connection } from 'mongoose';
 import { outboxOf, type OutboxRow } from './outbox.ts';
 
-/** At most so many of the newest events overtake a backlog at once. */
-const NEWEST = 50;
-/** Older rows that share something with them; beyond this many, nothing overtakes. */
-const MOST_RIVALS = 500;
+/** Newest events that may overtake a backlog at once. */
+const MAX_OVERTAKING = 50;
+/** Older rows that share a lane with them; beyond this many, no event overtakes. */
+const MAX_RIVALS = 500;
 
 /**
- * The newest events that may leave before a backlog of NEW rows, in the order of their ids: those that share no lane (topic or cache tag)
- * with an older row that waits. The order on each topic, and of the events about one thing, stays as it was written.
+ * The newest events that may overtake a backlog of NEW rows, in the order of their ids: those that share no lane (topic or cache tag) with an
+ * older waiting row. The order on each topic, and of the events with a common tag, stays the order of the rows.
  */
 export async function overtakingRows(db: Connection): Promise<OutboxRow[]> {
   const rows = outboxOf(db);
-  const newest = await rows.find({ state: 'NEW' }).sort({ _id: -1 }).limit(NEWEST).toArray();
+  const newest = await rows.find({ state: 'NEW' }).sort({ _id: -1 }).limit(MAX_OVERTAKING).toArray();
   const lanes = new Set(newest.flatMap((row) => row.lanes ?? []));
   if (lanes.size === 0) return [];
-  // Null: a row of before there were lanes may share any of them.
+  // Null: a row older than lanes may share any of them.
   const rivals = await rows
     .find({ state: 'NEW', lanes: { $in: [...lanes, null as unknown as string] } }, { projection: { lanes: 1 } })
-    .limit(MOST_RIVALS)
+    .limit(MAX_RIVALS)
     .toArray();
-  return rivals.length === MOST_RIVALS ? [] : withoutOlderRivals(newest.reverse(), rivals);
+  return rivals.length === MAX_RIVALS ? [] : withoutOlderRivals(newest.reverse(), rivals);
 }
 
 /** `newest` in the order of their ids; `rivals` in any. */

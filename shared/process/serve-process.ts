@@ -49,7 +49,7 @@ export async function serveTogether(
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
-    queuePrefix: env.QUEUE_PREFIX,
+    redisPrefix: env.QUEUE_PREFIX,
     consumersOf: readEventMap(),
     remote,
     environment,

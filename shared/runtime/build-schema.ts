@@ -11,7 +11,7 @@ import type { Resolvers, Subgraph } from '../kit/define-subgraph.ts';
 
 const PREAMBLE = readFileSync(join(import.meta.dirname, '../kit/common-types.graphql'), 'utf8');
 
-/** What the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own SDL. */
+/** The SDL that the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own. */
 export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operationsApi'>): string =>
   [PREAMBLE, subgraph.operationsApi ? operationsApiTypeDefs : '', subgraph.schema].filter(Boolean).join('\n');
 
@@ -32,8 +32,8 @@ export function buildSchema(subgraph: Subgraph): GraphQLSchema {
 type ResolveReference = (reference: { id?: unknown }, ctx: AnyContext, ...rest: unknown[]) => unknown;
 
 /**
- * Entities are known by their `id`, but a reference may carry anything in its place: what is no text names nothing. What is found is noted, so
- * that the answer can say who else would be given the same.
+ * A reference whose `id` is no text resolves to null. The max age of each resolved entity is recorded, so that the response can state for how
+ * long it is equal for every viewer.
  */
 function withReferences(resolvers: Resolvers, publicMaxAge: Subgraph['publicMaxAge']): Resolvers {
   const types = Object.entries(resolvers).map(([type, fields]) => {

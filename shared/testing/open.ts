@@ -98,7 +98,7 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
       mongodbUri: process.env['MONGODB_URI']!,
       redisUrl: process.env['REDIS_URL']!,
       databasePrefix: `${run}_`,
-      queuePrefix: run,
+      redisPrefix: run,
       now: clock.now,
       remote: (name) => standIn(name, options.answers ?? []),
       environment: { NODE_ENV: 'test', ...options.environment },

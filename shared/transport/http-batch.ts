@@ -37,12 +37,12 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
 
   async function send(batch: readonly Waiting[]): Promise<void> {
     const open = new Map(batch.entries());
-    const leaving = new AbortController();
+    const disconnected = new AbortController();
     const members = batch.map(({ request, reject }, index) =>
       watch(request, (reason) => {
         take(index);
         reject(reason);
-        if (open.size === 0) leaving.abort();
+        if (open.size === 0) disconnected.abort();
       }),
     );
     const take = (index: number): Waiting | undefined => {
@@ -56,7 +56,7 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
     const timeoutMs = Math.max(...batch.map(({ request }) => request.timeoutMs));
     const onAnswer = (index: number, answer: BatchedAnswer): void => take(index)?.resolve(answer);
     const failure = await poster
-      .post({ path, headers, body, timeoutMs, signal: leaving.signal }, readBatchAnswers(onAnswer))
+      .post({ path, headers, body, timeoutMs, signal: disconnected.signal }, readBatchAnswers(onAnswer))
       .catch((error: Error) => error);
     for (const index of open.keys()) {
       const { request, resolve, reject } = take(index)!;

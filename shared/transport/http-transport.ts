@@ -57,13 +57,13 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       const repeatable = !isMutation(query);
       // Giving up on a change early says nothing of whether it is made.
       const time = timeOf(request, repeatable ? timeoutMs : Math.max(timeoutMs, commandTimeoutMs));
-      const ask = repeatable ? read : post;
+      const sendRequest = repeatable ? read : post;
       const body = { query, operationName, variables };
-      const leaving = request.signal ?? (isForeign ? undefined : untilBegun(request.departure));
+      const disconnected = request.signal ?? (isForeign ? undefined : untilBegun(request.disconnectSignal));
       const work = async (): Promise<ExecutionResult> =>
         graphqlAnswer(
           { name, isForeign },
-          await ask(access.endpoint, { ...request, ...time, signal: leaving, isChange: !repeatable }, body),
+          await sendRequest(access.endpoint, { ...request, ...time, signal: disconnected, isChange: !repeatable }, body),
         );
       return resilience.run(work, { repeatable, deadline: time.until });
     },
@@ -132,11 +132,12 @@ interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | '
 }
 
 /** One of ours goes on with a mutation that it has begun when its connection is closed. Who has left before leaves what he began to end. */
-const untilBegun = (departure: AbortSignal | undefined): AbortSignal | undefined => (departure?.aborted ? undefined : departure);
+const untilBegun = (disconnectSignal: AbortSignal | undefined): AbortSignal | undefined =>
+  disconnectSignal?.aborted ? undefined : disconnectSignal;
 
 /** Until when a call is waited for, all its attempts together. */
-function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, longestMs: number): Pick<Envelope, 'until' | 'isHurried'> {
-  const patience = Math.min(deadline - Date.now(), longestMs);
+function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, maxMs: number): Pick<Envelope, 'until' | 'isHurried'> {
+  const patience = Math.min(deadline - Date.now(), maxMs);
   return { until: Date.now() + patience, isHurried: patience < FAIR_TIME_MS };
 }
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { BATCH_HEADER, BATCH_TYPE, readBatch, type BatchedAnswer, type BatchedText } from './batch-format.ts';
 import { CORRELATION_HEADER, correlationIdFrom } from '../base/correlation-id.ts';
 import { env } from '../base/env.ts';
-import { clientOfResponse } from './client-disconnect.ts';
+import { disconnectSignal } from './client-disconnect.ts';
 import { isProblem, maskError, Problem, unauthenticated } from '../base/errors.ts';
 import { HEALTH_PATHS, healthReport } from '../base/health.ts';
 import { IDENTITY_HEADER, verifyIdentity, type Identity, type Purpose } from '../base/identity.ts';
@@ -81,7 +81,7 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   const asksCommand = identified(({ command }) => `command ${command}`);
   app.addContentTypeParser(BATCH_TYPE, { parseAs: 'string' }, (_request, text, done) => done(null, readBatch(String(text))));
   app.post('/graphql', { ...asksGraphql, bodyLimit: GRAPHQL_BODY }, async (request, reply) => {
-    const signal = clientOfResponse(reply.raw);
+    const signal = disconnectSignal(reply.raw);
     if (request.headers['content-type'] !== BATCH_TYPE)
       return reply
         .header(BATCH_HEADER, BATCH_SIZE)

@@ -54,7 +54,7 @@ type Args = StepArgs<Checkout, Results>;
 
 /** From a cart to a confirmed order, or back: the cart is then as it was, and nothing is held or sold. */
 export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({ step }) => [
-  step('validate', { run: validate, undo: (ctx, { input }) => freeCart(ctx, input) }),
+  step('validate', { run: validate, compensate: (ctx, { input }) => freeCart(ctx, input) }),
   step('price', { run: priceLines }),
   step('reserve', {
     run: (ctx, { input, results, stepKey }) => {
@@ -64,10 +64,10 @@ export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({
         throw namingProduct(error, results.price!.parts);
       });
     },
-    undo: (ctx, { input, stepKey, refusal }) =>
-      ctx.call(releaseReservation, { reference: input.orderId, reason: refusal?.code ?? '' }, { idempotencyKey: stepKey }),
+    compensate: (ctx, { input, stepKey, failure }) =>
+      ctx.call(releaseReservation, { reference: input.orderId, reason: failure?.code ?? '' }, { idempotencyKey: stepKey }),
   }),
-  step('create', { local: true, run: createOrder, undo: abandonOrder }),
+  step('create', { local: true, run: createOrder, compensate: abandonOrder }),
   // Nothing to collect before delivery; other methods bring their own work here.
   step('pay', { run: async () => ({ state: 'DUE_ON_DELIVERY' }) }),
   // The goods may be sold though nobody heard of it: only an answer, or the end of the hold, cancels the order.
@@ -200,10 +200,10 @@ const itemOf = (vendorId: string, { variantId, productId, quantity, unitPrice }:
 });
 
 /** Undoes `create`: the order stays for the record, as cancelled. */
-async function abandonOrder(ctx: Ctx, { input, results, refusal }: Args): Promise<void> {
+async function abandonOrder(ctx: Ctx, { input, results, failure }: Args): Promise<void> {
   if (!results.price) return;
   const nothing = money(0, results.price.total.currency);
-  const change: Change = { ...FOLLOWS, reason: refusal?.code ?? null, from: 'PENDING', to: 'CANCELLED' };
+  const change: Change = { ...FOLLOWS, reason: failure?.code ?? null, from: 'PENDING', to: 'CANCELLED' };
   const order = await movePending(ctx, input, change, { subtotal: nothing, total: nothing });
   if (!order) return;
   for (const { vendorOrderId: _id, vendorId } of results.price.parts) tellChange(ctx, order, { _id, vendorId }, change);

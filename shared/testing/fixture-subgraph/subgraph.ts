@@ -91,23 +91,23 @@ interface Walked {
 export const walk = defineSaga<Ctx, { boardId: string; words: string[]; waits: boolean }, Walked>(
   'walk',
   z.object({ boardId: z.string(), words: z.array(z.string()), waits: z.boolean() }),
-  ({ step, wait }) => [
+  ({ step, waitFor }) => [
     step('first', {
       run: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: input.words[0]! }, { idempotencyKey: stepKey }),
-      undo: (ctx, { input, stepKey }) =>
+      compensate: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: `un-${input.words[0]}` }, { idempotencyKey: stepKey }),
     }),
     step('second', {
       local: true,
       run: (ctx, { input }) => ctx.models.Board.updateOne({ _id: input.boardId }, { $push: { trail: input.words[1] } }).then(() => null),
-      undo: (ctx, { input }) => ctx.models.Board.updateOne({ _id: input.boardId }, { $push: { trail: `un-${input.words[1]}` } }),
+      compensate: (ctx, { input }) => ctx.models.Board.updateOne({ _id: input.boardId }, { $push: { trail: `un-${input.words[1]}` } }),
     }),
-    wait('approval', { withinMs: 60_000, when: ({ input }) => input.waits }),
+    waitFor('approval', { withinMs: 60_000, when: ({ input }) => input.waits }),
     step('third', {
       run: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: input.words[2]! }, { idempotencyKey: stepKey }),
-      undo: (ctx, { input, stepKey }) =>
+      compensate: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: `un-${input.words[2]}` }, { idempotencyKey: stepKey }),
     }),
   ],
