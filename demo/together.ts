@@ -8,7 +8,7 @@ import { readEventMap } from '#shared/process/serve-process.ts';
 import { env, parseEnv } from '#shared/base/env.ts';
 import { openHost, type Host } from '#shared/runtime/host.ts';
 import { createLog } from '#shared/base/log.ts';
-import { readManifest } from '#shared/process/rover-config.ts';
+import { readRoverConfig } from '#shared/process/rover-config.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
@@ -25,7 +25,7 @@ export interface Running {
 /** Every subgraph of `rover.yaml`, in its order. */
 export function loadSubgraphs(): Promise<Subgraph[]> {
   return Promise.all(
-    readManifest(ROOT).map(async ({ name }) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
+    readRoverConfig(ROOT).map(async ({ name }) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
   );
 }
 

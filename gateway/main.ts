@@ -7,8 +7,8 @@ import { env, parseEnv, warnOfPublicSecret } from '#shared/base/env.ts';
 import { readResilience } from '#shared/transport/http-settings.ts';
 import { httpTransport } from '#shared/transport/http-transport.ts';
 import { createLog } from '#shared/base/log.ts';
-import { readManifest } from '#shared/process/rover-config.ts';
-import { endWithParent } from '#shared/process/exit-with-parent.ts';
+import { readRoverConfig } from '#shared/process/rover-config.ts';
+import { exitWithParent } from '#shared/process/exit-with-parent.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
 import { followSupergraph } from './supergraph/watch-file.ts';
@@ -24,14 +24,14 @@ const REDIS_PATIENCE_MS = 1_000;
 
 /** The gateway as a process of its own: reaches every subgraph of rover.yaml over HTTP. */
 async function main(): Promise<void> {
-  endWithParent();
+  exitWithParent();
   provideDevelopmentSecrets();
   const log = createLog('gateway');
   if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new StartError('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
   warnOfPublicSecret(log);
   const resilience = readResilience();
   const transports = Object.fromEntries(
-    readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),
+    readRoverConfig(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),
   );
   const redis = new Redis(env.REDIS_URL, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
   redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));

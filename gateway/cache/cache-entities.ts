@@ -1,7 +1,7 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
-import { answersShape } from '#shared/transport/response-check.ts';
+import { matchesSelection } from '#shared/transport/response-check.ts';
 import { readEntityMaxAge } from '#shared/kit/entity-max-age.ts';
-import { LONGEST_SECONDS, type Found, type Kept } from '#shared/cache/cache-tags.ts';
+import { MAX_TTL_SECONDS, type CacheRead, type CacheWrite } from '#shared/cache/cache-tags.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { isData, type Data } from '../engine/run.ts';
 import { createPlaces, type Wanted } from './entity-keys.ts';
@@ -39,30 +39,30 @@ export function cacheEntities(ask: Ask, { supergraphSdl, schema, store }: Entity
     const entities = entitiesOf(result, missing.length);
     if (entities && !result.errors) {
       const seconds = readEntityMaxAge(result);
-      // Under the stamps of before the subgraph was asked: an event that came meanwhile makes it worthless. Nobody waits for that.
+      // Under the versions of before the subgraph was asked: an event that came meanwhile makes it worthless. Nobody waits for that.
       void store.keep(missing.flatMap((index, position) => toKeep(wanted[index]!, found[index]!, entities[position]!, seconds)));
     }
     return missing.length === kept.length ? result : fillIn(kept, missing, { subgraph, entities, errors: result.errors });
   };
 }
 
-function count({ counters }: EntityStore, found: readonly Found[], missing: readonly number[]): void {
+function count({ counters }: EntityStore, found: readonly CacheRead[], missing: readonly number[]): void {
   counters.hits += found.length - missing.length;
   counters.misses += missing.length;
   counters.stale += missing.filter((index) => found[index]!.isStale).length;
 }
 
-function toKeep({ rule, place }: Wanted, { stamps }: Found, entity: Data | null, sameForAll: number): Kept[] {
-  const ttlSeconds = Math.floor(Math.min(rule.maxAge, rule.isPublic ? LONGEST_SECONDS : sameForAll, LONGEST_SECONDS));
+function toKeep({ rule, place }: Wanted, { versions }: CacheRead, entity: Data | null, sameForAll: number): CacheWrite[] {
+  const ttlSeconds = Math.floor(Math.min(rule.maxAge, rule.isPublic ? MAX_TTL_SECONDS : sameForAll, MAX_TTL_SECONDS));
   const text = ttlSeconds >= 1 && isWhole(entity, rule) ? textOf(entity) : undefined;
-  return text === undefined ? [] : [{ key: place.key, stamps, text, ttlSeconds }];
+  return text === undefined ? [] : [{ key: place.key, versions, text, ttlSeconds }];
 }
 
-function readKept({ text }: Found, rule: EntityRule, query: string): Data | undefined {
+function readKept({ text }: CacheRead, rule: EntityRule, query: string): Data | undefined {
   if (text === undefined) return undefined;
   try {
     const entity: unknown = JSON.parse(text);
-    return isWhole(entity, rule) && answersShape(query, { _entities: [entity] }) ? entity : undefined;
+    return isWhole(entity, rule) && matchesSelection(query, { _entities: [entity] }) ? entity : undefined;
   } catch {
     return undefined;
   }

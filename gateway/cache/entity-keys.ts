@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { GraphQLSchema } from 'graphql';
-import type { Place } from '#shared/cache/cache-tags.ts';
+import type { CacheSlot } from '#shared/cache/cache-tags.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import type { Data } from '../engine/run.ts';
 import { createEntityRules, type EntityRule } from './entity-rules.ts';
@@ -11,7 +11,7 @@ import { ownScope } from './policy.ts';
 export interface Wanted {
   representation: Data;
   rule: EntityRule;
-  place: Place;
+  place: CacheSlot;
 }
 
 interface PlacesOptions {
@@ -42,7 +42,7 @@ export function createPlaces({ supergraphSdl, schema, store }: PlacesOptions) {
       if (!rule || tag === undefined) return undefined;
       const name = JSON.stringify([fetch, representation, rule.isGuarded ? ownScope(identity) : '']);
       const key = store.keyOf(hash('sha256', name, 'base64url'));
-      wanted.push({ representation, rule, place: { key, stamps: [type, tag].map(store.stampOf) } });
+      wanted.push({ representation, rule, place: { key, versions: [type, tag].map(store.stampOf) } });
     }
     return wanted;
   };

@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
-import { createStampedStore, stampOfTag, type Kept, type StampedStore } from '#shared/cache/cache-tags.ts';
+import { createVersionedStore, tagVersionKey, type CacheWrite, type VersionedStore } from '#shared/cache/cache-tags.ts';
 import { createBudget } from './budget.ts';
 
 /** Where entities are kept, for all gateways that share a Redis. */
-export interface EntityStore extends Pick<StampedStore, 'read'> {
+export interface EntityStore extends Pick<VersionedStore, 'read'> {
   /** Rejects never. What is large, or too much, is not kept. */
-  keep(values: readonly Kept[]): Promise<void>;
+  keep(values: readonly CacheWrite[]): Promise<void>;
   /** The name in Redis for a place that the cache calls so. */
   keyOf: (name: string) => string;
   /** The name of a tag's stamp. */
@@ -29,10 +29,10 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const LONGEST_TEXT = 32 * 1024;
 
 export function createEntityStore({ redis, prefix, patienceMs, mostBytes = MOST_BYTES }: EntityStoreOptions): EntityStore {
-  const { read, keep } = createStampedStore(redis, { patienceMs });
+  const { read, write: keep } = createVersionedStore(redis, { patienceMs });
   const budget = createBudget(mostBytes);
   const counters = { hits: 0, misses: 0, stale: 0, stored: 0 };
-  const fits = ({ key, stamps, text, ttlSeconds }: Kept): boolean =>
+  const fits = ({ key, versions: stamps, text, ttlSeconds }: CacheWrite): boolean =>
     text.length <= LONGEST_TEXT && budget.take(key.length + stamps.length + text.length, ttlSeconds);
   return {
     read,
@@ -42,7 +42,7 @@ export function createEntityStore({ redis, prefix, patienceMs, mostBytes = MOST_
       return keep(kept);
     },
     keyOf: (name) => `${prefix}:entity:${name}`,
-    stampOf: (tag) => stampOfTag(prefix, tag),
+    stampOf: (tag) => tagVersionKey(prefix, tag),
     counters,
   };
 }

@@ -1,5 +1,5 @@
 import { GraphQLError, Kind, parse, type ExecutionResult, type FieldNode, type OperationDefinitionNode, type SelectionNode } from 'graphql';
-import { mendShape } from '#shared/transport/response-check.ts';
+import { nullMisfits } from '#shared/transport/response-check.ts';
 import { Problem, problemOf } from '#shared/base/errors.ts';
 import type { Log } from '#shared/base/log.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
@@ -59,7 +59,7 @@ export function readAnswer(name: string, answer: unknown, { request, reporting }
     reporting.log.warn({ subgraph: name, correlationId: request.correlationId }, 'a subgraph answered with what is no GraphQL answer');
     return missing(request, subgraphAnswerInvalid(name));
   }
-  const { data, misfits } = mendShape(request.query, answer['data']);
+  const { data, misfits } = nullMisfits(request.query, answer['data']);
   if (misfits.length === 0 && answer['errors'] === undefined) return answer;
   const { errors: _told, ...rest } = answer as ExecutionResult;
   const result = { ...rest, ...('data' in rest && { data: data as ExecutionResult['data'] }) };

@@ -16,7 +16,7 @@ export interface ForeignSubgraphs {
   close(): Promise<void>;
 }
 
-interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'> {
+interface ForeignOptions extends Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxResponseBytes'> {
   /** As long as a whole request may take: nobody asks a subgraph of the old supergraph after that. */
   timeoutMs: number;
   log: Log;
@@ -30,7 +30,7 @@ export function openForeignSubgraphs({ log, timeoutMs, ...limits }: ForeignOptio
     const memo = `${name} ${url}`;
     let transport = open.get(memo);
     if (!transport) {
-      transport = httpTransport(name, url, { isForeign: true, timeoutMs, ...limits, resilience });
+      transport = httpTransport(name, url, { isExternal: true, timeoutMs, ...limits, resilience });
       open.set(memo, transport);
     }
     return transport;

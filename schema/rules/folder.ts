@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const ROOMS = ['contract', 'model', 'loaders', 'actions', 'resolvers', 'handlers', 'permissions'];
 const FILES = ['README.md', 'subgraph.ts', 'subgraph.test.ts'];
-const MOST_LINES = 10;
+const MAX_LINES = 10;
 
 export interface Spoken {
   says: readonly string[];
@@ -26,7 +26,7 @@ export function readmeFaults(readme: string, name: string, { says, hears, answer
     names.filter((each) => !mentions(readme, each)).map((each) => `does not say that it ${verb} ${each}`);
   return [
     ...(lines[0] === `# ${name}` ? [] : [`does not begin with "# ${name}"`]),
-    ...(lines.length <= MOST_LINES ? [] : [`has ${lines.length} lines, at most ${MOST_LINES} are read`]),
+    ...(lines.length <= MAX_LINES ? [] : [`has ${lines.length} lines, at most ${MAX_LINES} are read`]),
     ...['Owns ', 'Not here: ']
       .filter((start) => !lines.some((line) => line.startsWith(start)))
       .map((start) => `has no line "${start.trim()} ..."`),

@@ -56,7 +56,7 @@ export const environmentSchema = z
     return {
       ...values,
       INTERNAL_SECRET: values.INTERNAL_SECRET ?? DEVELOPMENT_SECRET,
-      LOG_LEVEL: values.LOG_LEVEL ?? usualLogLevel(values.NODE_ENV),
+      LOG_LEVEL: values.LOG_LEVEL ?? defaultLogLevel(values.NODE_ENV),
     };
   });
 
@@ -67,13 +67,13 @@ export type EnvSource = Readonly<Record<string, string | undefined>>;
 export function parseEnv<T extends z.ZodType>(shape: T, source: EnvSource = process.env): z.output<T> {
   // Compose files hand over unset variables as empty text.
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ''));
-  const result = shape.safeParse(given, { error: environmentWording });
+  const result = shape.safeParse(given, { error: environmentMessage });
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   throw new StartError(`Environment: ${faults.join('; ')}`);
 }
 
-const environmentWording = (issue: z.core.$ZodRawIssue): string =>
+const environmentMessage = (issue: z.core.$ZodRawIssue): string =>
   issue.code === 'invalid_format' && issue.format === 'url'
     ? 'must be an address such as https://shop.example.org'
     : validationMessage(issue);
@@ -87,11 +87,11 @@ export const logSettings = z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel
  */
 export function readLogLevel(source: EnvSource): Env['LOG_LEVEL'] {
   const { data } = logSettings.safeParse({ NODE_ENV: source['NODE_ENV'] || undefined, LOG_LEVEL: source['LOG_LEVEL'] || undefined });
-  return data?.LOG_LEVEL ?? usualLogLevel(data?.NODE_ENV ?? 'development');
+  return data?.LOG_LEVEL ?? defaultLogLevel(data?.NODE_ENV ?? 'development');
 }
 
 /** A failing test is read by a person: no log lines between unless they are asked for. */
-function usualLogLevel(environmentName: z.output<typeof environment>) {
+function defaultLogLevel(environmentName: z.output<typeof environment>) {
   return environmentName === 'test' ? 'silent' : 'info';
 }
 

@@ -8,7 +8,7 @@ import { overtakingRows } from './outbox-overtaking.ts';
 import { createRedisRefill, Wiped } from './redis-refill.ts';
 import type { Queues } from './queues.ts';
 import { changeOf, recheckUpdatesFor, groupByQueue, updatesFor } from './outbox-writes.ts';
-import { renewTags } from '../cache/cache-tags.ts';
+import { invalidateTags } from '../cache/cache-tags.ts';
 import { inTransaction } from '../store/mongo.ts';
 
 interface RelayOptions {
@@ -103,7 +103,7 @@ export function createRelay(options: RelayOptions) {
   async function send(batch: OutboxRow[], check: Check): Promise<void> {
     await check();
     // First, so that a reader who learns of a change does not get the cached value before it.
-    await renewTags(
+    await invalidateTags(
       redis,
       prefix,
       batch.flatMap(({ tags = [] }) => tags),

@@ -6,7 +6,7 @@ import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
 
 /** How far back a wiped Redis is refilled. */
 const RESTORED_MS = 24 * 3_600_000;
-/** Rows were written in nearly the order in which they were sent; at this distance both orders agree. */
+/** Rows were written in nearly the order in which they were sent; at this distance both sequences agree. */
 const DISORDER = 1_000;
 
 /** Redis is empty and must be refilled first. */

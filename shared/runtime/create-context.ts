@@ -12,7 +12,7 @@ import type { Live } from '../live/live.ts';
 import { epochKey, type Relay } from '../messaging/outbox-relay.ts';
 import type { SagaRunner } from '../sagas/runner.ts';
 import type { HostServices } from './runtime.ts';
-import { renewTags } from '../cache/cache-tags.ts';
+import { invalidateTags } from '../cache/cache-tags.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import { inTransaction, outsideTransactions } from '../store/mongo.ts';
 
@@ -144,7 +144,7 @@ export function createContexts({ subgraph, db, models, ports, host, log, relay, 
     if (published.length > 0) relay.notify();
     // The relay invalidates too, reliably. This serves the next reader, above all the caller.
     afterCommits.push(() =>
-      renewTags(
+      invalidateTags(
         host.redis,
         host.redisPrefix,
         published.flatMap(({ definition, data }) => definition.tags(data)),

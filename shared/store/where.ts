@@ -16,8 +16,8 @@ export type Fields = Readonly<Record<string, FieldKind | { kind: FieldKind; path
 type Filter = Record<string, unknown>;
 
 const DEEPEST = 4;
-const MOST_CONDITIONS = 50;
-const MOST_VALUES = 250;
+const MAX_CONDITIONS = 50;
+const MAX_VALUES = 250;
 
 const exact = (max: number) =>
   z
@@ -28,7 +28,7 @@ const exact = (max: number) =>
 const equality = <T extends z.ZodType>(value: T) => ({
   eq: value.optional(),
   ne: value.optional(),
-  in: z.array(value).max(MOST_VALUES, `must have at most ${MOST_VALUES} entries`).optional(),
+  in: z.array(value).max(MAX_VALUES, `must have at most ${MAX_VALUES} entries`).optional(),
 });
 
 const range = <T extends z.ZodType>(value: T) => ({
@@ -77,7 +77,7 @@ const textCondition = (as: (text: string) => string) =>
  * operator of ours; `AND` and `OR` nest 4 deep, 50 conditions in all. Throws INVALID with the path.
  */
 export function translateWhere(where: unknown, fields: Fields): Filter {
-  const budget = { left: MOST_CONDITIONS };
+  const budget = { left: MAX_CONDITIONS };
 
   function group(value: unknown, path: InputPath, depth: number): Filter {
     if (depth > DEEPEST) throw invalid(path, `Conditions nest at most ${DEEPEST} deep.`);
@@ -102,7 +102,7 @@ export function translateWhere(where: unknown, fields: Fields): Filter {
 
   function spend(conditions: number, path: InputPath): void {
     budget.left -= conditions;
-    if (budget.left < 0) throw invalid(path, `A filter has at most ${MOST_CONDITIONS} conditions.`);
+    if (budget.left < 0) throw invalid(path, `A filter has at most ${MAX_CONDITIONS} conditions.`);
   }
 
   return where === null || where === undefined ? {} : group(where, ['where'], 1);

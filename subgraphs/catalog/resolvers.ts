@@ -5,7 +5,7 @@ import { mutation } from '#shared/kit/mutation.ts';
 import { CreateAttribute, createAttribute, UpdateAttribute, updateAttribute } from './actions/attributes.ts';
 import { BulkCreateProducts, bulkCreateProducts, BulkUpdateProducts, bulkUpdateProducts } from './actions/bulk.ts';
 import { exportUrl, StartProductExport, startProductExport } from './actions/export.ts';
-import { MOST_ERRORS, StartProductImport, startProductImport } from './actions/import.ts';
+import { MAX_ERRORS, StartProductImport, startProductImport } from './actions/import.ts';
 import { findJob } from './actions/jobs.ts';
 import { forgetChanged } from './actions/listening.ts';
 import { listAttributes, listProducts, within, type ProductList } from './actions/lists.ts';
@@ -43,7 +43,7 @@ function change<S extends z.ZodType>(schema: S, action: (ctx: Ctx, input: z.infe
 
 const shown = (amount: Money | null | undefined) => (amount ? formatMoney(amount) : null);
 
-const MOST_IDS = 100;
+const MAX_IDS = 100;
 
 function atMost<T>(list: T[], most: number, path: string): T[] {
   if (list.length > most) throw invalid([path], `At most ${most} belong here.`);
@@ -63,7 +63,7 @@ export const resolvers = {
     products: (_root: unknown, list: ProductList, ctx: Ctx) => listProducts(ctx, list),
     variant: (_root: unknown, { id }: Id, ctx: Ctx) => findVariant(ctx, id),
     variants: (_root: unknown, { ids }: { ids: string[] }, ctx: Ctx) =>
-      Promise.all(atMost(ids, MOST_IDS, 'ids').map((id) => findVariant(ctx, id))),
+      Promise.all(atMost(ids, MAX_IDS, 'ids').map((id) => findVariant(ctx, id))),
     productAttributes: (_root: unknown, list: Parameters<typeof listAttributes>[1], ctx: Ctx) => listAttributes(ctx, list),
     productImport: (_root: unknown, { id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productImport, id),
     productExport: (_root: unknown, { id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productExport, id),
@@ -146,7 +146,7 @@ export const resolvers = {
     id: (running: ProductImport) => running._id,
     vendor: ({ vendorId }: ProductImport) => ({ id: vendorId }),
     errors: ({ errors }: ProductImport, { first }: { first?: number | null }) =>
-      errors.slice(0, Math.min(Math.max(first ?? 100, 0), MOST_ERRORS)),
+      errors.slice(0, Math.min(Math.max(first ?? 100, 0), MAX_ERRORS)),
   },
   ProductExport: {
     __resolveReference: ({ id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productExport, id),

@@ -121,7 +121,7 @@ export async function deleteCategory(ctx: Ctx, { id }: z.infer<typeof DeleteCate
 /** The category of a path of slugs from the top down, or null. */
 export async function findByPath(ctx: Ctx, path: string): Promise<Category | null> {
   let found = null as Category | null;
-  for (const part of path.split('/').filter(Boolean).slice(0, MOST_LEVELS)) {
+  for (const part of path.split('/').filter(Boolean).slice(0, MAX_LEVELS)) {
     const parentId: string | null = found ? found._id : null;
     found = await ctx.models.Category.findOne({ parentId, slug: part }).lean<Category>();
     if (!found) return null;
@@ -141,7 +141,7 @@ export async function listSubtree(ctx: Ctx, { id }: { id: string }) {
   return { ids: found.map(({ _id }) => _id) };
 }
 
-const MOST_LEVELS = 50;
+const MAX_LEVELS = 50;
 
 async function requireCategory(ctx: Ctx, id: string, field: string): Promise<Category> {
   const found = await ctx.models.Category.findById(id).lean();

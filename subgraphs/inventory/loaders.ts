@@ -15,7 +15,7 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) =>
   const isAdmin = ctx.viewer?.roles.includes('admin') ?? false;
   const itemsOfVariant = manyBy<StockItem>(models.StockItem, 'variantId');
   const ownerOfVariant = new DataLoader<string, Owner | null>((variantIds) => findOwners(ctx, itemsOfVariant, variantIds), {
-    maxBatchSize: MOST_VARIANTS,
+    maxBatchSize: MAX_VARIANTS,
   });
 
   /** Members of the vendor, whatever their permissions, and admins. */
@@ -54,7 +54,7 @@ export interface Owner {
 export type Ctx = Context<Models, ReturnType<typeof loaders>, Ports>;
 
 /** As many as the catalog answers at once. */
-const MOST_VARIANTS = 250;
+const MAX_VARIANTS = 250;
 
 /** Whose a variant is: known from its stock, and before it was ever stocked from the catalog. Null when there is no such variant. */
 async function findOwners(

@@ -26,4 +26,4 @@ export const subgraph = defineSubgraph({
   operationsApi: true,
 });
 
-if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

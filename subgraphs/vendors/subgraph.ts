@@ -18,4 +18,4 @@ export const subgraph = defineSubgraph({
   ports: (settings) => ({ uploads: createUploads(settings) }),
 });
 
-if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

@@ -6,7 +6,7 @@ import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Address, User } from '../model.ts';
 
-const MOST_ADDRESSES = 50;
+const MAX_ADDRESSES = 50;
 
 const line = (max: number) => text({ min: 1, max });
 const maybe = (max: number) =>
@@ -43,8 +43,8 @@ export const CreateAddress = addressFields.extend({ isDefault: z.boolean().nulli
 /** The first address is the default one, whatever is said. */
 export async function createAddress(ctx: Ctx, { isDefault, ...fields }: z.infer<typeof CreateAddress>) {
   const user = await ownUser(ctx);
-  if (user.addresses.length >= MOST_ADDRESSES)
-    throw new Problem('TOO_MANY_ADDRESSES', `An account keeps at most ${MOST_ADDRESSES} addresses.`);
+  if (user.addresses.length >= MAX_ADDRESSES)
+    throw new Problem('TOO_MANY_ADDRESSES', `An account keeps at most ${MAX_ADDRESSES} addresses.`);
   const address = embedded(fields, ctx.now());
   const becomesDefault = isDefault || !user.defaultAddressId;
   return {

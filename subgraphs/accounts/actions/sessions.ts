@@ -17,7 +17,7 @@ interface Opened {
 type Because = 'LOGOUT' | 'REVOKED' | 'REUSED' | 'PASSWORD_CHANGED' | 'ROLES_CHANGED' | 'DEACTIVATED' | 'DELETED';
 
 const SHORT_SESSION_MS = 24 * 3_600_000;
-const MOST_TOKENS = 200;
+const MAX_TOKENS = 200;
 
 /** Begins a session on the device that asks, inside a transaction that has written the user. */
 export async function openSession(ctx: Ctx, user: User, rememberMe: boolean): Promise<Opened> {
@@ -48,7 +48,7 @@ export async function grant(ctx: Ctx, { user, session, refreshToken }: Opened) {
   return { ...access, refreshToken, refreshTokenExpiresAt: session.expiresAt, session: { ...session, isCurrent: true }, user: proven };
 }
 
-export const RefreshSession = z.object({ refreshToken: z.string().max(MOST_TOKENS) });
+export const RefreshSession = z.object({ refreshToken: z.string().max(MAX_TOKENS) });
 
 /**
  * Exchanges a refresh token for a new pair. Each is good once: one that comes a second time is in two hands, so the whole session ends. For a
@@ -118,7 +118,7 @@ function deviceOf({ identity }: Ctx) {
   return { ...(ip && { ip }), ...(userAgent && { userAgent: userAgent.slice(0, USER_AGENT_LENGTH) }) };
 }
 
-export const Logout = z.object({ refreshToken: z.string().max(MOST_TOKENS).nullish(), everywhere: z.boolean().nullish() });
+export const Logout = z.object({ refreshToken: z.string().max(MAX_TOKENS).nullish(), everywhere: z.boolean().nullish() });
 
 /** Ends the session of the access token or of the refresh token. Doing it twice is the same as doing it once. */
 export async function logout(ctx: Ctx, { refreshToken, everywhere }: z.infer<typeof Logout>) {

@@ -8,7 +8,7 @@ import { splitList, type Row } from './csv.ts';
 import { checkVariant, distinct } from './drafts.ts';
 import { factsOf } from './import-rows.ts';
 import { metadataList } from './inputs.ts';
-import { alt, MOST_MEDIA } from './media.ts';
+import { alt, MAX_MEDIA as MAX_MEDIA } from './media.ts';
 import { publicationDates } from './publication.ts';
 
 /* Cells that mean more than a value: media, facts, states and dates. Each refusal has the column as its path. */
@@ -31,7 +31,7 @@ export function mediaFrom(files: ReadonlyMap<string, { contentType: string }>, p
   const keys = media.map(({ key }) => key);
   const twice = keys.findIndex((key, index) => keys.indexOf(key) !== index);
   if (twice >= 0) throw invalid(['media', twice], 'This file is named twice.');
-  if (media.length > MOST_MEDIA) throw invalid(['media'], `A product has at most ${MOST_MEDIA} media.`);
+  if (media.length > MAX_MEDIA) throw invalid(['media'], `A product has at most ${MAX_MEDIA} media.`);
   return { media };
 }
 

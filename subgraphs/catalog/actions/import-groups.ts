@@ -15,7 +15,7 @@ import { archivedAs, keyOf, mediaFrom, mediaIdOf, metadataFrom, stateFrom, wants
 import { columnOf, productInput, variantInput } from './import-rows.ts';
 import { skuOf } from './import-staging.ts';
 import { failureOf } from './jobs.ts';
-import { MOST_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
+import { MAX_VARIANTS as MAX_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
 import { addDrafted, changesOf } from './products.ts';
 import { refuseNothingToSell } from './publication.ts';
 import { parseRow, release } from './rows.ts';
@@ -195,8 +195,8 @@ function withVariant({ table, attemptAt }: Group, product: Product, { number, ce
       const change = read(VariantChange, { ...input, mediaId, id: old._id, expectedVersion: old.version });
       return archivedAs(product, changedBy(facts, product, { variant: old, input: change, path: [], now }), { archived, now });
     }
-    if (product.variants.length >= MOST_VARIANTS) {
-      throw new Problem('TOO_MANY_VARIANTS', `A product has at most ${MOST_VARIANTS} variants.`, { path: ['sku'] });
+    if (product.variants.length >= MAX_VARIANTS) {
+      throw new Problem('TOO_MANY_VARIANTS', `A product has at most ${MAX_VARIANTS} variants.`, { path: ['sku'] });
     }
     const made = draftVariant(facts, product, read(NewVariant, input), { path: [], now, archived: archived ?? false });
     return { ...made, mediaId: mediaId ?? null };

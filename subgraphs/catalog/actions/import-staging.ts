@@ -8,9 +8,9 @@ import { NewVariant } from './inputs.ts';
 /** Rows of one transaction; the rows of a product stay together. */
 const ROWS_A_PART = 100;
 /** Not all rows of a file can be those of one product. */
-const MOST_ROWS_A_PART = 500;
+const MAX_ROWS_PER_PART = 500;
 /** A document of the store holds 16 MB, and a character takes up to 3 bytes. */
-const MOST_CHARACTERS_A_PART = 500_000;
+const MAX_CHARACTERS_PER_PART = 500_000;
 /** What the store adds to a cell, at most. */
 const CHARACTERS_A_CELL = 10;
 
@@ -75,7 +75,7 @@ async function* partsOf(rows: AsyncIterable<TableRow>): AsyncGenerator<TableRow[
   let characters = 0;
   for await (const row of rows) {
     const isSameProduct = part.at(-1)?.cells['slug'] === row.cells['slug'];
-    const isFull = part.length >= (isSameProduct ? MOST_ROWS_A_PART : ROWS_A_PART) || characters >= MOST_CHARACTERS_A_PART;
+    const isFull = part.length >= (isSameProduct ? MAX_ROWS_PER_PART : ROWS_A_PART) || characters >= MAX_CHARACTERS_PER_PART;
     if (isFull) {
       yield part;
       [part, characters] = [[], 0];

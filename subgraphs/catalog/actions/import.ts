@@ -31,7 +31,7 @@ export async function startProductImport(ctx: Ctx, { vendorId, uploadId, errorPo
   return { productImport: row!.toObject() };
 }
 
-export const MOST_ERRORS = 1_000;
+export const MAX_ERRORS = 1_000;
 
 interface Turn {
   importId: string;
@@ -109,7 +109,7 @@ interface PartOutcome {
 }
 
 async function record(ctx: Ctx, running: ProductImport, { problems, ...counts }: PartOutcome): Promise<void> {
-  const room = Math.max(0, MOST_ERRORS - running.errors.length);
+  const room = Math.max(0, MAX_ERRORS - running.errors.length);
   await ctx.models.ProductImport.updateOne(
     { _id: running._id },
     { $inc: { ...counts, errorCount: problems.length }, $push: { errors: { $each: problems.slice(0, room) } } },
@@ -123,7 +123,7 @@ async function finish(ctx: Ctx, importId: string, end: End): Promise<void> {
   const running = await ctx.models.ProductImport.findOne({ _id: importId, finishedAt: null }).lean<ProductImport>();
   if (!running) return;
   const { vendorId, errors, errorCount } = running;
-  const why = end.state === 'FAILED' && { errors: [end.problem, ...errors].slice(0, MOST_ERRORS), errorCount: errorCount + 1 };
+  const why = end.state === 'FAILED' && { errors: [end.problem, ...errors].slice(0, MAX_ERRORS), errorCount: errorCount + 1 };
   await ctx.models.ProductImport.updateOne({ _id: importId }, { $set: { state: end.state, finishedAt: ctx.now(), ...why } });
   const { deletedCount } = await ctx.models.ImportTurn.deleteOne({ _id: vendorId, importId });
   const next = deletedCount > 0 && (await ctx.models.ProductImport.findOne({ vendorId, state: 'QUEUED' }).sort({ _id: 1 }).lean());

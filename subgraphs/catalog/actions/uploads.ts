@@ -6,7 +6,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Upload } from '../model.ts';
 
 const MEGABYTE = 1024 * 1024;
-const MOST_BYTES: ReadonlyMap<string, number> = new Map([
+const MAX_BYTES: ReadonlyMap<string, number> = new Map([
   ['image/jpeg', 10 * MEGABYTE],
   ['image/png', 10 * MEGABYTE],
   ['image/gif', 10 * MEGABYTE],
@@ -15,10 +15,10 @@ const MOST_BYTES: ReadonlyMap<string, number> = new Map([
   ['application/pdf', 10 * MEGABYTE],
   ['video/mp4', 100 * MEGABYTE],
 ]);
-const MOST_CSV_BYTES = 20 * MEGABYTE;
+const MAX_CSV_BYTES = 20 * MEGABYTE;
 /** What a vendor may have drawn and not used, and what it may draw in a day. */
-const MOST_UNUSED = { files: 200, bytes: 1_000 * MEGABYTE };
-const MOST_A_DAY = { files: 2_000, bytes: 5_000 * MEGABYTE };
+const MAX_UNUSED = { files: 200, bytes: 1_000 * MEGABYTE };
+const MAX_PER_DAY = { files: 2_000, bytes: 5_000 * MEGABYTE };
 const DAY_MS = 24 * 3_600_000;
 
 const size = z.int('must be a whole number').min(1, 'must be at least 1');
@@ -27,10 +27,10 @@ const common = { vendorId: z.string(), idempotencyKey: idempotencyKey().optional
 export const CreateMediaUpload = z
   .object({
     ...common,
-    contentType: z.string().refine((type) => MOST_BYTES.has(type), 'is not a type of file that is shown with products'),
+    contentType: z.string().refine((type) => MAX_BYTES.has(type), 'is not a type of file that is shown with products'),
     size,
   })
-  .refine(({ contentType, size: bytes }) => bytes <= (MOST_BYTES.get(contentType) ?? Infinity), {
+  .refine(({ contentType, size: bytes }) => bytes <= (MAX_BYTES.get(contentType) ?? Infinity), {
     path: ['size'],
     message: 'is too large for this type of file',
   });
@@ -38,7 +38,7 @@ export const CreateMediaUpload = z
 export const createMediaUpload = (ctx: Ctx, { vendorId, contentType, size: bytes }: z.infer<typeof CreateMediaUpload>) =>
   prepare(ctx, { vendorId, purpose: 'MEDIA', contentType, size: bytes });
 
-export const CreateProductImportUpload = z.object({ ...common, size: size.max(MOST_CSV_BYTES, `must be at most ${MOST_CSV_BYTES}`) });
+export const CreateProductImportUpload = z.object({ ...common, size: size.max(MAX_CSV_BYTES, `must be at most ${MAX_CSV_BYTES}`) });
 
 export const createProductImportUpload = (ctx: Ctx, { vendorId, size: bytes }: z.infer<typeof CreateProductImportUpload>) =>
   prepare(ctx, { vendorId, purpose: 'IMPORT', contentType: 'text/csv', size: bytes });
@@ -70,9 +70,9 @@ async function draw(ctx: Ctx, vendorId: string, bytes: number): Promise<void> {
     { $inc: { files: 1, bytes }, $setOnInsert: { endsAt: new Date(now.getTime() + 2 * DAY_MS) } },
     { upsert: true, returnDocument: 'after' },
   ).lean();
-  if (isBeyond(today, MOST_A_DAY)) throw tooMuch('This vendor has prepared as many files today as a day may bring.');
-  const unused = await ctx.models.Upload.find({ vendorId, usedBy: null }, { size: 1 }).limit(MOST_UNUSED.files).lean();
-  if (isBeyond(drawnOf([...unused, { size: bytes }]), MOST_UNUSED))
+  if (isBeyond(today, MAX_PER_DAY)) throw tooMuch('This vendor has prepared as many files today as a day may bring.');
+  const unused = await ctx.models.Upload.find({ vendorId, usedBy: null }, { size: 1 }).limit(MAX_UNUSED.files).lean();
+  if (isBeyond(drawnOf([...unused, { size: bytes }]), MAX_UNUSED))
     throw tooMuch('This vendor has prepared many files that are not in use; use them, or wait a day until they are removed.');
 }
 

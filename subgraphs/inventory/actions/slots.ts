@@ -21,7 +21,7 @@ export interface Slot {
 }
 
 /** So many pieces can lie in one place: 50 warehouses full of them still fit into a GraphQL Int. */
-export const MOST_PIECES = 10_000_000;
+export const MAX_UNITS = 10_000_000;
 
 /**
  * The slots of these places, each once, for a viewer who may change them; a place that cannot be is answered by its refusal. FORBIDDEN when any

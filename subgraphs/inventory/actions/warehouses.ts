@@ -6,7 +6,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Warehouse } from '../model.ts';
 
 /** A vendor's warehouses are shown as one plain list. */
-const MOST_WAREHOUSES = 50;
+const MAX_WAREHOUSES = 50;
 
 const id = text({ min: 1, max: 100 });
 const name = text({ min: 1, max: 100 });
@@ -40,8 +40,8 @@ export async function createWarehouse(ctx: Ctx, { vendorId, name: called, addres
   await ctx.loaders.memberships.require(vendorId, 'STOCK');
   await ctx.ports.turns.take(ctx.session!, [vendorId], { deadline: ctx.deadline });
   const known = await ctx.models.Warehouse.find({ vendorId }, { priority: 1 }).sort({ priority: -1 }).lean();
-  if (known.length >= MOST_WAREHOUSES) {
-    throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MOST_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });
+  if (known.length >= MAX_WAREHOUSES) {
+    throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MAX_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });
   }
   const last = known[0]?.priority ?? -1;
   const [warehouse] = await refuseTakenName(

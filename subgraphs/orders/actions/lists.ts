@@ -35,11 +35,11 @@ export async function listVendorOrders(ctx: Ctx, vendorId: string, args: ListArg
   return connection<VendorOrder>(ctx.models.VendorOrder, { ...args, ...PARTS, filter: { vendorId } });
 }
 
-const MOST_UNFINISHED = 20;
+const MAX_UNFINISHED = 20;
 
 /** What stands between a vendor and closing its store. */
 export async function listUnfinishedParts(ctx: Ctx, { vendorId }: { vendorId: string }) {
   const underWay = { $in: [...UNFINISHED] };
-  const found = await ctx.models.VendorOrder.find({ vendorId, status: underWay }, { _id: 1 }).limit(MOST_UNFINISHED).lean();
+  const found = await ctx.models.VendorOrder.find({ vendorId, status: underWay }, { _id: 1 }).limit(MAX_UNFINISHED).lean();
   return { vendorOrderIds: found.map(({ _id }) => _id) };
 }

@@ -13,14 +13,14 @@ import { requireActive, requireVendor, roleIn, viewerId } from './rights.ts';
 
 const VALID_MS = 7 * 24 * 60 * 60_000;
 const TOKEN_BYTES = 32;
-const MOST_OPEN = 50;
+const MAX_OPEN = 50;
 /** Letters go to people who did not ask for them, so there is a limit a day as well. */
-const MOST_A_DAY = 100;
+const MAX_PER_DAY = 100;
 const DAY_MS = 24 * 60 * 60_000;
 /** To one address in an hour, from all stores together: stores cost nothing to somebody who wants to fill a mailbox. */
-const MOST_AN_HOUR_TO_ONE = 5;
+const MAX_PER_HOUR_TO_ONE = 5;
 const HOUR_MS = 60 * 60_000;
-const MOST_MEMBERS = 500;
+const MAX_MEMBERS = 500;
 
 export const InviteVendorMember = z.object({
   vendorId: z.string(),
@@ -104,7 +104,7 @@ async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: strin
   if (await ctx.models.Member.exists({ vendorId, userId })) throw refused('ALREADY_MEMBER', 'You are a member of this store already.');
   const vendor = await ctx.models.Vendor.findById(vendorId, { state: 1, memberCount: 1 }).lean<Vendor>();
   refuseInactive(vendor?.state ?? 'CLOSED', ['input', 'token']);
-  if (vendor!.memberCount >= MOST_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MOST_MEMBERS} members.`);
+  if (vendor!.memberCount >= MAX_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MAX_MEMBERS} members.`);
   return { member: await takeIn(ctx, { vendorId, userId, role }) };
 }
 
@@ -122,14 +122,14 @@ async function refuseTooMany(ctx: Ctx, vendorId: string): Promise<void> {
   const now = ctx.now();
   const open = await ctx.models.Invitation.countDocuments({ vendorId, status: 'PENDING', expiresAt: { $gt: now } });
   const today = await ctx.models.Invitation.countDocuments({ vendorId, createdAt: { $gt: new Date(now.getTime() - DAY_MS) } });
-  if (open >= MOST_OPEN || today >= MOST_A_DAY)
+  if (open >= MAX_OPEN || today >= MAX_PER_DAY)
     throw new Problem('INVITATION_LIMIT', 'Too many invitations of this store are out.', { path: ['input', 'vendorId'] });
 }
 
 async function refuseTooManyTo(ctx: Ctx, email: string): Promise<void> {
   const since = new Date(ctx.now().getTime() - HOUR_MS);
   const sent = await ctx.models.Invitation.countDocuments({ email, createdAt: { $gt: since } });
-  if (sent >= MOST_AN_HOUR_TO_ONE)
+  if (sent >= MAX_PER_HOUR_TO_ONE)
     throw new Problem('INVITATION_LIMIT', 'This address got enough invitations for now. Try again in an hour.', {
       path: ['input', 'email'],
       retryable: true,
