@@ -34,7 +34,7 @@ export const openWholeHost = async (background = true): Promise<Host> =>
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
-    redisPrefix: env.QUEUE_PREFIX,
+    redisPrefix: env.REDIS_PREFIX,
     consumersOf: readEventMap(),
     background,
   });
@@ -47,12 +47,12 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
   const supergraphSdl = readFileSync(path, 'utf8');
   const transports = Object.fromEntries(host.runtimes);
   const gateway = await openGateway({
-    ...gatewaySettings(process.env, { redis: host.redis, prefix: env.QUEUE_PREFIX }),
+    ...gatewaySettings(process.env, { redis: host.redis, prefix: env.REDIS_PREFIX }),
     supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,
     uploads: parseEnv(uploadSettings),
-    isRevoked: useRevocations({ redis: host.redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
+    isRevoked: useRevocations({ redis: host.redis, prefix: `${env.REDIS_PREFIX}:`, log }),
     port,
     host: env.HOST,
     // One process, one answer: without a store the subgraphs here can do nothing, so neither can it.

@@ -39,14 +39,14 @@ async function main(): Promise<void> {
   const path = join(ROOT, 'schema/supergraph.graphql');
   const supergraphSdl = readFileSync(path, 'utf8');
   const gateway = await openGateway({
-    ...gatewaySettings(process.env, { redis, prefix: env.QUEUE_PREFIX }),
+    ...gatewaySettings(process.env, { redis, prefix: env.REDIS_PREFIX }),
     supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,
     port: env.PORT ?? DEFAULT_PORT,
     host: env.HOST,
     uploads: parseEnv(uploadSettings),
-    isRevoked: useRevocations({ redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
+    isRevoked: useRevocations({ redis, prefix: `${env.REDIS_PREFIX}:`, log }),
     checks: { redis: async () => ((await redis.ping()) === 'PONG' ? 'up' : 'down') },
     log,
   });

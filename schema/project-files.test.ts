@@ -102,7 +102,8 @@ describe('docker-compose.yml', () => {
     expect(holders).toEqual(['accounts']);
   });
 
-  test('takes from the environment what .env.example lists, and nothing else', () => {
+  test('takes from the environment what .env.example lists, former names, and nothing else', () => {
+    const former = ['ACCOUNTS_DATA_KEY'];
     const taken = text('docker-compose.yml')
       .matchAll(/\$\{(\w+)/g)
       .map(([, name]) => name!);
@@ -110,7 +111,7 @@ describe('docker-compose.yml', () => {
       .matchAll(/^(\w+)=/gm)
       .map(([, name]) => name!);
 
-    expect([...new Set(taken)].sort()).toEqual([...listed].sort());
+    expect([...new Set(taken)].sort()).toEqual([...listed, ...former].sort());
     expect(text('.env.example')).not.toMatch(/^\w+=./m);
   });
 });

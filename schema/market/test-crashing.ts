@@ -37,7 +37,7 @@ export async function openCrashing(): Promise<Crashing> {
   const client = await connectMongo(process.env['MONGODB_URI']!);
   const redis = new Redis(process.env['REDIS_URL']!);
   const db = (name: string): Connection => client.useDb(`${run}_${name}`, { useCache: true });
-  const nursery: Nursery = openNursery({ NODE_ENV: 'test', DATABASE_PREFIX: `${run}_`, QUEUE_PREFIX: run });
+  const nursery: Nursery = openNursery({ NODE_ENV: 'test', DATABASE_PREFIX: `${run}_`, REDIS_PREFIX: run });
   let child = await nursery.take();
   await child.call('open', {});
 

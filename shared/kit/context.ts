@@ -30,7 +30,7 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly live: Live;
   readonly models: M;
   readonly loaders: L;
-  readonly ports: P;
+  readonly providers: P;
   /** Set inside a transaction; models take it by themselves. */
   readonly session: ClientSession | undefined;
   /** Set while a mutation with an idempotency key runs: equal for every attempt of one caller with one key. */

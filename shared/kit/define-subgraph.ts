@@ -29,7 +29,7 @@ export interface Subgraph<M = any, L = any, P = any> {
   handlers: Handler<any>[];
   sagas: Saga<any, any>[];
   /** Adapters of third parties, created once per process; a test passes replacements. */
-  ports: (settings: unknown) => P;
+  providers: (settings: unknown) => P;
   /** The environment variables of the providers. */
   settings: z.ZodType | undefined;
   /** Runs before the first request (makes a first key pair, say); must be safe to repeat. */
@@ -50,7 +50,7 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   handlers?: Handler<any>[];
   sagas?: Saga<any, any>[];
   settings?: S;
-  ports?: (settings: z.infer<S>) => P;
+  providers?: (settings: z.infer<S>) => P;
   prepare?: (ctx: Context<M, L, P>) => Promise<unknown>;
   operationsApi?: boolean;
 }
@@ -68,7 +68,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     publicMaxAge: options.publicMaxAge ?? {},
     handlers: options.handlers ?? [],
     sagas: options.sagas ?? [],
-    ports: (options.ports ?? (() => ({}))) as Subgraph<M, L, P>['ports'],
+    providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
     settings: options.settings,
     prepare: options.prepare,
     operationsApi: options.operationsApi ?? false,

@@ -49,7 +49,7 @@ export async function serveSubgraphs(
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
-    redisPrefix: env.QUEUE_PREFIX,
+    redisPrefix: env.REDIS_PREFIX,
     consumersOf: readEventMap(),
     remote,
     environment,

@@ -20,7 +20,7 @@ interface ContextsOptions {
   subgraph: Subgraph;
   db: Connection;
   models: unknown;
-  ports: unknown;
+  providers: unknown;
   host: HostServices;
   log: Logger;
   relay: Relay;
@@ -45,7 +45,7 @@ const PIECE_MS = 30_000;
 const MIN_TRANSACTION_MS = 5_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
-export function createContexts({ subgraph, db, models, ports, host, log, relay, sagas, orphanedSessions }: ContextsOptions) {
+export function createContexts({ subgraph, db, models, providers, host, log, relay, sagas, orphanedSessions }: ContextsOptions) {
   const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
   const mark = epochKey(host.redisPrefix, subgraph.name);
@@ -71,7 +71,7 @@ export function createContexts({ subgraph, db, models, ports, host, log, relay, 
       get models() {
         return whileConnected(models);
       },
-      ports,
+      providers,
       session: undefined,
       requestKey: undefined,
       requestHash: undefined,

@@ -29,7 +29,7 @@ export interface HostOptions {
   remote?: (name: string) => CommandTransport | undefined;
   background?: boolean;
   /** Replacements of providers, by subgraph. */
-  ports?: Record<string, unknown>;
+  providers?: Record<string, unknown>;
   environment?: Readonly<Record<string, string | undefined>>;
   /** True: the client reports each command it sends; for measurements. */
   monitorCommands?: boolean;
@@ -125,7 +125,9 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
 
   try {
     const opening = await Promise.allSettled(
-      subgraphs.map(async (subgraph) => runtimes.set(subgraph.name, await openRuntime(subgraph, services, options.ports?.[subgraph.name]))),
+      subgraphs.map(async (subgraph) =>
+        runtimes.set(subgraph.name, await openRuntime(subgraph, services, options.providers?.[subgraph.name])),
+      ),
     );
     for (const result of opening) if (result.status === 'rejected') throw result.reason;
     if (background) {

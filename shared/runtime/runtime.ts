@@ -79,7 +79,7 @@ const MAX_DOCUMENTS = 2_000;
 const HEALTH_MS = 1_000;
 
 /** Connects models, creates indexes, starts workers, and answers requests and commands. */
-export async function openRuntime(subgraph: Subgraph, host: HostServices, ports?: unknown): Promise<Runtime> {
+export async function openRuntime(subgraph: Subgraph, host: HostServices, providers?: unknown): Promise<Runtime> {
   const { name } = subgraph;
   const log = host.log.child({ subgraph: name });
   const db = host.client.useDb(host.databasePrefix + name, { useCache: false });
@@ -101,7 +101,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, ports?
     subgraph,
     db,
     models,
-    ports: ports ?? subgraph.ports(settings),
+    providers: providers ?? subgraph.providers(settings),
     host,
     log,
     relay,

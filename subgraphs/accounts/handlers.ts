@@ -2,8 +2,8 @@ import { handleCommand } from '#shared/kit/define-command.ts';
 import { onEvent } from '#shared/kit/define-event.ts';
 import { handleJob, scheduledJob } from '#shared/kit/define-job.ts';
 import { vendorApproved, vendorMemberAdded, vendorMemberRemoved } from '../vendors/contract.ts';
-import { copyAddress } from './actions/addresses.ts';
-import { findCopies } from './actions/copies.ts';
+import { snapshotAddress } from './actions/addresses.ts';
+import { findSnapshots } from './actions/snapshots.ts';
 import { sendMail } from './actions/mail.ts';
 import { answerMailAsked } from './actions/register.ts';
 import { announceRevokedSessions } from './actions/sessions.ts';
@@ -18,7 +18,7 @@ export const handlers = [
   onEvent(vendorApproved, welcomeOwner),
   onEvent(vendorMemberAdded, welcomeMember),
   onEvent(vendorMemberRemoved, dismissMember),
-  handleCommand(findAccounts, findCopies),
-  handleCommand(findAddress, copyAddress),
+  handleCommand(findAccounts, findSnapshots),
+  handleCommand(findAddress, snapshotAddress),
   scheduledJob('announce-revoked-sessions', { every: ANNOUNCE_MS }, announceRevokedSessions),
 ];

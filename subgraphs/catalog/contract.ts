@@ -60,7 +60,7 @@ export const findVariants = defineCommand('catalog', 'findVariants', {
 /* Work of this subgraph alone, on queues of its own. */
 
 /** A part of a CSV import is due; the parts follow one another. */
-export const importWork = defineJob('catalog-imports', z.object({ importId: z.string(), part: z.number().int() }));
+export const importJob = defineJob('catalog-imports', z.object({ importId: z.string(), part: z.number().int() }));
 
 /** A part of a CSV export is due. */
 export const exportJob = defineJob('catalog-exports', z.object({ exportId: z.string(), part: z.number().int() }));

@@ -7,7 +7,7 @@ import { BulkCreateProducts, bulkCreateProducts, BulkUpdateProducts, bulkUpdateP
 import { exportUrl, StartProductExport, startProductExport } from './actions/export.ts';
 import { MAX_ERRORS, StartProductImport, startProductImport } from './actions/import.ts';
 import { findJob } from './actions/jobs.ts';
-import { forgetChanged } from './actions/listening.ts';
+import { invalidateChanged } from './actions/listening.ts';
 import { listAttributes, listProducts, within, type ProductList } from './actions/lists.ts';
 import { AddMedia, addMedia, RemoveMedia, removeMedia, ReorderMedia, reorderMedia, UpdateMedia, updateMedia } from './actions/media.ts';
 import * as products from './actions/products.ts';
@@ -36,7 +36,7 @@ function change<S extends z.ZodType>(schema: S, action: (ctx: Ctx, input: z.infe
   const run = mutation(schema, action);
   return async (...call: Parameters<typeof run>) => {
     const payload = await run(...call);
-    await forgetChanged(call[2] as Ctx, payload);
+    await invalidateChanged(call[2] as Ctx, payload);
     return payload;
   };
 }
@@ -123,7 +123,7 @@ export const resolvers = {
   },
   ProductMedia: {
     id: (media: Media) => media._id,
-    url: ({ key }: Media, _args: unknown, { ports }: Ctx) => ports.uploads.publicUrl(key),
+    url: ({ key }: Media, _args: unknown, { providers }: Ctx) => providers.uploads.publicUrl(key),
   },
   ProductAttribute: {
     __resolveReference: ({ id }: Id, { loaders }: Ctx) => loaders.attribute.load(id),

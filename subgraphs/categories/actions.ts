@@ -6,7 +6,7 @@ import { pictureAddress } from '#shared/base/public-address.ts';
 import { firstFree, slugsOf } from '#shared/base/slugs.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
-import { forgetTree } from './kept.ts';
+import { invalidateTree } from './cache.ts';
 import type { Ctx } from './loaders.ts';
 import type { Category } from './model.ts';
 
@@ -49,7 +49,7 @@ export const UpdateCategory = z.object({
 /** Changes what is given, if nobody changed the category since `expectedVersion`. */
 export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateCategory>) {
   const changes = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  forgetTree(ctx);
+  invalidateTree(ctx);
   const category = await refuseTakenSlug(
     ctx.models.Category.findOneAndUpdate(
       { _id: id, version: expectedVersion },
@@ -156,7 +156,7 @@ async function endOf(ctx: Ctx, parentId: string | null): Promise<number> {
 
 /** Before every change of the tree's shape. */
 const touchTree = async (ctx: Ctx): Promise<void> => {
-  forgetTree(ctx);
+  invalidateTree(ctx);
   await ctx.models.Tree.updateOne({ _id: 'tree' }, { $inc: { revision: 1 } }, { upsert: true });
 };
 

@@ -4,9 +4,9 @@ import { handleJob, scheduledJob } from '#shared/kit/define-job.ts';
 import { productDeleted } from '../catalog/contract.ts';
 import { discontinueProduct, recordAlert } from './actions/alerts.ts';
 import { expireReservations } from './actions/expire.ts';
-import { holdStock } from './actions/hold.ts';
+import { reserve } from './actions/hold.ts';
 import { findAvailable } from './actions/reading.ts';
-import { commitHold, extendHold, releaseHold, takeReturn } from './actions/reservations.ts';
+import { commit, extend, release, restock } from './actions/reservations.ts';
 import {
   commitReservation,
   extendReservation,
@@ -20,11 +20,11 @@ import {
 const EXPIRE_EVERY_MS = 5_000;
 
 export const handlers = [
-  handleCommand(reserveStock, holdStock),
-  handleCommand(extendReservation, extendHold),
-  handleCommand(commitReservation, commitHold),
-  handleCommand(releaseReservation, releaseHold),
-  handleCommand(restockReservation, takeReturn),
+  handleCommand(reserveStock, reserve),
+  handleCommand(extendReservation, extend),
+  handleCommand(commitReservation, commit),
+  handleCommand(releaseReservation, release),
+  handleCommand(restockReservation, restock),
   handleCommand(findStock, findAvailable),
   onEvent(productDeleted, discontinueProduct),
   handleJob(lowStockAlert, recordAlert),

@@ -4,13 +4,13 @@ import { byId, manyBy } from '#shared/store/loaders.ts';
 import { findVariants } from '../catalog/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import type { Models, StockAlert, StockItem, Warehouse } from './model.ts';
-import type { Turns } from './turns.ts';
+import type { KeyedMutex } from '#shared/store/keyed-mutex.ts';
 
-export interface Ports {
-  turns: Turns;
+export interface Providers {
+  locks: KeyedMutex;
 }
 
-export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) => {
+export const loaders = (models: Models, ctx: Context<Models, unknown, Providers>) => {
   const memberships = createMemberships(ctx);
   const isAdmin = ctx.viewer?.roles.includes('admin') ?? false;
   const itemsOfVariant = manyBy<StockItem>(models.StockItem, 'variantId');
@@ -51,7 +51,7 @@ export interface Owner {
   isDiscontinued: boolean;
 }
 
-export type Ctx = Context<Models, ReturnType<typeof loaders>, Ports>;
+export type Ctx = Context<Models, ReturnType<typeof loaders>, Providers>;
 
 /** As many as the catalog answers at once. */
 const MAX_VARIANTS = 250;

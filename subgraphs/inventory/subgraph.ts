@@ -4,14 +4,14 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
-import { createTurns } from './turns.ts';
+import { createKeyedMutex } from '#shared/store/keyed-mutex.ts';
 
 export const subgraph = defineSubgraph({
   name: 'inventory',
   folder: import.meta.dirname,
   models,
   loaders,
-  ports: () => ({ turns: createTurns() }),
+  providers: () => ({ locks: createKeyedMutex('stock') }),
   resolvers,
   permissions,
   handlers,

@@ -10,7 +10,7 @@ import { askVariants } from './cart-view.ts';
 import { isDeleted } from './actions/people.ts';
 import { entryOf, FOLLOWS, forgetWhenOver, tellChange, type Change } from './actions/settle.ts';
 import { orderCreated, vendorOrderReceived } from './contract.ts';
-import { forgetOrder } from './kept.ts';
+import { invalidateOrder } from './cache.ts';
 import type { Ctx } from './loaders.ts';
 import type { Cart, CartLine, Order, OrderAddress, OrderLine } from './model.ts';
 
@@ -259,7 +259,7 @@ async function movePending(
   ).lean<Order>();
   if (!order) return null;
   await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, { ...moved, $set: { status } });
-  forgetOrder(ctx, orderId);
+  invalidateOrder(ctx, orderId);
   return forgetWhenOver(ctx, order);
 }
 

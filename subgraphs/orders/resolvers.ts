@@ -75,7 +75,7 @@ export const resolvers = {
     placeOrder: mutation(PlaceOrder, placeOrder, {
       transaction: false,
       isFinal: ({ order }) => order.status !== 'PENDING',
-      admission: ({ ports }: Ctx) => ports.checkouts,
+      admission: ({ providers }: Ctx) => providers.checkouts,
     }),
     cancelOrder: mutation(CancelOrder, cancelOrder),
     cancelVendorOrder: mutation(CancelVendorOrder, cancelVendorOrder),

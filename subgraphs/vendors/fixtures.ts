@@ -83,7 +83,7 @@ export async function openVendors(options: { now?: Date } = {}) {
   const app = await open(subgraph, {
     ...options,
     viewer: admin,
-    ports: { vendors: { uploads: createUploads(settings) } },
+    providers: { vendors: { uploads: createUploads(settings) } },
     answers: [
       answering(findUnfinishedParts, ({ vendorId }) => ({ vendorOrderIds: busy.has(vendorId) ? ['vor_x'] : [] })),
       answering(findAccounts, ({ ids }) => ({

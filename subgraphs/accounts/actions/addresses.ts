@@ -89,7 +89,7 @@ export async function setDefaultAddress(ctx: Ctx, { id }: z.infer<typeof SetDefa
 }
 
 /** One address to be copied; null when this user has none with this id, so that nobody learns whose it is. */
-export async function copyAddress(ctx: Ctx, { userId, addressId }: { userId: string; addressId?: string | undefined }) {
+export async function snapshotAddress(ctx: Ctx, { userId, addressId }: { userId: string; addressId?: string | undefined }) {
   const user = await ctx.models.User.findById(userId).lean();
   const wanted = addressId ?? user?.defaultAddressId;
   const found = user?.addresses.find(({ _id }) => _id === wanted);

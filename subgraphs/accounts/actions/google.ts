@@ -5,7 +5,7 @@ import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { emailJob, userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
-import type { Google, Person } from '../ports/google.ts';
+import type { Google, Person } from '../providers/google.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
 import { challenge, refuseDeactivated, signIn } from './login.ts';
 import { FORGOTTEN } from './own.ts';
@@ -96,7 +96,7 @@ function linkOrCreate(ctx: Ctx, { subject, name }: Person, address: string): Pro
   });
 }
 
-function requireGoogle({ ports }: Ctx): Google {
-  if (!ports.google) throw new Problem('GOOGLE_NOT_CONFIGURED', 'Sign-in with Google is not set up here.');
-  return ports.google;
+function requireGoogle({ providers }: Ctx): Google {
+  if (!providers.google) throw new Problem('GOOGLE_NOT_CONFIGURED', 'Sign-in with Google is not set up here.');
+  return providers.google;
 }

@@ -6,8 +6,8 @@ import { SMTPServer } from 'smtp-server';
 import { deadLettersOf } from '#shared/messaging/consumer.ts';
 import { emailJob } from '../contract.ts';
 import { newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
-import { createMailer } from '../ports/smtp.ts';
-import { settings } from '../ports/settings.ts';
+import { createMailer } from '../providers/smtp.ts';
+import { settings } from '../providers/settings.ts';
 import { listKeptMails, tokenIn } from './mail.ts';
 
 interface Received {

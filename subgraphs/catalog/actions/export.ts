@@ -93,7 +93,7 @@ async function usedCodes(ctx: Ctx, vendorId: string, attributes: readonly Attrib
 /** The name of the file is that of the export, so that a repeated run leaves one file. */
 async function finish(ctx: Ctx, { _id, vendorId }: ProductExport, last: number): Promise<void> {
   const body = await bodyOf(ctx, _id);
-  const { key } = await ctx.ports.uploads.store(
+  const { key } = await ctx.providers.uploads.store(
     { folder: `exports/${vendorId}`, visibility: 'PRIVATE', contentType: 'text/csv' },
     _id,
     body,
@@ -125,7 +125,7 @@ export async function giveUpExport(ctx: Ctx, { exportId }: { exportId: string },
   await ctx.models.ProductExport.updateOne({ _id: exportId, finishedAt: null }, { $set: failed });
 }
 
-export const exportUrl = ({ ports }: Ctx, { key, createdAt }: ProductExport): Promise<string> | null =>
+export const exportUrl = ({ providers }: Ctx, { key, createdAt }: ProductExport): Promise<string> | null =>
   key
-    ? ports.uploads.privateUrl(key, { expiresInSeconds: MINUTES_15, fileName: `products-${createdAt.toISOString().slice(0, 10)}.csv` })
+    ? providers.uploads.privateUrl(key, { expiresInSeconds: MINUTES_15, fileName: `products-${createdAt.toISOString().slice(0, 10)}.csv` })
     : null;

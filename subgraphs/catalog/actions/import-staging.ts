@@ -1,5 +1,5 @@
 import { invalid } from '#shared/base/errors.ts';
-import { importWork } from '../contract.ts';
+import { importJob } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';
 import { readTable, type TableRow } from './csv-reading.ts';
@@ -26,7 +26,7 @@ export interface StagedPart {
  * since the same file gives the same parts.
  */
 export async function stageRows(ctx: Ctx, running: ProductImport): Promise<void> {
-  const file = await ctx.ports.uploads.stream(running.key);
+  const file = await ctx.providers.uploads.stream(running.key);
   if (!file) throw invalid([], 'The file is not there any more.');
   let [part, total] = [0, 0];
   for await (const rows of partsOf(unlikeEarlier(readTable(file)))) {
@@ -39,7 +39,7 @@ export async function stageRows(ctx: Ctx, running: ProductImport): Promise<void>
       { _id: running._id, parts: part, total: null, finishedAt: null },
       { $set: { total } },
     );
-    if (modifiedCount > 0) inner.publish(importWork({ importId: running._id, part: 1 }));
+    if (modifiedCount > 0) inner.publish(importJob({ importId: running._id, part: 1 }));
   });
 }
 

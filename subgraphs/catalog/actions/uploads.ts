@@ -56,7 +56,7 @@ async function prepare(ctx: Ctx, { vendorId, purpose, contentType, size: bytes }
   await ctx.loaders.memberships.require(vendorId, 'PRODUCTS');
   await draw(ctx, vendorId, bytes);
   const { folder, visibility } = PLACES[purpose];
-  const { key, ...ticket } = await ctx.ports.uploads.prepare({ folder: `${folder}/${vendorId}`, visibility, contentType, size: bytes });
+  const { key, ...ticket } = await ctx.providers.uploads.prepare({ folder: `${folder}/${vendorId}`, visibility, contentType, size: bytes });
   const [row] = await ctx.models.Upload.create([{ vendorId, purpose, key, contentType, size: bytes, expiresAt: ticket.expiresAt }]);
   return { upload: { id: row!._id, ...ticket } };
 }
@@ -86,7 +86,7 @@ export async function takeUpload(
   const path = ['input', 'uploadId'];
   const upload = await ctx.models.Upload.findOne({ _id: wanted.id, vendorId: wanted.vendorId, purpose: wanted.purpose }).lean<Upload>();
   if (!upload) throw notFound('ProductUpload', wanted.id, path);
-  const inspected = await ctx.ports.uploads.inspect(upload.key);
+  const inspected = await ctx.providers.uploads.inspect(upload.key);
   if (inspected.state === 'MISSING') throw new Problem('UPLOAD_MISSING', 'Nothing was handed in yet.', { path });
   if (inspected.state === 'REFUSED') throw new Problem('UPLOAD_REFUSED', inspected.reason, { path });
   const { modifiedCount } = await ctx.models.Upload.updateOne({ _id: upload._id, usedBy: null }, { $set: { usedBy: wanted.usedBy } });
@@ -106,7 +106,7 @@ export async function removeUnusedUploads(ctx: Ctx): Promise<void> {
   for (const { _id, key } of unused) {
     // Taken away from whoever might use it at this moment, before the file goes.
     const { deletedCount } = await ctx.models.Upload.deleteOne({ _id, usedBy: null });
-    if (deletedCount > 0) await ctx.ports.uploads.remove(key);
+    if (deletedCount > 0) await ctx.providers.uploads.remove(key);
   }
   const before = new Date(ctx.now().getTime() - IMPORTED_MS);
   const tables = await ctx.models.Upload.find({ purpose: 'IMPORT', usedBy: { $ne: null }, expiresAt: { $lt: before } })
@@ -115,7 +115,7 @@ export async function removeUnusedUploads(ctx: Ctx): Promise<void> {
   for (const { _id, key, usedBy } of tables) {
     if (await ctx.models.ProductImport.exists({ _id: usedBy, finishedAt: null })) continue;
     // The row last, so that a crash forgets no file.
-    await ctx.ports.uploads.remove(key);
+    await ctx.providers.uploads.remove(key);
     await ctx.models.Upload.deleteOne({ _id });
   }
 }

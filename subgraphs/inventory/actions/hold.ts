@@ -21,9 +21,11 @@ const MAX_OPEN = 20;
 const MAX_OVERDUE = 50;
 
 /** Holds all lines or none, from the warehouse with the smallest priority on. The same reference again is the same reservation. */
-export async function holdStock(ctx: Ctx, { reference, lines, ttlSeconds, holder }: Input) {
+export async function reserve(ctx: Ctx, { reference, lines, ttlSeconds, holder }: Input) {
   const wanted = merge(lines);
-  await ctx.ports.turns.take(ctx.session!, [`reference ${reference}`, `holder ${holder}`, ...wanted.keys()], { deadline: ctx.deadline });
+  await ctx.providers.locks.acquire(ctx.session!, [`reference ${reference}`, `holder ${holder}`, ...wanted.keys()], {
+    deadline: ctx.deadline,
+  });
   const known = await ctx.models.Reservation.findOne({ reference }).lean();
   if (known) return again(ctx, known, wanted);
   const shares = await share(ctx, wanted, lines);

@@ -33,7 +33,7 @@ export async function findSlots(ctx: Ctx, places: Place[]): Promise<(Slot | Prob
   const warehouseIdOf = (place: Place) => place.warehouseId ?? defaults.get(owners.get(place.variantId)?.vendorId ?? '') ?? '';
   const variantIds = places.map(({ variantId }) => variantId);
   const warehouseIds = places.map(warehouseIdOf);
-  await ctx.ports.turns.take(ctx.session!, [...variantIds, ...warehouseIds], { deadline: ctx.deadline });
+  await ctx.providers.locks.acquire(ctx.session!, [...variantIds, ...warehouseIds], { deadline: ctx.deadline });
   const warehouses = new Map((await ctx.models.Warehouse.find({ _id: { $in: warehouseIds } }).lean()).map((each) => [each._id, each]));
   const items = await ctx.models.StockItem.find({ variantId: { $in: variantIds }, warehouseId: { $in: warehouseIds } }).lean();
   const known = new Map(items.map((item) => [keyOf(item), item]));

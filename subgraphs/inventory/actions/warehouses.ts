@@ -38,7 +38,7 @@ export const CreateWarehouse = z.object({
 /** A new warehouse, used after all others unless `priority` says otherwise. */
 export async function createWarehouse(ctx: Ctx, { vendorId, name: called, address, priority: wanted }: z.infer<typeof CreateWarehouse>) {
   await ctx.loaders.memberships.require(vendorId, 'STOCK');
-  await ctx.ports.turns.take(ctx.session!, [vendorId], { deadline: ctx.deadline });
+  await ctx.providers.locks.acquire(ctx.session!, [vendorId], { deadline: ctx.deadline });
   const known = await ctx.models.Warehouse.find({ vendorId }, { priority: 1 }).sort({ priority: -1 }).lean();
   if (known.length >= MAX_WAREHOUSES) {
     throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MAX_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });

@@ -1,6 +1,6 @@
 import { unauthenticated, unavailable } from '#shared/base/errors.ts';
 import { restockReservation } from '../../inventory/contract.ts';
-import { forgetOrder } from '../kept.ts';
+import { invalidateOrder } from '../cache.ts';
 import type { Ctx } from '../loaders.ts';
 import { isFinal } from '../machine.ts';
 
@@ -15,7 +15,7 @@ export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {
   await Cart.deleteOne({ userId });
   const orders = await Order.find({ buyerId: userId }, { status: 1 }).lean();
   const underWay = orders.filter(({ status }) => !isFinal(status)).map(({ _id }) => _id);
-  forgetOrder(ctx, ...orders.map(({ _id }) => _id));
+  invalidateOrder(ctx, ...orders.map(({ _id }) => _id));
   const forgotten = { $set: { shippingAddress: null, note: null } };
   await Order.updateMany({ _id: { $in: underWay } }, { $set: { isBuyerDeleted: true } });
   await Order.updateMany({ buyerId: userId, _id: { $nin: underWay } }, forgotten);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { forbidden, invalid, notFound, Problem } from '#shared/base/errors.ts';
 import { text } from '#shared/base/input.ts';
 import { stockReturnJob, VENDOR_ORDER_STATUSES, type VendorOrderStatus } from '../contract.ts';
-import { forgetOrder } from '../kept.ts';
+import { invalidateOrder } from '../cache.ts';
 import type { Ctx } from '../loaders.ts';
 import { canMove, sourcesOf, type Mover } from '../machine.ts';
 import type { Order, VendorOrder } from '../model.ts';
@@ -102,7 +102,7 @@ async function move(ctx: Ctx, part: VendorOrder, to: VendorOrderStatus, act: Act
     { $set: { status: to }, $push: { timeline: entryOf(ctx, { ...act, from: part.status, to }) }, $inc: { version: 1 } },
     { returnDocument: 'after' },
   ).lean<VendorOrder>();
-  forgetOrder(ctx, part.orderId);
+  invalidateOrder(ctx, part.orderId);
   if (!moved) throw new Problem('ILLEGAL_TRANSITION', `${to} cannot follow the status it has.`, { path: ['input', 'status'] });
   if (to === 'CANCELLED') {
     const lines = part.lines.map(({ variantId, quantity }) => ({ variantId, quantity }));

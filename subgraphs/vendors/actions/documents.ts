@@ -40,7 +40,7 @@ export async function createApplicationDocumentUpload(
   const begun = await ctx.models.ApplicationDocument.find({ applicationId }, { size: 1 }).lean();
   if (isBeyond(drawnOf([...begun, { size }]), MAX_DRAWN)) throw tooMany();
   const folder = `vendor-applications/${applicationId}`;
-  const { key, ...address } = await ctx.ports.uploads.prepare({ folder, visibility: 'PRIVATE', contentType, size });
+  const { key, ...address } = await ctx.providers.uploads.prepare({ folder, visibility: 'PRIVATE', contentType, size });
   const _id = newId('doc', ctx.now());
   const removeAfter = new Date(ctx.now().getTime() + UNUSED_MS);
   await ctx.models.ApplicationDocument.create([{ _id, applicationId, fileName, contentType, size, fileKey: key, removeAfter }]);
@@ -58,7 +58,7 @@ export async function addApplicationDocument(ctx: Ctx, { applicationId, uploadId
   const items = await ctx.loaders.checklist();
   if (!items.some(({ key, isActive }) => key === checklistKey && isActive))
     throw notFound('VendorChecklistItem', checklistKey, ['input', 'checklistKey']);
-  const inspected = await ctx.ports.uploads.inspect(file.fileKey);
+  const inspected = await ctx.providers.uploads.inspect(file.fileKey);
   if (inspected.state === 'MISSING') throw new Problem('UPLOAD_MISSING', 'The file has not arrived yet.', { path: ['input', 'uploadId'] });
   if (inspected.state === 'REFUSED') throw new Problem('UPLOAD_REFUSED', inspected.reason, { path: ['input', 'uploadId'] });
   return ctx.transaction((inner) => attach(inner, { applicationId, uploadId, checklistKey }));
@@ -90,8 +90,8 @@ export async function removeApplicationDocument(ctx: Ctx, { applicationId, docum
 }
 
 /** An address for some minutes, which carries its right with it. */
-export const documentUrl = ({ fileKey, fileName }: ApplicationDocument, { ports }: Ctx): Promise<string> =>
-  ports.uploads.privateUrl(fileKey, { expiresInSeconds: URL_SECONDS, fileName });
+export const documentUrl = ({ fileKey, fileName }: ApplicationDocument, { providers }: Ctx): Promise<string> =>
+  providers.uploads.privateUrl(fileKey, { expiresInSeconds: URL_SECONDS, fileName });
 
 /** Deletes files nobody handed in, or that do not count any more. The row goes last, so that a crash forgets no file. */
 export async function removeDroppedDocuments(ctx: Ctx): Promise<{ removed: number }> {
@@ -105,7 +105,7 @@ export async function removeDroppedDocuments(ctx: Ctx): Promise<{ removed: numbe
     );
     // It was handed in at the last moment.
     if (matchedCount === 0) continue;
-    await ctx.ports.uploads.remove(fileKey);
+    await ctx.providers.uploads.remove(fileKey);
     await ctx.models.ApplicationDocument.deleteOne({ _id });
   }
   return { removed: due.length };
