@@ -41,7 +41,7 @@ function change<S extends z.ZodType>(schema: S, action: (ctx: Ctx, input: z.infe
   };
 }
 
-const shown = (amount: Money | null | undefined) => (amount ? formatMoney(amount) : null);
+const formatMoneyOrNull = (amount: Money | null | undefined) => (amount ? formatMoney(amount) : null);
 
 const MAX_IDS = 100;
 
@@ -102,8 +102,9 @@ export const resolvers = {
     variantAxes: ({ axisIds }: Product, _args: unknown, { loaders }: Ctx) => loaders.attribute.loadMany(axisIds),
     variants: (product: Product, { includeArchived }: { includeArchived?: boolean | null }) =>
       variantsOf(product).filter(({ archivedAt }) => includeArchived || !archivedAt),
-    price: ({ lowestPrice }: Product) => shown(lowestPrice),
-    priceRange: ({ lowestPrice, highestPrice }: Product) => lowestPrice && { lowest: shown(lowestPrice), highest: shown(highestPrice) },
+    price: ({ lowestPrice }: Product) => formatMoneyOrNull(lowestPrice),
+    priceRange: ({ lowestPrice, highestPrice }: Product) =>
+      lowestPrice && { lowest: formatMoneyOrNull(lowestPrice), highest: formatMoneyOrNull(highestPrice) },
     metadata: ({ metadata }: Product, { keys }: { keys?: string[] | null }) => byKeys(metadata, keys),
     privateMetadata: async ({ _id }: Product, { keys }: { keys?: string[] | null }, { loaders }: Ctx) =>
       byKeys((await loaders.product.load(_id))?.privateMetadata ?? [], keys),
@@ -115,8 +116,8 @@ export const resolvers = {
     id: (variant: VariantOfProduct) => variant._id,
     name: nameOf,
     axisValues: ({ axes }: VariantOfProduct) => axes,
-    price: ({ price }: VariantOfProduct) => shown(price),
-    compareAtPrice: ({ compareAtPrice }: VariantOfProduct) => shown(compareAtPrice),
+    price: ({ price }: VariantOfProduct) => formatMoneyOrNull(price),
+    compareAtPrice: ({ compareAtPrice }: VariantOfProduct) => formatMoneyOrNull(compareAtPrice),
     media: ({ product, mediaId }: VariantOfProduct) => product.media.find(({ _id }) => _id === mediaId) ?? null,
     isArchived: ({ archivedAt }: VariantOfProduct) => Boolean(archivedAt),
     isForSale: ({ product, archivedAt }: VariantOfProduct, _args: unknown, ctx: Ctx) => isReleased(product, ctx.now()) && !archivedAt,

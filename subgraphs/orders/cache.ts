@@ -5,7 +5,7 @@ import type { AnyContext } from '#shared/kit/context.ts';
 const CACHE_SECONDS = 300;
 
 export const orderKey = (id: string): string => `order:${id}`;
-export const partsKey = (id: string): string => `order:${id}:parts`;
+export const vendorOrdersKey = (id: string): string => `order:${id}:parts`;
 
 /** Reads through the cache, but never inside a transaction, which must see its own snapshot. Authorization is checked on the result. */
 export function cachedLoader<T>(
@@ -20,5 +20,5 @@ export function cachedLoader<T>(
 
 /** Call it after every change of an order or of one of its vendor orders. */
 export function invalidateOrder(ctx: Pick<AnyContext, 'afterCommit' | 'cache'>, ...orderIds: string[]): void {
-  ctx.afterCommit(() => ctx.cache.invalidate(orderIds.flatMap((id) => [orderKey(id), partsKey(id)])));
+  ctx.afterCommit(() => ctx.cache.invalidate(orderIds.flatMap((id) => [orderKey(id), vendorOrdersKey(id)])));
 }

@@ -8,7 +8,7 @@ import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStoc
 import { findVendors } from '../vendors/contract.ts';
 import { askVariants } from './cart-view.ts';
 import { isDeleted } from './actions/people.ts';
-import { entryOf, FOLLOWS, forgetWhenOver, tellChange, type Change } from './actions/settle.ts';
+import { entryOf, FOLLOWS, forgetWhenOver, publishChange, type Change } from './actions/settle.ts';
 import { orderCreated, vendorOrderReceived } from './contract.ts';
 import { invalidateOrder } from './cache.ts';
 import type { Ctx } from './loaders.ts';
@@ -206,8 +206,8 @@ async function abandonOrder(ctx: Ctx, { input, results, failure }: Args): Promis
   const change: Change = { ...FOLLOWS, reason: failure?.code ?? null, from: 'PENDING', to: 'CANCELLED' };
   const order = await movePending(ctx, input, change, { subtotal: nothing, total: nothing });
   if (!order) return;
-  for (const { vendorOrderId: _id, vendorId } of results.price.parts) tellChange(ctx, order, { _id, vendorId }, change);
-  tellChange(ctx, order, null, change);
+  for (const { vendorOrderId: _id, vendorId } of results.price.parts) publishChange(ctx, order, { _id, vendorId }, change);
+  publishChange(ctx, order, null, change);
 }
 
 /** The order stands: the vendors hear of it, and the cart holds only what was added to it since the checkout began. */
@@ -224,11 +224,11 @@ async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   if (!order) return null;
   const timestamp = ctx.now().toISOString();
   for (const { vendorOrderId, vendorId, lines, subtotal } of results.price!.parts) {
-    tellChange(ctx, order, { _id: vendorOrderId, vendorId }, change);
+    publishChange(ctx, order, { _id: vendorOrderId, vendorId }, change);
     const items = lines.map((line) => itemOf(vendorId, line));
     ctx.publish(vendorOrderReceived({ vendorOrderId, orderId, vendorId, items, subtotal, timestamp }));
   }
-  tellChange(ctx, order, null, change);
+  publishChange(ctx, order, null, change);
   return null;
 }
 
@@ -240,8 +240,8 @@ function withoutOrdered(lines: CartLine[], ordered: Checkout['lines']): CartLine
 type Amounts = Pick<Order, 'subtotal' | 'total'>;
 
 /**
- * The order and all its parts leave PENDING together; null when they had left it before. An order of an account that went meanwhile is marked,
- * since nobody looks for it again.
+ * The order and all its vendor orders leave PENDING together; null when they had left it before. An order of an account that was deleted in the
+ * meantime is marked, since no reader asks for it again.
  */
 async function movePending(
   ctx: Ctx,

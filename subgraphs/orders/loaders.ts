@@ -3,7 +3,7 @@ import type { Context } from '#shared/kit/context.ts';
 import { byId, manyBy } from '#shared/store/loaders.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import { createCartViews } from './cart-view.ts';
-import { cachedLoader, orderKey, partsKey } from './cache.ts';
+import { cachedLoader, orderKey, vendorOrdersKey } from './cache.ts';
 import type { Cart, Models, Order, VendorOrder } from './model.ts';
 
 interface Providers {
@@ -15,7 +15,7 @@ export const loaders = ({ Cart, Order, VendorOrder }: Models, ctx: Context<Model
   cart: byId<Cart>(Cart),
   order: cachedLoader(ctx, orderKey, byId<Order>(Order)),
   vendorOrder: byId<VendorOrder>(VendorOrder),
-  partsOf: cachedLoader(ctx, partsKey, manyBy<VendorOrder>(VendorOrder, 'orderId', { sort: { _id: 1 } })),
+  vendorOrdersOf: cachedLoader(ctx, vendorOrdersKey, manyBy<VendorOrder>(VendorOrder, 'orderId', { sort: { _id: 1 } })),
   memberships: createMemberships(ctx),
   /** Carts with what the other subgraphs say of their lines today. */
   cartView: createCartViews(ctx),

@@ -27,7 +27,7 @@ export async function reserve(ctx: Ctx, { reference, lines, ttlSeconds, holder }
     deadline: ctx.deadline,
   });
   const known = await ctx.models.Reservation.findOne({ reference }).lean();
-  if (known) return again(ctx, known, wanted);
+  if (known) return replayReservation(ctx, known, wanted);
   const shares = await share(ctx, wanted, lines);
   await requireRoom(ctx, holder);
   const now = ctx.now();
@@ -44,7 +44,7 @@ export async function reserve(ctx: Ctx, { reference, lines, ttlSeconds, holder }
 }
 
 /** What was answered before, as long as it is still true. */
-function again(ctx: Ctx, known: Reservation, wanted: Map<string, number>) {
+function replayReservation(ctx: Ctx, known: Reservation, wanted: Map<string, number>) {
   const isOver = known.state === 'HELD' && known.expiresAt <= ctx.now();
   if (isOver || known.state === 'RELEASED' || known.state === 'EXPIRED') throw reservationEnded();
   const held = merge(known.lines);

@@ -47,7 +47,7 @@ interface StockReturn {
   reason: string;
 }
 
-/** Goods of a cancelled part go back on the shelf, once for each part. */
+/** Goods of a cancelled vendor order go back on the shelf, once for each vendor order. */
 export async function returnStock(ctx: Ctx, { orderId, vendorOrderId, lines, reason }: StockReturn) {
   const input = { reference: orderId, returnId: vendorOrderId, lines, reason: reason.slice(0, 200) };
   await ctx.call(restockReservation, input, { idempotencyKey: `return:${vendorOrderId}` });

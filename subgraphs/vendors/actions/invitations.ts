@@ -29,7 +29,7 @@ export const InviteVendorMember = z.object({
   idempotencyKey: idempotencyKey().optional(),
 });
 
-/** Sends a letter with a token that only its reader knows. A newer letter to the same address takes the older one's place. */
+/** Sends an invitation by e-mail with a secret token. A newer invitation to the same address replaces the older one. */
 export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }: z.infer<typeof InviteVendorMember>) {
   const vendor = await requireVendor(ctx, { id: vendorId, field: 'vendorId', permission: 'MEMBERS' });
   const mine = await roleIn(ctx, vendorId);
@@ -41,7 +41,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   const at = ctx.now();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const expiresAt = new Date(at.getTime() + VALID_MS);
-  const letter = {
+  const draft = {
     vendorId,
     email: to,
     openKey: `${vendorId} ${to}`,
@@ -51,7 +51,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
     expiresAt,
     createdAt: at,
   };
-  const [invitation] = await ctx.models.Invitation.create([letter]);
+  const [invitation] = await ctx.models.Invitation.create([draft]);
   const params = { storeName: vendor.name, role, expiresAt: expiresAt.toISOString(), timeZone: vendor.timeZone };
   ctx.publish(emailJob({ to, template: 'vendor-invitation', params, token }));
   return { invitation: invitation!.toObject<Invitation>() };
@@ -77,7 +77,7 @@ export const AcceptVendorInvitation = z.object({
   idempotencyKey: idempotencyKey().optional(),
 });
 
-/** Joins the store, once, for the account the letter was meant for. Runs its own transaction: the account is asked before. */
+/** Joins the store, once, for the account of the invited address. Runs its own transaction: the account is requested before. */
 export async function acceptVendorInvitation(ctx: Ctx, { token }: z.infer<typeof AcceptVendorInvitation>) {
   const userId = viewerId(ctx);
   const invitation = await ctx.models.Invitation.findOne({ tokenHash: hashOf(token) }).lean<Invitation>();
@@ -88,7 +88,7 @@ export async function acceptVendorInvitation(ctx: Ctx, { token }: z.infer<typeof
   return ctx.transaction((inner) => join(inner, invitation, userId));
 }
 
-/** The letter somebody holds; the token is the right to see it. */
+/** The invitation of a token; the token is the right to see it. */
 export async function findLetter(ctx: Ctx, token: string): Promise<HeldLetter | null> {
   const found = await ctx.models.Invitation.findOne({ tokenHash: hashOf(token) }).lean<Invitation>();
   return found && { ...found, isHeld: true };
@@ -108,13 +108,13 @@ async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: strin
   return { member: await takeIn(ctx, { vendorId, userId, role }) };
 }
 
-/** The letter proves that somebody reads that mailbox; only the account that owns it may join with it. */
+/** The token proves access to the mailbox; only the account of that address may join with it. */
 async function requireAddress(ctx: Ctx, userId: string, address: string): Promise<void> {
   const { accounts } = await ctx.call(findAccounts, { ids: [userId] });
   const account = accounts[0];
   if (!account?.isActive) throw unauthenticated();
   if (account.email.toLowerCase() !== address)
-    throw refused('EMAIL_MISMATCH', 'This letter went to another address than that of your account.');
+    throw refused('EMAIL_MISMATCH', 'This invitation went to another address than that of your account.');
   if (!account.emailVerified) throw refused('EMAIL_NOT_VERIFIED', 'Verify the address of your account first.');
 }
 
