@@ -52,13 +52,7 @@ const COMMAND_TIMEOUT_MS = 5_000;
 
 /** Opens subgraphs side by side; everything is closed again when one of them cannot be opened. */
 export async function openHost(subgraphs: Subgraph[], options: HostOptions): Promise<Host> {
-  const {
-    redisPrefix: redisPrefix = 'soko',
-    databasePrefix = '',
-    now = () => new Date(),
-    background = true,
-    environment = process.env,
-  } = options;
+  const { redisPrefix = 'soko', databasePrefix = '', now = () => new Date(), background = true, environment = process.env } = options;
   const log = createLog('soko');
   const openRedis = (settings: object = {}): Redis => {
     const redis = new Redis(options.redisUrl, { commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 2, ...settings });

@@ -41,7 +41,7 @@ type Phase =
  * of its own. Own, because cockatiel's sends none, and lets half-open callers wait for the verdict; here they are refused at once.
  */
 export function createBreaker({ verdictOf, refusal, probe }: Surroundings, options: BreakerOptions = {}): Breaker {
-  const { failureThreshold = 5, openMs = 1_000, maxOpenMs: maxOpenMs = 15_000, trials = 3, successThreshold = 1 } = options;
+  const { failureThreshold = 5, openMs = 1_000, maxOpenMs = 15_000, trials = 3, successThreshold = 1 } = options;
   const { probeEveryMs = 1_000, now = Date.now } = options;
   const closed = (): Phase => ({ state: 'closed', failures: 0, isSuspected: false });
   const probes = probeEveryMs > 0 ? probe : undefined;

@@ -38,13 +38,8 @@ const FAIR_TIME_MS = 1_000;
 
 /** Reaches a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened on demand, for all subscriptions. */
 export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
-  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, isExternal: isExternal = false } = options;
-  const {
-    connections = 32,
-    callerSockets = 500,
-    connectTimeoutMs = CONNECT_TIMEOUT_MS,
-    maxResponseBytes: maxResponseBytes = 16 * 1024 * 1024,
-  } = options;
+  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, isExternal = false } = options;
+  const { connections = 32, callerSockets = 500, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxResponseBytes = 16 * 1024 * 1024 } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
   const client = createHttpClient(base.origin, { connections, connectTimeoutMs, maxResponseBytes });

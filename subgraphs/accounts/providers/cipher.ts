@@ -4,7 +4,7 @@ import { createCipher as createSharedCipher, deriveKey } from '#shared/base/encr
 import type { Settings } from './settings.ts';
 
 /** Encrypts the secrets of this subgraph, and derives secrets from others. */
-export function createAccountsCipher({ ACCOUNTS_ENCRYPTION_KEY: ACCOUNTS_ENCRYPTION_KEY }: Settings) {
+export function createAccountsCipher({ ACCOUNTS_ENCRYPTION_KEY }: Settings) {
   const secret = ACCOUNTS_ENCRYPTION_KEY ?? env.INTERNAL_SECRET;
   const successors = deriveKey('accounts-successors', secret);
   return {

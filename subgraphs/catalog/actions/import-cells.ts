@@ -8,7 +8,7 @@ import { splitList, type Row } from './csv.ts';
 import { checkVariant, distinct } from './drafts.ts';
 import { factsOf } from './import-rows.ts';
 import { metadataList } from './inputs.ts';
-import { alt, MAX_MEDIA as MAX_MEDIA } from './media.ts';
+import { alt, MAX_MEDIA } from './media.ts';
 import { publicationDates } from './publication.ts';
 
 /* Cells that mean more than a value: media, facts, states and dates. Each refusal has the column as its path. */

@@ -15,7 +15,7 @@ import { archivedAs, keyOf, mediaFrom, mediaIdOf, metadataFrom, stateFrom, wants
 import { columnOf, productInput, variantInput } from './import-rows.ts';
 import { skuOf } from './import-staging.ts';
 import { failureOf } from './jobs.ts';
-import { MAX_VARIANTS as MAX_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
+import { MAX_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
 import { addDrafted, changesOf } from './products.ts';
 import { refuseNothingToSell } from './publication.ts';
 import { parseRow, release } from './rows.ts';
