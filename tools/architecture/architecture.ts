@@ -8,7 +8,7 @@ const CODE = ['gateway', 'subgraphs', 'schema', 'shared', 'demo', 'commands', 'd
 const WITHOUT_DOMAIN = ['shared', 'gateway'];
 const TEXTS = ['.ts', '.mjs', '.graphql', '.json', '.html', '.md'];
 
-/** Everything that stands where it may not: imports against the table of rooms, and words of the domain in `shared/` and `gateway/`. */
+/** Everything that stands where it may not: imports against the table of file roles, and words of the domain in `shared/` and `gateway/`. */
 export function architectureFaults(root: string = ROOT): string[] {
   const texts = readSources(root, WITHOUT_DOMAIN, TEXTS);
   return [...forbiddenImports(readSources(root, CODE)), ...domainWords(texts)];
