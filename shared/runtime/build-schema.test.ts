@@ -15,7 +15,7 @@ const notes = {
     },
   },
   permissions: { Note: { '*': allow } },
-  operations: false,
+  operationsApi: false,
   publicMaxAge: {},
 } as unknown as Subgraph;
 

@@ -10,7 +10,7 @@ import type { SagaRow } from '../kit/define-saga.ts';
 
 /*
  * What an operator sees of the machinery: dead letters and sagas. Every subgraph answers about its own by command; one subgraph (the one
- * with `operations: true`) shows all of them in the schema.
+ * with `operationsApi: true`) shows all of them in the schema.
  */
 
 const ADMIN = 'admin';
