@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 import { provideSecrets } from '#shared/process/development-secrets.ts';
 import { createConsumer } from '#shared/messaging/consumer.ts';
-import { on } from '#shared/kit/define-event.ts';
+import { onEvent } from '#shared/kit/define-event.ts';
 import type { Host } from '#shared/runtime/host.ts';
 import { newId } from '#shared/base/ids.ts';
 import { createLog } from '#shared/base/log.ts';
@@ -109,7 +109,7 @@ async function drained(host: Host, events: number): Promise<Record<string, unkno
   const workerConnection = new Redis(process.env['REDIS_URL']!, { maxRetriesPerRequest: null });
   const consumer = createConsumer({
     queue: QUEUE,
-    handlers: [on(orderCreated, async () => undefined, { repeatable: true })],
+    handlers: [onEvent(orderCreated, async () => undefined, { idempotent: true })],
     db,
     redis: host.redis,
     workerConnection,
@@ -163,7 +163,7 @@ async function probe(host: Host, model: OutboxRow): Promise<number> {
   await heard.position();
   const since = performance.now();
   await outboxOf(host.runtimes.get('orders')!.db).insertOne(newEvent(model, userId));
-  host.runtimes.get('orders')!.relay.kick();
+  host.runtimes.get('orders')!.relay.notify();
   await heard.next();
   await heard.return();
   return performance.now() - since;

@@ -33,7 +33,7 @@ const KEPT: Kept[] = [
   { subgraph: 'inventory', collection: 'inbox' },
   { subgraph: 'inventory', collection: 'idempotency' },
 ];
-const MOST_MODELS = 200;
+const MAX_MODELS = 200;
 const AT_ONCE = 1_000;
 const AGE_MS = 7 * 24 * 3_600_000;
 
@@ -49,7 +49,7 @@ export async function grow({ runtimes }: Host, rowsPerOrder: readonly number[], 
   let written = 0;
   for (const [kind, { subgraph, collection, change }] of KEPT.entries()) {
     const rows = rowsOf(runtimes.get(subgraph)!.db, collection);
-    const models = await rows.find(filterOf(collection)).sort({ _id: -1 }).limit(MOST_MODELS).toArray();
+    const models = await rows.find(filterOf(collection)).sort({ _id: -1 }).limit(MAX_MODELS).toArray();
     const wanted = models.length === 0 ? 0 : Math.round(rowsPerOrder[kind]! * orders);
     for (let at = 0; at < wanted; at += AT_ONCE) {
       const numbers = Array.from({ length: Math.min(AT_ONCE, wanted - at) }, (_, index) => at + index + 1);

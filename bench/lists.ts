@@ -15,7 +15,7 @@ import { dropMarket, fillMarket, openMarket, openMarketHost } from './market.ts'
 
 const REAL_ORDERS = 12;
 const AT_ONCE = 500;
-const SMALLEST_PAGE = 15;
+const MIN_PAGE_SIZE = 15;
 const ADMIN: Viewer = { id: 'usr_bench', roles: ['admin'], scopes: [], sessionId: 'ses_bench' };
 
 interface List {
@@ -98,7 +98,7 @@ async function measured(host: Host, lists: List[], times: number): Promise<Recor
     const took: number[] = [];
     for (let time = 0; time < times; time += 1) {
       const since = performance.now();
-      await ask(door, SMALLEST_PAGE + time);
+      await ask(door, MIN_PAGE_SIZE + time);
       took.push(performance.now() - since);
     }
     took.sort((a, b) => a - b);

@@ -34,7 +34,7 @@ export const openMarketHost = async (options: { monitorCommands: boolean }): Pro
     mongodbUri: process.env['MONGODB_URI']!,
     redisUrl: process.env['REDIS_URL']!,
     databasePrefix: MARKET_PREFIX,
-    queuePrefix: MARKET_PREFIX,
+    redisPrefix: MARKET_PREFIX,
     ...options,
   });
 

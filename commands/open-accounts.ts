@@ -21,7 +21,7 @@ export async function withAccounts(work: (ctx: Ctx) => Promise<void>): Promise<v
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
-    queuePrefix: env.QUEUE_PREFIX,
+    redisPrefix: env.REDIS_PREFIX,
     // Events are written for every subgraph; the processes of the market deliver them.
     consumersOf: readEventMap(),
     background: false,

@@ -6,7 +6,7 @@ import { runStart, StartError } from '#shared/base/start-error.ts';
 
 /* `npm run services`: a MongoDB and a Redis for parts that run as processes of their own. Keeps running until it is stopped. */
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 await runStart(async () => {
   const dataDir = join(openDataFolder(), 'services');
@@ -16,6 +16,6 @@ await runStart(async () => {
   });
   closeWithGrace(() => services.close());
   // The stores do not hold the event loop: without this the process would end, and they with it.
-  setInterval(() => undefined, LONGEST_TIMER_MS);
+  setInterval(() => undefined, MAX_TIMER_MS);
   console.log(`export MONGODB_URI='${services.mongodb.uri}' REDIS_URL='${services.redis.uri}'`);
 });

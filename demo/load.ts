@@ -10,7 +10,7 @@ import { loadPeople } from './load/people.ts';
 import { loadPictures } from './load/pictures.ts';
 import { loadStores, type Store } from './load/stores.ts';
 import { marketplace } from './data/marketplace.ts';
-import { InterruptedLoad } from './mishaps.ts';
+import { InterruptedLoad } from './startup-errors.ts';
 
 interface Mark {
   _id: string;

@@ -22,7 +22,7 @@ const env = {
   HOME: process.env['HOME'],
   SOKO_DATA: data,
   DATABASE_PREFIX,
-  QUEUE_PREFIX: `parts${process.pid}`,
+  REDIS_PREFIX: `parts${process.pid}`,
 };
 const started: ChildProcess[] = [];
 
@@ -91,8 +91,8 @@ describe('a start that cannot work ends with one line that says why', () => {
     [
       'a setting of a subgraph',
       ['subgraph', '--', 'accounts'],
-      { ...STORES, GUESSES_PER_IP: 'many' },
-      /^Environment: GUESSES_PER_IP: must be a number$/,
+      { ...STORES, FAILED_ATTEMPTS_PER_IP: 'many' },
+      /^Environment: FAILED_ATTEMPTS_PER_IP: must be a number$/,
     ],
     ['a port that is none', ['gateway:market'], { PORT: 'abc' }, /^Environment: PORT: must be a number$/],
     ['origins that are none', ['gateway:market'], { ...STORES, CORS_ORIGINS: '*' }, /^Environment: CORS_ORIGINS: must be origins such as/],

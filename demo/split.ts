@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readManifest } from '#shared/process/rover-config.ts';
+import { readRoverConfig } from '#shared/process/rover-config.ts';
 import { freePort } from './ports.ts';
 import type { Running } from './together.ts';
 
@@ -24,7 +24,7 @@ interface Member {
 
 /** The same marketplace as several processes on loopback: the gateway, and groups of subgraphs. A process that dies is started again. */
 export async function runSplit(port: number): Promise<Running> {
-  const names = readManifest(ROOT).map(({ name }) => name);
+  const names = readRoverConfig(ROOT).map(({ name }) => name);
   const grouped = new Set(GROUPS.flat());
   const groups = [
     ...GROUPS.map((group) => group.filter((name) => names.includes(name))),

@@ -7,7 +7,7 @@ import { provideSecrets } from '#shared/process/development-secrets.ts';
 import { openServices, type Services } from '#shared/services/services.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import { users } from './data/users.ts';
-import { loadingMishap, openingMishap, placeOf } from './mishaps.ts';
+import { loadingError, openingError, placeOf } from './startup-errors.ts';
 import { writeGuide } from './playground.ts';
 import { takePort } from './ports.ts';
 import type { Running } from './together.ts';
@@ -87,8 +87,8 @@ async function openMarket({ data, port, services, isSplit }: Opening & { isSplit
   // A store that this start runs itself holds nothing but the demo.
   if (services.mongodb.provided) await refuseForeignData(services.mongodb.uri, databasePrefix);
   const place = placeOf(data, services.mongodb);
-  const host = await openWholeHost().catch((error) => giveUp(openingMishap(error, place)));
-  await loadDemo(host, { databasePrefix, say }).catch((error) => giveUp(loadingMishap(error, place)));
+  const host = await openWholeHost().catch((error) => giveUp(openingError(error, place)));
+  await loadDemo(host, { databasePrefix, say }).catch((error) => giveUp(loadingError(error, place)));
   if (!isSplit) return runTogether(host, port);
   await host.close();
   const { runSplit } = await import('./split.ts');

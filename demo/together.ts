@@ -8,7 +8,7 @@ import { readEventMap } from '#shared/process/serve-process.ts';
 import { env, parseEnv } from '#shared/base/env.ts';
 import { openHost, type Host } from '#shared/runtime/host.ts';
 import { createLog } from '#shared/base/log.ts';
-import { readManifest } from '#shared/process/rover-config.ts';
+import { readRoverConfig } from '#shared/process/rover-config.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
@@ -25,7 +25,7 @@ export interface Running {
 /** Every subgraph of `rover.yaml`, in its order. */
 export function loadSubgraphs(): Promise<Subgraph[]> {
   return Promise.all(
-    readManifest(ROOT).map(async ({ name }) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
+    readRoverConfig(ROOT).map(async ({ name }) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
   );
 }
 
@@ -34,7 +34,7 @@ export const openWholeHost = async (background = true): Promise<Host> =>
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
-    queuePrefix: env.QUEUE_PREFIX,
+    redisPrefix: env.REDIS_PREFIX,
     consumersOf: readEventMap(),
     background,
   });
@@ -47,12 +47,12 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
   const supergraphSdl = readFileSync(path, 'utf8');
   const transports = Object.fromEntries(host.runtimes);
   const gateway = await openGateway({
-    ...gatewaySettings(process.env, { redis: host.redis, prefix: env.QUEUE_PREFIX }),
+    ...gatewaySettings(process.env, { redis: host.redis, prefix: env.REDIS_PREFIX }),
     supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,
     uploads: parseEnv(uploadSettings),
-    isRevoked: useRevocations({ redis: host.redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
+    isRevoked: useRevocations({ redis: host.redis, prefix: `${env.REDIS_PREFIX}:`, log }),
     port,
     host: env.HOST,
     // One process, one answer: without a store the subgraphs here can do nothing, so neither can it.

@@ -8,7 +8,7 @@ import { AdmissionSettings } from '#shared/base/admission-settings.ts';
 import { environmentSchema } from '#shared/base/env.ts';
 import { COMMON_CODES } from '#shared/base/errors.ts';
 import { HttpSettings } from '#shared/transport/http-settings.ts';
-import { ManifestOverrides, readManifest } from '#shared/process/rover-config.ts';
+import { RoverOverrides, readRoverConfig } from '#shared/process/rover-config.ts';
 import { StoreSettings } from '#shared/store/mongo.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
@@ -30,7 +30,7 @@ function fieldsOf(schema: z.ZodType): string[] {
 }
 
 async function settingsOfSubgraphs(): Promise<string[]> {
-  const names = readManifest(ROOT, {}).map(({ name }) => name);
+  const names = readRoverConfig(ROOT, {}).map(({ name }) => name);
   const subgraphs = await Promise.all(
     names.map(async (name) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
   );
@@ -45,7 +45,7 @@ function readDirectly(): string[] {
 }
 
 test('docs/configuration.md lists every environment variable that the code reads, and no other', async () => {
-  const kit = [environmentSchema, ManifestOverrides, HttpSettings, AdmissionSettings, StoreSettings, uploadSettings];
+  const kit = [environmentSchema, RoverOverrides, HttpSettings, AdmissionSettings, StoreSettings, uploadSettings];
   const schemas = [...kit, GatewayEnvironment, ServeEnvironment].flatMap(fieldsOf);
   const variables = new Set([...schemas, ...(await settingsOfSubgraphs()), ...readDirectly()]);
 

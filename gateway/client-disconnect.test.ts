@@ -20,7 +20,7 @@ afterEach(async () => {
 async function openSlow() {
   const { all, people, notes, boards } = testSubgraphs();
   const server = await openHostile(people);
-  const transport = httpTransport('people', server.url, { isForeign: true });
+  const transport = httpTransport('people', server.url, { isExternal: true });
   const gateway = await openGatewayForTest({ subgraphs: all, transports: { people: transport, notes, boards } });
   opened.push(server, transport, gateway);
   let taken = Promise.withResolvers<ServerResponse>();

@@ -41,7 +41,7 @@ export interface Gateway {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** Most operations wait for a subgraph, which has limits of its own. */
-const ADMISSION = { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 };
+const ADMISSION = { atOnce: 1_000, waiting: 2_000, maxWaitMs: 2_000 };
 /** Many clients may share an address. */
 const SOCKETS = { perAddress: 10_000, perViewer: 100 };
 const REVOCATION_CHECK_MS = 10_000;

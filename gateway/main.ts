@@ -7,8 +7,8 @@ import { env, parseEnv, warnOfPublicSecret } from '#shared/base/env.ts';
 import { readResilience } from '#shared/transport/http-settings.ts';
 import { httpTransport } from '#shared/transport/http-transport.ts';
 import { createLog } from '#shared/base/log.ts';
-import { readManifest } from '#shared/process/rover-config.ts';
-import { endWithParent } from '#shared/process/exit-with-parent.ts';
+import { readRoverConfig } from '#shared/process/rover-config.ts';
+import { exitWithParent } from '#shared/process/exit-with-parent.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
 import { watchSupergraphFile } from './supergraph/watch-file.ts';
@@ -24,14 +24,14 @@ const REDIS_PATIENCE_MS = 1_000;
 
 /** The gateway as a process of its own. It reaches every subgraph of rover.yaml over HTTP. */
 async function main(): Promise<void> {
-  endWithParent();
+  exitWithParent();
   provideDevelopmentSecrets();
   const log = createLog('gateway');
   if (!env.ACCESS_TOKEN_PUBLIC_KEY) throw new StartError('Environment: ACCESS_TOKEN_PUBLIC_KEY: must be set, as a PEM');
   warnOfPublicSecret(log);
   const resilience = readResilience();
   const transports = Object.fromEntries(
-    readManifest(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),
+    readRoverConfig(ROOT).map(({ name, baseUrl }) => [name, httpTransport(name, baseUrl, { resilience })]),
   );
   const redis = new Redis(env.REDIS_URL, { commandTimeout: REDIS_PATIENCE_MS, maxRetriesPerRequest: 1 });
   redis.on('error', (error) => log.warn({ err: error }, 'Redis cannot be reached; it will be tried again'));
@@ -39,14 +39,14 @@ async function main(): Promise<void> {
   const path = join(ROOT, 'schema/supergraph.graphql');
   const supergraphSdl = readFileSync(path, 'utf8');
   const gateway = await openGateway({
-    ...gatewaySettings(process.env, { redis, prefix: env.QUEUE_PREFIX }),
+    ...gatewaySettings(process.env, { redis, prefix: env.REDIS_PREFIX }),
     supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,
     port: env.PORT ?? DEFAULT_PORT,
     host: env.HOST,
     uploads: parseEnv(uploadSettings),
-    isRevoked: useRevocations({ redis, prefix: `${env.QUEUE_PREFIX}:`, log }),
+    isRevoked: useRevocations({ redis, prefix: `${env.REDIS_PREFIX}:`, log }),
     checks: { redis: async () => ((await redis.ping()) === 'PONG' ? 'up' : 'down') },
     log,
   });

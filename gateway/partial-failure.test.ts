@@ -304,7 +304,7 @@ test('refuses operations beyond the limit with 503 and Retry-After, without a fe
   const gateway = await openGatewayForTest({
     subgraphs: all,
     transports: { people: slow },
-    admission: { atOnce: 1, waiting: 0, longestWaitMs: 1_000 },
+    admission: { atOnce: 1, waiting: 0, maxWaitMs: 1_000 },
   });
   opened.push(gateway);
   const first = gateway.ask('{ person(id: "p1") { name } }');

@@ -1,7 +1,7 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CORRELATION_HEADER } from '#shared/base/correlation-id.ts';
-import { clientOfResponse } from '#shared/transport/client-disconnect.ts';
+import { disconnectSignal } from '#shared/transport/client-disconnect.ts';
 import { isProblem, Problem } from '#shared/base/errors.ts';
 import { HEALTH_PATHS, healthReport, type Check } from '#shared/base/health.ts';
 import { responseType } from './http/accept-header.ts';
@@ -110,7 +110,7 @@ export function addGraphqlRoute(app: FastifyInstance, options: GraphqlRouteOptio
       const caller = await contextOf(request);
       readText(request, persistedOperations);
       if (await streams.handle(request, reply, caller)) return reply;
-      const context = { ...caller, signal: clientOfResponse(reply.raw) };
+      const context = { ...caller, signal: disconnectSignal(reply.raw) };
       const { fastPath, apolloHandler, documents } = await graphs.of(context.contract);
       const ready = request.method === 'POST' ? await fastPath(request.body, context) : undefined;
       if (ready) return sendFastPathResponse(request, reply, ready);

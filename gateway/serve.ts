@@ -39,7 +39,7 @@ interface Options {
   forwardHeaders: string[];
   subgraphErrors: SubgraphErrors;
   timeoutMs: number;
-  subgraphLimits: Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'>;
+  subgraphLimits: Pick<HttpTransportOptions, 'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxResponseBytes'>;
   /** A Redis for entities that `@cacheControl` calls public. */
   cache: string | undefined;
 }
@@ -124,7 +124,7 @@ function readOptions(): Options {
       connections: environment.SUBGRAPH_CONNECTIONS,
       callerSockets: environment.SUBGRAPH_SOCKETS,
       connectTimeoutMs: environment.SUBGRAPH_CONNECT_TIMEOUT_MS,
-      maxAnswerBytes: environment.SUBGRAPH_ANSWER_BYTES,
+      maxResponseBytes: environment.SUBGRAPH_ANSWER_BYTES,
     },
     cache: values.cache,
     limits: { ...LIMITS, expanded },

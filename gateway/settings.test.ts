@@ -6,7 +6,7 @@ import { testSubgraphs } from './testing/test-subgraphs.ts';
 
 test('is open to developers and closed to other pages by default', () => {
   expect(gatewaySettings({})).toEqual({
-    admission: { atOnce: 1_000, waiting: 2_000, longestWaitMs: 2_000 },
+    admission: { atOnce: 1_000, waiting: 2_000, maxWaitMs: 2_000 },
     sockets: { perAddress: 10_000, perViewer: 100 },
     corsOrigins: [],
     trustedProxies: 0,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { parseEnv, readRenamed, type EnvSource } from '#shared/base/env.ts';
+import { parseEnv, withFormerNames, type EnvSource } from '#shared/base/env.ts';
 import { StartError } from '#shared/base/start-error.ts';
 import { createEntityStore, type EntityStoreOptions } from './cache/entity-store.ts';
 import { createPersistedOperations, type PersistedOperations } from './supergraph/persisted-operations.ts';
@@ -80,10 +80,13 @@ const RENAMED = {
   QUERY_PLANS_FILE: 'PLANS_FILE',
 };
 
-const Settings = GatewayEnvironment.refine(({ REQUIRE_API_KEY, API_KEYS_FILE }) => !REQUIRE_API_KEY || API_KEYS_FILE, {
-  path: ['REQUIRE_API_KEY'],
-  message: 'nobody has one without API_KEYS_FILE',
-});
+const Settings = withFormerNames(
+  GatewayEnvironment.refine(({ REQUIRE_API_KEY, API_KEYS_FILE }) => !REQUIRE_API_KEY || API_KEYS_FILE, {
+    path: ['REQUIRE_API_KEY'],
+    message: 'nobody has one without API_KEYS_FILE',
+  }),
+  RENAMED,
+);
 
 type FromEnvironment = Pick<
   GatewayOptions,
@@ -106,7 +109,7 @@ type FromEnvironment = Pick<
 
 /** Reads the gateway's options from the environment. `cache` is the store of cached entities, if there is one. */
 export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptions): FromEnvironment {
-  const settings = parseEnv(Settings, readRenamed(environment, RENAMED));
+  const settings = parseEnv(Settings, environment);
   const {
     NODE_ENV,
     CORS_ORIGINS,
@@ -138,7 +141,7 @@ export function gatewaySettings(environment: EnvSource, cache?: EntityStoreOptio
     admission: {
       atOnce: settings.OPERATIONS_AT_ONCE,
       waiting: settings.OPERATIONS_WAITING,
-      longestWaitMs: settings.LONGEST_WAIT_MS,
+      maxWaitMs: settings.LONGEST_WAIT_MS,
     },
     sockets: { perAddress: settings.SOCKETS_PER_ADDRESS, perViewer: settings.SOCKETS_PER_VIEWER },
     ...(keys && { keys, requiresKey }),

@@ -51,9 +51,9 @@ beforeAll(async () => {
   process.on('unhandledRejection', onUnhandled);
   server = await openHostile(people);
   transport = httpTransport('people', server.url, {
-    isForeign: true,
+    isExternal: true,
     timeoutMs: PATIENCE_MS,
-    maxAnswerBytes: 4 * MEGABYTE,
+    maxResponseBytes: 4 * MEGABYTE,
     resilience: { retry: { attempts: 0 }, breaker: { now: () => clock, probeEveryMs: 20 } },
   });
   gateway = await openGatewayForTest({ subgraphs: [boards, people], transports: { boards, people: transport } });
@@ -278,7 +278,7 @@ describe('affects only the invalid field of a subgraph response, with', () => {
 });
 
 test('fetches a malformed response once, and keeps the breaker closed', async () => {
-  const patient = httpTransport('people', server.url, { isForeign: true, resilience: { retry: { initialDelayMs: 1 } } });
+  const patient = httpTransport('people', server.url, { isExternal: true, resilience: { retry: { initialDelayMs: 1 } } });
   const other = await openGatewayForTest({ subgraphs: [boards, people], transports: { boards, people: patient } });
   server.behave((_request, response) => send(response, { data: { person: [1] }, errors: null }));
   server.requests.length = 0;

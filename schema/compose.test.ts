@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildSchema } from 'graphql';
 import { z } from 'zod';
-import { defineEvent, defineWork, on } from '#shared/kit/define-event.ts';
+import { defineEvent, onEvent } from '#shared/kit/define-event.ts';
+import { defineJob, handleJob } from '#shared/kit/define-job.ts';
 import { composeSupergraph, eventMap, runCompose } from './compose.ts';
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
@@ -54,12 +55,12 @@ describe('composeSupergraph', () => {
 test('the event map names each event with those who hear it, and no work items', () => {
   const created = defineEvent('Note.Created', z.object({}));
   const archived = defineEvent('Board.Archived', z.object({}));
-  const index = defineWork('indexing', z.object({}));
+  const index = defineJob('indexing', z.object({}));
   const nothing = () => Promise.resolve();
 
   const map = eventMap([
-    { name: 'search', handlers: [on(created, nothing), on(index, nothing)] },
-    { name: 'boards', handlers: [on(created, nothing), on(archived, nothing)] },
+    { name: 'search', handlers: [onEvent(created, nothing), handleJob(index, nothing)] },
+    { name: 'boards', handlers: [onEvent(created, nothing), onEvent(archived, nothing)] },
     { name: 'notes', handlers: [] },
   ]);
 

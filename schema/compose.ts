@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { composeServices } from '@apollo/composition';
 import { GraphQLError, parse, Source } from 'graphql';
 import { audiencesOf, contractOf } from '#shared/graph-contracts/graph-contract.ts';
-import { readManifest, type ManifestEntry } from '#shared/process/rover-config.ts';
+import { readRoverConfig, type RoverSubgraph } from '#shared/process/rover-config.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { apiSchemaOf, coordinatesOf } from './coordinates.ts';
@@ -47,7 +47,7 @@ interface Composition {
 
 export async function composeProject(root: string = ROOT): Promise<Composition> {
   // The committed supergraph does not depend on the environment of who composes it.
-  const entries = readManifest(root, {});
+  const entries = readRoverConfig(root, {});
   const subgraphs = await Promise.all(entries.map(async (entry) => ({ entry, subgraph: await loadSubgraph(root, entry) })));
   const sources = subgraphs.map(({ entry, subgraph }) => ({
     name: entry.name,
@@ -86,7 +86,7 @@ export function eventMap(subgraphs: readonly Pick<Subgraph, 'name' | 'handlers'>
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-async function loadSubgraph(root: string, { name }: ManifestEntry): Promise<Subgraph> {
+async function loadSubgraph(root: string, { name }: RoverSubgraph): Promise<Subgraph> {
   const file = join(root, 'subgraphs', name, 'subgraph.ts');
   if (!existsSync(file)) throw new Error(`rover.yaml lists ${name}, but subgraphs/${name}/subgraph.ts is missing.`);
   const { subgraph } = (await import(pathToFileURL(file).href)) as { subgraph?: Subgraph };

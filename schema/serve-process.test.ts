@@ -24,7 +24,7 @@ beforeAll(async () => {
     MONGODB_URI: process.env['MONGODB_URI'],
     REDIS_URL: process.env['REDIS_URL'],
     DATABASE_PREFIX,
-    QUEUE_PREFIX: `house${process.pid}`,
+    REDIS_PREFIX: `house${process.pid}`,
     SUBGRAPH_URLS: JSON.stringify({ categories: `http://127.0.0.1:${port}` }),
   };
   expect(node).toBe('node');

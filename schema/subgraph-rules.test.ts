@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMON_CODES } from '#shared/base/errors.ts';
-import { operationsPermissions, operationsTypeDefs } from '#shared/runtime/operations-api.ts';
+import { operationsApiPermissions, operationsApiTypeDefs } from '#shared/runtime/operations-api.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
 import { isAuthorizedPerEvent } from '#shared/kit/topic-stream.ts';
 import { composeSupergraph } from './compose.ts';
@@ -156,15 +156,19 @@ describe.each(FOLDERS)('%s', (name) => {
     expect(types.filter((type) => !sources.some((each) => each.types.includes(type)))).toEqual([]);
   });
 
-  test('has a README that says what it says, hears and answers', async () => {
+  test('has a README that lists what it publishes, subscribes to and handles', async () => {
     const { readme, subgraph, events, commands } = await houseOf(name);
-    const heard = subgraph.handlers.flatMap((handler) => (handler.kind === 'event' ? [handler.event.type] : []));
-    const spoken = { says: events.map(({ type }) => type), hears: heard, answers: commands.map((command) => command.name.split('.')[1]!) };
+    const subscribesTo = subgraph.handlers.flatMap((handler) => (handler.kind === 'event' ? [handler.event.type] : []));
+    const messages = {
+      publishes: events.map(({ type }) => type),
+      subscribesTo,
+      handles: commands.map((command) => command.name.split('.')[1]!),
+    };
 
-    expect(readmeFaults(readme, name, spoken)).toEqual([]);
+    expect(readmeFaults(readme, name, messages)).toEqual([]);
   });
 
-  test('answers the commands of its contract, each once, and no others', async () => {
+  test('handles the commands of its contract, each once, and no others', async () => {
     const { subgraph, commands } = await houseOf(name);
     const answered = subgraph.handlers.flatMap((handler) => (handler.kind === 'command' ? [handler.command.name] : []));
 
@@ -172,7 +176,7 @@ describe.each(FOLDERS)('%s', (name) => {
     expect(commands.filter(({ owner }) => owner !== name).map((command) => command.name)).toEqual([]);
   });
 
-  test('hears only what a contract declares', async () => {
+  test('subscribes only to events of a contract', async () => {
     const { subgraph } = await houseOf(name);
     const declared = new Set((await Promise.all(FOLDERS.map(loadContract))).flatMap(({ events }) => events));
     const unknown = subgraph.handlers.flatMap((handler) =>
@@ -192,7 +196,7 @@ describe('all subgraphs', () => {
     expect(twice(contracts.flatMap(({ commands }) => commands.map(({ name }) => name)))).toEqual([]);
     const misnamed = events.filter(({ type, queue }) => !(queue ? /^[a-z]+(-[a-z]+)*$/ : /^[A-Z][A-Za-z]*\.[A-Z][A-Za-z]*$/).test(type));
     expect(misnamed.map(({ type }) => type)).toEqual([]);
-    // Each subgraph hears its events on a queue of its own name.
+    // Each subgraph consumes its events on a queue of its own name.
     expect(events.filter(({ queue }) => queue !== undefined && FOLDERS.includes(queue)).map(({ type }) => type)).toEqual([]);
   });
 
@@ -227,7 +231,7 @@ describe('all subgraphs', () => {
 });
 
 describe('the kit', () => {
-  const kit = readSdl(`${preamble}\n${operationsTypeDefs}`, operationsPermissions, new Set());
+  const kit = readSdl(`${preamble}\n${operationsApiTypeDefs}`, operationsApiPermissions, new Set());
 
   test('keeps the same rules in what it adds to every subgraph', () => {
     expect(rootFieldsWithoutRule(kit)).toEqual([]);
@@ -247,7 +251,7 @@ describe('the kit', () => {
   });
 
   test('tells the gateway who may ask for its own root fields, and has them in a contract', () => {
-    const sdl = readSdl(operationsTypeDefs, operationsPermissions, new Set());
+    const sdl = readSdl(operationsApiTypeDefs, operationsApiPermissions, new Set());
 
     expect([...rootFieldsGuardedOtherwise(sdl), ...rootFieldsOfNobody(sdl)]).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type DocumentNode, GraphQLError } from 'graphql';
-import { createChannel, type Channel } from '#shared/base/async-queue.ts';
-import { createExecution } from '#shared/runtime/compiled-execution.ts';
+import { createAsyncQueue, type AsyncQueue } from '#shared/base/async-queue.ts';
+import { createCompiledExecution } from '#shared/runtime/compiled-execution.ts';
 import { runSubscription } from '#shared/runtime/run-subscription.ts';
 import type { Resolvers } from '#shared/kit/define-subgraph.ts';
 import type { SubgraphRequest, SubgraphTransport } from '#shared/kit/transport.ts';
@@ -20,7 +20,7 @@ interface Entry {
 }
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
-const MOST_WAITING = 1_000;
+const MAX_WAITING = 1_000;
 
 export interface LiveGraph {
   subgraphs: { name: string; typeDefs: string; url: string }[];
@@ -66,16 +66,16 @@ export function createLiveGraph(): LiveGraph {
 }
 
 function createOrders() {
-  const topics = new Map<string, Set<Channel<Entry>>>();
+  const topics = new Map<string, Set<AsyncQueue<Entry>>>();
   let published = 0;
 
   return {
     subscribe(_root: unknown, { orderId }: { orderId: string }) {
       const listeners = topics.get(orderId) ?? new Set();
       topics.set(orderId, listeners);
-      const channel = createChannel<Entry>({
-        limit: MOST_WAITING,
-        tooSlow: () => {
+      const channel = createAsyncQueue<Entry>({
+        limit: MAX_WAITING,
+        overflow: () => {
           throw new Error('The gateway reads too slowly.');
         },
         onDone: () => {
@@ -96,7 +96,7 @@ function createOrders() {
 
 function transportOf(typeDefs: string, resolvers: Resolvers): SubgraphTransport {
   const schema = buildSubgraphSchema([{ typeDefs: parse(typeDefs), resolvers }]);
-  const run = createExecution(schema);
+  const run = createCompiledExecution(schema);
   const documents = new Map<string, DocumentNode>();
   const argsOf = ({ query, operationName, variables: variableValues }: SubgraphRequest) => {
     let document = documents.get(query);
@@ -110,7 +110,7 @@ function transportOf(typeDefs: string, resolvers: Resolvers): SubgraphTransport 
         args: { schema, ...argsOf(request) },
         execute: run,
         wantsStart: request.wantsStart ?? false,
-        masked: (result) => result,
+        maskResult: (result) => result,
         failure: (error) => new GraphQLError(String(error)),
       }),
   };

@@ -7,7 +7,7 @@ import { inParallel, type Answer, type Door } from './door.ts';
 import type { Store } from './stores.ts';
 
 const WIDTH = 4;
-const LARGEST_BULK = 250;
+const MAX_BULK = 250;
 
 /** The tree, parents before children; answers ids by slug. */
 export async function loadCategories(door: Door, admin: Viewer): Promise<Map<string, string>> {
@@ -71,12 +71,12 @@ async function loadStock(door: Door, store: Store, products: Product[], made: An
       stock.map(({ warehouse, onHand }) => ({ variantId: variantIds.get(sku), warehouseId: store.warehouses.get(warehouse), onHand })),
     ),
   );
-  for (let at = 0; at < lines.length; at += LARGEST_BULK) {
+  for (let at = 0; at < lines.length; at += MAX_BULK) {
     await door.run(
       'inventory',
       store.owner,
       'bulkSetStock',
-      { lines: lines.slice(at, at + LARGEST_BULK), reason: 'First count' },
+      { lines: lines.slice(at, at + MAX_BULK), reason: 'First count' },
       'results { userErrors { code } }',
     );
   }

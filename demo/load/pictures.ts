@@ -16,7 +16,7 @@ const ISSUER = { issuer: 'demo', viewer: null };
  */
 export async function loadPictures(host: Host): Promise<void> {
   const catalog = host.runtimes.get('catalog')!.context(ISSUER) as CatalogCtx;
-  const { uploads } = catalog.ports;
+  const { uploads } = catalog.providers;
   const store = async (kind: string, slug: string, hueOf: string): Promise<string> => {
     const file = { folder: `demo/${kind}`, visibility: 'PUBLIC' as const, contentType: 'image/png' };
     return (await uploads.store(file, slug, drawPicture(`${kind} ${slug}`, hueOf))).key;

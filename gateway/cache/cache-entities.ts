@@ -1,7 +1,7 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
-import { answersShape } from '#shared/transport/response-check.ts';
-import { sameForAllSeconds } from '#shared/kit/entity-max-age.ts';
-import { LONGEST_SECONDS, type Found, type Kept } from '#shared/cache/cache-tags.ts';
+import { matchesSelection } from '#shared/transport/response-check.ts';
+import { readEntityMaxAge } from '#shared/kit/entity-max-age.ts';
+import { MAX_TTL_SECONDS, type CacheRead, type CacheWrite } from '#shared/cache/cache-tags.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import { isData, type Data } from '../engine/run.ts';
 import { createEntityKeys, type EntityLookup } from './entity-keys.ts';
@@ -38,7 +38,7 @@ export function cacheEntities(execute: Execute, { supergraphSdl, schema, store }
     const result = await execute(subgraph, { ...request, variables: { ...request.variables, representations } });
     const entities = entitiesOf(result, missing.length);
     if (entities && !result.errors) {
-      const seconds = sameForAllSeconds(result);
+      const seconds = readEntityMaxAge(result);
       // Written under the tag versions read before the fetch, so an event that came meanwhile makes the write worthless. Not awaited.
       void store.keep(missing.flatMap((index, position) => toKeep(lookups[index]!, found[index]!, entities[position]!, seconds)));
     }
@@ -46,23 +46,23 @@ export function cacheEntities(execute: Execute, { supergraphSdl, schema, store }
   };
 }
 
-function count({ counters }: EntityStore, found: readonly Found[], missing: readonly number[]): void {
+function count({ counters }: EntityStore, found: readonly CacheRead[], missing: readonly number[]): void {
   counters.hits += found.length - missing.length;
   counters.misses += missing.length;
   counters.stale += missing.filter((index) => found[index]!.isStale).length;
 }
 
-function toKeep({ rule, place }: EntityLookup, { stamps }: Found, entity: Data | null, sameForAll: number): Kept[] {
-  const ttlSeconds = Math.floor(Math.min(rule.maxAge, rule.isPublic ? LONGEST_SECONDS : sameForAll, LONGEST_SECONDS));
+function toKeep({ rule, place }: EntityLookup, { versions }: CacheRead, entity: Data | null, sameForAll: number): CacheWrite[] {
+  const ttlSeconds = Math.floor(Math.min(rule.maxAge, rule.isPublic ? MAX_TTL_SECONDS : sameForAll, MAX_TTL_SECONDS));
   const text = ttlSeconds >= 1 && isComplete(entity, rule) ? textOf(entity) : undefined;
-  return text === undefined ? [] : [{ key: place.key, stamps, text, ttlSeconds }];
+  return text === undefined ? [] : [{ key: place.key, versions, text, ttlSeconds }];
 }
 
-function readCached({ text }: Found, rule: EntityRule, query: string): Data | undefined {
+function readCached({ text }: CacheRead, rule: EntityRule, query: string): Data | undefined {
   if (text === undefined) return undefined;
   try {
     const entity: unknown = JSON.parse(text);
-    return isComplete(entity, rule) && answersShape(query, { _entities: [entity] }) ? entity : undefined;
+    return isComplete(entity, rule) && matchesSelection(query, { _entities: [entity] }) ? entity : undefined;
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Viewer } from '#shared/base/identity.ts';
-import { renewTags } from '#shared/cache/cache-tags.ts';
+import { invalidateTags } from '#shared/cache/cache-tags.ts';
 import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
 import { ask, requestedIds, engineOf, openLibrary, reading, markingAsShared, type Library } from './test-library.ts';
@@ -27,7 +27,7 @@ afterAll(() => redis.quit());
 
 const titles = async (...ids: string[]) =>
   (await ask(engine, reading('title', ...ids))).data.notes.map(({ book }) => book?.['title'] ?? null);
-const changed = (...tags: string[]): Promise<void> => renewTags(redis, prefix, tags);
+const changed = (...tags: string[]): Promise<void> => invalidateTags(redis, prefix, tags);
 const viewer = (id: string, scopes: string[] = []): Viewer => ({ id, roles: [], scopes });
 
 describe('a viewer-independent entity', () => {

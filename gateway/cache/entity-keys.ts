@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { GraphQLSchema } from 'graphql';
-import type { Place } from '#shared/cache/cache-tags.ts';
+import type { CacheSlot } from '#shared/cache/cache-tags.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
 import type { Data } from '../engine/run.ts';
 import { createEntityRules, type EntityRule } from './entity-rules.ts';
@@ -11,7 +11,7 @@ import { ownScope } from './policy.ts';
 export interface EntityLookup {
   representation: Data;
   rule: EntityRule;
-  place: Place;
+  place: CacheSlot;
 }
 
 interface EntityKeysOptions {
@@ -43,7 +43,7 @@ export function createEntityKeys({ supergraphSdl, schema, store }: EntityKeysOpt
       if (!rule || tag === undefined) return undefined;
       const name = JSON.stringify([fetch, representation, rule.isRestricted ? ownScope(identity) : '']);
       const key = store.keyOf(hash('sha256', name, 'base64url'));
-      lookups.push({ representation, rule, place: { key, stamps: [type, tag].map(store.stampOf) } });
+      lookups.push({ representation, rule, place: { key, versions: [type, tag].map(store.stampOf) } });
     }
     return lookups;
   };

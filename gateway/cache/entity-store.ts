@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
-import { createStampedStore, stampOfTag, type Kept, type StampedStore } from '#shared/cache/cache-tags.ts';
+import { createVersionedStore, tagVersionKey, type CacheWrite, type VersionedStore } from '#shared/cache/cache-tags.ts';
 import { createBudget } from './budget.ts';
 
 /** Cached entities of all gateways that share a Redis. */
-export interface EntityStore extends Pick<StampedStore, 'read'> {
+export interface EntityStore extends Pick<VersionedStore, 'read'> {
   /** Never rejects. Large values, and values beyond the budget, are not stored. */
-  keep(values: readonly Kept[]): Promise<void>;
+  keep(values: readonly CacheWrite[]): Promise<void>;
   /** The Redis key of a cache slot. */
   keyOf: (name: string) => string;
   /** The Redis key of a tag version. */
@@ -31,11 +31,11 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 const MAX_TEXT_LENGTH = 32 * 1024;
 
 export function createEntityStore({ redis, prefix, patienceMs, maxBytes = DEFAULT_MAX_BYTES }: EntityStoreOptions): EntityStore {
-  const { read, keep } = createStampedStore(redis, { patienceMs });
+  const { read, write: keep } = createVersionedStore(redis, { patienceMs });
   const budget = createBudget(maxBytes);
   const counters = { hits: 0, misses: 0, stale: 0, stored: 0 };
-  const fits = ({ key, stamps, text, ttlSeconds }: Kept): boolean =>
-    text.length <= MAX_TEXT_LENGTH && budget.take(key.length + stamps.length + text.length, ttlSeconds);
+  const fits = ({ key, versions, text, ttlSeconds }: CacheWrite): boolean =>
+    text.length <= MAX_TEXT_LENGTH && budget.take(key.length + versions.length + text.length, ttlSeconds);
   return {
     read,
     keep(values) {
@@ -44,7 +44,7 @@ export function createEntityStore({ redis, prefix, patienceMs, maxBytes = DEFAUL
       return keep(kept);
     },
     keyOf: (name) => `${prefix}:entity:${name}`,
-    stampOf: (tag) => stampOfTag(prefix, tag),
+    stampOf: (tag) => tagVersionKey(prefix, tag),
     counters,
   };
 }

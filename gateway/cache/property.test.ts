@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { ExecutionResult } from 'graphql';
 import { Redis } from 'ioredis';
 import type { Viewer } from '#shared/base/identity.ts';
-import { renewTags } from '#shared/cache/cache-tags.ts';
+import { invalidateTags } from '#shared/cache/cache-tags.ts';
 import type { Engine } from '../engine/types.ts';
 import { createEntityStore, type EntityStore } from './entity-store.ts';
 import { ask, engineOf, openLibrary, type Library } from './test-library.ts';
@@ -74,7 +74,7 @@ test('returns to every viewer what it would get without the cache', async () => 
         if ('title' in step) {
           library.titles.set(step.id, step.title);
           // A part is named by the events of its whole as well.
-          await renewTags(
+          await invalidateTags(
             redis,
             prefix,
             IDS.map((id) => `Book:${id}`),

@@ -1,5 +1,5 @@
 import { GraphQLError, Kind, parse, type ExecutionResult, type FieldNode, type OperationDefinitionNode, type SelectionNode } from 'graphql';
-import { mendShape } from '#shared/transport/response-check.ts';
+import { nullMisfits } from '#shared/transport/response-check.ts';
 import { Problem, problemOf } from '#shared/base/errors.ts';
 import type { Log } from '#shared/base/log.ts';
 import type { SubgraphRequest } from '#shared/kit/transport.ts';
@@ -59,7 +59,7 @@ export function readResponse(name: string, response: unknown, { request, reporti
     reporting.log.warn({ subgraph: name, correlationId: request.correlationId }, 'a subgraph answered with what is no GraphQL response');
     return allFieldsMissing(request, subgraphAnswerInvalid(name));
   }
-  const { data, misfits } = mendShape(request.query, response['data']);
+  const { data, misfits } = nullMisfits(request.query, response['data']);
   if (misfits.length === 0 && response['errors'] === undefined) return response;
   const { errors: _reported, ...rest } = response as ExecutionResult;
   const result = { ...rest, ...('data' in rest && { data: data as ExecutionResult['data'] }) };

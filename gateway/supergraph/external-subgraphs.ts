@@ -18,7 +18,7 @@ export interface ExternalSubgraphs {
 
 interface ExternalSubgraphsOptions extends Pick<
   HttpTransportOptions,
-  'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxAnswerBytes'
+  'connections' | 'callerSockets' | 'connectTimeoutMs' | 'maxResponseBytes'
 > {
   /** The time limit of a request: no request uses a subgraph of the old supergraph for longer. */
   timeoutMs: number;
@@ -33,7 +33,7 @@ export function openExternalSubgraphs({ log, timeoutMs, ...limits }: ExternalSub
     const memo = `${name} ${url}`;
     let transport = open.get(memo);
     if (!transport) {
-      transport = httpTransport(name, url, { isForeign: true, timeoutMs, ...limits, resilience });
+      transport = httpTransport(name, url, { isExternal: true, timeoutMs, ...limits, resilience });
       open.set(memo, transport);
     }
     return transport;

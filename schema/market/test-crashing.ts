@@ -37,7 +37,7 @@ export async function openCrashing(): Promise<Crashing> {
   const client = await connectMongo(process.env['MONGODB_URI']!);
   const redis = new Redis(process.env['REDIS_URL']!);
   const db = (name: string): Connection => client.useDb(`${run}_${name}`, { useCache: true });
-  const nursery: Nursery = openNursery({ NODE_ENV: 'test', DATABASE_PREFIX: `${run}_`, QUEUE_PREFIX: run });
+  const nursery: Nursery = openNursery({ NODE_ENV: 'test', DATABASE_PREFIX: `${run}_`, REDIS_PREFIX: run });
   let child = await nursery.take();
   await child.call('open', {});
 
@@ -80,7 +80,7 @@ async function setUp(subgraphs: Subgraph[], run: string): Promise<Market> {
     mongodbUri: process.env['MONGODB_URI']!,
     redisUrl: process.env['REDIS_URL']!,
     databasePrefix: `${run}_`,
-    queuePrefix: run,
+    redisPrefix: run,
     environment: { NODE_ENV: 'test' },
   });
   try {

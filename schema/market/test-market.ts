@@ -145,7 +145,7 @@ export async function openMarket(options: OpenOptions = {}): Promise<OpenMarket>
   const pem = testKeys.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
   const app = await open(await loadSubgraphs(), {
     ...options,
-    environment: { ACCESS_TOKEN_PRIVATE_KEY: pem, REFUSAL_MS: '0', ...options.environment },
+    environment: { ACCESS_TOKEN_PRIVATE_KEY: pem, FAILED_LOGIN_MIN_MS: '0', ...options.environment },
   });
   try {
     let accounts = 0;

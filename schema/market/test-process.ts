@@ -33,7 +33,7 @@ async function createCommands() {
         mongodbUri: env.MONGODB_URI,
         redisUrl: env.REDIS_URL,
         databasePrefix: env.DATABASE_PREFIX,
-        queuePrefix: env.QUEUE_PREFIX,
+        redisPrefix: env.REDIS_PREFIX,
         now: () => new Date(Date.now() + aheadMs),
       });
       door = createDoor(host);

@@ -150,7 +150,7 @@ function recordsOf(subgraphs: readonly Subgraph[]): Map<string, Set<string>> {
   const records = new Map<string, Set<string>>();
   for (const { name, handlers } of subgraphs) {
     for (const handler of handlers) {
-      if (handler.kind !== 'event' || handler.repeatable) continue;
+      if (handler.kind !== 'event' || handler.idempotent) continue;
       const { type, queue = name } = handler.event;
       records.set(type, (records.get(type) ?? new Set()).add(`${name} ${queue}`));
     }

@@ -24,7 +24,7 @@ export const readSchema = (data: unknown): GraphQLSchema => buildClientSchema(da
 const isPassage = ({ name }: GraphQLObjectType): boolean => /(Connection|Edge|PageInfo)$/.test(name);
 
 /** Names in one operation, at most: well below what the gateway takes. */
-const MOST_NAMES = 160;
+const MAX_NAMES = 160;
 
 /**
  * Every way from these doors along fields that need no argument, asking all leaves on it, packed into few operations. A way passes each
@@ -61,7 +61,7 @@ function packed(bodies: readonly string[]): string[] {
   const packs: string[] = [];
   for (const body of bodies) {
     const joined = `${packs.at(-1) ?? ''} ${body}`;
-    if (packs.length > 0 && (joined.match(/\w+/g) ?? []).length <= MOST_NAMES) packs[packs.length - 1] = joined;
+    if (packs.length > 0 && (joined.match(/\w+/g) ?? []).length <= MAX_NAMES) packs[packs.length - 1] = joined;
     else packs.push(body);
   }
   return packs;

@@ -34,24 +34,28 @@ describe('the names of a folder', () => {
 });
 
 describe('a README', () => {
-  const readme = '# notes\n\nOwns Note.\nSays Note.Created.\nHears Board.Closed.\nAnswers findNotes.\nNot here: boards.\n';
-  const spoken = { says: ['Note.Created'], hears: ['Board.Closed'], answers: ['findNotes'] };
+  const readme = '# notes\n\nOwns Note.\nPublishes Note.Created.\nSubscribes to Board.Closed.\nHandles findNotes.\nNot here: boards.\n';
+  const spoken = { publishes: ['Note.Created'], subscribesTo: ['Board.Closed'], handles: ['findNotes'] };
 
   test('that says all is fine', () => {
     expect(readmeFaults(readme, 'notes', spoken)).toEqual([]);
   });
 
   test.each([
-    ['says an event', { ...spoken, says: ['Note.Created', 'Note.Moved'] }, 'does not say that it says Note.Moved'],
-    ['hears an event', { ...spoken, hears: ['Board.Moved'] }, 'does not say that it hears Board.Moved'],
-    ['answers a command', { ...spoken, answers: ['find'] }, 'does not say that it answers find'],
-    ['says an event whose name only begins alike', { ...spoken, says: ['Note.Create'] }, 'does not say that it says Note.Create'],
+    ['publishes an event', { ...spoken, publishes: ['Note.Created', 'Note.Moved'] }, 'does not say that it publishes Note.Moved'],
+    ['subscribes to an event', { ...spoken, subscribesTo: ['Board.Moved'] }, 'does not say that it subscribes to Board.Moved'],
+    ['handles a command', { ...spoken, handles: ['find'] }, 'does not say that it handles find'],
+    [
+      'publishes an event whose name only begins alike',
+      { ...spoken, publishes: ['Note.Create'] },
+      'does not say that it publishes Note.Create',
+    ],
   ])('may not forget that it %s', (_case, what, fault) => {
     expect(readmeFaults(readme, 'notes', what)).toEqual([fault]);
   });
 
   test('is short, begins with its name and tells what it owns and what not', () => {
-    const faults = readmeFaults(`# Notes\n${'More.\n'.repeat(10)}`, 'notes', { says: [], hears: [], answers: [] });
+    const faults = readmeFaults(`# Notes\n${'More.\n'.repeat(10)}`, 'notes', { publishes: [], subscribesTo: [], handles: [] });
 
     expect(faults).toEqual([
       'does not begin with "# notes"',
@@ -62,7 +66,7 @@ describe('a README', () => {
   });
 
   test('names the types it owns and extends', () => {
-    const text = '# notes\nOwns Note, NotePage: a tree. Extends User (Notes, boards), Board.\nSays Note.Created.';
+    const text = '# notes\nOwns Note, NotePage: a tree. Extends User (Notes, boards), Board.\nPublishes Note.Created.';
 
     expect(typesNamed(text, 'Owns')).toEqual(new Set(['Note', 'NotePage']));
     expect(typesNamed(text, 'Extends')).toEqual(new Set(['User', 'Board']));

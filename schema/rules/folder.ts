@@ -1,38 +1,38 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ROOMS = ['contract', 'model', 'loaders', 'actions', 'resolvers', 'handlers', 'permissions'];
+const FILE_ROLES = ['contract', 'model', 'loaders', 'actions', 'resolvers', 'handlers', 'permissions'];
 const FILES = ['README.md', 'subgraph.ts', 'subgraph.test.ts'];
-const MOST_LINES = 10;
+const MAX_LINES = 10;
 
-export interface Spoken {
-  says: readonly string[];
-  hears: readonly string[];
-  answers: readonly string[];
+export interface Messages {
+  publishes: readonly string[];
+  subscribesTo: readonly string[];
+  handles: readonly string[];
 }
 
-/** Names that every subgraph has and this folder lacks. A room may be a folder of the same name. */
+/** Names that every subgraph has and this folder lacks. A role may be a folder of the same name. */
 export function missingNames(folder: string): string[] {
   const has = (name: string): boolean => existsSync(join(folder, name));
   const missing = FILES.filter((name) => !has(name));
   if (!has('schema.graphql') && !has('schema')) missing.push('schema.graphql');
-  return [...missing, ...ROOMS.filter((room) => !has(`${room}.ts`) && !has(room)).map((room) => `${room}.ts`)];
+  return [...missing, ...FILE_ROLES.filter((role) => !has(`${role}.ts`) && !has(role)).map((role) => `${role}.ts`)];
 }
 
-/** What a README forgets to say of what the subgraph says, hears and answers, and whether it is too long to be read. */
-export function readmeFaults(readme: string, name: string, { says, hears, answers }: Spoken): string[] {
+/** Messages of the subgraph that the README omits, and whether it is too long. */
+export function readmeFaults(readme: string, name: string, { publishes, subscribesTo, handles }: Messages): string[] {
   const lines = readme.split('\n').filter((line) => line.trim());
-  const silent = (verb: string, names: readonly string[]): string[] =>
+  const missing = (verb: string, names: readonly string[]): string[] =>
     names.filter((each) => !mentions(readme, each)).map((each) => `does not say that it ${verb} ${each}`);
   return [
     ...(lines[0] === `# ${name}` ? [] : [`does not begin with "# ${name}"`]),
-    ...(lines.length <= MOST_LINES ? [] : [`has ${lines.length} lines, at most ${MOST_LINES} are read`]),
+    ...(lines.length <= MAX_LINES ? [] : [`has ${lines.length} lines, at most ${MAX_LINES} are read`]),
     ...['Owns ', 'Not here: ']
       .filter((start) => !lines.some((line) => line.startsWith(start)))
       .map((start) => `has no line "${start.trim()} ..."`),
-    ...silent('says', says),
-    ...silent('hears', hears),
-    ...silent('answers', answers),
+    ...missing('publishes', publishes),
+    ...missing('subscribes to', subscribesTo),
+    ...missing('handles', handles),
   ];
 }
 

@@ -30,16 +30,10 @@ interface ProcessLimits {
 /** What the environment says about how much is done at a time. */
 export function readAdmissionLimits(environment: EnvSource = process.env): ProcessLimits {
   const settings = parseEnv(AdmissionSettings, environment);
-  const {
-    REQUESTS_AT_ONCE,
-    REQUESTS_WAITING: waiting,
-    COMMANDS_AT_ONCE,
-    PROCESS_REQUESTS_AT_ONCE,
-    LONGEST_WAIT_MS: longestWaitMs,
-  } = settings;
+  const { REQUESTS_AT_ONCE, REQUESTS_WAITING: waiting, COMMANDS_AT_ONCE, PROCESS_REQUESTS_AT_ONCE, LONGEST_WAIT_MS: maxWaitMs } = settings;
   return {
-    process: { atOnce: PROCESS_REQUESTS_AT_ONCE, waiting: waiting * 2, longestWaitMs },
-    subgraph: { atOnce: REQUESTS_AT_ONCE, waiting, longestWaitMs },
-    commands: { atOnce: COMMANDS_AT_ONCE, waiting: COMMANDS_WAITING, longestWaitMs: COMMAND_WAIT_MS },
+    process: { atOnce: PROCESS_REQUESTS_AT_ONCE, waiting: waiting * 2, maxWaitMs },
+    subgraph: { atOnce: REQUESTS_AT_ONCE, waiting, maxWaitMs },
+    commands: { atOnce: COMMANDS_AT_ONCE, waiting: COMMANDS_WAITING, maxWaitMs: COMMAND_WAIT_MS },
   };
 }

@@ -5,7 +5,7 @@ const LATER = Number.MAX_SAFE_INTEGER;
 const refused = { code: 'OVERLOADED', retryable: true, facts: { retryAfterSeconds: expect.any(Number) } };
 
 function open(limits: Partial<AdmissionLimits> = {}) {
-  const admission = createAdmission({ atOnce: 1, waiting: 2, longestWaitMs: 10_000, ...limits });
+  const admission = createAdmission({ atOnce: 1, waiting: 2, maxWaitMs: 10_000, ...limits });
   const begun: string[] = [];
   /** Work that ends when the test says so. */
   const begin = (name: string, wanted: Partial<Parameters<typeof admission.run>[1]> = {}) => {
@@ -52,7 +52,7 @@ describe('work', () => {
   });
 
   test('that would wait too long, by how long others have taken, is refused at once', async () => {
-    const { begin } = open({ waiting: 100, longestWaitMs: 60 });
+    const { begin } = open({ waiting: 100, maxWaitMs: 60 });
     const slow = begin('slow');
     setTimeout(slow.end, 40);
     await slow.answer;

@@ -7,7 +7,7 @@ export interface AdmissionLimits {
   /** Pieces that may wait for that. */
   waiting: number;
   /** Refused at once when it would take longer, by how long work has taken lately; afterwards when it has taken twice as long. */
-  longestWaitMs: number;
+  maxWaitMs: number;
 }
 
 export interface Wanted {
@@ -30,7 +30,7 @@ export interface Admission {
 /** How much of the average the newest piece of work is. */
 const NEWEST = 0.2;
 
-export function createAdmission({ atOnce, waiting: mostWaiting, longestWaitMs }: AdmissionLimits): Admission {
+export function createAdmission({ atOnce, waiting: maxWaiting, maxWaitMs }: AdmissionLimits): Admission {
   const queue = createFairQueue<() => void>();
   let running = 0;
   let usualMs = 0;
@@ -62,15 +62,15 @@ export function createAdmission({ atOnce, waiting: mostWaiting, longestWaitMs }:
       };
       const leave = settle(() => reject(refusal()));
       const begin = settle(resolve);
-      const timer = setTimeout(leave, Math.min(deadline - Date.now(), longestWaitMs * 2));
+      const timer = setTimeout(leave, Math.min(deadline - Date.now(), maxWaitMs * 2));
       signal?.addEventListener('abort', leave);
       queue.add(caller, begin);
     });
   }
 
   async function waited<T>(work: () => Promise<T>, wanted: Wanted): Promise<T> {
-    const patience = Math.min(wanted.deadline - Date.now(), longestWaitMs);
-    if (queue.size >= mostWaiting || waitMs() > patience) throw refusal();
+    const patience = Math.min(wanted.deadline - Date.now(), maxWaitMs);
+    if (queue.size >= maxWaiting || waitMs() > patience) throw refusal();
     await turn(wanted);
     return perform(work);
   }

@@ -1,9 +1,9 @@
 import { expect, jest, test } from '@jest/globals';
-import { createChannel } from './async-queue.ts';
+import { createAsyncQueue } from './async-queue.ts';
 
 function open(limit = 3) {
   const onDone = jest.fn();
-  return { onDone, ...createChannel<string>({ limit, tooSlow: () => 'too slow', onDone }) };
+  return { onDone, ...createAsyncQueue<string>({ limit, overflow: () => 'too slow', onDone }) };
 }
 
 async function all(values: AsyncIterable<string>): Promise<string[]> {

@@ -1,22 +1,22 @@
-export interface Channel<T> {
-  /** Hands a value over; nothing happens after the end. */
+export interface AsyncQueue<T> {
+  /** Adds a value; ignored after the end. */
   push: (value: T) => void;
-  /** Ends after what is queued and, if given, one last value. */
+  /** Ends the queue after the waiting values and, if given, one last value. */
   end: (last?: T) => void;
   readonly values: AsyncGenerator<T, void, void>;
 }
 
-interface ChannelOptions<T> {
-  /** Values that may wait for a slow reader. */
+interface AsyncQueueOptions<T> {
+  /** Maximum of waiting values. */
   limit: number;
-  /** The last value a reader gets who was too slow; what still waited is dropped. */
-  tooSlow: () => T;
-  /** Called once, when the reader leaves or the channel ends: the source may stop. */
+  /** Makes the last value of a slow reader, in place of the waiting ones. */
+  overflow: () => T;
+  /** Called once, when the reader returns or the queue ends: the source may stop. */
   onDone: () => void;
 }
 
 /** Turns pushes into an async generator. Bounded, so that a slow reader loses its stream instead of the process its memory. */
-export function createChannel<T>({ limit, tooSlow, onDone }: ChannelOptions<T>): Channel<T> {
+export function createAsyncQueue<T>({ limit, overflow, onDone }: AsyncQueueOptions<T>): AsyncQueue<T> {
   let queue: T[] = [];
   let ended = false;
   let waiting: ((result: IteratorResult<T, void>) => void)[] = [];
@@ -59,7 +59,7 @@ export function createChannel<T>({ limit, tooSlow, onDone }: ChannelOptions<T>):
     push(value) {
       if (ended) return;
       if (queue.length < limit) return deliver(value);
-      queue = [tooSlow()];
+      queue = [overflow()];
       finish();
     },
     end(last) {

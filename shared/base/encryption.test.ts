@@ -1,22 +1,22 @@
 import { expect, test } from '@jest/globals';
-import { createVault } from './encryption.ts';
+import { createCipher } from './encryption.ts';
 
 const SECRET = 'a'.repeat(32);
-const vault = createVault('notes', SECRET);
+const cipher = createCipher('notes', SECRET);
 
-test('opens what it sealed, which never looks the same twice', () => {
-  const sealed = vault.seal('a secret é');
+test('decrypts what it encrypted, and never encrypts a text alike twice', () => {
+  const encrypted = cipher.encrypt('a secret é');
 
-  expect(createVault('notes', SECRET).open(sealed)).toBe('a secret é');
-  expect(vault.seal('a secret é')).not.toBe(sealed);
+  expect(createCipher('notes', SECRET).decrypt(encrypted)).toBe('a secret é');
+  expect(cipher.encrypt('a secret é')).not.toBe(encrypted);
 });
 
 test.each([
-  ['was sealed with another secret', createVault('notes', 'b'.repeat(32)).seal('a secret')],
-  ['was sealed for another purpose', createVault('boards', SECRET).seal('a secret')],
-  ['was altered', `${vault.seal('a secret').slice(0, -2)}AA`],
-  ['was cut', vault.seal('a secret').slice(0, 20)],
-  ['is no seal', ''],
-])('opens nothing that %s', (_case, sealed) => {
-  expect(() => vault.open(sealed)).toThrow();
+  ['was encrypted with another secret', createCipher('notes', 'b'.repeat(32)).encrypt('a secret')],
+  ['was encrypted for another purpose', createCipher('boards', SECRET).encrypt('a secret')],
+  ['was altered', `${cipher.encrypt('a secret').slice(0, -2)}AA`],
+  ['was cut', cipher.encrypt('a secret').slice(0, 20)],
+  ['is no ciphertext', ''],
+])('refuses to decrypt a text that %s', (_case, encrypted) => {
+  expect(() => cipher.decrypt(encrypted)).toThrow();
 });

@@ -1,6 +1,6 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { z } from 'zod';
-import { env, parseEnv, readEnv, readLogLevel, warnOfPublicSecret } from './env.ts';
+import { env, parseEnv, readEnv, readLogLevel, warnOfPublicSecret, withFormerNames } from './env.ts';
 
 const SECRET = 'a'.repeat(32);
 
@@ -8,7 +8,7 @@ describe('readEnv', () => {
   test('needs nothing to be set for development', () => {
     expect(readEnv({})).toMatchObject({
       NODE_ENV: 'development',
-      QUEUE_PREFIX: 'soko',
+      REDIS_PREFIX: 'soko',
       DATABASE_PREFIX: '',
       LOG_LEVEL: 'info',
     });
@@ -52,7 +52,7 @@ describe('readEnv', () => {
     ['REDIS_URL', 'localhost'],
     ['INTERNAL_SECRET', 'hunter2'],
     ['LOG_LEVEL', 'loud'],
-    ['QUEUE_PREFIX', 'a:b'],
+    ['REDIS_PREFIX', 'a:b'],
   ])('names %s in one line when it is "%s"', (name, value) => {
     expect(() => readEnv({ [name]: value })).toThrow(new RegExp(`^Environment: ${name}: [^\\n]+$`));
   });
@@ -94,6 +94,18 @@ test('parseEnv reads variables of one part of the system', () => {
     SMTP_URL: 'smtp://localhost:2525',
   });
   expect(() => parseEnv(shape, {})).toThrow(/^Environment: SMTP_URL: /);
+});
+
+test('a renamed variable is read under its former name too, the present name wins, and one line warns', () => {
+  const lines = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const shape = withFormerNames(z.object({ SIZE: z.string() }), { SIZE: 'LENGTH' });
+
+  const sizes = [{ LENGTH: '1' }, { LENGTH: '1', SIZE: '' }, { LENGTH: '1', SIZE: '2' }].map((source) => parseEnv(shape, source).SIZE);
+  const warnings = lines.mock.calls.map(([line]) => line);
+  lines.mockRestore();
+
+  expect(sizes).toEqual(['1', '1', '2']);
+  expect(warnings).toEqual(['Environment: LENGTH is called SIZE now; the former name is still read.\n']);
 });
 
 test('env gives the values of the process', () => {

@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { StartError } from './start-error.ts';
-import { wording } from './validation-messages.ts';
+import { validationMessage } from './validation-messages.ts';
 
 /** Everybody can read it here. Who has it can sign as any viewer, an admin included, towards parts that use it. */
 const DEVELOPMENT_SECRET = 'development-only-secret-of-this-machine';
+
+const formerNames = new WeakMap<z.ZodType, Readonly<Record<string, string>>>();
+
+/** Lets `parseEnv` read renamed variables of a schema under their former names too: `{ REDIS_PREFIX: 'QUEUE_PREFIX' }`. */
+export function withFormerNames<T extends z.ZodType>(shape: T, names: Readonly<Record<string, string>>): T {
+  formerNames.set(shape, names);
+  return shape;
+}
 
 const text = z.string().min(1);
 
@@ -13,7 +21,7 @@ export const pem = text.transform((key) => key.replaceAll(String.raw`\n`, '\n'))
 const environment = z.enum(['development', 'test', 'production']).default('development');
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional();
 
-export const environmentSchema = z
+const schema = z
   .object({
     NODE_ENV: environment,
     MONGODB_URI: z
@@ -24,13 +32,13 @@ export const environmentSchema = z
       .string()
       .regex(/^rediss?:\/\//, 'must begin with redis://')
       .default('redis://127.0.0.1:6379'),
-    /** Goes before the name of every database. */
+    /** Prefix of every database name. */
     DATABASE_PREFIX: z
       .string()
       .regex(/^[a-z0-9_-]{0,30}$/, 'may hold a-z, 0-9, - and _, at most 30')
       .default(''),
-    /** Goes before every key in Redis, queues included. */
-    QUEUE_PREFIX: z
+    /** Prefix of every Redis key, queues included. */
+    REDIS_PREFIX: z
       .string()
       .regex(/^[a-z0-9-]{1,40}$/, 'may hold a-z, 0-9 and -, at most 40')
       .default('soko'),
@@ -56,32 +64,41 @@ export const environmentSchema = z
     return {
       ...values,
       INTERNAL_SECRET: values.INTERNAL_SECRET ?? DEVELOPMENT_SECRET,
-      LOG_LEVEL: values.LOG_LEVEL ?? usualLogLevel(values.NODE_ENV),
+      LOG_LEVEL: values.LOG_LEVEL ?? defaultLogLevel(values.NODE_ENV),
     };
   });
+
+export const environmentSchema = withFormerNames(schema, { REDIS_PREFIX: 'QUEUE_PREFIX' });
 
 export type Env = z.output<typeof environmentSchema>;
 export type EnvSource = Readonly<Record<string, string | undefined>>;
 
-/** Environment variables by a schema of one's own; throws one line that names each variable that is wrong, never its value. */
+const warned = new Set<string>();
+
+/** The variables under their present names, which win over former ones. Warns once in a process of each former name. */
+function withPresentNames(given: Record<string, string | undefined>, names: Readonly<Record<string, string>>): EnvSource {
+  const former = Object.entries(names).filter(([, old]) => given[old] !== undefined);
+  for (const [name, old] of former) {
+    if (!warned.has(old)) process.stderr.write(`Environment: ${old} is called ${name} now; the former name is still read.\n`);
+    warned.add(old);
+  }
+  return { ...Object.fromEntries(former.map(([name, old]) => [name, given[old]])), ...given };
+}
+
+/** Parses environment variables by a schema. Throws one line that names each wrong variable, never its value. */
 export function parseEnv<T extends z.ZodType>(shape: T, source: EnvSource = process.env): z.output<T> {
-  // Compose files hand over unset variables as empty text.
+  // Compose files pass unset variables as empty text.
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ''));
-  const result = shape.safeParse(given, { error: environmentWording });
+  const result = shape.safeParse(withPresentNames(given, formerNames.get(shape) ?? {}), { error: environmentMessage });
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   throw new StartError(`Environment: ${faults.join('; ')}`);
 }
 
-/** Reads renamed variables (new name to old name) under their old names too. Each old name in use is one line of warning. */
-export function readRenamed(source: EnvSource, renamed: Readonly<Record<string, string>>, warn = console.warn): EnvSource {
-  const used = Object.entries(renamed).filter(([name, old]) => source[old] && !source[name]);
-  for (const [name, old] of used) warn(`environment: ${old} is now called ${name}`);
-  return { ...source, ...Object.fromEntries(used.map(([name, old]) => [name, source[old]])) };
-}
-
-const environmentWording = (issue: z.core.$ZodRawIssue): string =>
-  issue.code === 'invalid_format' && issue.format === 'url' ? 'must be an address such as https://shop.example.org' : wording(issue);
+const environmentMessage = (issue: z.core.$ZodRawIssue): string =>
+  issue.code === 'invalid_format' && issue.format === 'url'
+    ? 'must be an address such as https://shop.example.org'
+    : validationMessage(issue);
 
 /** What every process reads, also one that needs no store. */
 export const logSettings = z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel });
@@ -92,11 +109,11 @@ export const logSettings = z.object({ NODE_ENV: environment, LOG_LEVEL: logLevel
  */
 export function readLogLevel(source: EnvSource): Env['LOG_LEVEL'] {
   const { data } = logSettings.safeParse({ NODE_ENV: source['NODE_ENV'] || undefined, LOG_LEVEL: source['LOG_LEVEL'] || undefined });
-  return data?.LOG_LEVEL ?? usualLogLevel(data?.NODE_ENV ?? 'development');
+  return data?.LOG_LEVEL ?? defaultLogLevel(data?.NODE_ENV ?? 'development');
 }
 
 /** A failing test is read by a person: no log lines between unless they are asked for. */
-function usualLogLevel(environmentName: z.output<typeof environment>) {
+function defaultLogLevel(environmentName: z.output<typeof environment>) {
   return environmentName === 'test' ? 'silent' : 'info';
 }
 

@@ -59,7 +59,7 @@ export const COMMON_CODES = {
   UNAVAILABLE: 'A part of the system does not answer at the moment.',
   UNKNOWN_COMMAND: 'No subgraph answers a command of this name.',
   UNKNOWN_OPERATION: 'Only operations that are known here are answered.',
-  UNKNOWN_EVENT: 'Nobody here hears an event of this name and version.',
+  UNKNOWN_EVENT: 'No handler here subscribes to an event of this name and version.',
 } as const;
 
 const REQUEST_CODES = new Set([
@@ -212,7 +212,7 @@ function requestCode(error: unknown): string | undefined {
  * Where in the input graphql-js found a value that does not fit: the name of the variable and the way inside it, or the name of the argument.
  * Read from the message, since nothing else says so. Values in it are printed as JSON, so a quote of theirs cannot end a pattern.
  */
-const LONGEST_REASON = 300;
+const MAX_REASON_LENGTH = 300;
 
 /** What graphql-js says of a variable without the value, which it prints whole: it may be long, or a secret. */
 function withoutValue({ message, originalError }: GraphQLError): string {
@@ -221,7 +221,7 @@ function withoutValue({ message, originalError }: GraphQLError): string {
   if (!variable || !reason || !message.endsWith(`; ${reason}`)) return message;
   const [place = ''] = / at "[^"]*"$/.exec(message.slice(0, -reason.length - 2)) ?? [];
   const [unvalued] = /^[\s\S]*?\bvalue(?=: )/.exec(reason) ?? [reason];
-  return `Variable "$${variable}" got invalid value${place}; ${unvalued.slice(0, LONGEST_REASON)}`;
+  return `Variable "$${variable}" got invalid value${place}; ${unvalued.slice(0, MAX_REASON_LENGTH)}`;
 }
 
 function inputPathOf(message: string): InputPath | undefined {

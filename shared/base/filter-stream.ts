@@ -1,4 +1,4 @@
-/** A stream that can say where it begins. */
+/** A stream that knows its start. */
 export interface Positioned {
   /** The cursor before the first entry; undefined when there is none. */
   position(): Promise<string | undefined>;
@@ -7,10 +7,9 @@ export interface Positioned {
 type Source<T> = AsyncIterableIterator<T> & Partial<Positioned>;
 
 /**
- * Only the entries that `keep` lets through; what it throws ends the stream. Unlike a generator it can be ended at once, while it waits for the
- * next one.
+ * The entries that pass `keep`; an error in it ends the stream. Unlike a generator, the stream can be ended while it waits for an entry.
  */
-export function filtered<T>(source: Source<T>, keep: (entry: T) => boolean | Promise<boolean>): AsyncIterableIterator<T> & Positioned {
+export function filterStream<T>(source: Source<T>, keep: (entry: T) => boolean | Promise<boolean>): AsyncIterableIterator<T> & Positioned {
   return {
     [Symbol.asyncIterator]() {
       return this;

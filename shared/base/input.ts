@@ -9,8 +9,8 @@ interface Length {
   max?: number;
 }
 
-const MOST_ENTRIES = 250;
-const MOST_QUANTITY = 10_000;
+const MAX_ENTRIES = 250;
+const MAX_QUANTITY = 10_000;
 
 // The separators of lines and paragraphs end a line as \n does.
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
@@ -37,7 +37,7 @@ export const longText = ({ min = 0, max = 10_000 }: Length = {}) =>
     .pipe(length(min, max));
 
 /** At most 250 entries. */
-export const list = <T extends z.ZodType>(entry: T, { min = 0, max = MOST_ENTRIES }: Length = {}) =>
+export const list = <T extends z.ZodType>(entry: T, { min = 0, max = MAX_ENTRIES }: Length = {}) =>
   z
     .array(z.unknown())
     .min(min, `must have at least ${min} entries`)
@@ -47,7 +47,7 @@ export const list = <T extends z.ZodType>(entry: T, { min = 0, max = MOST_ENTRIE
 
 /** A whole number from 1 to 10,000. */
 export const quantity = () =>
-  z.int('must be a whole number').min(1, 'must be at least 1').max(MOST_QUANTITY, `must be at most ${MOST_QUANTITY}`);
+  z.int('must be a whole number').min(1, 'must be at least 1').max(MAX_QUANTITY, `must be at most ${MAX_QUANTITY}`);
 
 // RFC 5322's dot-atom. `=?` begins an encoded word, which some mailers read as another address.
 const LOCAL_PART = /^(?!.*=\?)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*$/;

@@ -18,7 +18,7 @@ export function slugOf(name: string, { spare, max = 100 }: SlugOptions): string 
   return slug || spare;
 }
 
-const MOST_NUMBER = 50;
+const MAX_NUMBER = 50;
 
 interface SlugsOptions extends SlugOptions {
   /** Of the thing that is named: with it the last candidate is one that nothing else can have. */
@@ -28,7 +28,7 @@ interface SlugsOptions extends SlugOptions {
 /** What may become the slug of a thing with this name, the best first: the name, the name with a number, the name with the thing's id. */
 export function slugsOf(name: string, { spare, max = 100, id }: SlugsOptions): string[] {
   const withEnding = (end: string): string => `${slugOf(name, { spare, max: Math.max(max - end.length - 1, 1) })}-${end}`;
-  const numbered = Array.from({ length: MOST_NUMBER - 1 }, (_, index) => withEnding(String(index + 2)));
+  const numbered = Array.from({ length: MAX_NUMBER - 1 }, (_, index) => withEnding(String(index + 2)));
   const own = id === undefined ? [] : [withEnding(id.toLowerCase().replaceAll(/[^a-z0-9]+/g, ''))];
   return [slugOf(name, { spare, max }), ...numbered, ...own];
 }

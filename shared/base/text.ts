@@ -47,7 +47,7 @@ const NEEDED = [
   String.raw`(?<=\p{Script=Mongolian})[\u180B-\u180F]`,
   String.raw`(?<=[${JOINING}])[\u200C\u200D]`,
 ];
-const MOST_PASSES = 4;
+const MAX_PASSES = 4;
 const INVISIBLE = new RegExp(String.raw`(${NEEDED.join('|')})|[\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]`, 'gu');
 const DIRECTION_MARK = /[\u061C\u200E\u200F]/u;
 const FROM_THE_RIGHT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
@@ -62,11 +62,11 @@ const VISIBLE = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Po
 export function keptText(text: string): string {
   let kept = text;
   // What is removed may bring marks together that then change places, and so take away what another character was needed for.
-  for (let pass = 0; pass < MOST_PASSES; pass += 1) {
+  for (let pass = 0; pass < MAX_PASSES; pass += 1) {
     const before = kept;
     kept = withoutInvisible(before.normalize('NFC'));
     if (kept === before) break;
-    if (pass === MOST_PASSES - 1) kept = kept.replaceAll(IGNORABLE, '');
+    if (pass === MAX_PASSES - 1) kept = kept.replaceAll(IGNORABLE, '');
   }
   return VISIBLE.test(kept) ? trimmed(kept.normalize('NFC')) : '';
 }

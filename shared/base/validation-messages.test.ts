@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { wording } from './validation-messages.ts';
+import { validationMessage } from './validation-messages.ts';
 
 test.each<[string, z.ZodType, unknown, string]>([
   ['nothing', z.string(), undefined, 'must be given'],
@@ -20,5 +20,5 @@ test.each<[string, z.ZodType, unknown, string]>([
   ['text of another form', z.string().regex(/^a/), 'b', 'is not acceptable'],
   ['what has words of its own', z.string('must be a name'), 7, 'must be a name'],
 ])('%s is refused in words for people', (_case, schema, value, message) => {
-  expect(schema.safeParse(value, { error: wording }).error?.issues).toMatchObject([{ message }]);
+  expect(schema.safeParse(value, { error: validationMessage }).error?.issues).toMatchObject([{ message }]);
 });

@@ -12,10 +12,10 @@ const KINDS: Record<string, string> = {
 const PARTS: Record<string, string> = { string: 'characters', array: 'entries' };
 
 /**
- * What is wrong with a value, as the end of a sentence that begins with it, for rules that bring no words of their own: those of the library
- * are made for programmers. Given to whatever parses what a client sent: `schema.safeParse(value, { error: wording })`.
+ * The message for a value that breaks a rule without a message of its own, as the end of a sentence that begins with the value: zod's messages
+ * address programmers. Pass it wherever client input is parsed: `schema.safeParse(value, { error: validationMessage })`.
  */
-export const wording = (issue: z.core.$ZodRawIssue): string => {
+export const validationMessage = (issue: z.core.$ZodRawIssue): string => {
   const { input } = issue;
   if (input === undefined) return 'must be given';
   if (input === null) return 'must not be null';
@@ -37,6 +37,6 @@ export const wording = (issue: z.core.$ZodRawIssue): string => {
 const bound = (origin: string, relation: string, limit: unknown): string =>
   PARTS[origin] ? `must have ${relation} ${String(limit)} ${PARTS[origin]}` : `must be ${relation} ${String(limit)}`;
 
-/** The whole sentence: rules speak the end of one that begins with the value. */
+/** The complete sentence of a message that is the end of one. */
 export const sentenceOf = (message: string): string =>
   `${/^[a-z]/.test(message) ? `The value ${message}` : message}.`.replace(/\.\.$/, '.');

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { createCache, type Cache } from './cache.ts';
-import { defineEvent, defineWork } from '../kit/define-event.ts';
+import { defineEvent } from '../kit/define-event.ts';
+import { defineJob } from '../kit/define-job.ts';
 import { newId } from '../base/ids.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { subgraph, type Ctx } from '../testing/fixture-subgraph/subgraph.ts';
@@ -12,7 +13,7 @@ import { open, type TestApp } from '../testing/open.ts';
 const Noted = z.object({ noteId: z.string() });
 const tags = ({ noteId }: { noteId: string }): string[] => [`Note:${noteId}`];
 const noteChanged = defineEvent('Note.Changed', Noted, { tags });
-const noteWork = defineWork('note-work', Noted, { tags });
+const noteWork = defineJob('note-work', Noted, { tags });
 
 let app: TestApp;
 let ctx: Ctx;

@@ -4,7 +4,7 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { createCache, type Cache } from './cache.ts';
-import { renewTags } from './cache-tags.ts';
+import { invalidateTags } from './cache-tags.ts';
 
 const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 
@@ -120,7 +120,7 @@ describe('cached', () => {
   test('keeps "there is none" only when asked to', async () => {
     const loaded = counter<string | null>(null, null, 'text');
     await cache.cached('note:n1', 60, loaded.load);
-    await cache.cached('note:n1', 60, loaded.load, { nothingToo: true });
+    await cache.cached('note:n1', 60, loaded.load, { cacheNull: true });
 
     expect(await cache.cached('note:n1', 60, loaded.load)).toBeNull();
     expect(loaded.calls).toBe(2);
@@ -247,7 +247,7 @@ describe('invalidate', () => {
     const slow = gate<string>();
     const overtaken = cache.cached('note:n1', 60, slow.load, { tags: ['Note:n1'] });
 
-    await renewTags(redis, prefix, ['Note:n1']);
+    await invalidateTags(redis, prefix, ['Note:n1']);
     slow.open('before');
 
     expect(await overtaken).toBe('before');

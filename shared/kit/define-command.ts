@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { Problem } from '../base/errors.ts';
-import { wording } from '../base/validation-messages.ts';
+import { validationMessage } from '../base/validation-messages.ts';
 
-/** A question or an order one subgraph puts to another and waits for. Carried in process or by `POST /internal/<subgraph>.<name>`. */
+/** A typed request from one subgraph to another, with a reply. It travels in process or as `POST /internal/<subgraph>.<name>`. */
 export interface Command<I = unknown, O = unknown> {
   kind: 'command';
   /** `<owner>.<verbNoun>` */
@@ -11,7 +11,7 @@ export interface Command<I = unknown, O = unknown> {
   owner: string;
   input: z.ZodType<I>;
   output: z.ZodType<O>;
-  /** True when the answer changes something: it then runs in a transaction and must be given an idempotency key. */
+  /** True when the handler changes data: it runs in a transaction and needs an idempotency key. */
   changes: boolean;
   timeoutMs: number;
 }
@@ -19,7 +19,7 @@ export interface Command<I = unknown, O = unknown> {
 interface CommandOptions<I, O> {
   input: z.ZodType<I>;
   output: z.ZodType<O>;
-  /** Default false: a question. */
+  /** Default false: the command only reads. */
   changes?: boolean;
   /** Default 5,000. */
   timeoutMs?: number;
@@ -43,14 +43,17 @@ export interface CommandHandler<C extends AnyContext = AnyContext> {
   run(ctx: C, input: unknown): Promise<unknown>;
 }
 
-/** Answers a command of this subgraph's own contract with one of its actions. */
-export function answer<I, O, C extends AnyContext>(command: Command<I, O>, action: (ctx: C, input: I) => Promise<O>): CommandHandler<C> {
+/** Handles a command of this subgraph's own contract with one of its actions. */
+export function handleCommand<I, O, C extends AnyContext>(
+  command: Command<I, O>,
+  action: (ctx: C, input: I) => Promise<O>,
+): CommandHandler<C> {
   return { kind: 'command', command: command as Command, run: (ctx, input) => action(ctx, input as I) };
 }
 
-/** The typed input, or the refusal a caller in another process can read. */
+/** Returns the typed input. Throws a Problem that a caller in another process can read. */
 export function parseCommandInput<I>(command: Command<I>, input: unknown): I {
-  const parsed = command.input.safeParse(input, { error: wording });
+  const parsed = command.input.safeParse(input, { error: validationMessage });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new Problem('INVALID', `The command ${command.name} was given a wrong input.`, {

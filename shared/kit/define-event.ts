@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 import type { AnyContext } from './context.ts';
-import { opened } from './encrypted-fields.ts';
+import { decryptFields } from './encrypted-fields.ts';
 
 /*
- * Glossary. Event: a fact of the past that others may hear. Work item: a piece of work put on a named queue.
- * Both are written to the outbox in the transaction that causes them. Envelope: what travels. Topic: a live stream it also appears on.
+ * Glossary. Event: a fact of the past that any subgraph may subscribe to. Job: work on one named queue (`define-job.ts`). Both are written to
+ * the outbox in the transaction that causes them. Envelope: an event or a job as it travels. Topic: a live stream on which an event also appears.
  */
 
-/** What travels: the same shape on every queue, whatever the event. */
+/** An event as it travels. Every queue and every event uses this shape. */
 export interface Envelope<T = unknown> {
   id: string;
   type: string;
@@ -17,25 +17,25 @@ export interface Envelope<T = unknown> {
   data: T;
 }
 
-/** Something said inside an action, not yet stored. */
-export interface Said<T = unknown> {
+/** An event or a job that an action has published; the outbox stores it when the transaction commits. */
+export interface PublishedMessage<T = unknown> {
   definition: EventDefinition<T>;
   data: T;
 }
 
 export interface EventDefinition<T = unknown> {
-  (data: T): Said<T>;
+  (data: T): PublishedMessage<T>;
   type: string;
   version: number;
   schema: z.ZodType<T>;
   /** Live topics the event also appears on, computed from its payload. */
   topics: (data: T) => string[];
-  /** What it changed, as caches name it (`stamps.ts`): once it has left, nobody is given what was kept of that before. */
+  /** Cache tags of what the event changed (`cache-tags.ts`): publishing it invalidates the entries that carry them. */
   tags: (data: T) => string[];
-  /** Set for work items: the one queue that does the work. */
+  /** Set for jobs: the one queue whose consumer does the work. */
   queue: string | undefined;
-  /** Top-level texts that are secrets: they are sealed from the outbox to the handler. */
-  sealed: readonly string[];
+  /** Top-level text fields that hold secrets: they are encrypted from the outbox to the handler. */
+  encrypted: readonly string[];
 }
 
 interface EventOptions<T> {
@@ -47,25 +47,18 @@ interface EventOptions<T> {
 /** A fact in the past tense, `Noun.PastParticiple`. Fields are only added; a breaking change is a new version beside the old one. */
 export function defineEvent<T>(type: string, schema: z.ZodType<T>, options: EventOptions<T> = {}): EventDefinition<T> {
   const { version = 1, topics = none, tags = none } = options;
-  return definition(type, schema, { version, topics, tags, queue: undefined, sealed: [] });
-}
-
-/**
- * Work for one named queue. It leaves through the outbox like an event, so it is done once for each time its cause was committed. What
- * `sealed` names is text that nobody can read on the way.
- */
-export function defineWork<T>(
-  queue: string,
-  schema: z.ZodType<T>,
-  { sealed: secrets = [], tags = none }: { sealed?: readonly (keyof T & string)[]; tags?: (data: T) => string[] } = {},
-): EventDefinition<T> {
-  return definition(queue, schema, { version: 1, topics: none, tags, queue, sealed: secrets });
+  return createDefinition(type, schema, { version, topics, tags, queue: undefined, encrypted: [] });
 }
 
 const none = (): string[] => [];
 
-function definition<T>(type: string, schema: z.ZodType<T>, rest: Omit<EventDefinition<T>, 'type' | 'schema'>): EventDefinition<T> {
-  const create = (data: T): Said<T> => ({ definition: made, data });
+/** The definition of an event or a job: called with a payload, it makes the message that `ctx.publish` takes. */
+export function createDefinition<T>(
+  type: string,
+  schema: z.ZodType<T>,
+  rest: Omit<EventDefinition<T>, 'type' | 'schema'>,
+): EventDefinition<T> {
+  const create = (data: T): PublishedMessage<T> => ({ definition: made, data });
   const made: EventDefinition<T> = Object.assign(create, { type, schema, ...rest });
   return made;
 }
@@ -73,46 +66,46 @@ function definition<T>(type: string, schema: z.ZodType<T>, rest: Omit<EventDefin
 export interface EventHandler<C extends AnyContext = AnyContext> {
   kind: 'event';
   event: EventDefinition;
-  repeatable: boolean;
+  idempotent: boolean;
   run(ctx: C, data: unknown, envelope: Envelope): Promise<unknown>;
-  /** Tells whoever waits for the effect that there will be none. */
+  /** Informs those who wait for the effect that it will not come. */
   giveUp: ((ctx: C, data: unknown, error: unknown) => Promise<unknown>) | undefined;
 }
 
-interface HandlerOptions<T, C extends AnyContext> {
+export interface HandlerOptions<T, C extends AnyContext> {
   /**
-   * True for an action that may run again without harm (it forgets what a cache holds, say): it runs without transaction and inbox, which
-   * cost the store four commands for each event. Default false.
+   * True for an action that may run twice without harm (one that invalidates a cache, say). It runs without a transaction and an inbox row,
+   * which cost the store four commands per event. Default false.
    */
-  repeatable?: boolean;
-  /** Run in a transaction when a delivery became a dead letter, with the last error; it may run again. */
+  idempotent?: boolean;
+  /** Runs in a transaction with the last error after a delivery became a dead letter. It may run twice. */
   onGivenUp?: (ctx: C, data: T, error: unknown) => Promise<unknown>;
 }
 
 /**
- * Hears an event (or does a work item): the action runs in a transaction together with the inbox record, so its effect happens once.
- * A `Problem` is final and kept as a dead letter; any other error is tried again.
+ * Subscribes an action to an event. The action runs in one transaction with its inbox row, so each event has its effect once. A `Problem` is
+ * final: the delivery becomes a dead letter. Any other error is retried.
  */
-export function on<T, C extends AnyContext>(
+export function onEvent<T, C extends AnyContext>(
   event: EventDefinition<T>,
   action: (ctx: C, data: T, envelope: Envelope<T>) => Promise<unknown>,
-  { repeatable = false, onGivenUp }: HandlerOptions<T, C> = {},
+  { idempotent = false, onGivenUp }: HandlerOptions<T, C> = {},
 ): EventHandler<C> {
   return {
     kind: 'event',
-    repeatable,
+    idempotent,
     event: event as unknown as EventDefinition,
-    run: (ctx, data, envelope) => action(ctx, event.schema.parse(opened(event, data)), envelope as Envelope<T>),
-    giveUp: onGivenUp && ((ctx, data, error) => tellGivenUp(event, onGivenUp, { ctx, data, error })),
+    run: (ctx, data, envelope) => action(ctx, event.schema.parse(decryptFields(event, data)), envelope as Envelope<T>),
+    giveUp: onGivenUp && ((ctx, data, error) => informGivenUp(event, onGivenUp, { ctx, data, error })),
   };
 }
 
-/** What cannot even be read has nobody who could be told. */
-async function tellGivenUp<T, C extends AnyContext>(
+/** A payload that does not fit the schema has no reader to inform. */
+async function informGivenUp<T, C extends AnyContext>(
   event: EventDefinition<T>,
-  tell: (ctx: C, data: T, error: unknown) => Promise<unknown>,
+  inform: (ctx: C, data: T, error: unknown) => Promise<unknown>,
   { ctx, data, error }: { ctx: C; data: unknown; error: unknown },
 ): Promise<void> {
-  const read = event.schema.safeParse(opened(event, data));
-  if (read.success) await tell(ctx, read.data, error);
+  const read = event.schema.safeParse(decryptFields(event, data));
+  if (read.success) await inform(ctx, read.data, error);
 }

@@ -2,13 +2,13 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { answer, defineCommand } from './define-command.ts';
+import { handleCommand, defineCommand } from './define-command.ts';
 import type { AnyContext } from './context.ts';
 import { Problem } from '../base/errors.ts';
-import { defineEvent, on } from './define-event.ts';
+import { defineEvent, onEvent } from './define-event.ts';
 import { openHost, type Host, type HostOptions } from '../runtime/host.ts';
 import { attemptsOf } from '../messaging/job-runner.ts';
-import { job } from './define-job.ts';
+import { scheduledJob } from './define-job.ts';
 import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
 import { open, viewer, type TestApp } from '../testing/open.ts';
 
@@ -31,7 +31,7 @@ async function start(...handlers: Handlers): Promise<TestApp> {
 async function startTwice(...handlers: Handlers): Promise<Host[]> {
   const run = `t${randomBytes(6).toString('hex')}`;
   const stores = { mongodbUri: process.env['MONGODB_URI']!, redisUrl: process.env['REDIS_URL']! };
-  const options: HostOptions = { ...stores, databasePrefix: `${run}_`, queuePrefix: run, environment: { NODE_ENV: 'test' } };
+  const options: HostOptions = { ...stores, databasePrefix: `${run}_`, redisPrefix: run, environment: { NODE_ENV: 'test' } };
   const hosts = await Promise.all([1, 2].map(() => openHost([{ ...subgraph, handlers }], options)));
   opened.push({
     async close() {
@@ -63,7 +63,7 @@ async function later<T>(ms: number, work: () => Promise<T>): Promise<T> {
 
 describe('a scheduled job', () => {
   test('is on its schedule when its subgraph is open', async () => {
-    const app = await start(job('nightly', { pattern: '0 3 * * *', tz: 'Africa/Lusaka' }, async () => undefined));
+    const app = await start(scheduledJob('nightly', { pattern: '0 3 * * *', tz: 'Africa/Lusaka' }, async () => undefined));
 
     const schedules = await app.host.queues.queue('boards-jobs').getJobSchedulers();
 
@@ -78,7 +78,7 @@ describe('a scheduled job', () => {
     let running = 0;
     let most = 0;
     let runs = 0;
-    const slow = job('slow', { every: 100 }, async () => {
+    const slow = scheduledJob('slow', { every: 100 }, async () => {
       running += 1;
       most = Math.max(most, running);
       await delay(200 + random() * 600);
@@ -94,7 +94,7 @@ describe('a scheduled job', () => {
 
   test('runs again when Redis was wiped', async () => {
     let runs = 0;
-    const app = await start(job('often', { every: 200 }, async () => void (runs += 1)));
+    const app = await start(scheduledJob('often', { every: 200 }, async () => void (runs += 1)));
     await until(() => runs > 0);
 
     await app.wipeRedis();
@@ -104,7 +104,7 @@ describe('a scheduled job', () => {
   });
 
   test('that was renamed or removed leaves its schedule, and no dead letter behind', async () => {
-    const app = await start(job('present', { every: HOUR }, async () => undefined));
+    const app = await start(scheduledJob('present', { every: HOUR }, async () => undefined));
     const { queues } = app.host;
     const names = async () => (await queues.queue('boards-jobs').getJobSchedulers()).map(({ key }) => key);
 
@@ -119,12 +119,12 @@ describe('a scheduled job', () => {
   test('is not held up by a long one of the same subgraph', async () => {
     let ticks = 0;
     let heldUp: boolean | undefined;
-    const long = job('long', { every: HOUR }, async () => {
+    const long = scheduledJob('long', { every: HOUR }, async () => {
       const before = ticks;
       await until(() => ticks >= before + 3).catch(() => undefined);
       heldUp = ticks < before + 3;
     });
-    const short = job('short', { every: 500 }, async () => void (ticks += 1));
+    const short = scheduledJob('short', { every: 500 }, async () => void (ticks += 1));
 
     await start(long, short);
     await until(() => heldUp !== undefined, 30_000);
@@ -134,7 +134,7 @@ describe('a scheduled job', () => {
 
   test('keeps its lease as long as it runs', async () => {
     let end: (() => void) | undefined;
-    const long = job('long', { every: HOUR }, () => new Promise<void>((resolve) => (end ??= resolve)));
+    const long = scheduledJob('long', { every: HOUR }, () => new Promise<void>((resolve) => (end ??= resolve)));
     const app = await start(long);
     const leases = app.runtime().db.collection<{ _id: string; until: Date; token: number }>('leases');
     await until(() => end !== undefined);
@@ -150,7 +150,7 @@ describe('a scheduled job', () => {
   test('that lost its lease is told, reads nothing more and commits nothing', async () => {
     const outcome = { commit: '', models: '' };
     let begun: AnyContext | undefined;
-    const robbed = job('robbed', { every: HOUR }, async (ctx: AnyContext, { signal }) => {
+    const robbed = scheduledJob('robbed', { every: HOUR }, async (ctx: AnyContext, { signal }) => {
       if (begun) return;
       begun = ctx;
       const board = { _id: 'brd_robbed', title: 'written without a lease' };
@@ -179,7 +179,7 @@ describe('a scheduled job that fails', () => {
 
   test('is tried again before its next turn', async () => {
     let runs = 0;
-    const fails = job('fails', { every: 60_000 }, async () => {
+    const fails = scheduledJob('fails', { every: 60_000 }, async () => {
       runs += 1;
       if (runs === 1) throw new Error('once');
     });
@@ -197,7 +197,7 @@ describe('a scheduled job that fails', () => {
   ])('%s is kept as a dead letter, which admins see and can try again', async (_case, fault, facts) => {
     let isMended = false;
     let runs = 0;
-    const fails = job('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
+    const fails = scheduledJob('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
       runs += 1;
       if (!isMended) throw fault();
     });
@@ -221,7 +221,7 @@ describe('a scheduled job that fails', () => {
   test('is not run beside a run that goes on when an admin tries it again', async () => {
     let end: () => void = () => undefined;
     let isMended = false;
-    const fails = job('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
+    const fails = scheduledJob('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
       if (!isMended) throw new Problem('BROKEN', 'It will never work.');
       await new Promise<void>((resolve) => (end = resolve));
       end = () => undefined;
@@ -253,12 +253,12 @@ describe('a scheduled job that fails', () => {
 });
 
 describe('after more than 30 s', () => {
-  const found = answer(find, async () => ({ ok: true }));
+  const found = handleCommand(find, async () => ({ ok: true }));
   const change = (ctx: AnyContext) => ctx.transaction(async (inner) => inner.deadline > Date.now());
 
   test('a job can still call another subgraph and change something', async () => {
     let outcome: unknown[] | undefined;
-    const long = job('long', { every: HOUR }, (ctx: AnyContext) =>
+    const long = scheduledJob('long', { every: HOUR }, (ctx: AnyContext) =>
       later(31_000, async () => {
         outcome = [await codeOf(() => ctx.call(find, {})), await change(ctx)];
       }),
@@ -277,7 +277,7 @@ describe('after more than 30 s', () => {
       later(31_000, async () => {
         outcome = [await codeOf(() => ctx.call(find, {})), await change(ctx)];
       });
-    const app = await start(found, on(noted, slowly, { repeatable: true }));
+    const app = await start(found, onEvent(noted, slowly, { idempotent: true }));
 
     await app.context().transaction(async (inner) => inner.publish(noted({})));
     await until(() => outcome !== undefined);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { Problem } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
-import { ownerName } from '../store/lease-holder.ts';
+import { newHolderId } from '../store/lease-holder.ts';
 import { createSagaRunner } from '../sagas/runner.ts';
 import { sagasOf } from '../sagas/store.ts';
 import { defineSaga, type Saga, type SagaRow } from './define-saga.ts';
@@ -23,14 +23,14 @@ afterAll(() => app.close());
 
 /** One build of the program, in a process of its own as far as the store can tell. */
 function build(steps: Build) {
-  const owner = ownerName();
+  const holder = newHolderId();
   const saga = defineSaga<AnyContext, Record<string, never>, Record<string, unknown>>('deploy', z.object({}).strict(), steps);
   const errors: Record<string, unknown>[] = [];
   const log = { error: (facts: Record<string, unknown>) => errors.push(facts), warn: () => undefined } as unknown as Logger;
   const { db } = app.runtime();
-  const runner = createSagaRunner({ db, sagas: [saga], owner, log, now: app.clock.now, contextFor: () => app.context() });
+  const runner = createSagaRunner({ db, sagas: [saga], holder, log, now: app.clock.now, contextFor: () => app.context() });
   return {
-    owner,
+    owner: holder,
     errors,
     ...runner,
     begin: (key: string = newId('key')) => app.context().transaction((tx) => runner.start(tx, saga, { key, input: {} })),
@@ -51,9 +51,13 @@ describe('a saga in flight when a new build comes', () => {
       done.push(name);
       if (fault) throw fault;
     },
-    undo: async () => void done.push(`un-${name}`),
+    compensate: async () => void done.push(`un-${name}`),
   });
-  const old: Build = ({ step, wait }) => [step('charge', noted('charge')), wait('paid', { withinMs: 60_000 }), step('ship', noted('ship'))];
+  const old: Build = ({ step, waitFor }) => [
+    step('charge', noted('charge')),
+    waitFor('paid', { withinMs: 60_000 }),
+    step('ship', noted('ship')),
+  ];
 
   /** At its wait, begun by the old build. */
   async function waiting(): Promise<string> {
@@ -79,11 +83,11 @@ describe('a saga in flight when a new build comes', () => {
 
   test('undoes what it did, and nothing that was added and never done', async () => {
     const id = await waiting();
-    const after = build(({ step, wait }) => [
+    const after = build(({ step, waitFor }) => [
       step('assessRisk', noted('assessRisk')),
       step('charge', noted('charge')),
       step('insure', noted('insure')),
-      wait('paid', { withinMs: 60_000 }),
+      waitFor('paid', { withinMs: 60_000 }),
       step('ship', noted('ship', new Problem('NO_SHIP', 'There is no ship.'))),
     ]);
 
@@ -170,7 +174,7 @@ describe('a saga in flight when a new build comes', () => {
 // B7
 test('a saga that cannot be undone is told once as an error, with its id', async () => {
   const fault = () => Promise.reject(new Problem('NOT_BACK', 'It cannot be given back.'));
-  const only = build(({ step }) => [step('charge', { run: async () => null, undo: fault }), step('ship', { run: fault })]);
+  const only = build(({ step }) => [step('charge', { run: async () => null, compensate: fault }), step('ship', { run: fault })]);
   const id = await only.begin();
 
   const row = await only.run(id);

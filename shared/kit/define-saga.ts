@@ -2,9 +2,9 @@ import type { z } from 'zod';
 import type { AnyContext } from './context.ts';
 
 /*
- * Glossary. Saga: a business process over several subgraphs whose truth is one row. Step: one piece of it, safe to repeat, with what undoes
- * it. Wait: a step that ends when an event comes, or fails at its deadline. Signal: such an event, noted on the row. Final: done,
- * compensated, or stuck until a person decides.
+ * Glossary. Saga: a process over several subgraphs whose truth is one row. Step: a named part of it, safe to repeat, with its compensation.
+ * Wait: a step that ends when an event comes, or fails at its deadline. Signal: such an event, recorded on the row. Compensation: the part of a
+ * step that takes it back. Final: done, compensated, or STUCK, when a compensation failed and an operator must decide.
  */
 
 export type SagaState = 'RUNNING' | 'WAITING' | 'COMPENSATING' | 'DONE' | 'COMPENSATED' | 'STUCK';
@@ -21,74 +21,74 @@ export interface SagaEntry {
 export interface SagaRow<I = unknown> {
   _id: string;
   saga: string;
-  /** The business key: one saga of a kind for each. */
+  /** The business key: one saga of a kind per key. */
   key: string;
   state: SagaState;
   input: I;
-  /** What each finished step answered, by its name. */
+  /** Results of the finished steps, by step name. */
   results: Record<string, unknown>;
   signals: Record<string, unknown>;
-  /** Index of the step to run, or to undo, in the definition of whoever wrote it last. */
+  /** Index of the step to run or to compensate, in the definition of the build that wrote it last. */
   at: number;
-  /** Its name, which finds it when the definition has changed. Rows of before have none. */
+  /** Name of that step, which finds it after the definition has changed. Older rows have none. */
   step?: string;
   attempts: number;
-  /** Not looked at before. */
+  /** The sweeper ignores the row before this time. */
   wakeAt: Date;
-  /** End of the wait it stands in, by the domain's clock. */
+  /** End of the current wait, by the domain's clock. */
   waitsUntil: Date | null;
   lease: { owner: string; token: number; until: Date };
-  /** Why it turned back. */
+  /** Why the saga is compensating. */
   refusal: { code: string; message: string; step: string; extensions: Record<string, unknown> } | null;
   history: SagaEntry[];
   correlationId: string;
   identity: unknown;
   startedAt: Date;
   updatedAt: Date;
-  /** Wall clock; null while it is open or STUCK. Absent in rows from before there was a retention. */
+  /** Wall clock; null while the saga is open or STUCK. Absent in rows older than the retention. */
   finishedAt?: Date | null;
 }
 
 export interface SagaStart<I> {
-  /** One saga of a kind for each key. */
+  /** One saga of a kind per key. */
   key: string;
   input: I;
-  /** Id of a saga of this key that was turned back: it is kept, but the new one takes its key. */
+  /** Id of a compensated saga of this key: its row stays, and the new saga takes its key. */
   insteadOf?: string | undefined;
 }
 
-/** What a step sees: the saga's input, what earlier steps answered, and a key that is the same on every attempt. */
+/** The arguments of a step: the saga's input, results of earlier steps, and a key that is equal on every attempt. */
 export interface StepArgs<I, R> {
   id: string;
   key: string;
   input: I;
   results: Partial<R>;
   signals: Record<string, unknown>;
-  /** Give it to commands as `idempotencyKey`. */
+  /** The `idempotencyKey` for commands of this step. */
   stepKey: string;
-  /** Set while undoing: why the saga turned back. */
-  refusal: { code: string; message: string } | null;
+  /** Set in a compensation: why the saga is compensating. */
+  failure: { code: string; message: string } | null;
 }
 
 export interface Step<I, R> {
   kind: 'step';
   name: string;
-  /** True: runs in a transaction of this subgraph together with the row's progress, so it happens exactly once. False: it calls others. */
+  /** True: runs in a transaction of this subgraph with the row's progress, so it happens exactly once. False: it calls other subgraphs. */
   local: boolean;
-  /** True: tried until there is an answer, however long the other side is silent. For what may have been done though nobody heard of it. */
+  /** True: retried until there is a response, however long that takes. For effects that may have happened without a response. */
   untilAnswered: boolean;
   run(ctx: AnyContext, args: StepArgs<I, R>): Promise<unknown>;
-  /** Must be safe when the step never happened, and when it is repeated. */
-  undo: ((ctx: AnyContext, args: StepArgs<I, R>) => Promise<unknown>) | undefined;
+  /** Must be safe when the step never ran, and when it is repeated. */
+  compensate: ((ctx: AnyContext, args: StepArgs<I, R>) => Promise<unknown>) | undefined;
 }
 
 export interface Wait<I, R> {
   kind: 'wait';
   name: string;
   withinMs: number;
-  /** Not waited for when it answers false. */
+  /** The wait is skipped when this returns false. */
   when: (args: StepArgs<I, R>) => boolean;
-  /** Looks at the signal: a thrown Problem turns the saga back. */
+  /** Reads the signal: a thrown Problem starts the compensation. */
   accept: (signal: unknown) => unknown;
 }
 
@@ -102,7 +102,7 @@ interface StepOptions<C, I, R> {
   local?: boolean;
   untilAnswered?: boolean;
   run(ctx: C, args: StepArgs<I, R>): Promise<unknown>;
-  undo?(ctx: C, args: StepArgs<I, R>): Promise<unknown>;
+  compensate?(ctx: C, args: StepArgs<I, R>): Promise<unknown>;
 }
 
 interface WaitOptions<I, R> {
@@ -112,28 +112,28 @@ interface WaitOptions<I, R> {
 }
 
 /**
- * A typed saga. `R` names what each step answers. `build` is given `step` and `wait` so that their types follow the saga's.
- * Rows in flight are found by the names of their steps: a step may be added or moved, but one that is renamed or removed leaves the sagas that
- * stand at it, or must undo it, stuck. A `Problem` thrown by a step turns the saga back; any other error is tried again and turns it back when that does not help.
+ * A typed saga. `R` names the result of each step. `build` receives `step` and `waitFor` so that their types follow the saga's.
+ * Open rows find their step by name: a step may be added or moved. Renaming or removing a step makes the sagas STUCK that are at it or must
+ * compensate it. A `Problem` thrown by a step starts the compensation; any other error is retried first.
  */
 export function defineSaga<C extends AnyContext, I, R>(
   name: string,
   input: z.ZodType<I>,
   build: (parts: {
     step: (name: string, options: StepOptions<C, I, R>) => Step<I, R>;
-    wait: (name: string, options: WaitOptions<I, R>) => Wait<I, R>;
+    waitFor: (name: string, options: WaitOptions<I, R>) => Wait<I, R>;
   }) => (Step<I, R> | Wait<I, R>)[],
 ): Saga<I, R> {
   const steps = build({
-    step: (stepName, { local = false, untilAnswered = false, run, undo }) => ({
+    step: (stepName, { local = false, untilAnswered = false, run, compensate }) => ({
       kind: 'step',
       name: stepName,
       local,
       untilAnswered,
       run: run as Step<I, R>['run'],
-      undo: undo as Step<I, R>['undo'],
+      compensate: compensate as Step<I, R>['compensate'],
     }),
-    wait: (waitName, { withinMs, when = () => true, accept = (signal) => signal }) => ({
+    waitFor: (waitName, { withinMs, when = () => true, accept = (signal) => signal }) => ({
       kind: 'wait',
       name: waitName,
       withinMs,

@@ -5,37 +5,37 @@ import type { z } from 'zod';
 import type { CommandHandler } from './define-command.ts';
 import type { AnyContext, Context } from './context.ts';
 import type { EventHandler } from './define-event.ts';
-import type { JobHandler } from './define-job.ts';
+import type { ScheduledJob } from './define-job.ts';
 import type { Permissions } from './permissions.ts';
-import type { SameForAll } from './entity-max-age.ts';
+import type { EntityMaxAge } from './entity-max-age.ts';
 import type { Saga } from './define-saga.ts';
 
-export type Handler<C extends AnyContext = AnyContext> = EventHandler<C> | CommandHandler<C> | JobHandler<C>;
+export type Handler<C extends AnyContext = AnyContext> = EventHandler<C> | CommandHandler<C> | ScheduledJob<C>;
 
 // oxlint-disable-next-line typescript/no-explicit-any -- resolvers of any shape; their parents are typed where they stand
 export type Resolvers = Record<string, any>;
 
-/** A subgraph as its folder declares it: put together in `subgraph.ts`, opened by a host, a test or on its own. */
+/** The manifest of a subgraph: declared in `subgraph.ts`; opened by a host, a test or its own process. */
 export interface Subgraph<M = any, L = any, P = any> {
   name: string;
-  /** The SDL of the folder, without the kit's preamble. */
+  /** The SDL of the folder, without the kit's common types. */
   schema: string;
   models: (db: Connection) => M;
   loaders: (models: M, ctx: Context<M, unknown, P>) => L;
   resolvers: Resolvers;
   permissions: Permissions;
-  /** By type; what is not here may look different to everyone, as far as a cache is concerned. */
-  sameForAll: Readonly<Record<string, SameForAll>>;
+  /** By type. A cache assumes that entities of any other type depend on the viewer. */
+  publicMaxAge: Readonly<Record<string, EntityMaxAge>>;
   handlers: Handler<any>[];
   sagas: Saga<any, any>[];
-  /** Third parties, made once for the process; a test hands in others. */
-  ports: (settings: unknown) => P;
-  /** What of the environment the ports need. */
+  /** Adapters of third parties, created once per process; a test passes replacements. */
+  providers: (settings: unknown) => P;
+  /** The environment variables of the providers. */
   settings: z.ZodType | undefined;
-  /** Work that must be there before the first request (a first key pair, say); safe to repeat. */
+  /** Runs before the first request (makes a first key pair, say); must be safe to repeat. */
   prepare: ((ctx: Context<M, L, P>) => Promise<unknown>) | undefined;
-  /** True for the one subgraph that shows dead letters and sagas of all to admins. */
-  operations: boolean;
+  /** True for the one subgraph that serves the operations API: dead letters and sagas of all subgraphs, for admins. */
+  operationsApi: boolean;
 }
 
 interface SubgraphOptions<M, L, P, S extends z.ZodType> {
@@ -46,13 +46,13 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   loaders: (models: M, ctx: Context<M, unknown, P>) => L;
   resolvers: Resolvers;
   permissions: Permissions;
-  sameForAll?: Readonly<Record<string, SameForAll<any, Context<M, L, P>>>>;
+  publicMaxAge?: Readonly<Record<string, EntityMaxAge<any, Context<M, L, P>>>>;
   handlers?: Handler<any>[];
   sagas?: Saga<any, any>[];
   settings?: S;
-  ports?: (settings: z.infer<S>) => P;
+  providers?: (settings: z.infer<S>) => P;
   prepare?: (ctx: Context<M, L, P>) => Promise<unknown>;
-  operations?: boolean;
+  operationsApi?: boolean;
 }
 
 /** Declares a subgraph. Nothing is opened yet. */
@@ -65,13 +65,13 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     loaders,
     resolvers,
     permissions,
-    sameForAll: options.sameForAll ?? {},
+    publicMaxAge: options.publicMaxAge ?? {},
     handlers: options.handlers ?? [],
     sagas: options.sagas ?? [],
-    ports: (options.ports ?? (() => ({}))) as Subgraph<M, L, P>['ports'],
+    providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
     settings: options.settings,
     prepare: options.prepare,
-    operations: options.operations ?? false,
+    operationsApi: options.operationsApi ?? false,
   };
 }
 

@@ -1,16 +1,17 @@
 import { expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { defineWork, on, type Envelope } from './define-event.ts';
-import { sealed } from './encrypted-fields.ts';
+import type { Envelope } from './define-event.ts';
+import { defineJob, handleJob } from './define-job.ts';
+import { encryptFields } from './encrypted-fields.ts';
 
-const work = defineWork('letters', z.object({ to: z.string(), token: z.string().optional() }), { sealed: ['token'] });
+const work = defineJob('letters', z.object({ to: z.string(), token: z.string().optional() }), { encrypted: ['token'] });
 const letter = { to: 'ann', token: 'what opens the door' };
 
-test('a secret of an event is sealed on its way, and open to the handler', async () => {
+test('a secret field travels encrypted and reaches the handler in plain text', async () => {
   const heard: unknown[] = [];
-  const { run } = on(work, async (_ctx, data) => void heard.push(data));
+  const { run } = handleJob(work, async (_ctx, data) => void heard.push(data));
 
-  const travelling = sealed(work, letter);
+  const travelling = encryptFields(work, letter);
   await run({} as never, travelling, {} as Envelope);
 
   expect(travelling).toEqual({ to: 'ann', token: expect.any(String) });
@@ -19,5 +20,5 @@ test('a secret of an event is sealed on its way, and open to the handler', async
 });
 
 test('a secret that is not given is left out', () => {
-  expect(sealed(work, { to: 'ann' })).toEqual({ to: 'ann' });
+  expect(encryptFields(work, { to: 'ann' })).toEqual({ to: 'ann' });
 });

@@ -2,27 +2,27 @@ import type { ExecutionResult } from 'graphql';
 import type { AnyContext } from './context.ts';
 
 /**
- * For how many seconds everybody is answered the same about an object, unless an event names it before; 0 when it is not everybody's. Said of
- * whole objects: fields that depend on the viewer all the same are `@cacheControl(scope: PRIVATE)`.
+ * Seconds for which an entity is equal for every viewer, unless an event invalidates it earlier; 0 when it depends on the viewer. Holds for the
+ * whole entity: single fields that depend on the viewer are `@cacheControl(scope: PRIVATE)`.
  */
-export type SameForAll<T = never, C = never> = (object: T, ctx: C) => number;
+export type EntityMaxAge<T = never, C = never> = (object: T, ctx: C) => number;
 
 const SECONDS = 'sameForAllSeconds';
 
-const noted = new WeakMap<AnyContext, number>();
+const recorded = new WeakMap<AnyContext, number>();
 
-/** Of everything that one request refers to, the shortest time counts. */
-export const noteReference = (ctx: AnyContext, seconds: number): void =>
-  void noted.set(ctx, Math.min(noted.get(ctx) ?? Number.POSITIVE_INFINITY, seconds));
+/** The shortest time of all entities in a request counts. */
+export const recordEntityMaxAge = (ctx: AnyContext, seconds: number): void =>
+  void recorded.set(ctx, Math.min(recorded.get(ctx) ?? Number.POSITIVE_INFINITY, seconds));
 
-/** What an answer says beside its data of the objects it was asked for by reference. */
+/** The response extension with the max age of the entities that the request resolved by reference. */
 export function extensionsFor(ctx: AnyContext): Pick<ExecutionResult, 'extensions'> {
-  const seconds = Math.floor(noted.get(ctx) ?? 0);
+  const seconds = Math.floor(recorded.get(ctx) ?? 0);
   return seconds > 0 ? { extensions: { [SECONDS]: seconds } } : {};
 }
 
-/** 0 unless the subgraph says something. */
-export function sameForAllSeconds({ extensions }: ExecutionResult): number {
+/** 0 when the subgraph states no max age. */
+export function readEntityMaxAge({ extensions }: ExecutionResult): number {
   const seconds = extensions?.[SECONDS];
   return typeof seconds === 'number' ? seconds : 0;
 }

@@ -3,18 +3,18 @@ import mongoose, { type Connection } from 'mongoose';
 import type { AnyContext } from './context.ts';
 import { env } from '../base/env.ts';
 import { isProblem, Problem } from '../base/errors.ts';
-import { asOwner, hasLeft } from '../store/lease-holder.ts';
+import { withHolder, isReleased } from '../store/lease-holder.ts';
 import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
-import { createVault } from '../base/encryption.ts';
+import { createCipher } from '../base/encryption.ts';
 
-/** The memory of one request: who holds it while it runs, and its answer afterwards. */
+/** One request with an idempotency key: its holder while it runs, its response afterwards. */
 interface IdempotencyRow {
   _id: string;
   inputHash: string;
   state: 'IN_FLIGHT' | 'DONE';
   owner: string;
   lockedUntil: Date;
-  /** Sealed: an answer may hold a secret that is stored as a hash everywhere else, or an address. */
+  /** Encrypted: a response may hold an address, or a secret that is stored as a hash everywhere else. */
   answer?: string;
   at: Date;
 }
@@ -22,7 +22,7 @@ interface IdempotencyRow {
 const { BSON } = mongoose.mongo;
 
 const KEPT_SECONDS = 24 * 3_600;
-/** A runner that has not finished by then has died: whole requests end after 30 s. On its own machine that is seen at once. */
+/** A holder that has not finished by then is dead: whole requests end after 30 s. On the same machine its death is seen at once. */
 const LOCK_MS = 45_000;
 
 export const idempotencyOf = (db: Connection) => db.collection<IdempotencyRow>('idempotency');
@@ -32,38 +32,43 @@ export async function createIdempotency(db: Connection): Promise<void> {
 }
 
 interface Request<T> {
-  /** Principal and operation: the same key of another caller, or of another operation, is another request. */
+  /** Principal and operation: the same key of another principal or operation is another request. */
   scope: string;
   key: string;
   input: unknown;
-  /** True: `work` runs inside one transaction, together with the memory of its answer. False: it must be safe to repeat by `requestKey`. */
+  /** True: `work` runs in one transaction with the row of its response. False: `work` must be safe to repeat by `requestKey`. */
   transaction: boolean;
   work(ctx: AnyContext): Promise<T>;
-  /** An answer that is not final is not kept. */
+  /** A response that is not final is not stored. */
   isFinal?: ((answer: T) => boolean) | undefined;
 }
 
 /**
- * Runs a request until it succeeds once for each key. From then on, for 24 hours, the same key and input answer again what was answered, and
- * other input is IDEMPOTENCY_KEY_REUSED. A refusal changed nothing and may depend on more than the input, so it is not remembered: the key is
- * free again. A request that is still running is IDEMPOTENCY_IN_FLIGHT, which may be sent again.
+ * Runs a request until it succeeds once per key. For 24 hours the same key and input then return the first response, and other input is
+ * IDEMPOTENCY_KEY_REUSED. A refusal is not stored and frees the key: it changed nothing and may depend on more than the input. A request that
+ * is still running is IDEMPOTENCY_IN_FLIGHT, which the client may send again.
  */
-export const once = <T>(ctx: AnyContext, request: Request<T>): Promise<T> => asOwner((owner) => runOnce(ctx, request, owner));
+export const runIdempotently = <T>(ctx: AnyContext, request: Request<T>): Promise<T> =>
+  withHolder((holder) => runWithHolder(ctx, request, holder));
 
-async function runOnce<T>(ctx: AnyContext, request: Request<T>, owner: string): Promise<T> {
+async function runWithHolder<T>(ctx: AnyContext, request: Request<T>, holder: string): Promise<T> {
   const rows = idempotencyOf(ctx.db);
   const _id = createHash('sha256').update(`${request.scope}\n${request.key}`).digest('base64url');
   const inputHash = hashOf(request.input);
-  const known = await claim(ctx.db, { _id, owner, inputHash });
-  if (known) return opened<T>(known);
+  const known = await claimKey(ctx.db, { _id, owner: holder, inputHash });
+  if (known) return decryptAnswer<T>(known);
 
   const finish = async (inner: AnyContext, answer: T): Promise<void> => {
     const options = inner.session ? { session: inner.session } : {};
-    const { matchedCount } = await rows.updateOne({ _id, owner }, { $set: { answer: sealed(answer), state: 'DONE' } }, options);
-    // Somebody took over after the lock ran out: what this runner did must not be kept.
+    const { matchedCount } = await rows.updateOne(
+      { _id, owner: holder },
+      { $set: { answer: encryptAnswer(answer), state: 'DONE' } },
+      options,
+    );
+    // Another holder took over after the lock ran out: the work of this one must not be stored.
     if (matchedCount === 0) throw inFlight();
   };
-  const forget = (): Promise<unknown> => rows.deleteOne({ _id, owner, state: 'IN_FLIGHT' }).catch(() => undefined);
+  const forget = (): Promise<unknown> => rows.deleteOne({ _id, owner: holder, state: 'IN_FLIGHT' }).catch(() => undefined);
   const run = async (inner: AnyContext): Promise<T> => {
     const answer = await request.work(inner);
     if (request.isFinal?.(answer) ?? true) await finish(inner, answer);
@@ -76,14 +81,14 @@ async function runOnce<T>(ctx: AnyContext, request: Request<T>, owner: string): 
     return request.transaction ? await keyed.transaction(run) : await run(keyed);
   } catch (error) {
     const forgotten = forget();
-    // Waited for only when the store has just answered. Otherwise it may take long, and who left can be seen to have left.
+    // Awaited only when the store has just responded: otherwise it may take long, and a released holder frees the key anyway.
     if (isProblem(error) && !error.retryable) await forgotten;
     throw error;
   }
 }
 
-/** Marks the request as ours, or answers the row of somebody who had it before. */
-async function claim(db: Connection, mine: { _id: string; owner: string; inputHash: string }): Promise<IdempotencyRow | undefined> {
+/** Claims the key for this holder, or returns the row of a finished request. */
+async function claimKey(db: Connection, mine: { _id: string; owner: string; inputHash: string }): Promise<IdempotencyRow | undefined> {
   const rows = idempotencyOf(db);
   const now = new Date();
   const lockedUntil = new Date(now.getTime() + LOCK_MS);
@@ -96,23 +101,23 @@ async function claim(db: Connection, mine: { _id: string; owner: string; inputHa
   const row = await rows.findOne({ _id: mine._id });
   if (row && row.inputHash !== mine.inputHash) throw keyReused();
   if (row?.state === 'DONE') return row;
-  const isFree = row && hasLeft(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
+  const isFree = row && isReleased(row.owner) ? { owner: row.owner } : { lockedUntil: { $lte: now } };
   const taken = await rows.updateOne({ _id: mine._id, state: 'IN_FLIGHT', ...isFree }, { $set: { owner: mine.owner, lockedUntil } });
   if (taken.modifiedCount === 0) throw inFlight();
   return undefined;
 }
 
-const vault = () => createVault('idempotency', env.INTERNAL_SECRET);
+const cipher = () => createCipher('idempotency', env.INTERNAL_SECRET);
 
-/** As BSON, so that what was stored in the store itself comes back with the same types. */
-const sealed = (answer: unknown): string =>
-  vault().seal(Buffer.from(BSON.serialize({ answer }, { ignoreUndefined: false })).toString('base64'));
+/** As BSON, so that stored values come back with the same types. */
+const encryptAnswer = (answer: unknown): string =>
+  cipher().encrypt(Buffer.from(BSON.serialize({ answer }, { ignoreUndefined: false })).toString('base64'));
 
-/** Rows of builds before 2026-11-29 hold the answer itself; they live for a day. */
-const opened = <T>({ answer }: { answer?: unknown }): T =>
-  (typeof answer === 'string' ? BSON.deserialize(Buffer.from(vault().open(answer), 'base64'))['answer'] : answer) as T;
+/** Rows of builds before 2026-11-29 hold the response in plain text; they live for a day. */
+const decryptAnswer = <T>({ answer }: { answer?: unknown }): T =>
+  (typeof answer === 'string' ? BSON.deserialize(Buffer.from(cipher().decrypt(answer), 'base64'))['answer'] : answer) as T;
 
-/** For actions that know of a key longer than its row is kept. */
+/** For actions that remember a key longer than its row lives. */
 export const keyReused = (): Problem =>
   new Problem('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with other input.', { path: ['input', 'idempotencyKey'] });
 

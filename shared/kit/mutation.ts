@@ -3,10 +3,10 @@ import type { Admission } from '../base/admission.ts';
 import { z } from 'zod';
 import type { AnyContext } from './context.ts';
 import { isProblem, Problem, type InputPath } from '../base/errors.ts';
-import { once } from './idempotency.ts';
-import { sentenceOf, wording } from '../base/validation-messages.ts';
+import { runIdempotently } from './idempotency.ts';
+import { sentenceOf, validationMessage } from '../base/validation-messages.ts';
 
-/** Codes that concern the caller as such, not the input: they leave as top-level errors, as those of a query do. */
+/** Codes about the caller, not about the input: they become top-level errors, as in a query. */
 const TOP_LEVEL = new Set([
   'COMPENSATED_BY_ADMIN',
   'UNAUTHENTICATED',
@@ -26,13 +26,13 @@ export interface UserError {
 }
 
 interface MutationOptions<C, A, I = unknown> {
-  /** Where it waits for its turn, or is refused, before anything is done. Default: it need not. */
+  /** Admission before any work: the request waits for its turn or is refused. Default: none. */
   admission?: (ctx: C) => Admission;
   /** Default true: the action runs in one transaction. False for those that run a saga and manage their own. */
   transaction?: boolean;
-  /** An answer that is not final is not kept: the same idempotency key asks again. Default: every answer is final. */
+  /** A response that is not final is not stored: the same idempotency key runs the action again. Default: every response is final. */
   isFinal?: (answer: A) => boolean;
-  /** False for a request whose answer holds a secret and whose caller is nobody in particular: whoever sends its like is told no answer of another. */
+  /** False for a request without a known caller whose response holds a secret: an equal request of a stranger must not get that response. */
   isKeyed?: (ctx: C, input: I) => boolean;
 }
 
@@ -40,8 +40,8 @@ type Payload = Record<string, unknown> & { userErrors: UserError[] };
 type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<Payload>;
 
 /**
- * Door one for changes: parses `input`, runs the action in a transaction, once for each `idempotencyKey` where the input has one, and turns
- * refusals into `userErrors`. The action answers the payload's entities; anything that is no `Problem` is thrown on and masked.
+ * The entry point for changes: parses `input`, runs the action in a transaction, once per `idempotencyKey` where the input has one, and turns
+ * each `Problem` into a user error. The action returns the payload's entities. Any other error is rethrown and masked.
  */
 export function mutation<S extends z.ZodType, C extends AnyContext, A extends Record<string, unknown>>(
   schema: S,
@@ -50,7 +50,7 @@ export function mutation<S extends z.ZodType, C extends AnyContext, A extends Re
 ): Resolver {
   const inTransaction = options.transaction ?? true;
   return async (_root, args, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
-    const parsed = schema.safeParse(args.input, { error: wording });
+    const parsed = schema.safeParse(args.input, { error: validationMessage });
     if (!parsed.success) return { userErrors: parsed.error.issues.flatMap((issue) => issueErrors(issue)) };
     const input: unknown = parsed.data;
     try {
@@ -60,9 +60,9 @@ export function mutation<S extends z.ZodType, C extends AnyContext, A extends Re
         const isKeyed = options.isKeyed?.(ctx as C, input as z.infer<S>) ?? true;
         if (typeof key !== 'string' || !isKeyed) return inTransaction ? ctx.transaction(work) : work(ctx);
         const scope = scopeOf(ctx, info?.fieldName ?? 'mutation', input);
-        return once(ctx, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
+        return runIdempotently(ctx, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
       };
-      const wanted = { deadline: ctx.deadline, signal: ctx.departure, caller: ctx.viewer?.id };
+      const wanted = { deadline: ctx.deadline, signal: ctx.disconnectSignal, caller: ctx.viewer?.id };
       const answer = await (options.admission ? options.admission(ctx as C).run(run, wanted) : run());
       return { ...answer, userErrors: [] };
     } catch (error) {
@@ -74,16 +74,16 @@ export function mutation<S extends z.ZodType, C extends AnyContext, A extends Re
   };
 }
 
-/** A signed-in caller is its user; a guest is what it holds in hands (a secret token of its own), or nobody in particular. */
+/** The principal of a signed-in caller is the user; that of a guest is its secret token, otherwise its network address and program. */
 function scopeOf(ctx: AnyContext, operation: string, input: unknown): string {
   const guest = (input as { guestToken?: unknown }).guestToken;
   const { ip = '', userAgent = '' } = ctx.identity.client ?? {};
-  // Two strangers who happen to choose the same key must not be told each other's answers.
+  // Two strangers that happen to choose the same key must not get each other's responses.
   const principal = ctx.viewer?.id ?? (typeof guest === 'string' ? `guest:${guest}` : `anonymous:${ip}:${userAgent}`);
   return `${ctx.subgraph}.${operation} ${principal}`;
 }
 
-/** A code that came from another subgraph and is not known to this one's schema can only leave as a top-level error. */
+/** A code of another subgraph that this schema does not list can only become a top-level error. */
 function isInSchema(code: string, info: GraphQLResolveInfo | undefined): boolean {
   const codes = info?.schema.getType('UserErrorCode');
   return !isEnumType(codes) || codes.getValue(code) !== undefined;
@@ -101,7 +101,7 @@ function issueErrors(issue: z.core.$ZodIssue): UserError[] {
 
 const invalid = (path: string[], message: string): UserError => ({ __typename: 'PlainUserError', code: 'INVALID', message, path });
 
-/** A refusal as the schema's `UserError`; the facts become fields of the type that carries them. */
+/** A Problem as the schema's `UserError`; its facts become fields of the type that carries them. */
 export function userError(problem: Problem): UserError {
   return {
     ...problem.facts,
@@ -112,5 +112,5 @@ export function userError(problem: Problem): UserError {
   };
 }
 
-/** Begins with `input` in every case. A refusal with no place of its own, or one in what another subgraph was asked, is about the input as a whole. */
+/** Always begins with `input`. A Problem without a path, or with a path in a command of another subgraph, concerns the whole input. */
 const placeIn = (path: InputPath = []): string[] => (path[0] === 'input' ? path.map(String) : ['input']);

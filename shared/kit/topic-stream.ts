@@ -1,4 +1,4 @@
-import { filtered } from '../base/filter-stream.ts';
+import { filterStream } from '../base/filter-stream.ts';
 import type { AnyContext } from './context.ts';
 import type { Envelope } from './define-event.ts';
 import type { LiveEntry } from '../live/subscription.ts';
@@ -30,7 +30,7 @@ export function topicStream<C extends AnyContext, A, T, H>(options: StreamOption
   async function subscribe(_root: unknown, args: A & StreamArguments, ctx: C) {
     await authorize(ctx, args);
     const source = ctx.live.subscribe<Envelope<T>>(topic(ctx, args), { after: args.after });
-    return filtered(source, async ({ payload }) => {
+    return filterStream(source, async ({ payload }) => {
       ctx.clearLoaders();
       return includes(payload, await authorize(ctx, args));
     });

@@ -7,26 +7,26 @@ export interface SubgraphRequest {
   variables?: Record<string, unknown> | undefined;
   identity: Identity;
   correlationId: string;
-  /** Epoch milliseconds after which nobody waits for the answer any more. */
+  /** Epoch milliseconds after which the result is no longer needed. */
   deadline: number;
-  /** Of a query: aborted when nobody waits for the answer any more. */
+  /** Set for a query: fires when the client disconnects. */
   signal?: AbortSignal | undefined;
-  /** Of a mutation: aborted then, which keeps it from being begun; what has begun goes on. */
-  departure?: AbortSignal | undefined;
+  /** Set for a mutation: fires when the client disconnects. It keeps the mutation from beginning; one that has begun is finished. */
+  disconnectSignal?: AbortSignal | undefined;
   /**
-   * Of a subscription: its first result shall say where the stream begins, by `extensions.cursor` and nothing else (its data are null).
-   * Who cannot tell leaves it out.
+   * For a subscription: requests a first result with null data whose `extensions.cursor` is the start of the stream. A stream without a known
+   * start omits that result.
    */
   wantsStart?: boolean | undefined;
 }
 
-/** How a subgraph is asked, wherever it lives. */
+/** Executes operations of a subgraph, in process or over HTTP. */
 export interface SubgraphTransport {
   execute(request: SubgraphRequest): Promise<ExecutionResult>;
   subscribe(request: SubgraphRequest): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
 }
 
-/** A command as it crosses a process border: POST /internal/<command>. */
+/** A command as it travels between processes: POST /internal/<command>. */
 export interface CommandRequest {
   command: string;
   input: unknown;
@@ -36,7 +36,7 @@ export interface CommandRequest {
   idempotencyKey?: string | undefined;
 }
 
-/** Rejects with the callee's `Problem`. */
+/** Rejects with the `Problem` of the handler. */
 export interface CommandTransport {
   call(request: CommandRequest): Promise<unknown>;
 }

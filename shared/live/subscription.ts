@@ -22,7 +22,7 @@ interface Waiter<T> {
 }
 
 const PAGE = 100;
-const MOST_WAITING = 1_000;
+const MAX_WAITING = 1_000;
 const READ_ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 100;
 const CURSOR = /^(?:0|[1-9]\d{0,14})-(?:0|[1-9]\d{0,14})$/;
@@ -76,7 +76,7 @@ export class LiveSubscription<T = unknown> implements AsyncIterableIterator<Live
     if (this.#phase === 'reading') this.#again = true;
     if (this.#phase !== 'live' || !isAfter(entry.cursor, this.#last)) return;
     this.#deliver(entry as LiveEntry<T>);
-    if (this.#buffer.length <= MOST_WAITING) return;
+    if (this.#buffer.length <= MAX_WAITING) return;
     this.#buffer = [];
     const message = 'The stream was read too slowly; resume it after the last cursor you have.';
     this.#end(new Problem('SLOW_CONSUMER', message, { retryable: true }));

@@ -8,7 +8,7 @@ import type { Envelope, EventHandler } from '../kit/define-event.ts';
 import { ATTEMPTS, type Delivery } from './queues.ts';
 import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
 
-/** A delivery, or a run of a job, that was given up, kept for a person to see. */
+/** A delivery, or a run of a scheduled job, that was given up and waits for an operator. */
 export interface DeadLetter {
   _id: string;
   queue: string;
@@ -31,7 +31,7 @@ interface ConsumerOptions {
   db: Connection;
   redis: Redis;
   workerConnection: Redis;
-  /** False: nothing is read from the queue by itself; a test delivers. */
+  /** False: the worker does not read the queue; a test delivers. */
   autorun: boolean;
   prefix: string;
   log: Logger;
@@ -40,10 +40,10 @@ interface ConsumerOptions {
 
 const INBOX_KEPT_SECONDS = 30 * 24 * 3_600;
 const CONCURRENCY = 8;
-/** What a dead worker had in hands is given to another one after this long and one more look; the inbox makes it safe to be early. */
+/** After this long and one stalled check, another worker gets the delivery of a dead one. The inbox makes an early takeover safe. */
 const LOCK_MS = 10_000;
 const STALLED_CHECK_MS = 5_000;
-/** BullMQ gives up a job whose worker was killed twice; here the inbox makes repeating safe, so it never has to. */
+/** BullMQ gives up a job after two killed workers. The inbox makes repetition safe, so there is no reason to. */
 const STALLS_ALLOWED = 1_000_000;
 
 export const inboxOf = (db: Connection) => db.collection<InboxRow>('inbox');
@@ -60,26 +60,27 @@ export function createConsumer(options: ConsumerOptions) {
   const inbox = inboxOf(db);
   const deadLetters = deadLettersOf(db);
 
-  const heardBy = ({ type, version }: Envelope): EventHandler[] =>
+  const handlersFor = ({ type, version }: Envelope): EventHandler[] =>
     handlers.filter(({ event }) => event.type === type && event.version === version);
 
   async function apply(envelope: Envelope): Promise<void> {
-    const heard = heardBy(envelope);
-    if (heard.length === 0) throw new Problem('UNKNOWN_EVENT', `Nobody here hears ${envelope.type} version ${envelope.version}.`);
+    const matching = handlersFor(envelope);
+    if (matching.length === 0)
+      throw new Problem('UNKNOWN_EVENT', `Nothing here subscribes to ${envelope.type} version ${envelope.version}.`);
     const ctx = options.contextFor(envelope);
-    if (heard.every(({ repeatable }) => repeatable)) {
-      for (const handler of heard) await handler.run(ctx, envelope.data, envelope);
+    if (matching.every(({ idempotent }) => idempotent)) {
+      for (const handler of matching) await handler.run(ctx, envelope.data, envelope);
       return;
     }
-    // A second queue of the same subgraph may carry the same event, so the key names both.
+    // A second queue of this subgraph may carry the same event, so the key names both.
     const _id = `${queue} ${envelope.id}`;
     try {
       await ctx.transaction(async (inner) => {
         await inbox.insertOne({ _id, at: new Date() }, { session: inner.session! });
-        for (const handler of heard) await handler.run(inner, envelope.data, envelope);
+        for (const handler of matching) await handler.run(inner, envelope.data, envelope);
       });
     } catch (error) {
-      // Its own record stood in the way: it was applied before. A duplicate of the handler's making is a failure like any other.
+      // A duplicate of the inbox row means that the event was handled before. A duplicate key in the handler is a failure.
       if (!isDuplicateKey(error) || !(await inbox.findOne({ _id }))) throw error;
     }
   }
@@ -96,7 +97,8 @@ export function createConsumer(options: ConsumerOptions) {
 
   async function giveUp(envelope: Envelope, error: unknown): Promise<void> {
     const ctx = options.contextFor(envelope);
-    for (const { giveUp: tell } of heardBy(envelope)) if (tell) await ctx.transaction((inner) => tell(inner, envelope.data, error));
+    for (const { giveUp: onDeadLetter } of handlersFor(envelope))
+      if (onDeadLetter) await ctx.transaction((inner) => onDeadLetter(inner, envelope.data, error));
   }
 
   async function deliver(delivery: Delivery, attempt: number): Promise<void> {
@@ -125,7 +127,7 @@ export function createConsumer(options: ConsumerOptions) {
   return {
     queue,
     deliver,
-    /** Gives a dead letter its effect after all; it leaves the list when that succeeds. */
+    /** Handles a dead letter again; deletes it when that succeeds. */
     async retry(id: string): Promise<boolean> {
       const letter = await deadLetters.findOne({ _id: id, queue });
       if (!letter) return false;

@@ -37,7 +37,7 @@ interface Relaying {
 
 type On = (queue: string, envelopes: readonly Envelope[]) => Promise<void>;
 
-function relaying(owner: string, on: On = async () => undefined, leases: Leases = createLeases(db)): Relaying {
+function relaying(holder: string, on: On = async () => undefined, leases: Leases = createLeases(db)): Relaying {
   const added: string[] = [];
   const { redis, live } = app.host;
   const queues = {
@@ -47,7 +47,7 @@ function relaying(owner: string, on: On = async () => undefined, leases: Leases 
     },
   };
   const settings = { subgraph: 'boards', leases, log: createLog('test'), leaseMs: LEASE_MS, batch: BATCH };
-  return { added, relay: createRelay({ ...settings, owner, db, redis, live, prefix, queues }) };
+  return { added, relay: createRelay({ ...settings, holder, db, redis, live, prefix, queues }) };
 }
 
 const written = (count: number, rest: Partial<OutboxRow> = {}): OutboxRow[] =>

@@ -5,15 +5,15 @@ import { createTerm, LostLease, type Leases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
 import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
 import { createOvertaking, type Overtaking } from './outbox-overtaking.ts';
-import { createPast, Wiped } from './redis-refill.ts';
+import { createRedisRefill, Wiped } from './redis-refill.ts';
 import type { Queues } from './queues.ts';
-import { changeOf, checked, groupByQueue, noted } from './outbox-writes.ts';
-import { renewTags } from '../cache/cache-tags.ts';
+import { changeOf, recheckUpdatesFor, groupByQueue, updatesFor } from './outbox-writes.ts';
+import { invalidateTags } from '../cache/cache-tags.ts';
 import { inTransaction } from '../store/mongo.ts';
 
 interface RelayOptions {
   subgraph: string;
-  owner: string;
+  holder: string;
   db: Connection;
   redis: Redis;
   prefix: string;
@@ -21,44 +21,44 @@ interface RelayOptions {
   live: Live;
   leases: Leases;
   log: Logger;
-  /** How long the lease lasts without a sign of life; default 5 s. */
+  /** Lease time without a heartbeat; default 5 s. */
   leaseMs?: number;
-  /** How many rows one turn takes; default 200. */
+  /** Rows per batch; default 200. */
   batch?: number;
 }
 
 const POLL_MS = 1_000;
 const LEASE_MS = 5_000;
 const BATCH = 200;
-/** So many batches are read at once: a store that sorts before it limits is asked less often. */
+/** Batches per read: fewer queries for a store that sorts before it limits. */
 const READ_AHEAD = 5;
-/** A transaction that lost against another one is begun again for this long. */
-const NOTING_MS = 5_000;
-/** While there is a backlog, the newest events are looked at this often, and for at most a fifth of the time: some stores read them all. */
+/** A transaction is retried for this long after write conflicts. */
+const WRITE_MS = 5_000;
+/** During a backlog the newest events are read this often, and for at most a fifth of the time: some stores scan them all. */
 const OVERTAKING_MS = 500;
 const OVERTAKING_REST = 4;
 
 /** Before each write: throws when this relay may not write any more. */
 type Check = () => Promise<void>;
 
-/** Where a process marks in Redis that all of a subgraph's past is there. */
+/** The Redis key that marks the past of a subgraph as complete. */
 export const epochKey = (prefix: string, subgraph: string): string => `${prefix}:epoch:${subgraph}`;
 
 /**
- * Carries a subgraph's outbox to the queues and live topics, in the order of the rows. One process at a time, by lease, so that the order
- * on a topic is the order of the commits. The rows are the truth: whatever Redis loses is sent again until each consumer has acknowledged it.
- * New events, acknowledgements and what is overdue take turns, a batch each: none waits for another to come to its end.
+ * Sends the outbox rows of a subgraph to queues and live topics, in the order of the rows. One process at a time, by lease, so the order on a
+ * topic is the order of the commits. The rows are the truth: the relay resends events until each consumer has acknowledged them. New events,
+ * acknowledgements and overdue events take turns, one batch each, so none blocks another.
  */
 export function createRelay(options: RelayOptions) {
-  const { subgraph, owner, db, redis, prefix, queues, live, leases, log } = options;
+  const { subgraph, holder, db, redis, prefix, queues, live, leases, log } = options;
   const size = options.batch ?? BATCH;
   const rows = outboxOf(db);
   const acks = `${prefix}:acks:${subgraph}`;
   const epoch = epochKey(prefix, subgraph);
-  const kicks = `${prefix}:kick:${subgraph}`;
-  const term = createTerm(leases, { name: 'relay', owner, ttlMs: options.leaseMs ?? LEASE_MS });
-  const past = createPast({ db, redis, live, epoch, filling: `${prefix}:filling:${subgraph}`, owner });
-  /** NEW rows that were read and not sent yet; good for as long as the lease is held without a break. */
+  const notifyKey = `${prefix}:kick:${subgraph}`;
+  const term = createTerm(leases, { name: 'relay', holder, ttlMs: options.leaseMs ?? LEASE_MS });
+  const past = createRedisRefill({ db, redis, live, epoch, filling: `${prefix}:filling:${subgraph}`, holder });
+  /** NEW rows that were read and not sent; valid while the lease is held without a break. */
   let fresh: OutboxRow[] = [];
   /** The last read did not come to the end of them. */
   let isMoreUnread = false;
@@ -67,12 +67,12 @@ export function createRelay(options: RelayOptions) {
   /** When the newest rows are looked at next, in ms of a clock that only goes on. */
   let overtakesAt = 0;
   let running: Promise<void> | undefined;
-  let again = false;
-  let thoroughly = false;
+  let isPending = false;
+  let isFull = false;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
-  /** The next batch; true when there may be more. */
+  /** Sends the next batch; true when there may be more. */
   async function sendNew(check: Check): Promise<boolean> {
     if (fresh.length === 0) {
       const limit = READ_AHEAD * size;
@@ -91,7 +91,7 @@ export function createRelay(options: RelayOptions) {
     return more;
   }
 
-  /** The newest events do not wait for the end of a backlog that they have nothing to do with. */
+  /** The newest events overtake a backlog that does not concern them. */
   async function sendNewest(check: Check): Promise<void> {
     const since = performance.now();
     if (since < overtakesAt) return;
@@ -106,8 +106,8 @@ export function createRelay(options: RelayOptions) {
 
   async function send(batch: OutboxRow[], check: Check): Promise<void> {
     await check();
-    // First, so that whoever hears of a change and asks is not given what was kept before.
-    await renewTags(
+    // First, so that a reader who learns of a change does not get the cached value before it.
+    await invalidateTags(
       redis,
       prefix,
       batch.flatMap(({ tags = [] }) => tags),
@@ -120,12 +120,12 @@ export function createRelay(options: RelayOptions) {
     if (published.length > 0) {
       await check();
       const at = Date.now();
-      await note(noted(published.map((row, index) => ({ _id: row._id, change: changeOf(row, cursors[index]!, at) }))));
+      await write(updatesFor(published.map((row, index) => ({ _id: row._id, change: changeOf(row, cursors[index]!, at) }))));
     }
     if (failure !== undefined) throw failure;
   }
 
-  /** Each topic in the order of the rows. What comes after a row that failed counts as not published: repeated, it keeps its cursor. */
+  /** Each topic in the order of the rows. Rows after a failed one count as unpublished; a repeated row keeps its cursor. */
   async function publish(batch: OutboxRow[]): Promise<{ cursors: Record<string, string>[]; count: number; failure: unknown }> {
     const cursors = batch.map((): Record<string, string> => ({}));
     const byTopic = new Map<string, number[]>();
@@ -153,11 +153,11 @@ export function createRelay(options: RelayOptions) {
     return { cursors, count, failure };
   }
 
-  /** Several writes are made durable together, which costs a fifth of one after the other. */
-  const note = (writes: ReturnType<typeof noted>): Promise<unknown> =>
+  /** Several writes become durable together, at a fifth of the cost of single ones. */
+  const write = (writes: ReturnType<typeof updatesFor>): Promise<unknown> =>
     writes.length === 1
       ? rows.bulkWrite(writes)
-      : inTransaction(db, (session) => rows.bulkWrite(writes, { session }), Date.now() + NOTING_MS);
+      : inTransaction(db, (session) => rows.bulkWrite(writes, { session }), Date.now() + WRITE_MS);
 
   async function enqueue(batch: OutboxRow[]): Promise<void> {
     const names = new Set(batch.flatMap(({ waiting }) => waiting));
@@ -165,8 +165,8 @@ export function createRelay(options: RelayOptions) {
     await Promise.all([...names].map((name) => queues.add(name, waitingFor(name), subgraph)));
   }
 
-  /** Notes a batch of effects; true when there may be more. */
-  async function takeAcknowledgements(check: Check): Promise<boolean> {
+  /** Records a batch of acknowledgements; true when there may be more. */
+  async function recordAcknowledgements(check: Check): Promise<boolean> {
     await check();
     const taken = await redis.spop(acks, size);
     if (taken.length === 0) return false;
@@ -180,15 +180,15 @@ export function createRelay(options: RelayOptions) {
     return taken.length === size;
   }
 
-  /** One write, and a second one only for what other queues wait for too, or what was not noted as sent yet. */
+  /** One write, and a second one only for events that other queues wait for, or that are not SENT yet. */
   async function acknowledge(queue: string, ids: string[]): Promise<void> {
     const last = { _id: { $in: ids }, state: 'SENT' as const, waiting: [queue] };
     const { matchedCount } = await rows.updateMany(last, { $set: { waiting: [], state: 'DONE', doneAt: new Date() } });
     if (matchedCount < ids.length) await rows.updateMany({ _id: { $in: ids }, waiting: queue }, { $pull: { waiting: queue } });
   }
 
-  /** Puts a batch of what nobody has acknowledged in time on its queues again; true when there may be more. */
-  async function sendAgain(check: Check): Promise<boolean> {
+  /** Resends a batch of unacknowledged events; true when there may be more. */
+  async function resend(check: Check): Promise<boolean> {
     const overdue = await rows
       .find({ state: 'SENT', checkAt: { $lte: new Date() } })
       .sort({ checkAt: 1 })
@@ -198,24 +198,24 @@ export function createRelay(options: RelayOptions) {
     await check();
     await enqueue(overdue);
     await check();
-    await rows.bulkWrite(checked(overdue));
+    await rows.bulkWrite(recheckUpdatesFor(overdue));
     return overdue.length === size;
   }
 
-  /** A batch of everything, or of what is new only; true when there may be more. */
-  async function turn(thorough: boolean, check: Check): Promise<boolean> {
-    if (thorough) await past.refillAfterWipe(check);
+  /** One batch of new events; if `full`, also one of acknowledgements and one of overdue events. True when there may be more. */
+  async function runOnce(full: boolean, check: Check): Promise<boolean> {
+    if (full) await past.refillAfterWipe(check);
     const more = await sendAllNew(check).catch((error) => {
       if (!(error instanceof Wiped)) throw error;
-      thoroughly = true;
+      isFull = true;
       fresh = [];
       overtaking = undefined;
       return true;
     });
-    if (!thorough) return more;
-    const isAcknowledging = await takeAcknowledgements(check);
-    const isRepeating = await sendAgain(check);
-    thoroughly ||= more || isAcknowledging || isRepeating;
+    if (!full) return more;
+    const isAcknowledging = await recordAcknowledgements(check);
+    const isRepeating = await resend(check);
+    isFull ||= more || isAcknowledging || isRepeating;
     return more || isAcknowledging || isRepeating;
   }
 
@@ -226,51 +226,51 @@ export function createRelay(options: RelayOptions) {
       if (stopped) throw new Stopped();
       await check();
     };
-    while (again && !stopped) {
-      const all = thoroughly;
-      again = false;
-      thoroughly = false;
-      if (await turn(all, checkAll)) again = true;
+    while (isPending && !stopped) {
+      const all = isFull;
+      isPending = false;
+      isFull = false;
+      if (await runOnce(all, checkAll)) isPending = true;
     }
   }
 
-  /** A commit asks for what is new only; the clock asks for everything. */
-  function run(thorough: boolean): Promise<void> {
-    again = true;
-    thoroughly ||= thorough;
+  /** A commit starts a run for new events; the timer starts a full one. */
+  function run(full: boolean): Promise<void> {
+    isPending = true;
+    isFull ||= full;
     if (stopped) return running ?? Promise.resolve();
     running ??= term
       .work(work)
       .catch((error) => {
         if (error instanceof Stopped) return;
-        if (error instanceof LostLease) log.info('another process carries the outbox now');
-        else log.warn({ err: error }, 'the outbox could not be carried on; it will be tried again');
+        if (error instanceof LostLease) log.info('outbox relay: another process holds the lease now');
+        else log.warn({ err: error }, 'outbox relay: a run failed; it will be tried again');
       })
       .then((led) => {
         running = undefined;
-        // Asked for after the last look at it.
-        if (led && again && !stopped) return run(false);
+        // Requested after the last read.
+        if (led && isPending && !stopped) return run(false);
       });
     return running;
   }
 
   return {
-    kickChannel: kicks,
+    notifyChannel: notifyKey,
     start(): void {
       timer = setInterval(() => void run(true), POLL_MS);
       void run(true);
     },
-    /** Called after each commit that said something. */
-    kick(): void {
+    /** Call it after each commit that published a message. */
+    notify(): void {
       void run(false);
-      // Another process may be the one that carries.
-      if (!term.isHeld()) void redis.publish(kicks, owner).catch(() => undefined);
+      // Another process may hold the lease.
+      if (!term.isHeld()) void redis.publish(notifyKey, holder).catch(() => undefined);
     },
-    /** One full round now; for tests and an orderly stop. */
+    /** One full run now; for tests and an orderly stop. */
     flush: (): Promise<void> => run(true),
-    /** How many events have not had all their effects yet. */
+    /** Number of events that are not sent or not acknowledged. */
     pending: (): Promise<number> => rows.countDocuments({ state: { $in: ['NEW', 'SENT'] } }),
-    /** Ends after the write that is under way: what is left is carried on by whoever comes next. */
+    /** Ends after the current write; the next holder of the lease sends the rest. */
     async stop(): Promise<void> {
       stopped = true;
       clearInterval(timer);

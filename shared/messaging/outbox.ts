@@ -1,12 +1,12 @@
 import type { ClientSession, Connection } from 'mongoose';
-import type { Envelope, Said } from '../kit/define-event.ts';
+import type { Envelope, PublishedMessage } from '../kit/define-event.ts';
 import { newId } from '../base/ids.ts';
-import { sealed } from '../kit/encrypted-fields.ts';
+import { encryptFields } from '../kit/encrypted-fields.ts';
 import { createIndexes } from '../store/mongo.ts';
 
 export type OutboxState = 'NEW' | 'SENT' | 'DONE';
 
-/** An event (or work item) as it waits to leave, and stays for a while after it has left. */
+/** An event or a job that waits to be sent, and stays for a while after it was sent. */
 export interface OutboxRow {
   _id: string;
   type: string;
@@ -17,12 +17,12 @@ export interface OutboxRow {
   topics: string[];
   /** Absent in rows from before there were any. */
   tags?: string[];
-  /** Cursor that each topic gave it, kept so that a wiped Redis can be filled again under the same cursors. */
+  /** The cursor on each topic, stored so that a wiped Redis can be refilled with the same cursors. */
   cursors: Record<string, string>;
-  /** Queues that must still have its effect. */
+  /** Queues whose consumers have not acknowledged it. */
   waiting: string[];
   state: OutboxState;
-  /** When a SENT row is looked at again, because no acknowledgement has come. */
+  /** When a SENT row without acknowledgement is checked again. */
   checkAt: Date | null;
   checks: number;
   doneAt: Date | null;
@@ -46,42 +46,42 @@ export async function createOutbox(db: Connection): Promise<void> {
   );
 }
 
-interface Saying {
+interface Publication {
   session: ClientSession;
   correlationId: string;
   now: Date;
   consumersOf: (type: string) => string[];
 }
 
-/** Writes what was said in the transaction that caused it. Payloads are checked here, so that a wrong one aborts its cause. */
-export async function writeOutbox(db: Connection, said: readonly Said<any>[], saying: Saying): Promise<void> {
-  if (said.length === 0) return;
-  const rows = said.map(({ definition, data }): OutboxRow => {
-    const payload = sealed(definition, definition.schema.parse(data));
-    const waiting = definition.queue ? [definition.queue] : saying.consumersOf(definition.type);
+/** Writes published messages in the transaction that caused them. Payloads are validated here, so that a wrong one aborts its cause. */
+export async function writeOutbox(db: Connection, published: readonly PublishedMessage<any>[], publication: Publication): Promise<void> {
+  if (published.length === 0) return;
+  const rows = published.map(({ definition, data }): OutboxRow => {
+    const payload = encryptFields(definition, definition.schema.parse(data));
+    const waiting = definition.queue ? [definition.queue] : publication.consumersOf(definition.type);
     const topics = definition.topics(payload);
     const tags = definition.tags(payload);
-    const isHeard = waiting.length > 0 || topics.length > 0 || tags.length > 0;
+    const hasConsumers = waiting.length > 0 || topics.length > 0 || tags.length > 0;
     return {
       // Wall-clock ids: rows must leave in the order of their commits even while a test moves the domain's clock.
       _id: newId('evt'),
       type: definition.type,
       version: definition.version,
-      occurredAt: saying.now,
-      correlationId: saying.correlationId,
+      occurredAt: publication.now,
+      correlationId: publication.correlationId,
       data: payload,
       topics,
       tags,
       cursors: {},
       waiting,
-      // What nobody hears yet is kept for whoever looks, and has nowhere to go.
-      state: isHeard ? 'NEW' : 'DONE',
+      // An event without consumers is stored for readers of the outbox and is not sent.
+      state: hasConsumers ? 'NEW' : 'DONE',
       checkAt: null,
       checks: 0,
-      doneAt: isHeard ? null : new Date(),
+      doneAt: hasConsumers ? null : new Date(),
     };
   });
-  await outboxOf(db).insertMany(rows, { session: saying.session });
+  await outboxOf(db).insertMany(rows, { session: publication.session });
 }
 
 export const envelopeOf = (row: OutboxRow): Envelope => ({

@@ -3,19 +3,19 @@ import type { Redis } from 'ioredis';
 import type { Envelope } from '../kit/define-event.ts';
 import type { Schedule } from '../kit/define-job.ts';
 
-/** What lies on a queue: the envelope, and who waits for the acknowledgement. */
+/** One entry of a queue: the envelope, and the subgraph that waits for the acknowledgement. */
 export interface Delivery {
   envelope: Envelope;
   from: string;
 }
 
-/** Tries before a delivery becomes a dead letter: 0.2 s doubling makes about 50 minutes, long enough for another service to come back. */
+/** Attempts before a delivery becomes a dead letter: 0.2 s doubling makes about 50 minutes, enough for a dependency to recover. */
 export const ATTEMPTS = 14;
 const BACKOFF_MS = 200;
-/** Pause before the second try of a scheduled run; it doubles. */
+/** Pause before the second attempt of a scheduled run; it doubles. */
 export const FIRST_JOB_RETRY_MS = 1_000;
 
-/** The process's queues, opened when first used. Finished jobs leave at once, so that the same id can be put on again if it must. */
+/** The process's queues, opened on first use. Finished jobs are removed at once, so that the same id can be added again. */
 export function createQueues(connection: Redis, prefix: string) {
   const open = new Map<string, Queue>();
 
@@ -31,7 +31,7 @@ export function createQueues(connection: Redis, prefix: string) {
 
   return {
     queue,
-    /** In their order, in one trip; what is on the queue already stays as it is. */
+    /** Adds envelopes in their order, in one round trip. An id that is on the queue stays as it is. */
     async add(name: string, envelopes: readonly Envelope[], from: string): Promise<void> {
       await queue(name).addBulk(
         envelopes.map((envelope) => ({
@@ -47,7 +47,7 @@ export function createQueues(connection: Redis, prefix: string) {
         })),
       );
     },
-    /** Puts work on a schedule; the same id is replaced, so every process may say it at its start. */
+    /** Sets the schedule of a job. An equal id is replaced, so every process may call it at its start. */
     async schedule(name: string, id: string, repeat: Schedule, attempts: number): Promise<void> {
       const backoff = { type: 'exponential', delay: FIRST_JOB_RETRY_MS, jitter: 0.5 };
       await queue(name).upsertJobScheduler(id, repeat, {

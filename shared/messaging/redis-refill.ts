@@ -4,25 +4,25 @@ import { idsSince } from '../base/ids.ts';
 import type { Live } from '../live/live.ts';
 import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
 
-/** How much of the past a wiped Redis is filled with again. */
+/** How far back a wiped Redis is refilled. */
 const RESTORED_MS = 24 * 3_600_000;
-/** Rows were written in nearly the order in which they were sent; so many apart, both agree. */
+/** Rows were written in nearly the order in which they were sent; at this distance both sequences agree. */
 const DISORDER = 1_000;
 /** Entries whose answers are awaited together. */
 const TOGETHER = 200;
 
-/** Redis has lost everything: what was there comes first. */
+/** Redis is empty and must be refilled first. */
 export class Wiped extends Error {}
 
-interface PastOptions {
+interface RefillOptions {
   db: Connection;
   redis: Redis;
   live: Live;
-  /** The mark that says that all is there. */
+  /** Key that marks the refill as complete. */
   epoch: string;
-  /** The mark that says that it is being put back. */
+  /** Key that marks a refill in progress. */
   filling: string;
-  owner: string;
+  holder: string;
 }
 
 interface PastEntry {
@@ -31,15 +31,15 @@ interface PastEntry {
   row: OutboxRow;
 }
 
-/** Puts back into a wiped Redis what an outbox had sent. */
-export function createPast({ db, redis, live, epoch, filling, owner }: PastOptions) {
+/** Refills a wiped Redis with the sent events of an outbox. */
+export function createRedisRefill({ db, redis, live, epoch, filling, holder }: RefillOptions) {
   const rows = outboxOf(db);
 
   const restoreOne = ({ topic, cursor, row }: PastEntry) =>
     live.restoreWhile(filling, topic, cursor, { eventId: row._id, payload: envelopeOf(row) });
 
   async function restoreTopics(check: () => Promise<void>): Promise<void> {
-    // By id, which holds the wall clock of its making, as an index has it.
+    // By id, which begins with its wall-clock time and has an index.
     const since = idsSince('evt', new Date(Date.now() - RESTORED_MS));
     const past = rows.find({ state: { $in: ['SENT', 'DONE'] }, _id: { $gte: since } }).sort({ _id: 1 });
     let entries: PastEntry[] = [];
@@ -61,17 +61,17 @@ export function createPast({ db, redis, live, epoch, filling, owner }: PastOptio
   }
 
   return {
-    /** Redis carries a mark; when it is gone, so is everything else that was there. It comes back last, when all the rest is there again. */
+    /** A missing mark in Redis means that all keys are gone. The mark is written last, when the refill is complete. */
     async refillAfterWipe(check: () => Promise<void>): Promise<void> {
       while ((await redis.exists(epoch)) === 0) {
         await check();
-        await redis.set(filling, owner);
+        await redis.set(filling, holder);
         await rows.updateMany({ state: 'SENT' }, { $set: { checkAt: new Date(0) } });
         try {
           await restoreTopics(check);
           await redis.rename(filling, epoch);
         } catch (error) {
-          // Wiped once more meanwhile: all begins again, and with nothing.
+          // Wiped again in the meantime: start over.
           if (!(error instanceof Wiped) && !isMissingKey(error)) throw error;
         }
       }

@@ -1,4 +1,4 @@
-/** Ends this process in order once the one that started it is gone, however it went. Without a channel to it nothing happens. */
-export function endWithParent(): void {
+/** Ends this process in order once its parent has ended, for whatever reason. Does nothing without an IPC channel to the parent. */
+export function exitWithParent(): void {
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 }

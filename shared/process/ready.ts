@@ -1,4 +1,4 @@
-/* `node shared/process/ready.ts 4001` ends well when the process on that port of this machine says it is ready: the health check of containers. */
+/* `node shared/process/ready.ts 4001` exits with 0 when the process on that port of this machine is ready: the health check of containers. */
 
 const port = Number(process.argv[2]);
 const isReady = await fetch(`http://127.0.0.1:${port}/ready`, { signal: AbortSignal.timeout(4_000) }).then(

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readManifest } from './rover-config.ts';
+import { readRoverConfig } from './rover-config.ts';
 
 const ROVER = `
 federation_version: =2.14.4
@@ -21,7 +21,7 @@ afterAll(() => rm(root, { recursive: true }));
 test('lists the subgraphs in their order, with ports from 4001', async () => {
   await write(ROVER);
 
-  expect(readManifest(root, { NODE_ENV: 'production' })).toEqual([
+  expect(readRoverConfig(root, { NODE_ENV: 'production' })).toEqual([
     {
       name: 'notes',
       routingUrl: 'http://notes:4001/graphql',
@@ -42,7 +42,7 @@ test('lists the subgraphs in their order, with ports from 4001', async () => {
 test('reaches them on this machine outside production, where the host names of a deployment lead nowhere', async () => {
   await write(ROVER);
 
-  expect(readManifest(root, {}).map(({ baseUrl }) => baseUrl)).toEqual(['http://127.0.0.1:4001', 'http://127.0.0.1:4002']);
+  expect(readRoverConfig(root, {}).map(({ baseUrl }) => baseUrl)).toEqual(['http://127.0.0.1:4001', 'http://127.0.0.1:4002']);
 });
 
 test.each([
@@ -52,7 +52,7 @@ test.each([
 ])('reaches a subgraph where SUBGRAPH_URLS says: %s', async (override, baseUrl, port) => {
   await write(ROVER);
 
-  const [notes, boards] = readManifest(root, { NODE_ENV: 'production', SUBGRAPH_URLS: JSON.stringify({ boards: override }) });
+  const [notes, boards] = readRoverConfig(root, { NODE_ENV: 'production', SUBGRAPH_URLS: JSON.stringify({ boards: override }) });
 
   expect(boards).toMatchObject({ baseUrl, port, routingUrl: 'http://boards:4002/graphql' });
   expect(notes).toMatchObject({ baseUrl: 'http://notes:4001', port: 4001 });
@@ -66,12 +66,12 @@ describe('refuses', () => {
   ])('addresses that are %s', async (_case, SUBGRAPH_URLS, message) => {
     await write(ROVER);
 
-    expect(() => readManifest(root, { SUBGRAPH_URLS })).toThrow(message);
+    expect(() => readRoverConfig(root, { SUBGRAPH_URLS })).toThrow(message);
   });
 
   test('an entry without an address, and names it', async () => {
     await write('subgraphs: { notes: { schema: { file: a.graphql } } }');
 
-    expect(() => readManifest(root, {})).toThrow(/rover.yaml[^]*notes/);
+    expect(() => readRoverConfig(root, {})).toThrow(/rover.yaml[^]*notes/);
   });
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { serveAlone } from './serve-process.ts';
-import { readManifest } from './rover-config.ts';
-import { endWithParent } from './exit-with-parent.ts';
+import { serveProcess } from './serve-process.ts';
+import { readRoverConfig } from './rover-config.ts';
+import { exitWithParent } from './exit-with-parent.ts';
 import { runStart, StartError } from '../base/start-error.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 
@@ -10,15 +10,15 @@ import type { Subgraph } from '../kit/define-subgraph.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 async function start(names: string[]): Promise<void> {
-  const known = readManifest(ROOT).map(({ name }) => name);
+  const known = readRoverConfig(ROOT).map(({ name }) => name);
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new StartError(`There is no subgraph ${unknown.join(', ')}. Known: ${known.join(', ')}.`);
   if (names.length === 0) throw new StartError(`Name the subgraphs to run in this process: ${known.join(', ')}.`);
   const subgraphs = await Promise.all(
     names.map(async (name) => ((await import(join(ROOT, 'subgraphs', name, 'subgraph.ts'))) as { subgraph: Subgraph }).subgraph),
   );
-  await serveAlone(...subgraphs);
+  await serveProcess(...subgraphs);
 }
 
-endWithParent();
+exitWithParent();
 await runStart(() => start(process.argv.slice(2)));

@@ -7,14 +7,14 @@ import { openHost, type Host } from '../runtime/host.ts';
 import { readResilience } from '../transport/http-settings.ts';
 import { httpTransport, type HttpTransport } from '../transport/http-transport.ts';
 import { createLog } from '../base/log.ts';
-import { readManifest } from './rover-config.ts';
+import { readRoverConfig } from './rover-config.ts';
 import { serve, type Served } from '../transport/server.ts';
 import { untilReachable, withoutPassword } from '../services/provided.ts';
 import { runStart, StartError } from '../base/start-error.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** How long requests under way may take to end when the process is told to stop. */
+/** Time limit of open requests after the process receives a stop signal. */
 const DRAIN_MS = 10_000;
 /** Containers that start together come up in any order. */
 const STORES_MS = 30_000;
@@ -26,18 +26,18 @@ export interface ServedHost {
   close(): Promise<void>;
 }
 
-/** Who hears which event in the whole system, as composed into `schema/events.json`. */
+/** The consumers of each event in the whole system, as composed into `schema/events.json`. */
 export function readEventMap(): (type: string) => string[] {
   const map = JSON.parse(readFileSync(join(ROOT, 'schema/events.json'), 'utf8')) as Record<string, string[]>;
   return (type) => map[type] ?? [];
 }
 
-/** Opens subgraphs in this process, each listening on its own port of the manifest, and reaches all others over HTTP. */
-export async function serveTogether(
+/** Opens subgraphs in this process, each on its own port of `rover.yaml`, and reaches all others over HTTP. */
+export async function serveSubgraphs(
   subgraphs: Subgraph[],
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<ServedHost> {
-  const addresses = readManifest(ROOT, environment);
+  const addresses = readRoverConfig(ROOT, environment);
   const resilience = readResilience(environment);
   const transports = new Map<string, HttpTransport>();
   const remote = (name: string): HttpTransport | undefined => {
@@ -49,7 +49,7 @@ export async function serveTogether(
     mongodbUri: env.MONGODB_URI,
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
-    queuePrefix: env.QUEUE_PREFIX,
+    redisPrefix: env.REDIS_PREFIX,
     consumersOf: readEventMap(),
     remote,
     environment,
@@ -71,15 +71,15 @@ export async function serveTogether(
   };
 }
 
-/** The entry of a subgraph that is started directly, and of a group of them. Stops in order, letting what is under way end. */
-export const serveAlone = (...subgraphs: Subgraph[]): Promise<void> => runStart(() => serveProcess(subgraphs));
+/** Entry point of a subgraph that is started directly, and of a group. Stops in order and finishes open requests. */
+export const serveProcess = (...subgraphs: Subgraph[]): Promise<void> => runStart(() => start(subgraphs));
 
-async function serveProcess(subgraphs: Subgraph[]): Promise<void> {
+async function start(subgraphs: Subgraph[]): Promise<void> {
   provideDevelopmentSecrets();
   await requireStores();
   const log = createLog(subgraphs.map(({ name }) => name).join('+'));
   warnOfPublicSecret(log);
-  const running = await serveTogether(subgraphs);
+  const running = await serveSubgraphs(subgraphs);
   closeWithGrace({ delay: DRAIN_MS }, async ({ err }) => {
     if (err) log.fatal({ err }, 'stopping because of an error');
     await running.close();
@@ -87,7 +87,7 @@ async function serveProcess(subgraphs: Subgraph[]): Promise<void> {
   for (const each of running.served) log.info({ url: each.url }, 'listening');
 }
 
-/** Without its stores a process could only repeat that it cannot reach them. */
+/** Ends the start with one message when a store is missing. */
 export async function requireStores(): Promise<void> {
   const patienceMs = env.NODE_ENV === 'production' ? STORES_MS : DEVELOPMENT_STORES_MS;
   const isReachable = async (variable: 'MONGODB_URI' | 'REDIS_URL'): Promise<void> => {

@@ -15,8 +15,8 @@ const notes = {
     },
   },
   permissions: { Note: { '*': allow } },
-  operations: false,
-  sameForAll: {},
+  operationsApi: false,
+  publicMaxAge: {},
 } as unknown as Subgraph;
 
 test('a reference without an id finds nothing, and is no error', async () => {

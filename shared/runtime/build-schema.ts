@@ -3,45 +3,45 @@ import { join } from 'node:path';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type GraphQLSchema } from 'graphql';
 import type { AnyContext } from '../kit/context.ts';
-import { operationsResolvers, operationsPermissions, operationsTypeDefs } from './operations-api.ts';
+import { operationsApiResolvers, operationsApiPermissions, operationsApiTypeDefs } from './operations-api.ts';
 import { guard, type Permissions } from '../kit/permissions.ts';
-import { noteReference } from '../kit/entity-max-age.ts';
+import { recordEntityMaxAge } from '../kit/entity-max-age.ts';
 import { scalars } from '../kit/scalars.ts';
 import type { Resolvers, Subgraph } from '../kit/define-subgraph.ts';
 
 const PREAMBLE = readFileSync(join(import.meta.dirname, '../kit/common-types.graphql'), 'utf8');
 
-/** What the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own SDL. */
-export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operations'>): string =>
-  [PREAMBLE, subgraph.operations ? operationsTypeDefs : '', subgraph.schema].filter(Boolean).join('\n');
+/** The SDL that the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own. */
+export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operationsApi'>): string =>
+  [PREAMBLE, subgraph.operationsApi ? operationsApiTypeDefs : '', subgraph.schema].filter(Boolean).join('\n');
 
 /** The guarded, executable schema of a subgraph. */
 export function buildSchema(subgraph: Subgraph): GraphQLSchema {
   const resolvers = mergeResolvers([
     { ...scalars, UserError: { __resolveType: (error: { __typename?: string }) => error.__typename ?? 'PlainUserError' } },
-    subgraph.operations ? operationsResolvers : {},
+    subgraph.operationsApi ? operationsApiResolvers : {},
     subgraph.resolvers,
   ]);
   const schema = buildSubgraphSchema([
-    { typeDefs: parse(completeTypeDefs(subgraph)), resolvers: withReferences(resolvers, subgraph.sameForAll) },
+    { typeDefs: parse(completeTypeDefs(subgraph)), resolvers: withReferences(resolvers, subgraph.publicMaxAge) },
   ]);
-  const permissions = subgraph.operations ? mergeResolvers([operationsPermissions, subgraph.permissions]) : subgraph.permissions;
+  const permissions = subgraph.operationsApi ? mergeResolvers([operationsApiPermissions, subgraph.permissions]) : subgraph.permissions;
   return guard(schema, permissions as Permissions);
 }
 
 type ResolveReference = (reference: { id?: unknown }, ctx: AnyContext, ...rest: unknown[]) => unknown;
 
 /**
- * Entities are known by their `id`, but a reference may carry anything in its place: what is no text names nothing. What is found is noted, so
- * that the answer can say who else would be given the same.
+ * A reference whose `id` is no text resolves to null. The max age of each resolved entity is recorded, so that the response can state for how
+ * long it is equal for every viewer.
  */
-function withReferences(resolvers: Resolvers, sameForAll: Subgraph['sameForAll']): Resolvers {
+function withReferences(resolvers: Resolvers, publicMaxAge: Subgraph['publicMaxAge']): Resolvers {
   const types = Object.entries(resolvers).map(([type, fields]) => {
     const resolve: ResolveReference | undefined = fields.__resolveReference;
     if (!resolve) return [type, fields];
     const found: ResolveReference = async (reference, ctx, ...rest) => {
       const object: unknown = typeof reference.id === 'string' ? await resolve(reference, ctx, ...rest) : null;
-      if (object !== null && object !== undefined) noteReference(ctx, sameForAll[type]?.(object as never, ctx as never) ?? 0);
+      if (object !== null && object !== undefined) recordEntityMaxAge(ctx, publicMaxAge[type]?.(object as never, ctx as never) ?? 0);
       return object;
     };
     return [type, { ...fields, __resolveReference: found }];

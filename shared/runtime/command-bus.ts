@@ -2,15 +2,15 @@ import { parseCommandInput, type CommandHandler } from '../kit/define-command.ts
 import type { AnyContext } from '../kit/context.ts';
 import type { Contexts } from './create-context.ts';
 import { isProblem, Problem, unavailable } from '../base/errors.ts';
-import { once } from '../kit/idempotency.ts';
-import { operationsHandlers, type Operator } from './operations-api.ts';
+import { runIdempotently } from '../kit/idempotency.ts';
+import { operationsApiHandlers, type Operator } from './operations-api.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import type { CommandRequest } from '../kit/transport.ts';
 
-/** The commands one subgraph answers: its own, and those every subgraph answers about its sagas and dead letters. */
+/** The commands that a subgraph handles: its own, and those of the operations API about its sagas and dead letters. */
 export function createCommands(subgraph: Subgraph, contexts: Contexts, operator: () => Operator) {
   const handlers = new Map<string, CommandHandler>();
-  for (const handler of [...operationsHandlers(subgraph.name, operator), ...subgraph.handlers]) {
+  for (const handler of [...operationsApiHandlers(subgraph.name, operator), ...subgraph.handlers]) {
     if (handler.kind === 'command') handlers.set(handler.command.name, handler);
   }
 
@@ -20,15 +20,15 @@ export function createCommands(subgraph: Subgraph, contexts: Contexts, operator:
     const work = async (inner: AnyContext): Promise<unknown> => handlerCommand.output.parse(await action(inner, input));
     if (!handlerCommand.changes) return work(ctx);
     if (!request.idempotencyKey) return ctx.transaction(work);
-    return once(ctx, { scope: `command ${handlerCommand.name}`, key: request.idempotencyKey, input, transaction: true, work });
+    return runIdempotently(ctx, { scope: `command ${handlerCommand.name}`, key: request.idempotencyKey, input, transaction: true, work });
   }
 
   return {
-    /** Rejects with a `Problem` only; whatever else went wrong is logged and may be tried again. */
-    async answer(request: CommandRequest): Promise<unknown> {
+    /** Rejects with a `Problem` only; any other error is logged and becomes a retryable one. */
+    async handle(request: CommandRequest): Promise<unknown> {
       const handler = handlers.get(request.command);
       if (!handler) throw new Problem('UNKNOWN_COMMAND', `There is no command called ${request.command.slice(0, 100)}.`);
-      if (Date.now() > request.deadline) throw new Problem('TIMEOUT', 'Nobody waits for this command any more.', { retryable: true });
+      if (Date.now() > request.deadline) throw new Problem('TIMEOUT', 'The deadline of this command has passed.', { retryable: true });
       try {
         return await run(handler, request);
       } catch (error) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { buildSchema, GraphQLError, isObjectType, parse, type ExecutionResult, type GraphQLFieldResolver } from 'graphql';
 import { Problem, problemOf } from '../base/errors.ts';
-import { createExecution } from './compiled-execution.ts';
+import { createCompiledExecution } from './compiled-execution.ts';
 
 type Resolvers = Record<string, Record<string, GraphQLFieldResolver<any, any>>>;
 
@@ -59,8 +59,8 @@ for (const [name, fields] of Object.entries(resolvers)) {
   if (isObjectType(type)) for (const [field, resolve] of Object.entries(fields)) type.getFields()[field]!.resolve = resolve;
 }
 
-const interpreted = createExecution(schema, Number.POSITIVE_INFINITY);
-const compiled = createExecution(schema, 0);
+const interpreted = createCompiledExecution(schema, Number.POSITIVE_INFINITY);
+const compiled = createCompiledExecution(schema, 0);
 
 async function run(execution: typeof compiled, text: string, variableValues: Record<string, unknown> = {}, operationName?: string) {
   log.length = 0;
@@ -109,7 +109,7 @@ test('an error keeps what was thrown', async () => {
 
 test('a document is compiled when it comes again and again', async () => {
   const document = parse('{ later }', { noLocation: true });
-  const execution = createExecution(schema, 2);
+  const execution = createCompiledExecution(schema, 2);
   const keys = async () => Object.getPrototypeOf((await execution({ document, contextValue: { viewer: 'v' } })).data) as object | null;
 
   // graphql-js makes objects without a prototype, programs plain ones.

@@ -16,53 +16,53 @@ import {
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 
-type Answer = ExecutionResult | Promise<ExecutionResult>;
+type Result = ExecutionResult | Promise<ExecutionResult>;
 
-/** How often a document is interpreted before it is worth compiling, which takes as long as some thirty small runs. */
+/** Runs of a document before it is compiled, which takes as long as some thirty small runs. */
 const INTERPRETED_RUNS = 20;
 
-interface Known {
+interface ExecutionEntry {
   runs: number;
-  /** `undefined` until it is worth it, `null` when the compiler has no program for it. */
+  /** `undefined` before compilation, `null` when the compiler refuses the document. */
   compiled: CompiledQuery | null | undefined;
 }
 
-/** Runs a document that is valid, and the same object each time for the same text. */
-export type Execution = (args: Omit<ExecutionArgs, 'schema'>) => Answer;
+/** Runs a valid document. The same text must come as the same object. */
+export type Execution = (args: Omit<ExecutionArgs, 'schema'>) => Result;
 
 /**
- * graphql-js, and for documents that come again and again a program made of them by graphql-jit, which gives the same answers: what a
- * program refuses before it has run anything is left to graphql-js, so that refusals are worded alike.
+ * Interprets a document with graphql-js, and compiles a frequent one with graphql-jit, which returns the same results. A request that the
+ * compiled program refuses before it runs is interpreted again, so that messages are worded alike.
  */
-export function createExecution(schema: GraphQLSchema, interpretedRuns: number = INTERPRETED_RUNS): Execution {
-  const known = new WeakMap<DocumentNode, Map<string, Known>>();
+export function createCompiledExecution(schema: GraphQLSchema, interpretedRuns: number = INTERPRETED_RUNS): Execution {
+  const entries = new WeakMap<DocumentNode, Map<string, ExecutionEntry>>();
 
   return (args) => {
-    const entry = entryOf(known, args);
+    const entry = entryOf(entries, args);
     entry.runs += 1;
     if (entry.compiled === undefined && entry.runs > interpretedRuns) entry.compiled = compile(schema, args);
-    if (!entry.compiled) return execute({ schema, ...args }) as Answer;
-    const answer = entry.compiled.query(args.rootValue, args.contextValue, args.variableValues ?? {}) as Answer;
-    const interpret = (): Answer => execute({ schema, ...args }) as Answer;
-    return answer instanceof Promise ? answer.then((result) => unlessRefused(result, interpret)) : unlessRefused(answer, interpret);
+    if (!entry.compiled) return execute({ schema, ...args }) as Result;
+    const result = entry.compiled.query(args.rootValue, args.contextValue, args.variableValues ?? {}) as Result;
+    const interpret = (): Result => execute({ schema, ...args }) as Result;
+    return result instanceof Promise ? result.then((settled) => unlessRefused(settled, interpret)) : unlessRefused(result, interpret);
   };
 }
 
-function unlessRefused({ data, errors }: ExecutionResult, interpret: () => Answer): Answer {
+function unlessRefused({ data, errors }: ExecutionResult, interpret: () => Result): Result {
   if (data === undefined) return interpret();
   return errors ? { errors: errors.map(asGraphQLError), data } : { data };
 }
 
-/** The compiler's errors only look like those of graphql-js. */
+/** The compiler's errors are not instances of the graphql-js class. */
 const asGraphQLError = ({ message, path, originalError, extensions }: GraphQLError): GraphQLError =>
   new GraphQLError(message, { path, originalError, extensions });
 
 function entryOf(
-  known: WeakMap<DocumentNode, Map<string, Known>>,
+  entries: WeakMap<DocumentNode, Map<string, ExecutionEntry>>,
   { document, operationName }: Pick<ExecutionArgs, 'document' | 'operationName'>,
-): Known {
-  let operations = known.get(document);
-  if (!operations) known.set(document, (operations = new Map()));
+): ExecutionEntry {
+  let operations = entries.get(document);
+  if (!operations) entries.set(document, (operations = new Map()));
   const name = operationName ?? '';
   let entry = operations.get(name);
   if (!entry) operations.set(name, (entry = { runs: 0, compiled: undefined }));
@@ -83,7 +83,7 @@ function compile(
   }
 }
 
-/** An input that may hold another of its own type, as a filter with AND and OR: the compiler does not come to an end with these. */
+/** An input type that may contain itself, such as a filter with AND and OR: the compiler would not terminate. */
 function isRecursive(schema: GraphQLSchema, node: TypeNode): boolean {
   const holds = (type: GraphQLInputType, within: readonly GraphQLInputObjectType[]): boolean => {
     const named = getNamedType(type);

@@ -3,16 +3,16 @@ import type { Logger } from 'pino';
 import { createCache } from '../cache/cache.ts';
 import type { Command } from '../kit/define-command.ts';
 import type { AnyContext } from '../kit/context.ts';
-import type { Said } from '../kit/define-event.ts';
+import type { PublishedMessage } from '../kit/define-event.ts';
 import type { Identity } from '../base/identity.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
-import { createLending } from './request-scope.ts';
-import type { Orphans } from '../store/orphaned-sessions.ts';
+import { createRequestScope } from './request-scope.ts';
+import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
 import type { Live } from '../live/live.ts';
 import { epochKey, type Relay } from '../messaging/outbox-relay.ts';
 import type { SagaRunner } from '../sagas/runner.ts';
-import type { Surroundings } from './runtime.ts';
-import { renewTags } from '../cache/cache-tags.ts';
+import type { HostServices } from './runtime.ts';
+import { invalidateTags } from '../cache/cache-tags.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import { inTransaction, outsideTransactions } from '../store/mongo.ts';
 
@@ -20,75 +20,75 @@ interface ContextsOptions {
   subgraph: Subgraph;
   db: Connection;
   models: unknown;
-  ports: unknown;
-  around: Surroundings;
+  providers: unknown;
+  host: HostServices;
   log: Logger;
   relay: Relay;
   sagas: () => SagaRunner;
-  orphans: Orphans;
+  orphanedSessions: OrphanedSessions;
 }
 
 interface Origin {
   identity: Identity;
   correlationId: string;
-  /** Of a request or a command. Jobs, events and saga steps have none: each call and each transaction of theirs ends by itself. */
+  /** Set for requests and commands. Jobs, events and saga steps have none: each of their calls and transactions has its own. */
   deadline?: number;
-  /** Aborted when nobody waits for what is read any more, or when a job has lost its lease. */
+  /** Fires when the client disconnects, or when a job has lost its lease. */
   signal?: AbortSignal | undefined;
-  /** The same of a mutation. */
-  departure?: AbortSignal | undefined;
+  /** The same for a mutation. */
+  disconnectSignal?: AbortSignal | undefined;
 }
 
-/** Longest time for one transaction, or one drive of a saga, where nobody waits for the whole. */
+/** Time limit of one transaction, or one run of a saga, where the whole has no deadline. */
 const PIECE_MS = 30_000;
-/** A transaction that begins late may still lose against another one and try again. */
-const LEAST_PATIENCE_MS = 5_000;
+/** A transaction that begins shortly before the deadline gets this long, for retries after a conflict. */
+const MIN_TRANSACTION_MS = 5_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
-export function createContexts({ subgraph, db, models, ports, around, log, relay, sagas, orphans }: ContextsOptions) {
-  const everybodys = createCache(around.redis, { prefix: `${around.queuePrefix}:${subgraph.name}`, tagPrefix: around.queuePrefix });
+export function createContexts({ subgraph, db, models, providers, host, log, relay, sagas, orphanedSessions }: ContextsOptions) {
+  const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
-  const mark = epochKey(around.queuePrefix, subgraph.name);
-  const live: Live = { ...around.live, subscribe: (topic, options) => around.live.subscribe(topic, { mark, ...options }) };
+  const mark = epochKey(host.redisPrefix, subgraph.name);
+  const live: Live = { ...host.live, subscribe: (topic, options) => host.live.subscribe(topic, { mark, ...options }) };
 
-  function create({ identity, correlationId, deadline = Number.POSITIVE_INFINITY, signal, departure }: Origin): AnyContext {
-    const { lend, cache } = createLending(everybodys, signal);
+  function create({ identity, correlationId, deadline = Number.POSITIVE_INFINITY, signal, disconnectSignal }: Origin): AnyContext {
+    const { whileConnected, cache } = createRequestScope(sharedCache, signal);
     const ctx = {
       subgraph: subgraph.name,
       identity,
       viewer: identity.viewer,
       correlationId,
       deadline,
-      departure,
+      disconnectSignal,
       log: log.child({ correlationId }),
       db,
-      redis: around.redis,
-      redisPrefix: around.queuePrefix,
+      redis: host.redis,
+      redisPrefix: host.redisPrefix,
       get cache() {
-        return lend(cache);
+        return whileConnected(cache);
       },
       live,
       get models() {
-        return lend(models);
+        return whileConnected(models);
       },
-      ports,
+      providers,
       session: undefined,
       requestKey: undefined,
       requestHash: undefined,
-      now: around.now,
+      now: host.now,
       publish(): void {
-        throw new Error('Events are said inside a transaction');
+        throw new Error('Events are published inside a transaction');
       },
       afterCommit(): void {
-        throw new Error('What follows a commit is named inside its transaction');
+        throw new Error('afterCommit is called inside a transaction');
       },
       call(this: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string } = {}) {
-        return lend(call)(this, command, input, options);
+        return whileConnected(call)(this, command, input, options);
       },
       transaction(this: AnyContext, work: (inner: AnyContext) => Promise<unknown>) {
         if (this.session) return work(this);
-        // Who has left meanwhile commits nothing.
-        return runTransaction(this, async (inner) => lend(await work(inner)));
+        // Throws after a disconnect, so that nothing is committed.
+        return runTransaction(this, async (inner) => whileConnected(await work(inner)));
       },
       startSaga(this: AnyContext, saga: never, start: never) {
         return sagas().start(this, saga, start);
@@ -109,66 +109,66 @@ export function createContexts({ subgraph, db, models, ports, around, log, relay
     return withLoaders(ctx as unknown as AnyContext);
   }
 
-  /** Loaders remember what they read, so each context and each transaction has its own; made when first asked for. */
+  /** Loaders cache what they read, so each context and each transaction has its own; created on first use. */
   function withLoaders(ctx: AnyContext): AnyContext {
     let made: unknown;
     const get = (): unknown => {
-      const lent: unknown = ctx.models; // Asked for each time: they are not lent to who has left.
-      return (made ??= subgraph.loaders(lent, ctx as never));
+      const scoped: unknown = ctx.models; // Read on every access: throws once the client has disconnected.
+      return (made ??= subgraph.loaders(scoped, ctx as never));
     };
     Object.defineProperty(ctx, 'loaders', { configurable: true, get });
     return ctx;
   }
 
   async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
-    let said: Said[] = [];
-    let later: (() => Promise<unknown>)[] = [];
+    let published: PublishedMessage[] = [];
+    let afterCommits: (() => Promise<unknown>)[] = [];
     const deadline = ownDeadline(outer);
     const run = async (session: ClientSession): Promise<unknown> => {
-      await orphans.note(session);
-      said = [];
-      later = [];
+      await orphanedSessions.record(session);
+      published = [];
+      afterCommits = [];
       const inner = withLoaders(
         Object.create(outer, {
           session: { value: session },
           deadline: { value: deadline },
-          publish: { value: (...more: Said[]) => void said.push(...more) },
-          afterCommit: { value: (work: () => Promise<unknown>) => void later.push(work) },
+          publish: { value: (...more: PublishedMessage[]) => void published.push(...more) },
+          afterCommit: { value: (work: () => Promise<unknown>) => void afterCommits.push(work) },
         }) as AnyContext,
       );
       const result = await work(inner);
-      await writeOutbox(db, said, { session, correlationId: outer.correlationId, now: around.now(), consumersOf: around.consumersOf });
+      await writeOutbox(db, published, { session, correlationId: outer.correlationId, now: host.now(), consumersOf: host.consumersOf });
       return result;
     };
-    const answer = await inTransaction(db, run, Math.max(deadline, Date.now() + LEAST_PATIENCE_MS));
-    if (said.length > 0) relay.kick();
-    // The relay does so too, for certain; this is for whoever reads next, the caller above all.
-    later.push(() =>
-      renewTags(
-        around.redis,
-        around.queuePrefix,
-        said.flatMap(({ definition, data }) => definition.tags(data)),
+    const answer = await inTransaction(db, run, Math.max(deadline, Date.now() + MIN_TRANSACTION_MS));
+    if (published.length > 0) relay.notify();
+    // The relay invalidates too, reliably. This serves the next reader, above all the caller.
+    afterCommits.push(() =>
+      invalidateTags(
+        host.redis,
+        host.redisPrefix,
+        published.flatMap(({ definition, data }) => definition.tags(data)),
       ),
     );
-    for (const result of await Promise.allSettled(later.map((each) => each()))) {
-      if (result.status === 'rejected') outer.log.warn({ err: result.reason }, 'something that was to follow a commit failed');
+    for (const result of await Promise.allSettled(afterCommits.map((each) => each()))) {
+      if (result.status === 'rejected') outer.log.warn({ err: result.reason }, 'work after a commit failed');
     }
     outer.clearLoaders();
     return answer;
   }
 
   async function call(ctx: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string }): Promise<unknown> {
-    const transport = around.peer(command.owner);
+    const transport = host.peer(command.owner);
     const request = {
       command: command.name,
       input,
       identity: { ...ctx.identity, issuer: subgraph.name },
       correlationId: ctx.correlationId,
       deadline: Math.min(ctx.deadline, Date.now() + command.timeoutMs),
-      // A question may always be repeated; an order only under its caller's key.
+      // A reading command may always be repeated; a changing one only under its caller's key.
       idempotencyKey: options.idempotencyKey ?? (command.changes ? undefined : ctx.correlationId),
     };
-    // A subgraph of the same process must not find itself in the caller's transaction.
+    // A subgraph of the same process must not join the caller's transaction.
     const answer = await outsideTransactions(() => transport.call(request));
     return command.output.parse(answer);
   }

@@ -4,9 +4,9 @@ import { readAdmissionLimits } from '../base/admission-settings.ts';
 import { createLive } from '../live/live.ts';
 import { env } from '../base/env.ts';
 import { createLog } from '../base/log.ts';
-import { ownerName } from '../store/lease-holder.ts';
+import { newHolderId } from '../store/lease-holder.ts';
 import { createQueues } from '../messaging/queues.ts';
-import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
+import { openRuntime, type Runtime, type HostServices } from './runtime.ts';
 import { withoutPassword } from '../services/provided.ts';
 import { StartError } from '../base/start-error.ts';
 import { probeStore } from '../store/store-probe.ts';
@@ -18,41 +18,41 @@ import { unavailable } from '../base/errors.ts';
 export interface HostOptions {
   mongodbUri: string;
   redisUrl: string;
-  /** Goes before the database names; empty in production, its own for each test. */
+  /** Prefix of the database names; empty in production, unique in each test. */
   databasePrefix?: string;
-  /** Goes before every Redis key. */
-  queuePrefix?: string;
+  /** Prefix of every Redis key. */
+  redisPrefix?: string;
   now?: () => Date;
-  /** Who hears an event; by default those of the subgraphs opened here that do. */
+  /** The consumers of an event type. Default: the subgraphs of this process that subscribe to it. */
   consumersOf?: (type: string) => string[];
   /** How a subgraph of another process is reached. */
   remote?: (name: string) => CommandTransport | undefined;
   background?: boolean;
-  /** Ports by subgraph, in place of those the folder makes. */
-  ports?: Record<string, unknown>;
+  /** Replacements of providers, by subgraph. */
+  providers?: Record<string, unknown>;
   environment?: Readonly<Record<string, string | undefined>>;
-  /** True: the client tells of each command it sends; for measurements. */
+  /** True: the client reports each command it sends; for measurements. */
   monitorCommands?: boolean;
-  /** Given the store's client before anything is asked of it. */
-  onClient?: (client: ReturnType<Surroundings['client']['getClient']>) => void;
+  /** Receives the store's client before the first command. */
+  onClient?: (client: ReturnType<HostServices['client']['getClient']>) => void;
 }
 
 /** Several subgraphs in one process, sharing its connections. Commands between them stay in the process. */
 export interface Host {
   runtimes: Map<string, Runtime>;
   redis: Redis;
-  client: Surroundings['client'];
-  queues: Surroundings['queues'];
-  live: Surroundings['live'];
+  client: HostServices['client'];
+  queues: HostServices['queues'];
+  live: HostServices['live'];
   close(): Promise<void>;
 }
 
-/** A Redis that is gone fails commands after this long, instead of holding their callers. */
+/** Commands fail after this long when Redis is gone, instead of blocking their callers. */
 const COMMAND_TIMEOUT_MS = 5_000;
 
 /** Opens subgraphs side by side; everything is closed again when one of them cannot be opened. */
 export async function openHost(subgraphs: Subgraph[], options: HostOptions): Promise<Host> {
-  const { queuePrefix = 'soko', databasePrefix = '', now = () => new Date(), background = true, environment = process.env } = options;
+  const { redisPrefix = 'soko', databasePrefix = '', now = () => new Date(), background = true, environment = process.env } = options;
   const log = createLog('soko');
   const openRedis = (settings: object = {}): Redis => {
     const redis = new Redis(options.redisUrl, { commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 2, ...settings });
@@ -71,29 +71,29 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   }
   options.onClient?.(client.getClient());
   const redis = openRedis();
-  // Blocking reads take as long as they take.
+  // Blocking reads have no time limit.
   const workerConnection = openRedis({ commandTimeout: undefined, maxRetriesPerRequest: null });
-  const queues = createQueues(redis, queuePrefix);
-  const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: queuePrefix });
+  const queues = createQueues(redis, redisPrefix);
+  const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: redisPrefix });
   const runtimes = new Map<string, Runtime>();
 
-  const heardHere = (type: string): string[] =>
+  const localConsumers = (type: string): string[] =>
     subgraphs
       .filter(({ handlers }) => handlers.some((handler) => handler.kind === 'event' && !handler.event.queue && handler.event.type === type))
       .map(({ name }) => name);
 
-  const around: Surroundings = {
+  const services: HostServices = {
     client,
     redis,
     workerConnection,
     queues,
     live,
-    owner: ownerName(),
+    holder: newHolderId(),
     log,
     databasePrefix,
-    queuePrefix,
+    redisPrefix,
     now,
-    consumersOf: options.consumersOf ?? heardHere,
+    consumersOf: options.consumersOf ?? localConsumers,
     peer(name) {
       const found = runtimes.get(name) ?? options.remote?.(name);
       if (!found) throw unavailable(name);
@@ -104,27 +104,29 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     admission: createAdmission(readAdmissionLimits(environment).process),
   };
 
-  const kicked = openRedis();
-  kicked.on('message', (channel: string) => {
-    for (const runtime of runtimes.values()) if (runtime.relay.kickChannel === channel) void runtime.relay.flush();
+  const notifications = openRedis();
+  notifications.on('message', (channel: string) => {
+    for (const runtime of runtimes.values()) if (runtime.relay.notifyChannel === channel) void runtime.relay.flush();
   });
 
   async function close(): Promise<void> {
     await Promise.all([...runtimes.values()].map((runtime) => runtime.close()));
     await live.close();
     await queues.close();
-    for (const connection of [kicked, workerConnection, redis]) connection.disconnect();
+    for (const connection of [notifications, workerConnection, redis]) connection.disconnect();
     await client.close();
   }
 
   try {
     const opening = await Promise.allSettled(
-      subgraphs.map(async (subgraph) => runtimes.set(subgraph.name, await openRuntime(subgraph, around, options.ports?.[subgraph.name]))),
+      subgraphs.map(async (subgraph) =>
+        runtimes.set(subgraph.name, await openRuntime(subgraph, services, options.providers?.[subgraph.name])),
+      ),
     );
     for (const result of opening) if (result.status === 'rejected') throw result.reason;
     if (background) {
-      await Promise.all([...runtimes.values()].map((runtime) => runtime.begin()));
-      await kicked.subscribe(...[...runtimes.values()].map(({ relay }) => relay.kickChannel));
+      await Promise.all([...runtimes.values()].map((runtime) => runtime.start()));
+      await notifications.subscribe(...[...runtimes.values()].map(({ relay }) => relay.notifyChannel));
     }
   } catch (error) {
     await close();

@@ -7,8 +7,8 @@ import { idempotencyOf } from '../kit/idempotency.ts';
 import type { Viewer } from '../base/identity.ts';
 import { newId } from '../base/ids.ts';
 import { outboxOf } from '../messaging/outbox.ts';
-import { createOrphans } from '../store/orphaned-sessions.ts';
-import { ownerName } from '../store/lease-holder.ts';
+import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
+import { newHolderId } from '../store/lease-holder.ts';
 import { KIT_RETENTION } from '../store/retention.ts';
 import { createSagaStore } from '../sagas/store.ts';
 import { addToTrail, subgraph, titleOf, walk, type Ctx } from '../testing/fixture-subgraph/subgraph.ts';
@@ -25,7 +25,7 @@ afterAll(() => app.close());
 
 const create = async (title: string, rest: object = {}) => (await app.ask(CREATE, { input: { title, ...rest } })).data.createBoard;
 /** The name of a holder whose process has ended. */
-const ofDeadProcess = (): string => ownerName().replace(`/${process.pid}/`, `/${spawnSync(process.execPath, ['-e', '']).pid}/`);
+const ofDeadProcess = (): string => newHolderId().replace(`/${process.pid}/`, `/${spawnSync(process.execPath, ['-e', '']).pid}/`);
 const ctx = () => app.context() as Ctx;
 const trailOf = async (id: string) => (await ctx().models.Board.findById(id).lean())!.trail;
 
@@ -98,14 +98,14 @@ test('a transaction that a killed process left open is ended by the next one, th
     const { board } = await create(title);
     const session = await db.startSession();
     session.startTransaction();
-    await createOrphans(db, owner).note(session);
+    await createOrphanedSessions(db, owner).record(session);
     await boards.updateOne({ _id: board.id }, { $set: { title: 'half done' } }, { session });
     return { id: board.id as string, session };
   };
   const dead = await begin('held by the dead', ofDeadProcess());
-  const living = await begin('held by the living', ownerName());
+  const living = await begin('held by the living', newHolderId());
 
-  await createOrphans(db, ownerName()).end();
+  await createOrphanedSessions(db, newHolderId()).killOrphaned();
 
   expect((await boards.updateOne({ _id: dead.id }, { $set: { title: 'free' } })).modifiedCount).toBe(1);
   await expect(dead.session.commitTransaction()).rejects.toThrow();
@@ -440,9 +440,9 @@ describe('a saga', () => {
     const held = { 'lease.until': new Date(Date.now() + 60_000) };
     await rows.updateOne({ key: boardId }, { $set: { ...held, 'lease.owner': ofDeadProcess() } });
     const other = await start(['u', 'v', 'w']);
-    await rows.updateOne({ key: other.boardId }, { $set: { ...held, 'lease.owner': ownerName() } });
+    await rows.updateOne({ key: other.boardId }, { $set: { ...held, 'lease.owner': newHolderId() } });
 
-    await createSagaStore({ db: app.runtime().db, owner: ownerName(), now: app.clock.now }).freeDead();
+    await createSagaStore({ db: app.runtime().db, holder: newHolderId(), now: app.clock.now }).freeDead();
 
     const { matchedCount } = await rows.updateOne({ key: other.boardId, ...held }, { $set: { 'lease.until': new Date(0) } });
     expect(matchedCount).toBe(1);

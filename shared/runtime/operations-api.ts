@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { answer, defineCommand, type Command, type CommandHandler } from '../kit/define-command.ts';
+import { handleCommand, defineCommand, type Command, type CommandHandler } from '../kit/define-command.ts';
 import { deadLettersOf } from '../messaging/consumer.ts';
 import type { AnyContext } from '../kit/context.ts';
 import { forbidden, notFound, Problem } from '../base/errors.ts';
@@ -10,7 +10,7 @@ import type { SagaRow } from '../kit/define-saga.ts';
 
 /*
  * What an operator sees of the machinery: dead letters and sagas. Every subgraph answers about its own by command; one subgraph (the one
- * with `operations: true`) shows all of them in the schema.
+ * with `operationsApi: true`) shows all of them in the schema.
  */
 
 const ADMIN = 'admin';
@@ -41,14 +41,14 @@ export interface Operator {
 }
 
 /** The rules of the schema hold for its resolvers only; these can be asked by every process of ours. */
-const forAdmins: typeof answer = (asked, action) =>
-  answer(asked, async (ctx: AnyContext, input) => {
+const forAdmins: typeof handleCommand = (asked, action) =>
+  handleCommand(asked, async (ctx: AnyContext, input) => {
     if (!ctx.viewer?.roles.includes(ADMIN)) throw forbidden();
     return action(ctx as never, input);
   });
 
 /** The commands about its own machinery that each subgraph answers. */
-export function operationsHandlers(owner: string, operator: () => Operator): CommandHandler[] {
+export function operationsApiHandlers(owner: string, operator: () => Operator): CommandHandler[] {
   const commands = commandsOf(owner);
   return [
     forAdmins(commands.listDeadLetters, async (ctx: AnyContext, { limit, before }) => {
@@ -95,7 +95,7 @@ const shown = (row: SagaRow): Record<string, unknown> => ({
   steps: row.history.map(({ step, outcome, at, message }) => ({ name: step, outcome, at: at.toISOString(), message: message ?? null })),
 });
 
-export const operationsTypeDefs = /* GraphQL */ `
+export const operationsApiTypeDefs = /* GraphQL */ `
   "A delivery of an event, or a run of a scheduled job, that was given up after all attempts, kept for a person to see. For admins."
   type DeadLetter @tag(name: "admin") {
     "Queue and event id, or queue and name of the job."
@@ -307,7 +307,7 @@ const limited = (first: number): number => {
 
 const of = (subgraph: string) => (row: Record<string, unknown>) => ({ ...row, subgraph });
 
-export const operationsResolvers = {
+export const operationsApiResolvers = {
   Query: {
     deadLetters: async (_root: unknown, { subgraph, first, before }: ListArgs, ctx: AnyContext) => {
       const { rows } = await ask(ctx, subgraph, (commands) => commands.listDeadLetters, {
@@ -348,7 +348,7 @@ export const operationsResolvers = {
   },
 };
 
-export const operationsPermissions = {
+export const operationsApiPermissions = {
   Query: { deadLetters: isAdmin, sagas: isAdmin, saga: isAdmin },
   Mutation: { retryDeadLetter: isAdmin, retrySaga: isAdmin, compensateSaga: isAdmin },
 };

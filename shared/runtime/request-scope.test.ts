@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createCache, type Cache } from '../cache/cache.ts';
-import { createLending } from './request-scope.ts';
+import { createRequestScope } from './request-scope.ts';
 
 let redis: Redis;
 let cache: Cache;
@@ -17,23 +17,23 @@ afterAll(() => redis.quit());
 const LEFT = expect.objectContaining({ code: 'TIMEOUT' });
 
 test('nothing is lent to who has left', async () => {
-  const leaving = new AbortController();
-  const { lend } = createLending(cache, leaving.signal);
+  const disconnect = new AbortController();
+  const { whileConnected } = createRequestScope(cache, disconnect.signal);
 
-  expect(lend('tool')).toBe('tool');
-  leaving.abort();
-  expect(() => lend('tool')).toThrow(LEFT);
+  expect(whileConnected('tool')).toBe('tool');
+  disconnect.abort();
+  expect(() => whileConnected('tool')).toThrow(LEFT);
 });
 
 test('what others wait for as well is loaded to its end', async () => {
-  const leaving = new AbortController();
-  const { lend, cache: own } = createLending(cache, leaving.signal);
+  const disconnect = new AbortController();
+  const { whileConnected, cache: own } = createRequestScope(cache, disconnect.signal);
   const reached = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const gone = own.cached('note', 60, async () => {
     reached.resolve();
     await gate.promise;
-    return lend('as the first loads it');
+    return whileConnected('as the first loads it');
   });
   await reached.promise;
   const stays = cache.cached('note', 60, async () => 'as the second would');
@@ -41,25 +41,25 @@ test('what others wait for as well is loaded to its end', async () => {
   await redis.ping();
   await turn();
 
-  leaving.abort();
+  disconnect.abort();
   gate.resolve();
 
   expect(await stays).toBe('as the first loads it');
   expect(await gone).toBe('as the first loads it');
-  expect(() => lend('tool')).toThrow(LEFT);
+  expect(() => whileConnected('tool')).toThrow(LEFT);
 });
 
 test('a load that fails does not keep the tools lent', async () => {
-  const leaving = new AbortController();
-  const { lend, cache: own } = createLending(cache, leaving.signal);
-  leaving.abort();
+  const disconnect = new AbortController();
+  const { whileConnected, cache: own } = createRequestScope(cache, disconnect.signal);
+  disconnect.abort();
   const ids = ['n1', 'n2'];
-  const load = async (missing: readonly string[]): Promise<string[]> => missing.map((id) => lend(id));
+  const load = async (missing: readonly string[]): Promise<string[]> => missing.map((id) => whileConnected(id));
   const failing = async (): Promise<string[]> => {
     throw new Error('the disk is full');
   };
 
   expect(await own.cachedMany(ids, { key: (id) => id, ttlSeconds: 60, load })).toEqual(ids);
   await expect(own.cachedMany(['n3'], { key: (id) => id, ttlSeconds: 60, load: failing })).rejects.toThrow('the disk is full');
-  expect(() => lend('tool')).toThrow(LEFT);
+  expect(() => whileConnected('tool')).toThrow(LEFT);
 });

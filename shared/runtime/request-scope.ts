@@ -1,19 +1,19 @@
 import type { Cache } from '../cache/cache.ts';
 import { Problem } from '../base/errors.ts';
 
-/** Hands a request its tools as long as somebody waits for its answer. */
-export interface Lending {
-  /** Throws a Problem once its client has left: GraphQL itself does not stop between two fields. */
-  lend: <T>(tool: T) => T;
-  /** The cache of everybody, for this request. */
+/** The tools of one request, available while its client is connected. */
+export interface RequestScope {
+  /** Returns the tool, or throws a Problem once the client has disconnected: GraphQL itself does not stop between two fields. */
+  whileConnected: <T>(tool: T) => T;
+  /** The shared cache, for this request. */
   cache: Cache;
 }
 
-/** What a request loads into a cache is waited for by others too, so that is loaded to its end whoever leaves. */
-export function createLending(everybodys: Cache, signal: AbortSignal | undefined): Lending {
-  if (!signal) return { lend: (tool) => tool, cache: everybodys };
+/** Other requests may wait for a load into the shared cache, so a load runs to its end after a disconnect. */
+export function createRequestScope(sharedCache: Cache, signal: AbortSignal | undefined): RequestScope {
+  if (!signal) return { whileConnected: (tool) => tool, cache: sharedCache };
   let shared = 0;
-  const forEverybody =
+  const countShared =
     <A extends unknown[], T>(load: (...args: A) => Promise<T>) =>
     async (...args: A): Promise<T> => {
       shared += 1;
@@ -24,14 +24,14 @@ export function createLending(everybodys: Cache, signal: AbortSignal | undefined
       }
     };
   return {
-    lend(tool) {
-      if (signal.aborted && shared === 0) throw new Problem('TIMEOUT', 'Nobody waits for the answer any more.');
+    whileConnected(tool) {
+      if (signal.aborted && shared === 0) throw new Problem('TIMEOUT', 'The client has disconnected.');
       return tool;
     },
     cache: {
-      ...everybodys,
-      cached: (key, ttlSeconds, load, keeping) => everybodys.cached(key, ttlSeconds, forEverybody(load), keeping),
-      cachedMany: (ids, many) => everybodys.cachedMany(ids, { ...many, load: forEverybody(many.load) }),
+      ...sharedCache,
+      cached: (key, ttlSeconds, load, keeping) => sharedCache.cached(key, ttlSeconds, countShared(load), keeping),
+      cachedMany: (ids, many) => sharedCache.cachedMany(ids, { ...many, load: countShared(many.load) }),
     },
   };
 }

@@ -6,21 +6,21 @@ interface SubscriptionRun {
   args: ExecutionArgs;
   /** Of one event. */
   execute: Execution;
-  /** The first result says where the stream begins, if it can tell: no data, only the cursor. */
+  /** True: the first result holds the start cursor and no data, where the stream knows it. */
   wantsStart: boolean;
-  masked: (result: ExecutionResult) => ExecutionResult;
-  /** What a reader is told of the error that ends the stream. */
+  maskResult: (result: ExecutionResult) => ExecutionResult;
+  /** The public form of the error that ends the stream. */
   failure: (error: unknown) => GraphQLError;
 }
 
 const DONE = { done: true, value: undefined } as const;
 
 /**
- * One result for each event of the source; that of a live topic's entry has its cursor in `extensions.cursor`. An error that ends the
- * stream leaves as a last result. Answers a result instead when the stream could not begin.
+ * One result per event of the source. The result of a live topic's entry has its cursor in `extensions.cursor`. An error that ends the stream
+ * becomes the last result. Returns a single result when the stream could not begin.
  */
 export async function runSubscription(run: SubscriptionRun): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
-  const { args, execute, masked, failure } = run;
+  const { args, execute, maskResult: masked, failure } = run;
   const source = await createSourceEventStream(args);
   if (!isStream(source)) return masked(source);
   const events = source[Symbol.asyncIterator]();

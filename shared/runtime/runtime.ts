@@ -11,14 +11,14 @@ import type { AnyContext } from '../kit/context.ts';
 import { createContexts } from './create-context.ts';
 import { maskError } from '../base/errors.ts';
 import { parseEnv } from '../base/env.ts';
-import { createExecution } from './compiled-execution.ts';
+import { createCompiledExecution } from './compiled-execution.ts';
 import { createIdempotency } from '../kit/idempotency.ts';
 import { newId } from '../base/ids.ts';
 import type { Identity } from '../base/identity.ts';
 import { createJobs } from '../messaging/job-runner.ts';
 import { createLeases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
-import { createOrphans } from '../store/orphaned-sessions.ts';
+import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
 import { createOutbox } from '../messaging/outbox.ts';
 import type { Queues } from '../messaging/queues.ts';
 import { createRelay, type Relay } from '../messaging/outbox-relay.ts';
@@ -30,31 +30,31 @@ import { buildSchema, completeTypeDefs } from './build-schema.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from '../kit/transport.ts';
 
-/** What the process lends to each of its subgraphs. */
-export interface Surroundings {
+/** The connections and services that the process shares with its subgraphs. */
+export interface HostServices {
   client: Connection;
   redis: Redis;
   workerConnection: Redis;
   queues: Queues;
   live: Live;
-  owner: string;
+  holder: string;
   log: Logger;
   databasePrefix: string;
-  queuePrefix: string;
+  redisPrefix: string;
   now(): Date;
   consumersOf(type: string): string[];
   peer(name: string): CommandTransport;
-  /** False: no workers, relay and sweeper; a test moves them by hand. */
+  /** False: no workers, relay and sweeper; a test runs them. */
   background: boolean;
   environment: Readonly<Record<string, string | undefined>>;
-  /** To the whole process. */
+  /** Admission to the whole process. */
   admission: Admission;
 }
 
 /** A subgraph that is open in this process. */
 export interface OpenSubgraph extends SubgraphTransport, CommandTransport {
   name: string;
-  /** Complete SDL: the kit's preamble and the subgraph's own. */
+  /** Complete SDL: the kit's common types and the subgraph's own. */
   typeDefs: string;
   health(): Promise<{ mongodb: 'up' | 'down'; redis: 'up' | 'down' }>;
   close(): Promise<void>;
@@ -71,18 +71,18 @@ export interface Runtime extends OpenSubgraph {
   /** A context of its own: for jobs, preparation and tests. */
   context(identity: Identity): AnyContext;
   runJob(name: string): Promise<unknown>;
-  /** Starts what goes on by itself; once all subgraphs of the process are there, since the sagas of one need the others. */
-  begin(): Promise<void>;
+  /** Starts relay, sweeper and jobs. Called once all subgraphs of the process are open, since sagas of one need the others. */
+  start(): Promise<void>;
 }
 
-const KEPT_DOCUMENTS = 2_000;
+const MAX_DOCUMENTS = 2_000;
 const HEALTH_MS = 1_000;
 
 /** Connects models, creates indexes, starts workers, and answers requests and commands. */
-export async function openRuntime(subgraph: Subgraph, around: Surroundings, ports?: unknown): Promise<Runtime> {
+export async function openRuntime(subgraph: Subgraph, host: HostServices, providers?: unknown): Promise<Runtime> {
   const { name } = subgraph;
-  const log = around.log.child({ subgraph: name });
-  const db = around.client.useDb(around.databasePrefix + name, { useCache: false });
+  const log = host.log.child({ subgraph: name });
+  const db = host.client.useDb(host.databasePrefix + name, { useCache: false });
   const models = subgraph.models(db) as Record<string, Model<unknown>>;
   await Promise.all([
     createOutbox(db),
@@ -92,28 +92,28 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 
-  const settings = subgraph.settings && parseEnv(subgraph.settings, around.environment);
-  const orphans = createOrphans(db, around.owner);
-  await orphans.end().catch((error) => log.warn({ err: error }, 'what died processes left open stays open until the store ends it'));
+  const settings = subgraph.settings && parseEnv(subgraph.settings, host.environment);
+  const orphanedSessions = createOrphanedSessions(db, host.holder);
+  await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
   const leases = createLeases(db);
-  const relay = createRelay({ ...around, subgraph: name, db, prefix: around.queuePrefix, leases, log });
+  const relay = createRelay({ ...host, subgraph: name, db, prefix: host.redisPrefix, leases, log });
   const contexts = createContexts({
     subgraph,
     db,
     models,
-    ports: ports ?? subgraph.ports(settings),
-    around,
+    providers: providers ?? subgraph.providers(settings),
+    host,
     log,
     relay,
     sagas: () => sagas,
-    orphans,
+    orphanedSessions,
   });
   const sagas = createSagaRunner({
     db,
     sagas: subgraph.sagas,
-    owner: around.owner,
+    holder: host.holder,
     log,
-    now: around.now,
+    now: host.now,
     contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
   });
   const commands = createCommands(subgraph, contexts, () => ({
@@ -128,36 +128,36 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
   const jobs = createJobs({
     subgraph: name,
-    jobs: subgraph.handlers.filter((handler) => handler.kind === 'job'),
+    jobs: subgraph.handlers.filter((handler) => handler.kind === 'scheduledJob'),
     db,
     leases,
-    queues: around.queues,
-    workerConnection: around.workerConnection,
-    prefix: around.queuePrefix,
+    queues: host.queues,
+    workerConnection: host.workerConnection,
+    prefix: host.redisPrefix,
     log,
-    contextFor: (correlationId, signal) => contexts.create({ identity: own, correlationId, signal }),
+    contextFor: (correlationId, signal) => contexts.create({ identity: serviceIdentity, correlationId, signal }),
   });
   const schema = buildSchema(subgraph);
-  const documents = new LRUCache<string, DocumentNode>({ max: KEPT_DOCUMENTS });
+  const documents = new LRUCache<string, DocumentNode>({ max: MAX_DOCUMENTS });
 
   function openConsumer(queue: string, handlers: Parameters<typeof createConsumer>[0]['handlers']): Consumer {
     return createConsumer({
       queue,
       handlers,
       db,
-      redis: around.redis,
-      workerConnection: around.workerConnection,
-      autorun: around.background,
-      prefix: around.queuePrefix,
+      redis: host.redis,
+      workerConnection: host.workerConnection,
+      autorun: host.background,
+      prefix: host.redisPrefix,
       log,
-      contextFor: (envelope) => contexts.create({ identity: own, correlationId: envelope.correlationId }),
+      contextFor: (envelope) => contexts.create({ identity: serviceIdentity, correlationId: envelope.correlationId }),
     });
   }
 
-  const own: Identity = { issuer: name, viewer: null };
+  const serviceIdentity: Identity = { issuer: name, viewer: null };
 
-  /** The document, or why it cannot be run. Validated once for each text. */
-  function documentOf(query: string): DocumentNode | GraphQLError[] {
+  /** The valid document, or its errors. Each text is validated once. */
+  function parseAndValidate(query: string): DocumentNode | GraphQLError[] {
     const known = documents.get(query);
     if (known) return known;
     try {
@@ -174,7 +174,7 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     }
   }
 
-  const masked = (result: ExecutionResult, correlationId: string): ExecutionResult =>
+  const maskResult = (result: ExecutionResult, correlationId: string): ExecutionResult =>
     result.errors ? { ...result, errors: result.errors.map((error) => asGraphQLError(error, correlationId)) } : result;
 
   const asGraphQLError = (error: unknown, correlationId: string): GraphQLError => {
@@ -183,31 +183,31 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
   };
 
   function prepare(request: SubgraphRequest) {
-    const document = documentOf(request.query);
+    const document = parseAndValidate(request.query);
     if (Array.isArray(document)) return { errors: document.map((error) => asGraphQLError(error, request.correlationId)) };
-    // What was begun to be changed is changed, whoever leaves.
+    // A mutation that has begun is finished after a disconnect.
     const isQuery = getOperationAST(document, request.operationName)?.operation === 'query';
-    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined, departure: leaving(request) });
+    const contextValue = contexts.create(isQuery ? request : { ...request, signal: undefined, disconnectSignal: disconnectOf(request) });
     return {
       args: { document, contextValue, variableValues: request.variables, operationName: request.operationName },
     };
   }
 
-  const run = createExecution(schema);
-  const limits = readAdmissionLimits(around.environment);
-  const requests = createAdmission(limits.subgraph);
-  const calls = createAdmission(limits.commands);
+  const run = createCompiledExecution(schema);
+  const limits = readAdmissionLimits(host.environment);
+  const requestAdmission = createAdmission(limits.subgraph);
+  const commandAdmission = createAdmission(limits.commands);
 
-  /** New work, which waits for what is under way here and in the whole process. */
+  /** Waits for admission to this subgraph, then to the process. */
   function admitted<T>(request: SubgraphRequest, work: () => Promise<T>): Promise<T> {
-    const wanted = { deadline: request.deadline, signal: leaving(request), caller: request.identity.viewer?.id };
-    return requests.run(() => around.admission.run(work, wanted), wanted);
+    const wanted = { deadline: request.deadline, signal: disconnectOf(request), caller: request.identity.viewer?.id };
+    return requestAdmission.run(() => host.admission.run(work, wanted), wanted);
   }
 
   async function execute(request: SubgraphRequest): Promise<ExecutionResult> {
     const { args, errors } = prepare(request);
     if (!args) return { errors };
-    const answer = masked(await run(args), request.correlationId);
+    const answer = maskResult(await run(args), request.correlationId);
     return { ...answer, ...extensionsFor(args.contextValue) };
   }
 
@@ -224,19 +224,19 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
     runJob: jobs.run,
     execute: (request) => admitted(request, () => execute(request)),
     async subscribe(request) {
-      // A stream outlives the request that opened it: each of its events has time of its own.
+      // A stream outlives its request: each event has its own deadline.
       const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
       if (!args) return { errors };
       return runSubscription({
         args: { schema, ...args },
         execute: run,
         wantsStart: request.wantsStart ?? false,
-        masked: (result) => masked(result, request.correlationId),
+        maskResult: (result) => maskResult(result, request.correlationId),
         failure: (error) => asGraphQLError(error, request.correlationId),
       });
     },
-    // Commands belong to work that was admitted before, so new work never stands in their way.
-    call: (request: CommandRequest) => calls.run(() => commands.answer(request), request),
+    // Commands belong to admitted work, so they have an admission of their own that new work cannot fill.
+    call: (request: CommandRequest) => commandAdmission.run(() => commands.handle(request), request),
     async health() {
       const up = (check: Promise<unknown>): Promise<'up' | 'down'> =>
         Promise.race([
@@ -246,10 +246,10 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
           ),
           new Promise<'down'>((resolve) => setTimeout(resolve, HEALTH_MS, 'down').unref()),
         ]);
-      const [mongodb, redis] = await Promise.all([up(db.db!.command({ ping: 1 })), up(around.redis.ping())]);
+      const [mongodb, redis] = await Promise.all([up(db.db!.command({ ping: 1 })), up(host.redis.ping())]);
       return { mongodb, redis };
     },
-    async begin() {
+    async start() {
       relay.start();
       await sagas.startSweeper();
       await jobs.start();
@@ -258,11 +258,11 @@ export async function openRuntime(subgraph: Subgraph, around: Surroundings, port
       await Promise.all([jobs, ...consumers].map((each) => each.close()));
       await sagas.stop();
       await relay.stop();
-      await orphans.close().catch(() => undefined);
+      await orphanedSessions.close().catch(() => undefined);
     },
   };
 
-  if (subgraph.prepare) await subgraph.prepare(runtime.context(own) as never);
+  if (subgraph.prepare) await subgraph.prepare(runtime.context(serviceIdentity) as never);
   return runtime;
 }
 
@@ -271,4 +271,4 @@ async function anySucceeds<T>(list: T[], attempt: (entry: T) => Promise<boolean>
   return false;
 }
 
-const leaving = ({ signal, departure }: SubgraphRequest): AbortSignal | undefined => signal ?? departure;
+const disconnectOf = ({ signal, disconnectSignal }: SubgraphRequest): AbortSignal | undefined => signal ?? disconnectSignal;

@@ -2,15 +2,15 @@ import type { Saga, SagaRow, Step, Wait } from '../kit/define-saga.ts';
 
 type Part = Step<any, any> | Wait<any, any>;
 
-/** Where a row stands in today's definition of its saga. */
-export interface Place<P extends Part = Part> {
+/** The position of a row in the current definition of its saga. */
+export interface Position<P extends Part = Part> {
   steps: Part[];
   index: number;
   step: P;
 }
 
-/** Undefined when the definition cannot tell: its step, or one that would have to be undone, is not in it. */
-export function placeOf(row: SagaRow, saga: Saga<any, any> | undefined): Place | undefined {
+/** Undefined when the definition lacks the row's step, or a step that it would have to compensate. */
+export function positionOf(row: SagaRow, saga: Saga<any, any> | undefined): Position | undefined {
   const steps = saga?.steps ?? [];
   if (row.state === 'COMPENSATING' && Object.keys(row.results).some((name) => !steps.some((step) => step.name === name))) return undefined;
   const index = hasName(row) ? steps.findIndex(({ name }) => name === row.step) : indexOf(row, steps);
@@ -18,18 +18,18 @@ export function placeOf(row: SagaRow, saga: Saga<any, any> | undefined): Place |
   return step && { steps, index, step };
 }
 
-/** A name that is done already was left behind by an older build, which moved the row on by its index alone. */
+/** The name of a finished step comes from an older build, which advanced the row by its index alone. */
 const hasName = ({ state, step, results }: SagaRow): boolean => step !== undefined && (state === 'COMPENSATING' || !(step in results));
 
-/** An index counts only among the steps it was counted in. */
+/** An index is valid only while the finished steps before it are the same. */
 const indexOf = ({ at, results }: SagaRow, steps: Part[]): number => (steps.slice(0, at).every(({ name }) => name in results) ? at : -1);
 
-export function stepAfter({ steps, index }: Place): Partial<SagaRow> {
+export function stepAfter({ steps, index }: Position): Partial<SagaRow> {
   return index + 1 === steps.length ? { at: steps.length, state: 'DONE' } : { ...standingAt(steps, index + 1), state: 'RUNNING' };
 }
 
-/** Back to the last one before that was done; what a deploy put between never was. */
-export function stepBefore({ steps, index }: Place, { results }: SagaRow): Partial<SagaRow> {
+/** The last finished step before this one. A step that a deploy has inserted in between never ran. */
+export function stepBefore({ steps, index }: Position, { results }: SagaRow): Partial<SagaRow> {
   const before = steps.findLastIndex(({ name }, other) => other < index && name in results);
   return before < 0 ? { state: 'COMPENSATED' } : standingAt(steps, before);
 }

@@ -4,14 +4,14 @@ import type { Connection } from 'mongoose';
 import type { Logger } from 'pino';
 import type { AnyContext } from '../kit/context.ts';
 import { Problem } from '../base/errors.ts';
-import { createSteps, turnBack } from './steps.ts';
+import { createSteps, startCompensation } from './steps.ts';
 import { createSagaStore, LEASE_MS, LostLease } from './store.ts';
 import { FINAL_STATES, type Saga, type SagaRow, type SagaStart } from '../kit/define-saga.ts';
 
 interface RunnerOptions {
   db: Connection;
   sagas: Saga<any, any>[];
-  owner: string;
+  holder: string;
   log: Logger;
   now(): Date;
   contextFor(row: SagaRow): AnyContext;
@@ -20,21 +20,21 @@ interface RunnerOptions {
 const HEARTBEAT_MS = 3_000;
 const SWEEP_MS = 1_000;
 
-/** Runs the sagas of one subgraph: at most one runner a saga, by lease with a fencing token; what a crash left is picked up by the sweeper. */
-export function createSagaRunner({ db, owner, log, now, contextFor, ...options }: RunnerOptions) {
-  const store = createSagaStore({ db, owner, now });
+/** Runs the sagas of one subgraph: one runner per saga, by lease with a fencing token. The sweeper picks up the sagas of a crashed process. */
+export function createSagaRunner({ db, holder, log, now, contextFor, ...options }: RunnerOptions) {
+  const store = createSagaStore({ db, holder, now });
   const definitions = new Map(options.sagas.map((saga) => [saga.name, saga]));
   const steps = createSteps({ store, definitionOf: (name) => definitions.get(name), contextFor, now, log });
   const running = new Map<string, Promise<SagaRow>>();
-  /** Rows begun here whose lease is still this process's: they need not be read again to be run. */
-  const begun = new LRUCache<string, SagaRow>({ max: 1_000, ttl: LEASE_MS / 2 });
+  /** Rows started here whose lease this process still holds: they run without another read. */
+  const started = new LRUCache<string, SagaRow>({ max: 1_000, ttl: LEASE_MS / 2 });
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
-  /** Goes on until it is final, waits, must pause beyond `until`, or `until` has passed. */
+  /** Runs until the saga is final or waits, or until `until` has passed or falls into its next pause. */
   async function drive(id: string, until: number): Promise<SagaRow> {
-    let row = begun.get(id) ?? (await store.acquire(id));
-    begun.delete(id);
+    let row = started.get(id) ?? (await store.acquire(id));
+    started.delete(id);
     if (!row) return store.load(id);
     const { token } = row.lease;
     const heartbeat = setInterval(() => void store.prolong(id, token).catch(() => undefined), HEARTBEAT_MS);
@@ -67,14 +67,14 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
 
   async function sweep(): Promise<void> {
     for (const id of await store.due()) {
-      if (!stopped) await run(id).catch((error) => log.error({ err: error, saga: id }, 'a saga could not be moved on'));
+      if (!stopped) await run(id).catch((error) => log.error({ err: error, saga: id }, 'a saga could not be run'));
     }
   }
 
   return {
     async start<I>(ctx: AnyContext, saga: Saga<I, any>, begin: SagaStart<I>): Promise<string> {
       const row = await store.start(ctx, saga, begin);
-      begun.set(row._id, row);
+      started.set(row._id, row);
       return row._id;
     },
     run,
@@ -83,26 +83,30 @@ export function createSagaRunner({ db, owner, log, now, contextFor, ...options }
     byKey: store.byKey,
     open: store.open,
     sweep,
-    /** An admin's word: try what it stands at again, now. */
+    /** For admins: retries the current step now. */
     async retry(id: string): Promise<SagaRow> {
       const { refusal, waitsUntil } = await store.load(id);
       const before = refusal ? 'COMPENSATING' : waitsUntil ? 'WAITING' : 'RUNNING';
       if (!(await store.overrule(id, ['STUCK'], { state: before }))) await store.overrule(id, ['RUNNING', 'COMPENSATING', 'WAITING'], {});
       return run(id);
     },
-    /** An admin's word: undo everything. */
+    /** For admins: compensates every step. */
     async compensate(id: string, reason: string): Promise<SagaRow> {
       const row = await store.load(id);
       const step = row.step ?? definitions.get(row.saga)?.steps[row.at]?.name ?? String(row.at);
-      const turned = await store.overrule(id, ['RUNNING', 'WAITING', 'STUCK'], turnBack(step, new Problem('COMPENSATED_BY_ADMIN', reason)));
-      if (!turned) throw new Problem('SAGA_NOT_OPEN', 'This saga has ended or is turning back already.', { path: ['input', 'id'] });
+      const turned = await store.overrule(
+        id,
+        ['RUNNING', 'WAITING', 'STUCK'],
+        startCompensation(step, new Problem('COMPENSATED_BY_ADMIN', reason)),
+      );
+      if (!turned) throw new Problem('SAGA_NOT_OPEN', 'This saga has ended or is compensating already.', { path: ['input', 'id'] });
       return run(id);
     },
-    /** What died processes held is free before anybody asks for it. */
+    /** Frees the sagas of dead processes, then sweeps regularly. */
     async startSweeper(): Promise<void> {
       const tick = (): void => {
         void sweep()
-          .catch((error) => log.warn({ err: error }, 'sagas could not be looked at; it will be tried again'))
+          .catch((error) => log.warn({ err: error }, 'due sagas could not be read; it will be tried again'))
           .finally(() => {
             if (!stopped) timer = setTimeout(tick, SWEEP_MS);
           });

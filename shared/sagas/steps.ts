@@ -2,17 +2,17 @@ import type { Logger } from 'pino';
 import type { AnyContext } from '../kit/context.ts';
 import { crashPoint } from './crash-point.ts';
 import { isProblem, Problem } from '../base/errors.ts';
-import { placeOf, stepAfter, stepBefore, type Place } from './current-step.ts';
+import { positionOf, stepAfter, stepBefore, type Position } from './current-step.ts';
 import { LostLease, type SagaStore } from './store.ts';
 import type { Saga, SagaRow, Step, StepArgs, Wait } from '../kit/define-saga.ts';
 import { isAway } from '../store/mongo.ts';
 
-/** 8 tries, 100 ms doubling to 2 s: about 5 s, then the saga turns back, unless the step is tried until it is answered. */
+/** 8 attempts, 100 ms doubling to 2 s: about 5 s. Then the saga compensates, unless the step is `untilAnswered`. */
 const ATTEMPTS = 8;
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 2_000;
-/** What must be undone is tried until it succeeds. */
-const LAST_UNDO_RETRY_MS = 30_000;
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 2_000;
+/** A compensation is retried until it succeeds. */
+const MAX_COMPENSATION_RETRY_MS = 30_000;
 const NOW = new Date(0);
 
 interface StepsOptions {
@@ -24,8 +24,8 @@ interface StepsOptions {
   log: Logger;
 }
 
-/** The step at which the saga turned is undone too: what it did before it failed is not known. */
-export const turnBack = (step: string, problem: Problem): Partial<SagaRow> => ({
+/** The failed step is compensated too: its effect before the failure is unknown. */
+export const startCompensation = (step: string, problem: Problem): Partial<SagaRow> => ({
   state: 'COMPENSATING',
   attempts: 0,
   wakeAt: NOW,
@@ -33,7 +33,7 @@ export const turnBack = (step: string, problem: Problem): Partial<SagaRow> => ({
   refusal: { code: problem.code, message: problem.message, step, extensions: { ...problem.extensions, typename: problem.typename } },
 });
 
-/** Moves a saga on by one step: forward, at a wait, or back. */
+/** Advances a saga by one step: runs it, waits, or compensates. */
 export function createSteps({ store, definitionOf, contextFor, now, log }: StepsOptions) {
   const { save } = store;
 
@@ -44,10 +44,10 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
     results: row.results,
     signals: row.signals,
     stepKey: `${row._id}:${name}${suffix}`,
-    refusal: row.refusal,
+    failure: row.refusal,
   });
 
-  const forward = (row: SagaRow, place: Place, result: unknown): Partial<SagaRow> => ({
+  const forward = (row: SagaRow, place: Position, result: unknown): Partial<SagaRow> => ({
     attempts: 0,
     wakeAt: NOW,
     results: { ...row.results, [place.step.name]: result ?? null },
@@ -55,7 +55,7 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
     ...stepAfter(place),
   });
 
-  async function run(row: SagaRow, place: Place<Step<any, any>>): Promise<SagaRow> {
+  async function run(row: SagaRow, place: Position<Step<any, any>>): Promise<SagaRow> {
     const { name, local, run: work } = place.step;
     crashPoint(`${row.saga}.${name}:before`);
     try {
@@ -70,11 +70,11 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
     }
   }
 
-  async function undo(row: SagaRow, place: Place): Promise<SagaRow> {
+  async function compensate(row: SagaRow, place: Position): Promise<SagaRow> {
     const { step } = place;
     const back = stepBefore(place, row);
-    if (step.kind !== 'step' || !step.undo) return save(row, back);
-    const { undo: work, name } = step;
+    if (step.kind !== 'step' || !step.compensate) return save(row, back);
+    const { compensate: work, name } = step;
     crashPoint(`${row.saga}.${name}:undo-before`);
     try {
       return await effect(row, step.local, (ctx) => work(ctx, argsOf(row, name, ':undo')), {
@@ -84,7 +84,7 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
       });
     } catch (error) {
       if (error instanceof LostLease || isAway(error)) throw error;
-      return notUndone(row, name, error);
+      return compensationFailed(row, name, error);
     }
   }
 
@@ -94,7 +94,7 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
     entry: { step: string; outcome: 'DONE' | 'UNDONE' };
   }
 
-  /** A local effect and its progress are one transaction; a remote one is done first, and repeated when the progress was lost. */
+  /** A local effect and its progress are one transaction. A remote effect runs first, and runs again when the progress was lost. */
   async function effect(
     row: SagaRow,
     local: boolean,
@@ -117,38 +117,45 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
 
   async function failed(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
     if (isProblem(error) && !error.retryable) {
-      return save(row, turnBack(step, error), { step, outcome: 'REFUSED', message: error.code });
+      return save(row, startCompensation(step, error), { step, outcome: 'REFUSED', message: error.code });
     }
     const attempts = row.attempts + 1;
     log.warn({ err: error, saga: row._id, step, attempts, correlationId: row.correlationId }, 'a saga step failed');
     if (attempts >= ATTEMPTS && !isTriedUntilAnswered(row, step)) {
       const problem = isProblem(error) ? error : new Problem('UNAVAILABLE', 'A part of the system did not answer in time.');
-      return save(row, turnBack(step, problem), { step, outcome: 'REFUSED', message: `gave up after ${attempts} attempts` });
+      return save(row, startCompensation(step, problem), { step, outcome: 'REFUSED', message: `gave up after ${attempts} attempts` });
     }
-    return save(row, { attempts, wakeAt: retryAt(attempts, LAST_RETRY_MS) }, { step, outcome: 'RETRIED', message: messageOf(error) });
+    return save(row, { attempts, wakeAt: retryAt(attempts, MAX_RETRY_MS) }, { step, outcome: 'RETRIED', message: messageOf(error) });
   }
 
-  async function notUndone(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
+  async function compensationFailed(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
     if (isProblem(error) && !error.retryable) return park(row, step, error.code);
-    log.error({ err: error, saga: row._id, step, correlationId: row.correlationId }, 'a saga step could not be undone');
+    log.error({ err: error, saga: row._id, step, correlationId: row.correlationId }, 'a compensation failed; it will be tried again');
     const attempts = row.attempts + 1;
-    return save(row, { attempts, wakeAt: retryAt(attempts, LAST_UNDO_RETRY_MS) }, { step, outcome: 'RETRIED', message: messageOf(error) });
+    return save(
+      row,
+      { attempts, wakeAt: retryAt(attempts, MAX_COMPENSATION_RETRY_MS) },
+      { step, outcome: 'RETRIED', message: messageOf(error) },
+    );
   }
 
   async function park(row: SagaRow, step: string, reason: string): Promise<SagaRow> {
     const parked = await save(row, { state: 'STUCK' }, { step, outcome: 'REFUSED', message: reason });
-    log.error({ saga: row._id, name: row.saga, step, reason, correlationId: row.correlationId }, 'a saga is stuck: it needs a person');
+    log.error(
+      { saga: row._id, name: row.saga, step, reason, correlationId: row.correlationId },
+      'a saga is stuck: an operator must decide',
+    );
     return parked;
   }
 
-  /** While a deploy goes on, another process may know the step that this one does not know, or does not know any more. */
-  async function lost(row: SagaRow): Promise<SagaRow> {
+  /** During a deploy, another process may know a step that this build does not know. */
+  async function unknownStep(row: SagaRow): Promise<SagaRow> {
     const attempts = row.attempts + 1;
     if (attempts >= ATTEMPTS) return park(row, row.step ?? String(row.at), 'UNKNOWN_STEP');
-    return save(row, { attempts, wakeAt: retryAt(attempts, LAST_RETRY_MS) });
+    return save(row, { attempts, wakeAt: retryAt(attempts, MAX_RETRY_MS) });
   }
 
-  async function stand(row: SagaRow, place: Place<Wait<any, any>>): Promise<SagaRow> {
+  async function waitForSignal(row: SagaRow, place: Position<Wait<any, any>>): Promise<SagaRow> {
     const { name, when, withinMs } = place.step;
     if (!when(argsOf(row, name))) return save(row, forward(row, place, null));
     if (name in row.signals) return accept(row, place);
@@ -157,36 +164,39 @@ export function createSteps({ store, definitionOf, contextFor, now, log }: Steps
       return save(row, { state: 'WAITING', waitsUntil }, { step: name, outcome: 'WAITS' });
     }
     if (now() < row.waitsUntil) return row;
-    return save(row, turnBack(name, new Problem('TIMEOUT', `${name} did not come in time.`)), { step: name, outcome: 'TIMED_OUT' });
+    return save(row, startCompensation(name, new Problem('TIMEOUT', `${name} did not come in time.`)), {
+      step: name,
+      outcome: 'TIMED_OUT',
+    });
   }
 
-  async function accept(row: SagaRow, place: Place<Wait<any, any>>): Promise<SagaRow> {
+  async function accept(row: SagaRow, place: Position<Wait<any, any>>): Promise<SagaRow> {
     const { name, accept: read } = place.step;
     try {
       return await save(row, forward(row, place, read(row.signals[name])), { step: name, outcome: 'DONE' });
     } catch (error) {
       if (!isProblem(error)) throw error;
-      return save(row, turnBack(name, error), { step: name, outcome: 'REFUSED', message: error.code });
+      return save(row, startCompensation(name, error), { step: name, outcome: 'REFUSED', message: error.code });
     }
   }
 
   return {
     async advance(row: SagaRow): Promise<SagaRow> {
-      const place = placeOf(row, definitionOf(row.saga));
-      if (!place) return lost(row);
-      if (row.state === 'COMPENSATING') return undo(row, place);
+      const place = positionOf(row, definitionOf(row.saga));
+      if (!place) return unknownStep(row);
+      if (row.state === 'COMPENSATING') return compensate(row, place);
       const { step } = place;
-      return step.kind === 'wait' ? stand(row, { ...place, step }) : run(row, { ...place, step });
+      return step.kind === 'wait' ? waitForSignal(row, { ...place, step }) : run(row, { ...place, step });
     },
-    /** A signal that came while the row was being put to sleep is on it already. */
+    /** A signal that came while the row was saved as WAITING is already on it. */
     isAsleep: (row: SagaRow): boolean =>
-      row.state === 'WAITING' && !((placeOf(row, definitionOf(row.saga))?.step.name ?? '') in row.signals),
+      row.state === 'WAITING' && !((positionOf(row, definitionOf(row.saga))?.step.name ?? '') in row.signals),
   };
 }
 
-/** Half of the full pause is left to chance, so that those who failed together do not come back together. */
-function retryAt(attempt: number, longest: number): Date {
-  const full = Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), longest);
+/** Half of the pause is random, so that sagas that failed together do not retry together. */
+function retryAt(attempt: number, maxMs: number): Date {
+  const full = Math.min(MIN_RETRY_MS * 2 ** (attempt - 1), maxMs);
   return new Date(Date.now() + full / 2 + Math.random() * (full / 2));
 }
 

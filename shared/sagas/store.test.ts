@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const db = () => app.runtime().db;
-const storeOf = (owner: string) => createSagaStore({ db: db(), owner, now: app.clock.now });
+const storeOf = (holder: string) => createSagaStore({ db: db(), holder, now: app.clock.now });
 
 /** A saga that nobody runs: its rows are moved by hand. */
 async function started(key: string): Promise<SagaRow> {

@@ -3,17 +3,17 @@ import type { AnyContext } from '../kit/context.ts';
 import { notFound } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { LostLease } from '../store/leases.ts';
-import { hasDied } from '../store/lease-holder.ts';
+import { isDead } from '../store/lease-holder.ts';
 import { FINAL_STATES, type Saga, type SagaEntry, type SagaRow, type SagaStart } from '../kit/define-saga.ts';
 import { createIndexes } from '../store/mongo.ts';
 
-/** How long a runner may be silent before another one takes over; a heartbeat prolongs it while a step runs. */
+/** A silent runner loses its saga after this long; a heartbeat renews the lease while a step runs. */
 export const LEASE_MS = 10_000;
 const SWEEP_BATCH = 50;
-/** Retention: what has ended is shown to admins this long. A STUCK one stays until somebody acts, an open one until it ends. */
+/** Retention of ended sagas. A STUCK one stays until an operator acts, an open one until it ends. */
 const KEPT_SECONDS = 30 * 24 * 3_600;
 const ENDED: SagaRow['state'][] = ['DONE', 'COMPENSATED'];
-/** Behind their state and time, what else is asked of them is asked of few. */
+/** State and time leave few rows for the rest of the filter. */
 const FEW_OPEN = { comment: 'plan: open sagas are few' };
 const UNDER_WAY = ['RUNNING', 'COMPENSATING'] as const;
 
@@ -29,7 +29,7 @@ export async function createSagaIndexes(db: Connection): Promise<void> {
     { key: { saga: 1, startedAt: -1 }, name: 'sagaStartedAt' },
     { key: { finishedAt: 1 }, name: 'finishedAt', expireAfterSeconds: KEPT_SECONDS },
   ]);
-  // Rows from before there was a retention; their time begins now.
+  // Rows older than the retention; their time begins now.
   await sagasOf(db).updateMany({ finishedAt: null, state: { $in: ENDED } }, { $set: { finishedAt: new Date() } });
 }
 
@@ -39,12 +39,12 @@ type Filter<T> = mongo.Filter<T>;
 
 interface StoreOptions {
   db: Connection;
-  owner: string;
+  holder: string;
   now(): Date;
 }
 
 /** The rows of sagas. Every change of a running one carries the fencing token of its runner's lease. */
-export function createSagaStore({ db, owner, now }: StoreOptions) {
+export function createSagaStore({ db, holder, now }: StoreOptions) {
   const rows = sagasOf(db);
   const leaseEnd = (): Date => new Date(Date.now() + LEASE_MS);
   const free = new Date(0);
@@ -53,8 +53,8 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
     async start<I>(ctx: AnyContext, saga: Saga<I, any>, { key, input, insteadOf }: SagaStart<I>): Promise<SagaRow> {
       if (!ctx.session) throw new Error('A saga starts in the transaction that causes it');
       if (insteadOf) {
-        const turnedBack = { _id: insteadOf, saga: saga.name, key, state: 'COMPENSATED' as const };
-        await rows.updateOne(turnedBack, { $set: { key: `${key} ${insteadOf}` } }, { session: ctx.session });
+        const compensated = { _id: insteadOf, saga: saga.name, key, state: 'COMPENSATED' as const };
+        await rows.updateOne(compensated, { $set: { key: `${key} ${insteadOf}` } }, { session: ctx.session });
       }
       const at = now();
       const row: SagaRow = {
@@ -70,8 +70,8 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
         attempts: 0,
         wakeAt: free,
         waitsUntil: null,
-        // Held from the start by whoever began it, so that the sweeper of another process does not take it at once.
-        lease: { owner, token: 1, until: leaseEnd() },
+        // Held by the starting process, so that the sweeper of another process does not take it at once.
+        lease: { owner: holder, token: 1, until: leaseEnd() },
         refusal: null,
         history: [],
         correlationId: ctx.correlationId,
@@ -85,36 +85,36 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
     },
 
     /**
-     * Takes the lease; null when somebody else holds it or the saga is final. Two updates and a read: one store reads all rows for an `$or`, and
-     * for a findAndModify.
+     * Takes the lease; null when another process holds it or the saga is final. Two updates and a read: one of the supported stores scans all
+     * rows for an `$or`, and for a findAndModify.
      */
     async acquire(id: string): Promise<SagaRow | null> {
-      const take = async (holder: Filter<SagaRow>): Promise<boolean> => {
+      const take = async (condition: Filter<SagaRow>): Promise<boolean> => {
         const { matchedCount } = await rows.updateOne(
-          { _id: id, state: { $nin: [...FINAL_STATES] }, ...holder },
-          { $set: { 'lease.owner': owner, 'lease.until': leaseEnd() }, $inc: { 'lease.token': 1 } },
+          { _id: id, state: { $nin: [...FINAL_STATES] }, ...condition },
+          { $set: { 'lease.owner': holder, 'lease.until': leaseEnd() }, $inc: { 'lease.token': 1 } },
         );
         return matchedCount > 0;
       };
-      const isTaken = (await take({ 'lease.until': { $lte: new Date() } })) || (await take({ 'lease.owner': owner }));
-      return isTaken ? rows.findOne({ _id: id, 'lease.owner': owner }) : null;
+      const isTaken = (await take({ 'lease.until': { $lte: new Date() } })) || (await take({ 'lease.owner': holder }));
+      return isTaken ? rows.findOne({ _id: id, 'lease.owner': holder }) : null;
     },
 
     prolong: (id: string, token: number): Promise<unknown> =>
       rows.updateOne({ _id: id, 'lease.token': token }, { $set: { 'lease.until': leaseEnd() } }),
 
-    /** Free what was held by processes of this machine that have ended: nobody need wait for their leases to run out. */
+    /** Frees the leases of dead processes of this machine before they run out. */
     async freeDead(): Promise<void> {
       const open = { state: { $in: [...UNDER_WAY] }, 'lease.until': { $gt: new Date() } };
-      const dead = (await rows.distinct('lease.owner', open, FEW_OPEN)).filter(hasDied);
+      const dead = (await rows.distinct('lease.owner', open, FEW_OPEN)).filter(isDead);
       if (dead.length > 0) await rows.updateMany({ ...open, 'lease.owner': { $in: dead } }, { $set: { 'lease.until': free } }, FEW_OPEN);
     },
 
-    /** Free for the sweeper at once; a runner that lost its lease changes nothing here. */
+    /** Frees the lease for the sweeper at once. A runner that lost its lease changes nothing. */
     release: (id: string, token: number): Promise<unknown> =>
       rows.updateOne({ _id: id, 'lease.token': token }, { $set: { 'lease.until': free } }),
 
-    /** Writes progress, but only while the lease is still this runner's; in the transaction of `ctx` where there is one. */
+    /** Writes progress under this runner's lease, in the transaction of `ctx` where there is one. Throws LostLease. */
     async save(row: SagaRow, change: Partial<SagaRow>, entry?: Omit<SagaEntry, 'at'>, ctx?: AnyContext): Promise<SagaRow> {
       const isFinal = change.state !== undefined && FINAL_STATES.includes(change.state);
       const own = { _id: row._id, 'lease.token': row.lease.token };
@@ -126,7 +126,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
             ...change,
             updatedAt: now(),
             'lease.until': isFinal ? free : leaseEnd(),
-            // By the wall clock, as the store counts the time of its removal.
+            // Wall clock: the store removes rows by it.
             finishedAt: change.state && ENDED.includes(change.state) ? new Date() : null,
           },
           ...(entry && { $push: { history: { ...entry, at: now() } } }),
@@ -147,7 +147,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
     byKey: <I>(saga: Saga<I, any>, key: string): Promise<SagaRow<I> | null> =>
       rows.findOne({ saga: saga.name, key }) as Promise<SagaRow<I> | null>,
 
-    /** Notes an event on the row and wakes it. The first one counts: events may come twice. */
+    /** Records an event on the row and wakes it. The first delivery counts: events may come twice. */
     async signal(saga: Saga<any, any>, key: string, name: string, data: unknown, ctx?: AnyContext): Promise<void> {
       const options = ctx?.session ? { session: ctx.session } : {};
       const row = await rows.findOne({ saga: saga.name, key }, { ...options, projection: { _id: 1 } });
@@ -158,7 +158,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
       await rows.updateOne({ _id, state: 'WAITING' }, { $set: { state: 'RUNNING', wakeAt: free } }, options);
     },
 
-    /** Changes a row whoever runs it: an admin's word. False when it is in none of the states. */
+    /** For admins: changes a row whatever its lease. False when it is in none of the states. */
     async overrule(id: string, states: SagaRow['state'][], change: Partial<SagaRow>): Promise<boolean> {
       const { matchedCount } = await rows.updateOne(
         { _id: id, state: { $in: states } },
@@ -167,7 +167,7 @@ export function createSagaStore({ db, owner, now }: StoreOptions) {
       return matchedCount > 0;
     },
 
-    /** Sagas nobody runs though it is their time, those that are late the longest first. A query for each state: see `acquire`. */
+    /** Due sagas without a runner, the latest first. One query per state: see `acquire`. */
     async due(): Promise<string[]> {
       const wall = new Date();
       const isFree = { 'lease.until': { $lte: wall } };

@@ -12,7 +12,7 @@ import type { State } from './state.ts';
 import { supervise } from './supervisor.ts';
 import type { Supervised } from './supervisor.ts';
 
-const BIGGEST_LOG = 5_000_000;
+const MAX_LOG_BYTES = 5_000_000;
 const ORPHAN_PATIENCE_MS = 5_000;
 
 /** A service whose process belongs to this one. */
@@ -136,7 +136,7 @@ function tailOf(file: string): string {
 /** In a process group of its own, so that Ctrl-C in the terminal reaches only the parent, which then stops it in order. */
 function spawnServer([file = '', ...args]: string[], folder: string, env: NodeJS.ProcessEnv) {
   const log = logOf(folder);
-  const isBig = (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > BIGGEST_LOG;
+  const isBig = (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES;
   const output = openSync(log, isBig ? 'w' : 'a');
   try {
     return spawn(file, args, {

@@ -7,11 +7,11 @@ import { endProcess, isAlive, signal, stampOf } from './processes.ts';
 import type { Running } from './processes.ts';
 
 const START_PATIENCE_MS = 60_000;
-const LONGEST_WAIT_MS = 50;
+const MAX_WAIT_MS = 50;
 const STOP_PATIENCE_MS = 15_000;
 const NUDGE_MS = 30;
 const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 5_000;
 /** A process that has lived this long had nothing wrong with its start. */
 const SETTLED_MS = 10_000;
 
@@ -69,7 +69,7 @@ export async function supervise(task: Task, orphan?: Running): Promise<Supervise
       task.log(`${task.name}: process ${running.pid} died, starting it again`);
       await Promise.race([delay(pause, undefined, { ref: false }), closed]);
       if (stop.signal.aborted) return;
-      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+      pause = Math.min(pause * 2, MAX_PAUSE_MS);
       served = await start({ ...task, onSpawn }, stop.signal).catch((error: Error) => {
         if (!stop.signal.aborted) task.log(`${task.name}: ${error.message}`);
         return { ended: Promise.resolve() };
@@ -116,7 +116,7 @@ async function start(task: Task, stop: AbortSignal): Promise<Served> {
   const running = { pid: child.pid, stamp: stampOf(child.pid) ?? '' };
   task.onSpawn(running);
   const deadline = Date.now() + START_PATIENCE_MS;
-  for (let pause = 10; !over && !stop.aborted && Date.now() < deadline; pause = Math.min(pause * 1.2, LONGEST_WAIT_MS)) {
+  for (let pause = 10; !over && !stop.aborted && Date.now() < deadline; pause = Math.min(pause * 1.2, MAX_WAIT_MS)) {
     if (await task.isReady()) return { ended };
     await Promise.race([ended, delay(pause)]);
   }

@@ -1,14 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from '@jest/globals';
-import { asOwner, hasDied, hasLeft, ownerName } from './lease-holder.ts';
+import { withHolder, isDead, isReleased, newHolderId } from './lease-holder.ts';
 
 const isLinux = process.platform === 'linux';
-const withPid = (pid: number): string => ownerName().replace(`/${process.pid}/`, `/${pid}/`);
+const withPid = (pid: number): string => newHolderId().replace(`/${process.pid}/`, `/${pid}/`);
 
 test('a holder of this process lives, and is not another one', () => {
-  expect(hasDied(ownerName())).toBe(false);
-  expect(ownerName()).not.toBe(ownerName());
+  expect(isDead(newHolderId())).toBe(false);
+  expect(newHolderId()).not.toBe(newHolderId());
 });
 
 test('a holder whose process has ended is seen to be gone, also when another process got its id', async () => {
@@ -17,8 +17,8 @@ test('a holder whose process has ended is seen to be gone, also when another pro
   await once(other, 'spawn');
 
   // Only where processes can be looked at is it said; elsewhere leases run out in their time.
-  expect(hasDied(withPid(ended))).toBe(isLinux);
-  expect(hasDied(withPid(other.pid!))).toBe(isLinux);
+  expect(isDead(withPid(ended))).toBe(isLinux);
+  expect(isDead(withPid(other.pid!))).toBe(isLinux);
   other.kill('SIGKILL');
 });
 
@@ -26,34 +26,34 @@ test('a process that was killed counts as gone before its parent has taken notic
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)']);
   await once(child, 'spawn');
   const { stampOf } = await import('../services/processes.ts');
-  const holder = ownerName().replace(/\/\d+\/[^/]*\//, `/${child.pid}/${stampOf(child.pid!)}/`);
-  expect(hasDied(holder)).toBe(false);
+  const holder = newHolderId().replace(/\/\d+\/[^/]*\//, `/${child.pid}/${stampOf(child.pid!)}/`);
+  expect(isDead(holder)).toBe(false);
 
   child.kill('SIGKILL');
   await once(child, 'exit');
 
-  expect(hasDied(holder)).toBe(isLinux);
+  expect(isDead(holder)).toBe(isLinux);
 });
 
 test('who works under a name has left it when the work has ended, also when it failed', async () => {
   const names: string[] = [];
   const work = async (owner: string): Promise<void> => {
     names.push(owner);
-    expect(hasLeft(owner)).toBe(false);
+    expect(isReleased(owner)).toBe(false);
     if (names.length === 2) throw new Error('in vain');
   };
 
-  await asOwner(work);
-  await expect(asOwner(work)).rejects.toThrow('in vain');
+  await withHolder(work);
+  await expect(withHolder(work)).rejects.toThrow('in vain');
 
-  expect(names.map(hasLeft)).toEqual([true, true]);
+  expect(names.map(isReleased)).toEqual([true, true]);
 });
 
 test.each([
-  ['another machine', ownerName().replace(/^[^/]*/, 'elsewhere')],
+  ['another machine', newHolderId().replace(/^[^/]*/, 'elsewhere')],
   ['no machine', '/1/2/3'],
   ['an older kind', '1234-5678'],
   ['nobody', ''],
 ])('nothing is said of a holder of %s', (_case, owner) => {
-  expect(hasDied(owner)).toBe(false);
+  expect(isDead(owner)).toBe(false);
 });

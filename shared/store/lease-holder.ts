@@ -3,33 +3,33 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { stampOf } from '../services/processes.ts';
 
 /*
- * Who holds a lease or a lock writes its name there, so that one who comes after a crash on the same machine need not wait for the lease to
- * run out: it can see that the holder is gone.
+ * The holder of a lease or a lock writes its id there. After a crash, another process of the same machine can see that the holder is dead, and
+ * need not wait for the lease to run out.
  */
 
-/** A name for a holder in this process, another one on each call. */
-export const ownerName = (): string => `${prefix()}/${randomUUID()}`;
+/** A new holder id of this process. */
+export const newHolderId = (): string => `${prefix()}/${randomUUID()}`;
 
-/** Runs `work` under a name of its own; when it has ended, whatever way, `hasLeft` says so of that name. */
-export async function asOwner<T>(work: (owner: string) => Promise<T>): Promise<T> {
-  const owner = ownerName();
-  atWork.add(owner);
+/** Runs `work` under a new holder id. `isReleased` is true for that id once `work` has ended, with or without an error. */
+export async function withHolder<T>(work: (holder: string) => Promise<T>): Promise<T> {
+  const holder = newHolderId();
+  active.add(holder);
   try {
-    return await work(owner);
+    return await work(holder);
   } finally {
-    atWork.delete(owner);
+    active.delete(holder);
   }
 }
 
-/** True when what was begun under this name by `asOwner` has certainly ended: here, or with its process. */
-export const hasLeft = (owner: string): boolean => (owner.startsWith(`${prefix()}/`) ? !atWork.has(owner) : hasDied(owner));
+/** True when the work of this id in `withHolder` has certainly ended: here, or with its process. */
+export const isReleased = (holder: string): boolean => (holder.startsWith(`${prefix()}/`) ? !active.has(holder) : isDead(holder));
 
-/** Only this process can know of its own; nobody else relies on it. */
-const atWork = new Set<string>();
+/** The ids of this process; other processes cannot see them and do not rely on them. */
+const active = new Set<string>();
 
-/** True when the process of this holder has certainly ended; false when it lives, or when that cannot be seen from here. */
-export function hasDied(owner: string): boolean {
-  const [where, pid, stamp] = owner.split('/');
+/** True when the holder's process has certainly ended; false when it lives, or when this machine cannot tell. */
+export function isDead(holder: string): boolean {
+  const [where, pid, stamp] = holder.split('/');
   if (!where || !stamp || where !== machine()) return false;
   return stampOf(Number(pid)) !== stamp;
 }
@@ -42,7 +42,7 @@ function prefix(): string {
 
 let knownMachine: string | undefined;
 
-/** Where process ids mean the same processes: this run of this kernel, this container. Empty where that cannot be told. */
+/** Identifies the scope of process ids: this boot of the kernel, this container. Empty where it is unknown. */
 function machine(): string {
   return (knownMachine ??= readMachine());
 }

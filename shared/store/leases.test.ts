@@ -59,7 +59,7 @@ describe('a lease', () => {
 
 describe('a term', () => {
   const TTL_MS = 400;
-  const termOf = (owner: string) => createTerm(leases, { name, owner, ttlMs: TTL_MS });
+  const termOf = (holder: string) => createTerm(leases, { name, holder, ttlMs: TTL_MS });
 
   test('is renewed for as long as the work goes on', async () => {
     const heard: boolean[] = [];

@@ -2,7 +2,7 @@ import type { Connection } from 'mongoose';
 import { isDuplicateKey } from './mongo.ts';
 
 export interface Lease {
-  /** Grows by one with each new owner: a write that carries an older token comes too late. */
+  /** Fencing token: grows by one with each new holder, so that a write with an older token can be refused. */
   token: number;
 }
 
@@ -13,20 +13,20 @@ interface LeaseRow {
   until: Date;
 }
 
-/** Somebody else holds the lease now: what its former holder still wants to write comes too late. */
+/** Another process holds the lease now: writes of the former holder are refused. */
 export class LostLease extends Error {}
 
-/** Who may do a thing that only one process may do at a time. Kept in the store, since Redis may be wiped. */
+/** Leases for work that only one process may do at a time. In the store, since Redis may be wiped. */
 export function createLeases(db: Connection) {
   const rows = db.collection<LeaseRow>('leases');
 
   return {
-    /** Takes or prolongs the lease for `ttlMs`; undefined when somebody else holds it. Wall-clock time of the processes, so keep `ttlMs` well above their skew. */
-    async acquire(name: string, owner: string, ttlMs: number): Promise<Lease | undefined> {
+    /** Takes or renews the lease for `ttlMs`; undefined when another process holds it. Uses the processes' wall clocks: keep `ttlMs` well above their skew. */
+    async acquire(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
       const now = Date.now();
       const until = new Date(now + ttlMs);
       const kept = await rows.findOneAndUpdate(
-        { _id: name, owner, until: { $gt: new Date(now) } },
+        { _id: name, owner: holder, until: { $gt: new Date(now) } },
         { $set: { until } },
         { returnDocument: 'after' },
       );
@@ -34,7 +34,7 @@ export function createLeases(db: Connection) {
       try {
         const taken = await rows.findOneAndUpdate(
           { _id: name, until: { $lte: new Date(now) } },
-          { $set: { owner, until }, $inc: { token: 1 } },
+          { $set: { owner: holder, until }, $inc: { token: 1 } },
           { upsert: true, returnDocument: 'after' },
         );
         return taken ? { token: taken.token } : undefined;
@@ -43,8 +43,8 @@ export function createLeases(db: Connection) {
         throw error;
       }
     },
-    async release(name: string, owner: string): Promise<void> {
-      await rows.updateOne({ _id: name, owner }, { $set: { until: new Date(0) } });
+    async release(name: string, holder: string): Promise<void> {
+      await rows.updateOne({ _id: name, owner: holder }, { $set: { until: new Date(0) } });
     },
   };
 }
@@ -53,20 +53,20 @@ export type Leases = ReturnType<typeof createLeases>;
 
 interface TermOptions {
   name: string;
-  owner: string;
+  holder: string;
   ttlMs: number;
 }
 
 /** One holder's view of a lease that it keeps for as long as it works. */
-export function createTerm(leases: Leases, { name, owner, ttlMs }: TermOptions) {
+export function createTerm(leases: Leases, { name, holder, ttlMs }: TermOptions) {
   let until = 0;
   let token = 0;
 
-  /** Asks the store only when half of the time is over. */
+  /** Renews in the store only when half of the time is over. */
   async function hold(): Promise<boolean> {
     const now = Date.now();
     if (now < until - ttlMs / 2) return true;
-    const lease = await leases.acquire(name, owner, ttlMs);
+    const lease = await leases.acquire(name, holder, ttlMs);
     until = lease ? now + ttlMs : 0;
     token = lease?.token ?? 0;
     return lease !== undefined;
@@ -74,15 +74,15 @@ export function createTerm(leases: Leases, { name, owner, ttlMs }: TermOptions) 
 
   return {
     isHeld: (): boolean => Date.now() < until,
-    /** Runs `work` while nobody else may; false when somebody else holds the lease. `check`, before each write, throws LostLease. */
+    /** Runs `work` under the lease; false when another process holds it. `check`, called before each write, throws LostLease. */
     async work(work: (check: () => Promise<void>) => Promise<void>): Promise<boolean> {
       if (!(await hold())) return false;
       const begun = token;
       const heartbeat = setInterval(() => void hold().catch(() => undefined), ttlMs / 4);
       try {
         await work(async () => {
-          // Another token: somebody else was there between, and may have done what this one has in hands.
-          if (!(await hold()) || token !== begun) throw new LostLease(`the lease ${name} is somebody else's`);
+          // Another token: another process held the lease in between and may have done this work.
+          if (!(await hold()) || token !== begun) throw new LostLease(`the lease ${name} is held by another process`);
         });
         return true;
       } finally {
@@ -90,7 +90,7 @@ export function createTerm(leases: Leases, { name, owner, ttlMs }: TermOptions) 
       }
     },
     async release(): Promise<void> {
-      if (Date.now() < until) await leases.release(name, owner);
+      if (Date.now() < until) await leases.release(name, holder);
       until = 0;
     },
   };

@@ -52,7 +52,7 @@ export async function connectMongo(uri: string, { monitorCommands = false } = {}
 }
 
 const FIRST_PAUSE_MS = 5;
-const LONGEST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 500;
 
 /**
  * Runs `work` in one transaction; again when it has lost against another one or its connection broke, but not after `until`, and not when the
@@ -61,7 +61,7 @@ const LONGEST_PAUSE_MS = 500;
 export async function inTransaction<T>(db: Connection, work: (session: ClientSession) => Promise<T>, until: number): Promise<T> {
   const session = await db.startSession();
   try {
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, MAX_PAUSE_MS)) {
       try {
         session.startTransaction(TRANSACTION);
         const result = await storage.run({ session }, () => work(session));

@@ -53,10 +53,10 @@ export interface Connection<T> {
   totalCount(): Promise<number>;
 }
 
-const USUAL_PAGE = 20;
-const LARGEST_PAGE = 100;
-const LARGEST_COUNT = 10_000;
-const MOST_SORTS = 3;
+const DEFAULT_PAGE_SIZE = 20;
+const MAX_PAGE_SIZE = 100;
+const MAX_COUNT = 10_000;
+const MAX_SORTS = 3;
 
 /** The order of a list. `_id` stands last, so that no two entries are equal, in the direction before it, so that one index serves both ways. */
 interface Sequence {
@@ -96,23 +96,23 @@ export async function connection<T>(model: AnyModel<T>, options: ConnectionOptio
         return edges.at(-1)?.cursor ?? null;
       },
     },
-    totalCount: () => model.countDocuments(trusted(allOf(conditions)), { limit: options.maxCount ?? LARGEST_COUNT, ...comment }).exec(),
+    totalCount: () => model.countDocuments(trusted(allOf(conditions)), { limit: options.maxCount ?? MAX_COUNT, ...comment }).exec(),
   };
 }
 
 function pageOf({ first, last }: ListArguments): { size: number; backward: boolean } {
   if (isGiven(first) && isGiven(last)) throw invalid(['last'], 'Give either `first` or `last`.');
   const argument = isGiven(last) ? 'last' : 'first';
-  const size = last ?? first ?? USUAL_PAGE;
+  const size = last ?? first ?? DEFAULT_PAGE_SIZE;
   if (!Number.isInteger(size) || size < 0) throw invalid([argument], 'The size of a page is a whole number from 0.');
-  if (size > LARGEST_PAGE) throw invalid([argument], `A page has at most ${LARGEST_PAGE} entries.`);
+  if (size > MAX_PAGE_SIZE) throw invalid([argument], `A page has at most ${MAX_PAGE_SIZE} entries.`);
   return { size, backward: argument === 'last' };
 }
 
 function sequenceOf(modelName: string, { sort, defaultSort, sorts = {} }: ConnectionOptions): Sequence {
   const given = [sort ?? []].flat();
   const wanted = given.length > 0 ? given : defaultSort ? [defaultSort] : [];
-  if (wanted.length > MOST_SORTS) throw invalid(['sort'], `A list is sorted by at most ${MOST_SORTS} fields.`);
+  if (wanted.length > MAX_SORTS) throw invalid(['sort'], `A list is sorted by at most ${MAX_SORTS} fields.`);
   const named = wanted.map((one, index) => {
     const path = Object.hasOwn(sorts, one.field) ? sorts[one.field] : undefined;
     const place = Array.isArray(sort) ? ['sort', index, 'field'] : ['sort', 'field'];

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { invalid, type InputPath } from '../base/errors.ts';
 import { isCurrency, MoneyInput } from '../base/money.ts';
 import { keptText } from '../base/text.ts';
-import { wording } from '../base/validation-messages.ts';
+import { validationMessage } from '../base/validation-messages.ts';
 
 export type FieldKind = 'enum' | 'text' | 'date' | 'int' | 'id' | 'boolean' | 'money';
 
@@ -16,8 +16,8 @@ export type Fields = Readonly<Record<string, FieldKind | { kind: FieldKind; path
 type Filter = Record<string, unknown>;
 
 const DEEPEST = 4;
-const MOST_CONDITIONS = 50;
-const MOST_VALUES = 250;
+const MAX_CONDITIONS = 50;
+const MAX_VALUES = 250;
 
 const exact = (max: number) =>
   z
@@ -28,7 +28,7 @@ const exact = (max: number) =>
 const equality = <T extends z.ZodType>(value: T) => ({
   eq: value.optional(),
   ne: value.optional(),
-  in: z.array(value).max(MOST_VALUES, `must have at most ${MOST_VALUES} entries`).optional(),
+  in: z.array(value).max(MAX_VALUES, `must have at most ${MAX_VALUES} entries`).optional(),
 });
 
 const range = <T extends z.ZodType>(value: T) => ({
@@ -46,7 +46,7 @@ const money = z
   })
   .transform(({ currency, ...amounts }, ctx) => {
     const parsed = Object.entries(amounts).map(([operator, amount]) => {
-      const result = MoneyInput.safeParse({ amount, currency }, { error: wording });
+      const result = MoneyInput.safeParse({ amount, currency }, { error: validationMessage });
       if (!result.success) ctx.addIssue({ code: 'custom', path: [operator], message: result.error.issues[0]?.message ?? 'is no amount' });
       return [operator, result.data?.amount] as const;
     });
@@ -77,7 +77,7 @@ const textCondition = (as: (text: string) => string) =>
  * operator of ours; `AND` and `OR` nest 4 deep, 50 conditions in all. Throws INVALID with the path.
  */
 export function translateWhere(where: unknown, fields: Fields): Filter {
-  const budget = { left: MOST_CONDITIONS };
+  const budget = { left: MAX_CONDITIONS };
 
   function group(value: unknown, path: InputPath, depth: number): Filter {
     if (depth > DEEPEST) throw invalid(path, `Conditions nest at most ${DEEPEST} deep.`);
@@ -102,7 +102,7 @@ export function translateWhere(where: unknown, fields: Fields): Filter {
 
   function spend(conditions: number, path: InputPath): void {
     budget.left -= conditions;
-    if (budget.left < 0) throw invalid(path, `A filter has at most ${MOST_CONDITIONS} conditions.`);
+    if (budget.left < 0) throw invalid(path, `A filter has at most ${MAX_CONDITIONS} conditions.`);
   }
 
   return where === null || where === undefined ? {} : group(where, ['where'], 1);
@@ -141,7 +141,7 @@ const neighbour = (bound: unknown, step: 1 | -1): unknown =>
 const prefix = (text: string): string => `^${text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)}`;
 
 function parse<T extends z.ZodType>(schema: T, condition: unknown, path: InputPath): z.output<T> {
-  const result = schema.safeParse(condition, { error: wording });
+  const result = schema.safeParse(condition, { error: validationMessage });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const place = [...path, ...((issue?.path ?? []) as InputPath)];

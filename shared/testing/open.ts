@@ -16,8 +16,8 @@ import { watched, watchPlans } from './plans.ts';
 export interface OpenOptions {
   /** Who asks when a test says nothing else; nobody by default. */
   viewer?: Viewer | null;
-  /** Ports by subgraph name. */
-  ports?: Record<string, unknown>;
+  /** Replacements of providers, by subgraph name. */
+  providers?: Record<string, unknown>;
   environment?: Record<string, string>;
   /** Answers of subgraphs that are not opened in this test. */
   answers?: Answer[];
@@ -98,11 +98,11 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
       mongodbUri: process.env['MONGODB_URI']!,
       redisUrl: process.env['REDIS_URL']!,
       databasePrefix: `${run}_`,
-      queuePrefix: run,
+      redisPrefix: run,
       now: clock.now,
       remote: (name) => standIn(name, options.answers ?? []),
       environment: { NODE_ENV: 'test', ...options.environment },
-      ...(options.ports && { ports: options.ports }),
+      ...(options.providers && { providers: options.providers }),
     });
   let plans: ReturnType<typeof watchPlans> | undefined;
   const host = await watched(opening);

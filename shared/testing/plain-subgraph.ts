@@ -1,7 +1,7 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { GraphQLError, parse, type DocumentNode, type ExecutionResult } from 'graphql';
 import { maskError, problemOf, Problem } from '../base/errors.ts';
-import { createExecution } from '../runtime/compiled-execution.ts';
+import { createCompiledExecution } from '../runtime/compiled-execution.ts';
 import { runSubscription } from '../runtime/run-subscription.ts';
 import type { OpenSubgraph } from '../runtime/runtime.ts';
 import type { Resolvers } from '../kit/define-subgraph.ts';
@@ -23,7 +23,7 @@ export interface PlainSubgraph extends OpenSubgraph {
 /** A subgraph of SDL and resolvers alone, for tests of what carries and joins subgraphs. The resolvers' context is the request. */
 export function plainSubgraph({ name, typeDefs, resolvers, commands = {}, health }: PlainOptions): PlainSubgraph {
   const schema = buildSubgraphSchema([{ typeDefs: parse(typeDefs), resolvers }]);
-  const run = createExecution(schema);
+  const run = createCompiledExecution(schema);
   const documents = new Map<string, DocumentNode>();
   const asked: SubgraphRequest[] = [];
   const argsOf = (request: SubgraphRequest) => {
@@ -48,7 +48,7 @@ export function plainSubgraph({ name, typeDefs, resolvers, commands = {}, health
         args: { schema, ...argsOf(request) },
         execute: run,
         wantsStart: request.wantsStart ?? false,
-        masked: (result) => mask(result, request),
+        maskResult: (result) => mask(result, request),
         failure: (error) => mask({ errors: [asGraphQLError(error)] }, request).errors![0]!,
       }),
     async call(request) {

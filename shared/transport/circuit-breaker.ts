@@ -4,7 +4,7 @@ export interface BreakerOptions {
   /** How long it stays open at least. Default 1,000; twice as long each time it opens again before a call was answered. */
   openMs?: number | undefined;
   /** Default 15,000. */
-  longestOpenMs?: number | undefined;
+  maxOpenMs?: number | undefined;
   /** Calls that may be under way while it is half-open; others are refused. Default 3. */
   trials?: number | undefined;
   /** Successes, of the probe or of calls, that close it. Default 1. */
@@ -41,7 +41,7 @@ type Phase =
  * of its own. Own, because cockatiel's sends none, and lets half-open callers wait for the verdict; here they are refused at once.
  */
 export function createBreaker({ verdictOf, refusal, probe }: Surroundings, options: BreakerOptions = {}): Breaker {
-  const { failureThreshold = 5, openMs = 1_000, longestOpenMs = 15_000, trials = 3, successThreshold = 1 } = options;
+  const { failureThreshold = 5, openMs = 1_000, maxOpenMs = 15_000, trials = 3, successThreshold = 1 } = options;
   const { probeEveryMs = 1_000, now = Date.now } = options;
   const closed = (): Phase => ({ state: 'closed', failures: 0, isSuspected: false });
   const probes = probeEveryMs > 0 ? probe : undefined;
@@ -51,7 +51,7 @@ export function createBreaker({ verdictOf, refusal, probe }: Surroundings, optio
 
   const open = (): void => {
     phase = { state: 'open', until: now() + nextOpenMs, successes: 0 };
-    nextOpenMs = Math.min(nextOpenMs * 2, longestOpenMs);
+    nextOpenMs = Math.min(nextOpenMs * 2, maxOpenMs);
     probeLater(phase);
   };
 

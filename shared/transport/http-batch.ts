@@ -1,26 +1,26 @@
 import { BATCH_HEADER, BATCH_TYPE, readBatchAnswers, writeBatch, type BatchedAnswer } from './batch-format.ts';
-import { TooLate, Unwanted, type Post, type Poster } from './http-client.ts';
+import { ResponseTimeout, RequestAborted, type HttpRequest, type HttpClient } from './http-client.ts';
 
 interface Waiting {
-  request: Post;
+  request: HttpRequest;
   /** The first call of the two counts. */
   resolve: (answer: BatchedAnswer) => void;
   reject: (error: Error) => void;
 }
 
 /** Together they would be a body that the other side does not take. */
-const MOST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 /**
  * Requests of one turn of the event loop go as one, however many callers they belong to, once the other side has said that it can read
  * that. What a batch does not bring is asked alone: so only what may be asked twice may go this way. A batch is given up with the last who
  * waits for it.
  */
-export function createBatcher(poster: Poster, path: string): (request: Post) => Promise<BatchedAnswer> {
+export function createBatcher(poster: HttpClient, path: string): (request: HttpRequest) => Promise<BatchedAnswer> {
   let most = 1;
   let waiting: Waiting[] = [];
 
-  const alone = async (request: Post): Promise<BatchedAnswer> => {
+  const alone = async (request: HttpRequest): Promise<BatchedAnswer> => {
     const answer = await poster.post(request);
     most = Number(answer.headers[BATCH_HEADER] ?? 1);
     return answer;
@@ -37,12 +37,12 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
 
   async function send(batch: readonly Waiting[]): Promise<void> {
     const open = new Map(batch.entries());
-    const leaving = new AbortController();
+    const disconnected = new AbortController();
     const members = batch.map(({ request, reject }, index) =>
       watch(request, (reason) => {
         take(index);
         reject(reason);
-        if (open.size === 0) leaving.abort();
+        if (open.size === 0) disconnected.abort();
       }),
     );
     const take = (index: number): Waiting | undefined => {
@@ -56,11 +56,11 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
     const timeoutMs = Math.max(...batch.map(({ request }) => request.timeoutMs));
     const onAnswer = (index: number, answer: BatchedAnswer): void => take(index)?.resolve(answer);
     const failure = await poster
-      .post({ path, headers, body, timeoutMs, signal: leaving.signal }, readBatchAnswers(onAnswer))
+      .post({ path, headers, body, timeoutMs, signal: disconnected.signal }, readBatchAnswers(onAnswer))
       .catch((error: Error) => error);
     for (const index of open.keys()) {
       const { request, resolve, reject } = take(index)!;
-      if (failure instanceof TooLate) reject(failure);
+      if (failure instanceof ResponseTimeout) reject(failure);
       else alone(request).then(resolve, reject);
     }
   }
@@ -76,14 +76,14 @@ export function createBatcher(poster: Poster, path: string): (request: Post) => 
 
 /** Who has left before it was sent is told so. */
 function isWanted({ request: { signal }, reject }: Waiting): boolean {
-  if (signal?.aborted) reject(new Unwanted());
+  if (signal?.aborted) reject(new RequestAborted());
   return !signal?.aborted;
 }
 
 /** Gives a member of a batch up when its time is over or nobody waits for it any more. */
-function watch({ timeoutMs, signal }: Post, giveUp: (reason: Error) => void): { forget(): void } {
-  const leave = (): void => giveUp(new Unwanted());
-  const timer = setTimeout(() => giveUp(new TooLate()), timeoutMs);
+function watch({ timeoutMs, signal }: HttpRequest, giveUp: (reason: Error) => void): { forget(): void } {
+  const leave = (): void => giveUp(new RequestAborted());
+  const timer = setTimeout(() => giveUp(new ResponseTimeout()), timeoutMs);
   signal?.addEventListener('abort', leave);
   return {
     forget() {
@@ -100,7 +100,7 @@ function batchesOf(all: readonly Waiting[], most: number): Waiting[][] {
     const { length } = each.request.body;
     if (batches.length === 0 || batches.at(-1)!.length >= most || length > room) {
       batches.push([]);
-      room = MOST_BYTES;
+      room = MAX_BYTES;
     }
     batches.at(-1)!.push(each);
     room -= length;

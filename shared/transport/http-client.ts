@@ -1,61 +1,61 @@
 import { Pool, type Dispatcher } from 'undici';
 
-export interface PostOptions {
+export interface HttpClientOptions {
   /** Sockets kept open. */
   connections: number;
   connectTimeoutMs: number;
-  /** Largest answer that is read. */
-  maxAnswerBytes: number;
+  /** Maximum size of a response. */
+  maxResponseBytes: number;
 }
 
-export interface Post {
+export interface HttpRequest {
   path: string;
   headers: Readonly<Record<string, string>>;
   body: string;
-  /** How long the whole answer may take. */
+  /** Time limit of the whole response. */
   timeoutMs: number;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborts the request. */
   signal?: AbortSignal | undefined;
 }
 
-export interface Posted {
+export interface HttpResponse {
   status: number;
   headers: Dispatcher.ResponseData['headers'];
   text: string;
 }
 
-export interface Poster {
+export interface HttpClient {
   /**
-   * Rejects when there is no whole answer: with a `TooLate` when the time was over, with an `Unwanted` when the signal was aborted. With
-   * `onPart` the text is handed over in parts.
+   * Rejects without a complete response: with a `ResponseTimeout` after `timeoutMs`, with a `RequestAborted` when the signal fires. With `onPart`
+   * the body is passed in parts.
    */
-  post(request: Post, onPart?: (part: Buffer) => void): Promise<Posted>;
+  post(request: HttpRequest, onPart?: (part: Buffer) => void): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
-export class TooLate extends Error {
+export class ResponseTimeout extends Error {
   constructor() {
-    super('no answer in time');
+    super('no response in time');
   }
 }
 
-export class Unwanted extends Error {
+export class RequestAborted extends Error {
   constructor() {
-    super('nobody waits for the answer any more');
+    super('the request was aborted');
   }
 }
 
 /**
- * POSTs over kept-alive connections. Answers are wanted in limited time and by nobody who could be slower than they: so undici's bare
- * `dispatch` does, at half the cost of its `request`, with its streams and signals.
+ * POSTs over kept-alive connections. Responses are small, time-limited and fully buffered, so undici's low-level `dispatch` is enough. It costs
+ * half of `request()`, which adds streams and signals.
  */
-export function createPoster(origin: string, { connections, connectTimeoutMs, maxAnswerBytes }: PostOptions): Poster {
+export function createHttpClient(origin: string, { connections, connectTimeoutMs, maxResponseBytes }: HttpClientOptions): HttpClient {
   const pool = new Pool(origin, {
     connections,
     pipelining: 1,
     connect: { timeout: connectTimeoutMs },
-    maxResponseSize: maxAnswerBytes,
-    // Each request has its own time, see above.
+    maxResponseSize: maxResponseBytes,
+    // Each request has its own `timeoutMs`.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
@@ -66,14 +66,14 @@ export function createPoster(origin: string, { connections, connectTimeoutMs, ma
 }
 
 interface Outcome {
-  resolve: (answer: Posted) => void;
+  resolve: (answer: HttpResponse) => void;
   reject: (error: Error) => void;
   onPart: ((part: Buffer) => void) | undefined;
 }
 
-function send(pool: Pool, { path, headers, body, timeoutMs, signal }: Post, { resolve, reject, onPart }: Outcome): void {
+function send(pool: Pool, { path, headers, body, timeoutMs, signal }: HttpRequest, { resolve, reject, onPart }: Outcome): void {
   const parts: Buffer[] = [];
-  const answer: Posted = { status: 0, headers: {}, text: '' };
+  const answer: HttpResponse = { status: 0, headers: {}, text: '' };
   let controller: Dispatcher.DispatchController | undefined;
   let givenUp: Error | undefined;
   const giveUp = (reason: Error): void => {
@@ -82,8 +82,8 @@ function send(pool: Pool, { path, headers, body, timeoutMs, signal }: Post, { re
     controller?.abort(reason);
     reject(reason);
   };
-  const timer = setTimeout(() => giveUp(new TooLate()), timeoutMs);
-  const leave = (): void => giveUp(new Unwanted());
+  const timer = setTimeout(() => giveUp(new ResponseTimeout()), timeoutMs);
+  const leave = (): void => giveUp(new RequestAborted());
   const settle = (): void => {
     clearTimeout(timer);
     signal?.removeEventListener('abort', leave);
@@ -95,7 +95,7 @@ function send(pool: Pool, { path, headers, body, timeoutMs, signal }: Post, { re
     {
       onRequestStart(started) {
         controller = started;
-        // Its turn has come when nobody waits any more.
+        // The request left the queue after it was aborted.
         if (givenUp) started.abort(givenUp);
       },
       onResponseStart(_controller, status, answered) {

@@ -30,7 +30,7 @@ export function readResilience(environment: EnvSource = process.env): NonNullabl
       failureThreshold: settings.BREAKER_FAILURES,
       successThreshold: settings.BREAKER_SUCCESSES,
       openMs: settings.BREAKER_OPEN_MS,
-      longestOpenMs: settings.BREAKER_LONGEST_OPEN_MS,
+      maxOpenMs: settings.BREAKER_LONGEST_OPEN_MS,
       trials: settings.BREAKER_TRIALS,
       probeEveryMs: settings.BREAKER_PROBE_MS,
     },

@@ -13,7 +13,7 @@ import { serve } from './server.ts';
 import { serveSockets, type SocketExtra } from './websocket-server.ts';
 import { plainSubgraph } from '../testing/plain-subgraph.ts';
 import type { SubgraphRequest } from '../kit/transport.ts';
-import { problemToWire, subgraphUnavailable } from './problem-json.ts';
+import { problemToJson, subgraphUnavailable } from './problem-json.ts';
 
 const as = (id: string): Identity => ({ issuer: 'test', viewer: { id, roles: [], scopes: [] } });
 const request = (query: string, more: Partial<SubgraphRequest> = {}): SubgraphRequest => ({
@@ -154,7 +154,7 @@ describe('a request', () => {
   });
 
   const ask = (url: string) =>
-    transportTo(url, { timeoutMs: 150, commandTimeoutMs: 150, maxAnswerBytes: 10_000 }).execute(
+    transportTo(url, { timeoutMs: 150, commandTimeoutMs: 150, maxResponseBytes: 10_000 }).execute(
       request('mutation { board: write { id } }'),
     );
 
@@ -259,7 +259,7 @@ describe('a request', () => {
   test('is not read further than the largest answer', async () => {
     const { url } = await rogue((_in, out) => out.end(JSON.stringify({ data: { reader: 'a'.repeat(2_000) } })));
 
-    expect(await failureOf(transportTo(url, { maxAnswerBytes: 1_000 }).execute(request('{ reader }')))).toMatchObject({
+    expect(await failureOf(transportTo(url, { maxResponseBytes: 1_000 }).execute(request('{ reader }')))).toMatchObject({
       code: 'SUBGRAPH_ANSWER_INVALID',
     });
   });
@@ -391,7 +391,7 @@ describe('a command', () => {
     ['cannot reach somebody else', subgraphUnavailable('boards')],
     ['has lost its store', unavailable('store')],
   ])('of a subgraph that %s does not count against it', async (_case, problem) => {
-    const { url, asked } = await rogue((_in, out) => out.writeHead(503).end(JSON.stringify({ error: problemToWire(problem) })));
+    const { url, asked } = await rogue((_in, out) => out.writeHead(503).end(JSON.stringify({ error: problemToJson(problem) })));
     const transport = transportTo(url);
 
     for (let i = 0; i < 6; i += 1) expect(await failureOf(transport.call(command('notes.lock')))).toMatchObject({ code: problem.code });
@@ -505,7 +505,7 @@ describe('a subgraph that is not ours', () => {
       seen.push({ url: path, headers });
       outgoing.setHeader('content-type', 'application/json').end('{"data":{"reader":"me"}}');
     });
-    const transport = transportTo(`${url}/api/v1?tenant=7`, { isForeign: true });
+    const transport = transportTo(`${url}/api/v1?tenant=7`, { isExternal: true });
 
     const answer = await transport.execute(request('{ reader }', { identity: { ...as('usr_1'), forwarded } }));
 
@@ -523,7 +523,7 @@ describe('a subgraph that is not ours', () => {
       if (headers.authorization === 'Bearer theirs') outgoing.end('{"data":{"reader":"me"}}');
       else outgoing.writeHead(status).end(body);
     });
-    const transport = transportTo(url, { isForeign: true });
+    const transport = transportTo(url, { isExternal: true });
     const ask = (headers: Record<string, string>) =>
       transport.execute(request('{ reader }', { identity: { ...as('usr_1'), forwarded: headers } }));
 
@@ -535,7 +535,7 @@ describe('a subgraph that is not ours', () => {
   test('is believed what it says of a caller in GraphQL, whatever the status', async () => {
     const { url } = await rogue((_incoming, outgoing) => void outgoing.writeHead(401).end('{"errors":[{"message":"Sign in."}]}'));
 
-    const answer = await transportTo(url, { isForeign: true }).execute(request('{ reader }'));
+    const answer = await transportTo(url, { isExternal: true }).execute(request('{ reader }'));
 
     expect(answer).toEqual({ errors: [{ message: 'Sign in.' }] });
   });
@@ -546,7 +546,7 @@ describe('a subgraph that is not ours', () => {
   ])('that streams %s is told so, and not to be down', async (_case, listener) => {
     const { url } = await rogue(listener);
 
-    const events = (await transportTo(url, { isForeign: true }).subscribe(
+    const events = (await transportTo(url, { isExternal: true }).subscribe(
       request('subscription { ticks }'),
     )) as AsyncGenerator<ExecutionResult>;
 
@@ -580,7 +580,7 @@ describe('a subgraph that is not ours', () => {
 
   test('goes on with every stream that is open when there are too many callers, and refuses the next one', async () => {
     const { url, begun } = await ticking();
-    const transport = transportTo(url, { isForeign: true, callerSockets: 2 });
+    const transport = transportTo(url, { isExternal: true, callerSockets: 2 });
     const of = (name: string) => ({ identity: { ...as(name), forwarded: { authorization: name } } });
     const open = (name: string) => transport.subscribe(request('subscription { ticks }', of(name)));
     const streams = (await Promise.all([open('ann'), open('bob'), open('ann')])) as AsyncGenerator<ExecutionResult>[];
@@ -614,7 +614,7 @@ describe('a subgraph that is not ours', () => {
       () => sockets.close(),
       async () => void server.close(),
     );
-    const transport = transportTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}/live/here`, { isForeign: true });
+    const transport = transportTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}/live/here`, { isExternal: true });
     const ticks = async (identity: Identity) => {
       const stream = (await transport.subscribe(request('subscription { ticks }', { identity }))) as AsyncIterable<ExecutionResult>;
       return Array.fromAsync(stream, ({ data }) => data?.['ticks']);

@@ -2,30 +2,30 @@ import type { ExecutionResult } from 'graphql';
 import { forbidden, overloaded, Problem, unauthenticated } from '../base/errors.ts';
 import type { BatchedAnswer } from './batch-format.ts';
 import { createBatcher } from './http-batch.ts';
-import { createPoster, TooLate, type Post as HttpPost } from './http-client.ts';
+import { createHttpClient, ResponseTimeout, type HttpRequest as HttpPost } from './http-client.ts';
 import type { BreakerOptions, Verdict } from './circuit-breaker.ts';
 import { acceptsAt, answersAt } from './probe.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
-import { foreignAccess, ownAccess, type Access } from './subgraph-access.ts';
+import { externalAccess, firstPartyAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, SubgraphTransport } from '../kit/transport.ts';
-import { changeTimeout, problemFromWire, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './problem-json.ts';
+import { changeTimeout, problemFromJson, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './problem-json.ts';
 
 export interface HttpTransportOptions {
-  /** Longest time one query or mutation may take, retries included; the deadline of the request may shorten it. Default 5,000. */
+  /** Time limit of a query or mutation, retries included; the deadline of the request may shorten it. Default 5,000. */
   timeoutMs?: number;
-  /** The same for commands, whose own deadline is usually shorter. Default 60,000. */
+  /** Time limit of a command, whose deadline is usually shorter. Default 60,000. */
   commandTimeoutMs?: number;
   /** Sockets kept open to the subgraph. Default 32. */
   connections?: number;
-  /** Longest time to open one of them. Default 2,000. */
+  /** Time limit to open a socket. Default 2,000. */
   connectTimeoutMs?: number;
-  /** Sockets for subscriptions of a foreign subgraph: one for each set of headers that is handed on. Default 500. */
+  /** Sockets for subscriptions of an external subgraph: one per set of propagated headers. Default 500. */
   callerSockets?: number;
-  /** Largest answer that is read. Default 16 MB. */
-  maxAnswerBytes?: number;
+  /** Maximum size of a response. Default 16 MB. */
+  maxResponseBytes?: number;
   resilience?: Pick<ResilienceOptions, 'breaker' | 'retry'>;
-  /** A subgraph that is not ours: asked at exactly this address, told nobody's identity, given the headers that are handed on. */
-  isForeign?: boolean;
+  /** An external subgraph: requested at exactly this address, without an identity, with the propagated headers. */
+  isExternal?: boolean;
 }
 
 export interface HttpTransport extends SubgraphTransport, CommandTransport {
@@ -33,37 +33,37 @@ export interface HttpTransport extends SubgraphTransport, CommandTransport {
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
-/** A call that was given less time than this and ran out of it is not tried again. */
+/** A call with less time than this is not retried after a timeout. */
 const FAIR_TIME_MS = 1_000;
 
-/** Asks a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened when needed, for all subscriptions. */
+/** Reaches a subgraph in another process: a kept-alive pool for requests and commands, one socket, opened on demand, for all subscriptions. */
 export function httpTransport(name: string, baseUrl: string, options: HttpTransportOptions = {}): HttpTransport {
-  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, isForeign = false } = options;
-  const { connections = 32, callerSockets = 500, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxAnswerBytes = 16 * 1024 * 1024 } = options;
+  const { timeoutMs = 5_000, commandTimeoutMs = 60_000, isExternal = false } = options;
+  const { connections = 32, callerSockets = 500, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxResponseBytes = 16 * 1024 * 1024 } = options;
   const base = new URL(baseUrl);
   const prefix = base.pathname.replace(/\/$/, '');
-  const poster = createPoster(base.origin, { connections, connectTimeoutMs, maxAnswerBytes });
-  const limits = { connectTimeoutMs, maxPayload: maxAnswerBytes };
-  const access = isForeign ? foreignAccess(name, base, { ...limits, callerSockets }) : ownAccess(name, base, limits);
-  const post = createPost(name, { send: poster.post, access });
-  const read = createPost(name, { send: createBatcher(poster, access.endpoint), access });
+  const client = createHttpClient(base.origin, { connections, connectTimeoutMs, maxResponseBytes });
+  const limits = { connectTimeoutMs, maxPayload: maxResponseBytes };
+  const access = isExternal ? externalAccess(name, base, { ...limits, callerSockets }) : firstPartyAccess(name, base, limits);
+  const post = createPost(name, { send: client.post, access });
+  const read = createPost(name, { send: createBatcher(client, access.endpoint), access });
   const ready = new URL(`${prefix}/ready`, base.origin);
-  const probe = () => (isForeign ? acceptsAt(base) : answersAt(ready));
+  const probe = () => (isExternal ? acceptsAt(base) : answersAt(ready));
   const { breaker, retry } = options.resilience ?? {};
-  const resilience = resilienceFor(name, probe, { ...(retry && { retry }), breaker: isForeign ? careful(breaker) : (breaker ?? {}) });
+  const resilience = resilienceFor(name, probe, { ...(retry && { retry }), breaker: isExternal ? careful(breaker) : (breaker ?? {}) });
 
   return {
     execute({ query, operationName, variables, ...request }) {
       const repeatable = !isMutation(query);
-      // Giving up on a change early says nothing of whether it is made.
+      // A timeout of a mutation does not tell whether it took effect, so it gets the longer limit.
       const time = timeOf(request, repeatable ? timeoutMs : Math.max(timeoutMs, commandTimeoutMs));
-      const ask = repeatable ? read : post;
+      const sendRequest = repeatable ? read : post;
       const body = { query, operationName, variables };
-      const leaving = request.signal ?? (isForeign ? undefined : untilBegun(request.departure));
+      const disconnected = request.signal ?? (isExternal ? undefined : untilBegun(request.disconnectSignal));
       const work = async (): Promise<ExecutionResult> =>
-        graphqlAnswer(
-          { name, isForeign },
-          await ask(access.endpoint, { ...request, ...time, signal: leaving, isChange: !repeatable }, body),
+        graphqlResult(
+          { name, isExternal },
+          await sendRequest(access.endpoint, { ...request, ...time, signal: disconnected, isChange: !repeatable }, body),
         );
       return resilience.run(work, { repeatable, deadline: time.until });
     },
@@ -71,19 +71,19 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       const time = timeOf(request, commandTimeoutMs);
       const path = `${prefix}/internal/${encodeURIComponent(command)}`;
       const work = async (): Promise<unknown> =>
-        commandAnswer(name, await post(path, { ...request, ...time, idempotencyKey, command }, { input }));
+        commandResult(name, await post(path, { ...request, ...time, idempotencyKey, command }, { input }));
       return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: time.until });
     },
     subscribe: (request) => access.subscribe(request),
     async close() {
       resilience.close();
       await access.close();
-      await poster.close();
+      await client.close();
     },
   };
 }
 
-/** Who accepts connections need not answer: one call at a time tries that. */
+/** An accepted connection does not prove that the subgraph responds: one call at a time probes it. */
 const careful = ({ trials = 1, successThreshold = 2, ...options }: BreakerOptions = {}): BreakerOptions => ({
   ...options,
   trials,
@@ -95,9 +95,9 @@ interface PostOptions {
   access: Access;
 }
 
-type Post = (path: string, request: Envelope, body: object) => Promise<Answer>;
+type Post = (path: string, request: Envelope, body: object) => Promise<SubgraphResponse>;
 
-/** One attempt. What keeps the answer away is told as a Problem; why stays in the log. */
+/** One attempt. A missing response becomes a Problem; its cause stays in the log. */
 function createPost(name: string, { send, access }: PostOptions): Post {
   return async (path, request, body) => {
     const patience = request.until - Date.now();
@@ -114,7 +114,7 @@ function createPost(name: string, { send, access }: PostOptions): Post {
       return { status, value: parsed(text) };
     } catch (error) {
       if (request.signal?.aborted) throw impatient(late(error));
-      if (error instanceof TooLate) throw request.isHurried ? impatient(late(error)) : judged(late(error), 'nothing');
+      if (error instanceof ResponseTimeout) throw request.isHurried ? impatient(late(error)) : judged(late(error), 'nothing');
       if (isTooLarge(error)) throw subgraphAnswerInvalid(name, error);
       throw judged(subgraphUnavailable(name, error), isLost(error) ? 'outage' : 'nothing');
     }
@@ -123,24 +123,25 @@ function createPost(name: string, { send, access }: PostOptions): Post {
 
 interface Envelope extends Pick<CommandRequest, 'identity' | 'correlationId' | 'deadline' | 'idempotencyKey'> {
   signal?: AbortSignal | undefined;
-  /** Left out for what a client may ask. */
+  /** Absent for GraphQL requests. */
   command?: string;
-  /** A client's mutation. */
+  /** True for a mutation. */
   isChange?: boolean;
   until: number;
   isHurried: boolean;
 }
 
-/** One of ours goes on with a mutation that it has begun when its connection is closed. Who has left before leaves what he began to end. */
-const untilBegun = (departure: AbortSignal | undefined): AbortSignal | undefined => (departure?.aborted ? undefined : departure);
+/** A first-party subgraph finishes a begun mutation after its connection is closed, so the signal matters only before the request. */
+const untilBegun = (disconnectSignal: AbortSignal | undefined): AbortSignal | undefined =>
+  disconnectSignal?.aborted ? undefined : disconnectSignal;
 
-/** Until when a call is waited for, all its attempts together. */
-function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, longestMs: number): Pick<Envelope, 'until' | 'isHurried'> {
-  const patience = Math.min(deadline - Date.now(), longestMs);
+/** The end of a call with all its attempts. */
+function timeOf({ deadline }: Pick<CommandRequest, 'deadline'>, maxMs: number): Pick<Envelope, 'until' | 'isHurried'> {
+  const patience = Math.min(deadline - Date.now(), maxMs);
   return { until: Date.now() + patience, isHurried: patience < FAIR_TIME_MS };
 }
 
-interface Answer {
+interface SubgraphResponse {
   status: number;
   value: unknown;
 }
@@ -157,10 +158,10 @@ function headersOf({ correlationId, deadline, idempotencyKey }: Envelope, creden
   return headers;
 }
 
-/** Queries of the planner begin with their kind, so no parser is needed to see that one changes something. */
+/** Documents of the planner begin with their kind, so no parser is needed. */
 const isMutation = (query: string): boolean => /^\s*mutation\b/.test(query);
 
-/** What is known of the process behind a problem, where the problem itself does not show it. */
+/** The verdict about the process behind a problem, where the problem itself does not show it. */
 const verdicts = new WeakMap<Problem, Verdict>();
 
 function judged(problem: Problem, verdict: Verdict): Problem {
@@ -176,7 +177,7 @@ function impatient(problem: Problem): Problem {
   return problem;
 }
 
-/** Of a connection that was not made, or broke: by the code of Node or undici. */
+/** Codes of Node and undici for a connection that failed or broke. */
 const LOST = new Set(
   `ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ETIMEDOUT ENOTFOUND EAI_AGAIN
   UND_ERR_CONNECT_TIMEOUT UND_ERR_SOCKET`.split(/\s+/),
@@ -190,47 +191,47 @@ function resilienceFor(name: string, probe: () => Promise<boolean>, options: Htt
   return createResilience({
     ...options,
     probe,
-    // Whoever answers lives, whatever it is that it answers.
+    // A process that responds is alive, whatever the response.
     verdictOf: (error) => (error instanceof Problem ? (verdicts.get(error) ?? 'alive') : 'nothing'),
     isRetryable: (error) => error instanceof Problem && error.retryable && error.code !== 'OVERLOADED' && !impatientProblems.has(error),
     refusal: () => subgraphUnavailable(name),
   });
 }
 
-interface Asked {
+interface Requested {
   name: string;
-  isForeign: boolean;
+  isExternal: boolean;
 }
 
-/** What one that is not ours says of the caller whose headers were handed on to it: it is in order, and others may go on asking it. */
+/** Statuses by which an external subgraph refuses the propagated headers of one client: the subgraph itself is healthy. */
 const REFUSALS: Readonly<Record<number, () => Problem>> = { 401: unauthenticated, 403: forbidden };
 
-/** The answer, as far as HTTP can tell: whoever asked looks at the rest, as at answers that came another way. */
-function graphqlAnswer({ name, isForeign }: Asked, { status, value }: Answer): ExecutionResult {
-  // From one of ours 401 means that the two processes do not share a secret: nothing the caller could mend.
-  const refused = status === 503 && !isForeign ? overloadIn(value) : undefined;
+/** The GraphQL result, as far as HTTP can tell. The caller checks the rest. */
+function graphqlResult({ name, isExternal }: Requested, { status, value }: SubgraphResponse): ExecutionResult {
+  // A 401 of a first-party subgraph means that the processes do not share a secret: the client cannot correct that.
+  const refused = status === 503 && !isExternal ? overloadIn(value) : undefined;
   if (refused) throw refused;
-  const isOurSecret = !isForeign && status === 401;
+  const isOurSecret = !isExternal && status === 401;
   if (!isOurSecret && isObject(value) && ('data' in value || Array.isArray(value['errors']))) return value;
-  const refusal = isForeign ? REFUSALS[status]?.() : undefined;
+  const refusal = isExternal ? REFUSALS[status]?.() : undefined;
   if (refusal) throw refusal;
   const reason = new Error(`answered ${status} with what is no GraphQL answer`);
   throw isOurSecret || isOutage(status) ? subgraphUnavailable(name, reason) : subgraphAnswerInvalid(name, reason);
 }
 
-/** What a server or a proxy before it says when another try may help. */
+/** Statuses of a server or its proxy after which a retry may help. */
 const isOutage = (status: number): boolean => status >= 500 || status === 408 || status === 429;
 
-/** It would not begin with the request. */
+/** The OVERLOADED problem of a refused request. */
 function overloadIn(value: unknown): Problem | undefined {
   const { errors } = (isObject(value) ? value : {}) as ExecutionResult;
   const { code, retryAfterSeconds } = errors?.[0]?.extensions ?? {};
   return code === 'OVERLOADED' ? overloaded(Number(retryAfterSeconds) || 1) : undefined;
 }
 
-function commandAnswer(name: string, { status, value }: Answer): unknown {
+function commandResult(name: string, { status, value }: SubgraphResponse): unknown {
   if (status === 200 && isObject(value) && 'result' in value) return value['result'];
-  const problem = status === 401 || !isObject(value) ? undefined : problemFromWire(value['error']);
+  const problem = status === 401 || !isObject(value) ? undefined : problemFromJson(value['error']);
   throw problem ?? subgraphUnavailable(name, new Error(`answered ${status} with what is no answer to a command`));
 }
 

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { Problem } from '../base/errors.ts';
 
-/** A refusal as it crosses a process border in the answer to a command. */
-const WireProblem = z.object({
+/** A Problem in the response to a command of another process. */
+const ProblemJson = z.object({
   code: z.string().regex(/^[A-Z][A-Z0-9_]*$/),
   message: z.string(),
   typename: z.string().optional(),
   extensions: z.record(z.string(), z.unknown()).default({}),
 });
 
-export const problemToWire = ({ code, message, typename, extensions }: Problem) => ({ code, message, typename, extensions });
+export const problemToJson = ({ code, message, typename, extensions }: Problem) => ({ code, message, typename, extensions });
 
-/** The callee's Problem again, facts and all; undefined when this is not one. */
-export function problemFromWire(value: unknown): Problem | undefined {
-  const parsed = WireProblem.safeParse(value);
+/** The Problem of the handler with its facts; undefined when the value is not one. */
+export function problemFromJson(value: unknown): Problem | undefined {
+  const parsed = ProblemJson.safeParse(value);
   if (!parsed.success) return undefined;
   const { code, message, typename, extensions } = parsed.data;
   return new Problem(code, message, { ...extensions, ...(typename && { typename }) });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { answersShape, mendShape } from './response-check.ts';
+import { matchesSelection, nullMisfits } from './response-check.ts';
 
 const QUERY =
   'query Q($r: [_Any!]!) { board: pinned { tags meta ... on Board { notes { text } } } _entities(representations: $r) { ... on Note { author { name } } } }';
@@ -14,7 +14,7 @@ test.each([
   ['no data', null],
   ['lists of lists', { board: { notes: [[{ text: 't' }]] } }],
 ])('accepts %s', (_case, data) => {
-  expect(answersShape(QUERY, data)).toBe(true);
+  expect(matchesSelection(QUERY, data)).toBe(true);
 });
 
 test.each([
@@ -24,14 +24,14 @@ test.each([
   ['text below an entity', { _entities: [{ author: 'Ada' }] }],
   ['text for everything', 'data'],
 ])('refuses %s', (_case, data) => {
-  expect(answersShape(QUERY, data)).toBe(false);
+  expect(matchesSelection(QUERY, data)).toBe(false);
 });
 
 test('mends what does not fit, and says where that is', () => {
   const fine = { tags: ['a'], notes: [{ text: 't' }, 7] };
   const data = { board: fine, _entities: [true, { author: 'Ada' }, { author: { name: 'Bo' } }] };
 
-  expect(mendShape(QUERY, data)).toEqual({
+  expect(nullMisfits(QUERY, data)).toEqual({
     data: { board: { tags: ['a'], notes: [{ text: 't' }, null] }, _entities: [null, { author: null }, { author: { name: 'Bo' } }] },
     misfits: [
       ['board', 'notes', 1],
@@ -45,5 +45,5 @@ test('mends what does not fit, and says where that is', () => {
 test('leaves what fits as it is', () => {
   const data = { board: { tags: 'anything' } };
 
-  expect(mendShape(QUERY, data)).toEqual({ data, misfits: [] });
+  expect(nullMisfits(QUERY, data)).toEqual({ data, misfits: [] });
 });

@@ -7,19 +7,19 @@ interface Branch {
   below: Branch[];
 }
 
-const KEPT_SHAPES = 2_000;
-const shapes = new LRUCache<string, Branch[]>({ max: KEPT_SHAPES });
+const MAX_SHAPES = 2_000;
+const shapes = new LRUCache<string, Branch[]>({ max: MAX_SHAPES });
 
 /**
- * True when objects stand where the operation asks for objects. Leaves may be anything: a scalar may be of any shape. Who joins answers
- * relies on it, and another process may answer what it likes.
+ * True when the data has objects where the operation selects fields. Leaves may be anything: a scalar may have any shape. Merging relies on it,
+ * and another process may return anything.
  */
-export const answersShape = (query: string, data: unknown): boolean => fits(data, knownShapeOf(query));
+export const matchesSelection = (query: string, data: unknown): boolean => fits(data, knownShapeOf(query));
 
 type Path = readonly (string | number)[];
 
-/** The data with null wherever something else than an object stands for one, and these places. */
-export function mendShape(query: string, data: unknown): { data: unknown; misfits: Path[] } {
+/** The data with null in place of each value that should be an object, and the paths of these values. */
+export function nullMisfits(query: string, data: unknown): { data: unknown; misfits: Path[] } {
   const shape = knownShapeOf(query);
   const misfits: Path[] = [];
   return { data: fits(data, shape) ? data : mended(data, shape, [], misfits), misfits };

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { BATCH_HEADER, BATCH_TYPE, readBatch, type BatchedAnswer, type BatchedText } from './batch-format.ts';
 import { CORRELATION_HEADER, correlationIdFrom } from '../base/correlation-id.ts';
 import { env } from '../base/env.ts';
-import { clientOfResponse } from './client-disconnect.ts';
+import { disconnectSignal } from './client-disconnect.ts';
 import { isProblem, maskError, Problem, unauthenticated } from '../base/errors.ts';
 import { HEALTH_PATHS, healthReport } from '../base/health.ts';
 import { IDENTITY_HEADER, verifyIdentity, type Identity, type Purpose } from '../base/identity.ts';
@@ -14,7 +14,7 @@ import type { OpenSubgraph } from '../runtime/runtime.ts';
 import { answerBatch } from './serve-batch.ts';
 import { serveSockets, type SocketExtra } from './websocket-server.ts';
 import type { SubgraphRequest } from '../kit/transport.ts';
-import { problemToWire } from './problem-json.ts';
+import { problemToJson } from './problem-json.ts';
 
 interface ServeOptions {
   /** 0 takes a free one. */
@@ -46,7 +46,7 @@ const COMMAND_BODY = 1024 * 1024;
 const BATCH_SIZE = 50;
 const SOCKET_MESSAGE = 1024 * 1024;
 /** Nobody may keep a subgraph busy for longer, whatever deadline the header names. */
-const LONGEST_MS = 60_000;
+const MAX_DEADLINE_MS = 60_000;
 
 const GraphqlBody = z.object({
   query: z.string().min(1),
@@ -60,7 +60,7 @@ const BatchHeaders = z.record(z.string(), z.string()).catch({});
 export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<Served> {
   const log = options.log ?? createLog(open.name);
   const host = options.host ?? env.HOST;
-  const app = fastify({ bodyLimit: COMMAND_BODY, forceCloseConnections: 'idle', requestTimeout: LONGEST_MS });
+  const app = fastify({ bodyLimit: COMMAND_BODY, forceCloseConnections: 'idle', requestTimeout: MAX_DEADLINE_MS });
   app.decorateRequest('identity', null);
   app.setErrorHandler((error, request, reply) => refuse(reply, error, request, log));
   let closing = false;
@@ -81,7 +81,7 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
   const asksCommand = identified(({ command }) => `command ${command}`);
   app.addContentTypeParser(BATCH_TYPE, { parseAs: 'string' }, (_request, text, done) => done(null, readBatch(String(text))));
   app.post('/graphql', { ...asksGraphql, bodyLimit: GRAPHQL_BODY }, async (request, reply) => {
-    const signal = clientOfResponse(reply.raw);
+    const signal = disconnectSignal(reply.raw);
     if (request.headers['content-type'] !== BATCH_TYPE)
       return reply
         .header(BATCH_HEADER, BATCH_SIZE)
@@ -172,7 +172,7 @@ function envelopeOf({
   headers,
 }: Pick<FastifyRequest, 'identity' | 'headers'>): Pick<SubgraphRequest, 'identity' | 'correlationId' | 'deadline'> {
   if (!identity) throw unauthenticated();
-  const latest = Date.now() + LONGEST_MS;
+  const latest = Date.now() + MAX_DEADLINE_MS;
   const asked = Number(headers['x-deadline'] ?? Number.NaN);
   return {
     identity,
@@ -188,7 +188,7 @@ function refuse(reply: FastifyReply, error: unknown, { url, headers }: FastifyRe
   const { retryAfterSeconds } = extensions ?? {};
   if (typeof retryAfterSeconds === 'number') reply.header('retry-after', String(retryAfterSeconds));
   if (!url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
-  return reply.send({ error: problem ? problemToWire(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
+  return reply.send({ error: problem ? problemToJson(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
 }
 
 function refusalOf(error: unknown, headers: FastifyRequest['headers'], log: Log) {
@@ -255,7 +255,7 @@ async function socketRequest(
     variables: variables ?? undefined,
     identity: await identify(extensions?.['key'], audience, 'graphql'),
     correlationId,
-    deadline: Date.now() + LONGEST_MS,
+    deadline: Date.now() + MAX_DEADLINE_MS,
     wantsStart: extensions?.['wantsStart'] === true,
   };
 }

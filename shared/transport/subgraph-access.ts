@@ -6,7 +6,7 @@ import { IDENTITY_HEADER, signIdentity, type Identity, type Purpose } from '../b
 import { createSocketClient, openSubscription, type SocketLimits } from './websocket-client.ts';
 import type { SubgraphRequest } from '../kit/transport.ts';
 
-/** How one subgraph is reached, and what it is told of who asks. */
+/** Endpoint, headers and streams of one subgraph. */
 export interface Access {
   /** Path of its GraphQL endpoint. */
   endpoint: string;
@@ -17,11 +17,11 @@ export interface Access {
 
 const KEY_REUSE_MS = 30_000;
 const REMEMBERED_IDENTITIES = 5_000;
-/** For the next stream of the same caller. */
+/** An idle socket waits this long for the next stream of the same client. */
 const IDLE_SOCKET_MS = 30_000;
 
-/** A subgraph of ours, at /graphql: it believes a signed identity. One socket carries all subscriptions. */
-export function ownAccess(name: string, base: URL, limits: SocketLimits): Access {
+/** A first-party subgraph, at /graphql: it accepts a signed identity. One socket carries all subscriptions. */
+export function firstPartyAccess(name: string, base: URL, limits: SocketLimits): Access {
   const endpoint = `${base.pathname.replace(/\/$/, '')}/graphql`;
   const socket = createSocketClient(socketUrl(base, endpoint), limits);
   const keyFor = createKeyring(name);
@@ -33,8 +33,8 @@ export function ownAccess(name: string, base: URL, limits: SocketLimits): Access
   };
 }
 
-/** Anybody's subgraph, at exactly this address: given the headers that are handed on; over sockets as what the connection begins with. */
-export function foreignAccess(name: string, base: URL, { callerSockets, ...limits }: SocketLimits & { callerSockets: number }): Access {
+/** An external subgraph, at exactly this address: it receives the propagated headers; over sockets as connection parameters. */
+export function externalAccess(name: string, base: URL, { callerSockets, ...limits }: SocketLimits & { callerSockets: number }): Access {
   const endpoint = `${base.pathname}${base.search}`;
   const sockets = poolSockets(
     (connectionParams) => createSocketClient(socketUrl(base, endpoint), { ...limits, connectionParams }),
@@ -52,16 +52,16 @@ export function foreignAccess(name: string, base: URL, { callerSockets, ...limit
 }
 
 interface SocketPool {
-  /** The socket of those who hand on the same. Throws a Problem when there are too many in use. */
+  /** The socket of the clients with equal propagated headers. Throws a Problem when too many are in use. */
   take: (forwarded: Record<string, string>) => { client: Client; leave: () => void };
   close: () => void;
 }
 
-/** A socket in use is never closed: its streams would end as if there were nothing more to say. */
-function poolSockets(open: (forwarded: Record<string, string>) => Client, most: number): SocketPool {
+/** A socket in use is never closed: its streams would end as if they were complete. */
+function poolSockets(open: (forwarded: Record<string, string>) => Client, max: number): SocketPool {
   const inUse = new Map<string, { client: Client; streams: number }>();
   const idle = new LRUCache<string, Client>({
-    max: most,
+    max,
     ttl: IDLE_SOCKET_MS,
     ttlAutopurge: true,
     dispose: (client, _memo, reason) => void (reason !== 'delete' && client.dispose()),
@@ -70,7 +70,7 @@ function poolSockets(open: (forwarded: Record<string, string>) => Client, most: 
   function enter(memo: string, forwarded: Record<string, string>): { client: Client; streams: number } {
     const known = inUse.get(memo);
     if (known) return known;
-    if (inUse.size >= most)
+    if (inUse.size >= max)
       throw new Problem('TOO_MANY_OPERATIONS', 'Too many callers have streams open. Try again later.', { retryable: true });
     const entered = { client: idle.get(memo) ?? open(forwarded), streams: 0 };
     idle.delete(memo);
@@ -106,14 +106,14 @@ const socketUrl = ({ origin }: URL, endpoint: string): string => `${origin.repla
 
 const contents = new WeakMap<Identity, string>();
 
-/** One operation asks several subgraphs, each of them perhaps several times, as the same one. */
+/** The serialized identity: one operation sends the same one to several subgraphs, several times. */
 function contentOf(identity: Identity): string {
   let content = contents.get(identity);
   if (content === undefined) contents.set(identity, (content = JSON.stringify(identity)));
   return content;
 }
 
-/** One signature serves an identity and a purpose for half of its life. */
+/** Reuses a signature per identity and purpose for half of its life. */
 function createKeyring(audience: string): (identity: Identity, purpose: Purpose) => Promise<string> {
   const keys = new LRUCache<string, Promise<string>>({ max: REMEMBERED_IDENTITIES, ttl: KEY_REUSE_MS });
   return (identity, purpose) => {

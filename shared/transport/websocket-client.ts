@@ -1,7 +1,7 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { createChannel } from '../base/async-queue.ts';
+import { createAsyncQueue } from '../base/async-queue.ts';
 import { Problem } from '../base/errors.ts';
 import type { SubgraphRequest } from '../kit/transport.ts';
 import { streamsUnsupported, subgraphUnavailable } from './problem-json.ts';
@@ -65,7 +65,7 @@ export function openSubscription(
 ): AsyncGenerator<ExecutionResult, void, void> {
   const { query, operationName, variables, correlationId, wantsStart } = request;
   const slow = (): ExecutionResult => ({ errors: [new Problem('SLOW_CONSUMER', 'The stream was read too slowly.', { retryable: true })] });
-  const channel = createChannel<ExecutionResult>({ limit: WAITING_EVENTS, tooSlow: slow, onDone: () => leave() });
+  const channel = createAsyncQueue<ExecutionResult>({ limit: WAITING_EVENTS, overflow: slow, onDone: () => leave() });
   const unsubscribe = client.subscribe(
     { query, operationName: operationName ?? null, variables: variables ?? null, extensions: { key, correlationId, wantsStart } },
     {

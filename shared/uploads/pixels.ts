@@ -2,11 +2,11 @@
 export type Pixels = { width: number; height: number } | undefined;
 
 /** More than any camera takes; a few kilobytes may claim millions of times as much, for whoever decodes them to hold. */
-const MOST_SIDE = 30_000;
-const MOST_PIXELS = 200_000_000;
+const MAX_SIDE = 30_000;
+const MAX_PIXELS = 200_000_000;
 
 export const isDrawable = (pixels: Pixels): boolean =>
-  !pixels || (pixels.width <= MOST_SIDE && pixels.height <= MOST_SIDE && pixels.width * pixels.height <= MOST_PIXELS);
+  !pixels || (pixels.width <= MAX_SIDE && pixels.height <= MAX_SIDE && pixels.width * pixels.height <= MAX_PIXELS);
 
 const textAt = (start: Buffer, from: number, to: number): string => start.toString('latin1', from, to);
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineCommand } from '#shared/kit/define-command.ts';
-import { defineEvent, defineWork } from '#shared/kit/define-event.ts';
+import { defineEvent } from '#shared/kit/define-event.ts';
+import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const userId = z.string();
@@ -35,10 +36,10 @@ export const accountMailAsked = defineEvent(
 );
 
 /** One mail to one person; `template` decides the words. What its link lets in with is the `token`, never one of the params. */
-export const emailWork = defineWork(
+export const emailJob = defineJob(
   'email',
   z.object({ to: z.string(), template: z.string(), params: z.record(z.string(), z.string()), token: z.string().optional() }),
-  { sealed: ['token'] },
+  { encrypted: ['token'] },
 );
 
 const Account = z.object({

@@ -39,18 +39,18 @@ const WALKS = [
 const BOTH_WAYS = WALKS.flatMap((walk) => [walk, Array.from(walk).reverse().join('')]);
 
 /** Three words make a phrase, and take a guesser years. */
-const MOST_WORDS = 2;
+const MAX_WORDS = 2;
 /** Digits behind a word are a year, a day or a row; longer numbers are hard enough in themselves. */
-const MOST_DIGITS = 6;
-const SHORTEST_OWN = 3;
-const LONGEST_UNIT = 4;
+const MAX_DIGITS = 6;
+const MIN_OWN_LENGTH = 3;
+const MAX_UNIT_LENGTH = 4;
 
 /** What a guesser tries first: at most two words that everybody or this person uses, with a few digits and signs; a walk; a repeated unit. */
 export function isGuessable(small: string, own: readonly string[]): boolean {
   const bare = small.replaceAll(/[^\p{L}\p{N}]/gu, '');
   const isMostOfIt = bare.length > small.length / 2;
   if (isMostOfIt && (isRepeated(bare) || BOTH_WAYS.some((walk) => walk.includes(bare)))) return true;
-  const mine = new Set(own.filter((word) => word.length >= SHORTEST_OWN).map((word) => word.replaceAll(/[^\p{L}\p{N}]/gu, '')));
+  const mine = new Set(own.filter((word) => word.length >= MIN_OWN_LENGTH).map((word) => word.replaceAll(/[^\p{L}\p{N}]/gu, '')));
   const isWord = (word: string): boolean => WORDS.has(word) || mine.has(word);
   if (isWord(bare)) return true;
   // Digits within a word stand for letters, those around it for a year.
@@ -62,7 +62,7 @@ export function isGuessable(small: string, own: readonly string[]): boolean {
 function isMadeOfWords(text: string, isWord: (word: string) => boolean): boolean {
   const digits = text.replaceAll(/\D/g, '');
   const letters = text.replaceAll(/[^\p{L}]/gu, '');
-  return letters !== '' && digits.length <= MOST_DIGITS && fallsInto(letters, isWord, MOST_WORDS);
+  return letters !== '' && digits.length <= MAX_DIGITS && fallsInto(letters, isWord, MAX_WORDS);
 }
 
 function fallsInto(letters: string, isWord: (word: string) => boolean, most: number): boolean {
@@ -75,7 +75,7 @@ function fallsInto(letters: string, isWord: (word: string) => boolean, most: num
 
 /** `abcabcabc`, `20262026`. */
 function isRepeated(text: string): boolean {
-  for (let unit = 1; unit <= LONGEST_UNIT; unit += 1)
+  for (let unit = 1; unit <= MAX_UNIT_LENGTH; unit += 1)
     if (
       text ===
       text

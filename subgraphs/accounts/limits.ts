@@ -14,7 +14,7 @@ import { hashSecret } from './secrets.ts';
  */
 const GUESSES_PER_ACCOUNT = 10;
 /** How many times its limit a network address may guess at accounts where nobody guessed wrong of late: thousands share one address. */
-const SPARE_SHARE = 5;
+const FALLBACK_SHARE = 5;
 const GUESS_WINDOW_SECONDS = 15 * 60;
 /** Mails of one purpose to an address in an hour; fewer of them on behalf of one network address, so that nobody alone spends them all. */
 const MAILS_PER_ADDRESS = 5;
@@ -41,7 +41,7 @@ interface Limits {
 const opened = new WeakMap<Redis, Limits>();
 
 /** Once for each connection of the process: what the insurance counts must outlive a request. */
-function limitsOf({ redis, redisPrefix, ports }: Ctx): Limits {
+function limitsOf({ redis, redisPrefix, providers }: Ctx): Limits {
   const limiter = (name: string, points: number, duration: number) =>
     new RateLimiterRedis({
       storeClient: redis,
@@ -56,9 +56,9 @@ function limitsOf({ redis, redisPrefix, ports }: Ctx): Limits {
     limits = {
       account: limiter('guesses', GUESSES_PER_ACCOUNT, GUESS_WINDOW_SECONDS),
       device: limiter('guesses-device', GUESSES_PER_ACCOUNT, GUESS_WINDOW_SECONDS),
-      ip: limiter('guesses-ip', ports.rules.guessesPerIp, GUESS_WINDOW_SECONDS),
-      spare: limiter('guesses-ip-spare', ports.rules.guessesPerIp * SPARE_SHARE, GUESS_WINDOW_SECONDS),
-      registrations: limiter('registrations-ip', ports.rules.registrationsPerIp, HOUR_SECONDS),
+      ip: limiter('guesses-ip', providers.settings.failedAttemptsPerIp, GUESS_WINDOW_SECONDS),
+      spare: limiter('guesses-ip-spare', providers.settings.failedAttemptsPerIp * FALLBACK_SHARE, GUESS_WINDOW_SECONDS),
+      registrations: limiter('registrations-ip', providers.settings.registrationsPerIp, HOUR_SECONDS),
       mails: limiter('mails', MAILS_PER_ADDRESS, HOUR_SECONDS),
       mailsOfAsker: limiter('mails-asker', MAILS_PER_ASKER, HOUR_SECONDS),
     };

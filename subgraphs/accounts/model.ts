@@ -27,7 +27,7 @@ const addressSchema = new Schema(
 
 const mfaSchema = new Schema(
   {
-    /** Sealed by the vault; null until a first code has shown that the authenticator has it. */
+    /** Encrypted; null until a first code has shown that the authenticator has it. */
     secret: { type: String, default: null },
     pendingSecret: { type: String, default: null },
     enabledAt: { type: Date, default: null },

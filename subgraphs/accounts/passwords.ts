@@ -8,7 +8,7 @@ import { isGuessable } from './guessable.ts';
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const SHORTEST = 10;
 const LONGEST = 128;
-const FEWEST_DIFFERENT = 5;
+const MIN_DIFFERENT = 5;
 
 /** Those of ten characters and more that guessers try first, in small letters; shorter ones are refused anyway. */
 const COMMON = new Set(
@@ -47,7 +47,7 @@ export const givenPassword = () =>
 /** WEAK_PASSWORD for what a guesser tries first, who knows the person. */
 export function refuseWeak(password: string, { email, name }: { email: string; name?: string }, field = 'password'): void {
   const small = password.toLowerCase();
-  const isWeak = COMMON.has(small) || new Set(small).size < FEWEST_DIFFERENT || isGuessable(small, ownWords(email, name));
+  const isWeak = COMMON.has(small) || new Set(small).size < MIN_DIFFERENT || isGuessable(small, ownWords(email, name));
   if (isWeak) throw new Problem('WEAK_PASSWORD', 'This password is too easy to guess. Choose another one.', { path: ['input', field] });
 }
 

@@ -6,8 +6,8 @@ import { seedAccount } from './actions/register.ts';
 import { findAccounts } from './contract.ts';
 import { deviceName } from './devices.ts';
 import { permissions } from './permissions.ts';
-import { ports } from './ports/ports.ts';
-import { settings } from './ports/settings.ts';
+import { providers } from './providers/providers.ts';
+import { settings } from './providers/settings.ts';
 import { newEmail, openAccounts, PASSWORD, type Accounts } from './testing.ts';
 
 const PRIVATE_FIELDS = [
@@ -248,7 +248,7 @@ describe('the environment', () => {
   });
 
   test('must bring a key in production, and one of the right kind', () => {
-    const open_ = (environment: object) => ports(settings.parse(environment));
+    const open_ = (environment: object) => providers(settings.parse(environment));
 
     expect(() => open_({ NODE_ENV: 'production' })).toThrow('ACCESS_TOKEN_PRIVATE_KEY must be set');
     expect(() => open_({ ACCESS_TOKEN_PRIVATE_KEY: pem('x25519') })).toThrow('must be an Ed25519 key');
@@ -266,16 +266,15 @@ describe('the environment', () => {
   });
 
   test('seals what is sealed for one key only', () => {
-    const [one, other] = ['a'.repeat(32), 'b'.repeat(32)].map((key) => ports(settings.parse({ ACCOUNTS_DATA_KEY: key })).vault) as [
-      ReturnType<typeof ports>['vault'],
-      ReturnType<typeof ports>['vault'],
-    ];
-    const sealed = one.seal('a secret');
+    const [one, other] = ['a'.repeat(32), 'b'.repeat(32)].map(
+      (key) => providers(settings.parse({ ACCOUNTS_ENCRYPTION_KEY: key })).cipher,
+    ) as [ReturnType<typeof providers>['cipher'], ReturnType<typeof providers>['cipher']];
+    const sealed = one.encrypt('a secret');
 
-    expect(one.open(sealed)).toBe('a secret');
-    expect(one.seal('a secret')).not.toBe(sealed);
-    expect(() => other.open(sealed)).toThrow();
-    expect(() => one.open(`${sealed.slice(0, -2)}AA`)).toThrow();
+    expect(one.decrypt(sealed)).toBe('a secret');
+    expect(one.encrypt('a secret')).not.toBe(sealed);
+    expect(() => other.decrypt(sealed)).toThrow();
+    expect(() => one.decrypt(`${sealed.slice(0, -2)}AA`)).toThrow();
   });
 });
 

@@ -3,8 +3,8 @@ import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
-import { ports } from './ports/ports.ts';
-import { settings } from './ports/settings.ts';
+import { providers } from './providers/providers.ts';
+import { settings } from './providers/settings.ts';
 import { resolvers } from './resolvers.ts';
 
 export const subgraph = defineSubgraph({
@@ -16,7 +16,7 @@ export const subgraph = defineSubgraph({
   permissions,
   handlers,
   settings,
-  ports,
+  providers,
 });
 
-if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

@@ -56,7 +56,7 @@ export const codeOf = (secret: string, at: Date): string =>
 
 export async function openAccounts(options: OpenOptions = {}): Promise<Accounts> {
   const answers = [answering(findMemberships, () => ({ memberships: [] }))];
-  const app = await open(subgraph, { answers, ...options, environment: { REFUSAL_MS: '0', ...options.environment } });
+  const app = await open(subgraph, { answers, ...options, environment: { FAILED_LOGIN_MIN_MS: '0', ...options.environment } });
   const ctx = () => app.context() as Ctx;
 
   const run: Accounts['run'] = async (name, input, fields = '', asked) => {

@@ -88,7 +88,7 @@ describe('a known and an unknown address take the same time', () => {
   });
 
   test('to sign in with a wrong password where the hash is an old, slow one', async () => {
-    await using slow = await openAccounts({ environment: { REFUSAL_MS: '250' } });
+    await using slow = await openAccounts({ environment: { FAILED_LOGIN_MIN_MS: '250' } });
     const old = await bcryptHash(PASSWORD, { cost: 10 });
     const emails = await Promise.all(
       Array.from({ length: 4 }, async () => {

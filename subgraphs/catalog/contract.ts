@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineCommand } from '#shared/kit/define-command.ts';
-import { defineEvent, defineWork } from '#shared/kit/define-event.ts';
+import { defineEvent } from '#shared/kit/define-event.ts';
+import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const productId = z.string();
@@ -59,12 +60,12 @@ export const findVariants = defineCommand('catalog', 'findVariants', {
 /* Work of this subgraph alone, on queues of its own. */
 
 /** A part of a CSV import is due; the parts follow one another. */
-export const importWork = defineWork('catalog-imports', z.object({ importId: z.string(), part: z.number().int() }));
+export const importJob = defineJob('catalog-imports', z.object({ importId: z.string(), part: z.number().int() }));
 
 /** A part of a CSV export is due. */
-export const exportWork = defineWork('catalog-exports', z.object({ exportId: z.string(), part: z.number().int() }));
+export const exportJob = defineJob('catalog-exports', z.object({ exportId: z.string(), part: z.number().int() }));
 
 /** What is cached of these products is stale. */
-export const forgetWork = defineWork('catalog-cache', z.object({ productIds: z.array(productId), variantIds }), {
+export const invalidateCacheJob = defineJob('catalog-cache', z.object({ productIds: z.array(productId), variantIds }), {
   tags: (said) => tagsOf(said.productIds, said.variantIds),
 });

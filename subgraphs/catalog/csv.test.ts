@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Data } from '#shared/testing/open.ts';
 import { columnsFor, joinList, splitList, writeRows } from './actions/csv.ts';
 import { readTable } from './actions/csv-reading.ts';
-import { importWork } from './contract.ts';
+import { importJob } from './contract.ts';
 import { exportFile, FILE, finished, handIn, IMPORT, importFile, inChunks, productsOf } from './test-files.ts';
 import { ben, carl, codesOf, dora, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
 
@@ -351,7 +351,7 @@ describe('an import of 2,000 rows', () => {
 
     const done = await finished(other, 'productImport', productImport.id, IMPORT.slice('productImport {'.length, -1), 120_000);
     const consumer = other.app.runtime().consumers.find(({ queue }) => queue === 'catalog-imports')!;
-    for (const envelope of await other.app.said(importWork.type)) await consumer.deliver({ envelope, from: 'catalog' }, 1);
+    for (const envelope of await other.app.said(importJob.type)) await consumer.deliver({ envelope, from: 'catalog' }, 1);
 
     expect(done).toMatchObject({ state: 'DONE', total: 2_000, processed: 2_000, created: 96, failed: 80, errorCount: 4 });
     expect(done.errors.map(({ row, column }: Data) => [row, column])).toEqual(

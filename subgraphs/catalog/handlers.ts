@@ -1,34 +1,41 @@
-import { answer } from '#shared/kit/define-command.ts';
-import { on } from '#shared/kit/define-event.ts';
-import { job } from '#shared/kit/define-job.ts';
+import { handleCommand } from '#shared/kit/define-command.ts';
+import { onEvent } from '#shared/kit/define-event.ts';
+import { handleJob, scheduledJob } from '#shared/kit/define-job.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from '../categories/contract.ts';
 import { vendorClosed, vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
-import { findCopies } from './actions/copies.ts';
+import { findSnapshots } from './actions/snapshots.ts';
 import { giveUpExport, runExportPart } from './actions/export.ts';
 import { giveUpImport, runImportPart } from './actions/import.ts';
-import { dropCategory, forgetCategoryPages, hearForget, hearProduct, hearReinstated, hearSuspended } from './actions/listening.ts';
+import {
+  dropCategory,
+  invalidateCategoryPages,
+  runCacheInvalidation,
+  invalidateProduct,
+  reinstateVendor,
+  suspendVendor,
+} from './actions/listening.ts';
 import { endStalledJobs } from './actions/stalled-jobs.ts';
 import { removeUnusedUploads } from './actions/uploads.ts';
-import { exportWork, findVariants, forgetWork, importWork, productCreated, productDeleted, productUpdated } from './contract.ts';
+import { exportJob, findVariants, invalidateCacheJob, importJob, productCreated, productDeleted, productUpdated } from './contract.ts';
 
 const HOUR = 3_600_000;
 
 export const handlers = [
-  answer(findVariants, findCopies),
-  on(productCreated, hearProduct, { repeatable: true }),
-  on(productUpdated, hearProduct, { repeatable: true }),
-  on(productDeleted, hearProduct, { repeatable: true }),
-  on(categoryCreated, forgetCategoryPages, { repeatable: true }),
-  on(categoryUpdated, forgetCategoryPages, { repeatable: true }),
-  on(categoryMoved, forgetCategoryPages, { repeatable: true }),
-  on(categoryDeleted, dropCategory),
-  on(vendorSuspended, hearSuspended),
-  on(vendorReinstated, hearReinstated),
-  on(vendorClosed, hearSuspended),
-  // Each part says itself whether it is due, and the first one is many transactions.
-  on(importWork, runImportPart, { repeatable: true, onGivenUp: giveUpImport }),
-  on(exportWork, runExportPart, { onGivenUp: giveUpExport }),
-  on(forgetWork, hearForget, { repeatable: true }),
-  job('remove-unused-uploads', { every: HOUR }, removeUnusedUploads),
-  job('end-stalled-jobs', { every: HOUR }, endStalledJobs),
+  handleCommand(findVariants, findSnapshots),
+  onEvent(productCreated, invalidateProduct, { idempotent: true }),
+  onEvent(productUpdated, invalidateProduct, { idempotent: true }),
+  onEvent(productDeleted, invalidateProduct, { idempotent: true }),
+  onEvent(categoryCreated, invalidateCategoryPages, { idempotent: true }),
+  onEvent(categoryUpdated, invalidateCategoryPages, { idempotent: true }),
+  onEvent(categoryMoved, invalidateCategoryPages, { idempotent: true }),
+  onEvent(categoryDeleted, dropCategory),
+  onEvent(vendorSuspended, suspendVendor),
+  onEvent(vendorReinstated, reinstateVendor),
+  onEvent(vendorClosed, suspendVendor),
+  // Each part checks itself whether it is due, and the first one is many transactions.
+  handleJob(importJob, runImportPart, { idempotent: true, onGivenUp: giveUpImport }),
+  handleJob(exportJob, runExportPart, { onGivenUp: giveUpExport }),
+  handleJob(invalidateCacheJob, runCacheInvalidation, { idempotent: true }),
+  scheduledJob('remove-unused-uploads', { every: HOUR }, removeUnusedUploads),
+  scheduledJob('end-stalled-jobs', { every: HOUR }, endStalledJobs),
 ];

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Envelope } from '#shared/kit/define-event.ts';
 import type { Data } from '#shared/testing/open.ts';
 import { ATTEMPTS } from '#shared/messaging/queues.ts';
-import { exportWork, importWork } from './contract.ts';
+import { exportJob, importJob } from './contract.ts';
 import { admin, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
 import { finished, handIn, IMPORT, importFile } from './test-files.ts';
 
@@ -185,7 +185,7 @@ describe('a job that is given up', () => {
       throw new TypeError('password=secret at 10.0.0.7');
     };
 
-    await deliverLast(other, importWork.type, { importId: 'imp_1', part: 1 });
+    await deliverLast(other, importJob.type, { importId: 'imp_1', part: 1 });
 
     const query = `{ productImport(id: "imp_1") { ${IMPORT.slice('productImport {'.length, -1)} } }`;
     for (const as of [undefined, admin]) {
@@ -210,7 +210,7 @@ describe('a job that is given up', () => {
       throw new TypeError('password=secret');
     };
 
-    await deliverLast(other, exportWork.type, { exportId: 'exp_1', part: 0 });
+    await deliverLast(other, exportJob.type, { exportId: 'exp_1', part: 0 });
 
     const { data } = await other.app.ask('{ productExport(id: "exp_1") { state failure url finishedAt } }');
     expect(data.productExport).toEqual({
@@ -256,7 +256,7 @@ test('an import ends where its store is suspended, and says so', async () => {
   await models.ImportPart.create([{ _id: 'imp_2 1', importId: 'imp_2', rows: [{ number: 2, cells, fault: null }] }]);
   other.suspended.add('ven_a');
 
-  await deliverLast(other, importWork.type, { importId: 'imp_2', part: 1 });
+  await deliverLast(other, importJob.type, { importId: 'imp_2', part: 1 });
 
   const { data } = await other.app.ask('{ productImport(id: "imp_2") { state created errors { row code } } }', {}, { as: admin });
   expect(data.productImport).toEqual({ state: 'FAILED', created: 0, errors: [{ row: null, code: 'VENDOR_SUSPENDED' }] });
@@ -274,8 +274,8 @@ test('a job stops when whoever started it may not edit products any more', async
   await models.ProductExport.create([{ _id: 'exp_1', vendorId: 'ven_a', startedBy: 'usr_ann', productStates: ['DRAFT'], columns: [] }]);
   other.left.add('usr_ann');
 
-  await deliverLast(other, importWork.type, { importId: 'imp_1', part: 1 });
-  await deliverLast(other, exportWork.type, { exportId: 'exp_1', part: 0 });
+  await deliverLast(other, importJob.type, { importId: 'imp_1', part: 1 });
+  await deliverLast(other, exportJob.type, { exportId: 'exp_1', part: 0 });
 
   const { data } = await other.app.ask(
     '{ productImport(id: "imp_1") { state errors { message } } productExport(id: "exp_1") { state failure } }',

@@ -4,13 +4,13 @@ import { byId } from '#shared/store/loaders.ts';
 import { findCategories } from '../categories/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import type { Attribute, Models, Product, ProductExport, ProductImport } from './model.ts';
-import type { Ports } from './ports.ts';
+import type { Providers } from './providers.ts';
 
 const CATEGORIES_A_CALL = 250;
 /** How long a variant's product is remembered: a variant never moves. */
 const VARIANT_SECONDS = 3_600;
 
-export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) => {
+export const loaders = (models: Models, ctx: Context<Models, unknown, Providers>) => {
   const { Product, Attribute, ProductImport, ProductExport } = models;
   return {
     memberships: createMemberships(ctx),
@@ -22,7 +22,7 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) =>
       ctx.cache.cachedMany<Product>(ids, {
         key: (id) => `product:${id}`,
         tagsOf: (id) => [`Product:${id}`],
-        ttlSeconds: ctx.ports.cacheSeconds.product,
+        ttlSeconds: ctx.providers.cacheSeconds.product,
         load: (missing) => loadShared(models, missing),
       }),
     ),
@@ -39,7 +39,7 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) =>
         ctx.cache.cachedMany<boolean>(ids, {
           key: (id) => `category:${id}`,
           tagsOf: () => ['Category'],
-          ttlSeconds: ctx.ports.cacheSeconds.category,
+          ttlSeconds: ctx.providers.cacheSeconds.category,
           load: async (missing) => {
             const { categories } = await ctx.call(findCategories, { ids: missing });
             return missing.map((id) => categories.some((category) => category.id === id) || null);
@@ -52,7 +52,7 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) =>
   };
 };
 
-export type Ctx = Context<Models, ReturnType<typeof loaders>, Ports>;
+export type Ctx = Context<Models, ReturnType<typeof loaders>, Providers>;
 
 async function loadShared({ Product }: Models, ids: readonly string[]): Promise<(Product | null)[]> {
   const found = await Product.find({ _id: { $in: [...ids] } }, { privateMetadata: 0 }).lean<Product[]>();

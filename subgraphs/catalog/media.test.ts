@@ -159,11 +159,11 @@ describe('addMedia', () => {
   test('refuses what lies there and is something else', async () => {
     const product = await withMedia(0);
     const upload = await prepared();
-    const { models, ports } = market.app.context();
+    const { models, providers } = market.app.context();
     const { key } = await models.Upload.findById(upload.id).lean();
     await put(upload, PNG);
     const name = key.split('/').at(-1).replace('.png', '');
-    await ports.uploads.store({ folder: 'products/ven_a', visibility: 'PUBLIC', contentType: 'image/png' }, name, Buffer.from('<svg>'));
+    await providers.uploads.store({ folder: 'products/ven_a', visibility: 'PUBLIC', contentType: 'image/png' }, name, Buffer.from('<svg>'));
 
     expect(codesOf(await market.change('addMedia', { productId: product.id, uploadId: upload.id }, MEDIA))).toEqual(['UPLOAD_REFUSED']);
   });
@@ -283,24 +283,24 @@ test('files that nobody uses go after a day, the others stay', async () => {
   const used = await withMedia(1);
   const forgotten = await prepared();
   await put(forgotten, PNG);
-  const { models, ports } = market.app.context();
+  const { models, providers } = market.app.context();
   const { key } = await models.Upload.findById(forgotten.id).lean();
 
   await market.app.runJob('remove-unused-uploads');
-  expect(await wholeFile(ports.uploads, key)).toEqual(PNG);
+  expect(await wholeFile(providers.uploads, key)).toEqual(PNG);
   market.app.clock.advance(25 * 3_600_000);
   await market.app.runJob('remove-unused-uploads');
   await market.app.runJob('remove-unused-uploads');
   market.app.clock.advance(-25 * 3_600_000);
 
-  expect(await wholeFile(ports.uploads, key)).toBeUndefined();
+  expect(await wholeFile(providers.uploads, key)).toBeUndefined();
   expect((await fetch(used.media[0].url)).status).toBe(200);
   expect(codesOf(await market.change('addMedia', { productId: used.id, uploadId: forgotten.id }, MEDIA))).toEqual(['NOT_FOUND']);
 });
 
 test('a table that was imported goes after a week, one that is still read stays', async () => {
   await using other = await openMarket();
-  const { models, ports } = other.app.context();
+  const { models, providers } = other.app.context();
   const keys: string[] = [];
   for (const [importId, finishedAt] of [
     ['imp_done', other.app.clock.now()],
@@ -317,10 +317,10 @@ test('a table that was imported goes after a week, one that is still read stays'
   }
 
   await other.app.runJob('remove-unused-uploads');
-  const before = await Promise.all(keys.map((key) => wholeFile(ports.uploads, key)));
+  const before = await Promise.all(keys.map((key) => wholeFile(providers.uploads, key)));
   other.app.clock.advance(8 * 24 * 3_600_000);
   await other.app.runJob('remove-unused-uploads');
-  const after = await Promise.all(keys.map((key) => wholeFile(ports.uploads, key)));
+  const after = await Promise.all(keys.map((key) => wholeFile(providers.uploads, key)));
 
   expect([before, after].map((files) => files.map((file) => file !== undefined))).toEqual([
     [true, true],

@@ -5,9 +5,9 @@ import { mutation } from '#shared/kit/mutation.ts';
 import { CreateAttribute, createAttribute, UpdateAttribute, updateAttribute } from './actions/attributes.ts';
 import { BulkCreateProducts, bulkCreateProducts, BulkUpdateProducts, bulkUpdateProducts } from './actions/bulk.ts';
 import { exportUrl, StartProductExport, startProductExport } from './actions/export.ts';
-import { MOST_ERRORS, StartProductImport, startProductImport } from './actions/import.ts';
+import { MAX_ERRORS, StartProductImport, startProductImport } from './actions/import.ts';
 import { findJob } from './actions/jobs.ts';
-import { forgetChanged } from './actions/listening.ts';
+import { invalidateChanged } from './actions/listening.ts';
 import { listAttributes, listProducts, within, type ProductList } from './actions/lists.ts';
 import { AddMedia, addMedia, RemoveMedia, removeMedia, ReorderMedia, reorderMedia, UpdateMedia, updateMedia } from './actions/media.ts';
 import * as products from './actions/products.ts';
@@ -36,14 +36,14 @@ function change<S extends z.ZodType>(schema: S, action: (ctx: Ctx, input: z.infe
   const run = mutation(schema, action);
   return async (...call: Parameters<typeof run>) => {
     const payload = await run(...call);
-    await forgetChanged(call[2] as Ctx, payload);
+    await invalidateChanged(call[2] as Ctx, payload);
     return payload;
   };
 }
 
-const shown = (amount: Money | null | undefined) => (amount ? formatMoney(amount) : null);
+const formatMoneyOrNull = (amount: Money | null | undefined) => (amount ? formatMoney(amount) : null);
 
-const MOST_IDS = 100;
+const MAX_IDS = 100;
 
 function atMost<T>(list: T[], most: number, path: string): T[] {
   if (list.length > most) throw invalid([path], `At most ${most} belong here.`);
@@ -63,7 +63,7 @@ export const resolvers = {
     products: (_root: unknown, list: ProductList, ctx: Ctx) => listProducts(ctx, list),
     variant: (_root: unknown, { id }: Id, ctx: Ctx) => findVariant(ctx, id),
     variants: (_root: unknown, { ids }: { ids: string[] }, ctx: Ctx) =>
-      Promise.all(atMost(ids, MOST_IDS, 'ids').map((id) => findVariant(ctx, id))),
+      Promise.all(atMost(ids, MAX_IDS, 'ids').map((id) => findVariant(ctx, id))),
     productAttributes: (_root: unknown, list: Parameters<typeof listAttributes>[1], ctx: Ctx) => listAttributes(ctx, list),
     productImport: (_root: unknown, { id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productImport, id),
     productExport: (_root: unknown, { id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productExport, id),
@@ -102,8 +102,9 @@ export const resolvers = {
     variantAxes: ({ axisIds }: Product, _args: unknown, { loaders }: Ctx) => loaders.attribute.loadMany(axisIds),
     variants: (product: Product, { includeArchived }: { includeArchived?: boolean | null }) =>
       variantsOf(product).filter(({ archivedAt }) => includeArchived || !archivedAt),
-    price: ({ lowestPrice }: Product) => shown(lowestPrice),
-    priceRange: ({ lowestPrice, highestPrice }: Product) => lowestPrice && { lowest: shown(lowestPrice), highest: shown(highestPrice) },
+    price: ({ lowestPrice }: Product) => formatMoneyOrNull(lowestPrice),
+    priceRange: ({ lowestPrice, highestPrice }: Product) =>
+      lowestPrice && { lowest: formatMoneyOrNull(lowestPrice), highest: formatMoneyOrNull(highestPrice) },
     metadata: ({ metadata }: Product, { keys }: { keys?: string[] | null }) => byKeys(metadata, keys),
     privateMetadata: async ({ _id }: Product, { keys }: { keys?: string[] | null }, { loaders }: Ctx) =>
       byKeys((await loaders.product.load(_id))?.privateMetadata ?? [], keys),
@@ -115,15 +116,15 @@ export const resolvers = {
     id: (variant: VariantOfProduct) => variant._id,
     name: nameOf,
     axisValues: ({ axes }: VariantOfProduct) => axes,
-    price: ({ price }: VariantOfProduct) => shown(price),
-    compareAtPrice: ({ compareAtPrice }: VariantOfProduct) => shown(compareAtPrice),
+    price: ({ price }: VariantOfProduct) => formatMoneyOrNull(price),
+    compareAtPrice: ({ compareAtPrice }: VariantOfProduct) => formatMoneyOrNull(compareAtPrice),
     media: ({ product, mediaId }: VariantOfProduct) => product.media.find(({ _id }) => _id === mediaId) ?? null,
     isArchived: ({ archivedAt }: VariantOfProduct) => Boolean(archivedAt),
     isForSale: ({ product, archivedAt }: VariantOfProduct, _args: unknown, ctx: Ctx) => isReleased(product, ctx.now()) && !archivedAt,
   },
   ProductMedia: {
     id: (media: Media) => media._id,
-    url: ({ key }: Media, _args: unknown, { ports }: Ctx) => ports.uploads.publicUrl(key),
+    url: ({ key }: Media, _args: unknown, { providers }: Ctx) => providers.uploads.publicUrl(key),
   },
   ProductAttribute: {
     __resolveReference: ({ id }: Id, { loaders }: Ctx) => loaders.attribute.load(id),
@@ -146,7 +147,7 @@ export const resolvers = {
     id: (running: ProductImport) => running._id,
     vendor: ({ vendorId }: ProductImport) => ({ id: vendorId }),
     errors: ({ errors }: ProductImport, { first }: { first?: number | null }) =>
-      errors.slice(0, Math.min(Math.max(first ?? 100, 0), MOST_ERRORS)),
+      errors.slice(0, Math.min(Math.max(first ?? 100, 0), MAX_ERRORS)),
   },
   ProductExport: {
     __resolveReference: ({ id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productExport, id),

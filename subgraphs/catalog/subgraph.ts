@@ -3,7 +3,7 @@ import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
 import { models, type Product } from './model.ts';
 import { permissions } from './permissions.ts';
-import { ports, settings } from './ports.ts';
+import { providers, settings } from './providers.ts';
 import { resolvers } from './resolvers.ts';
 import { publicSeconds, type VariantOfProduct } from './visibility.ts';
 
@@ -14,13 +14,13 @@ export const subgraph = defineSubgraph({
   loaders,
   resolvers,
   permissions,
-  sameForAll: {
+  publicMaxAge: {
     Product: (product: Product, ctx) => publicSeconds(product, ctx.now()),
     ProductVariant: ({ product }: VariantOfProduct, ctx) => publicSeconds(product, ctx.now()),
   },
   handlers,
   settings,
-  ports,
+  providers,
 });
 
-if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

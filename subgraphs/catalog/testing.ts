@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fastify } from 'fastify';
 import { unavailable } from '#shared/base/errors.ts';
-import type { Said } from '#shared/kit/define-event.ts';
+import type { PublishedMessage } from '#shared/kit/define-event.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '#shared/testing/open.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
 import { serveUploads } from '#shared/uploads/serve.ts';
@@ -135,7 +135,11 @@ export const codesOf = (payload: Data): string[] => payload.userErrors.map(({ co
 export const topCodes = ({ errors }: Answered): unknown[] => (errors ?? []).map(({ extensions }) => extensions['code']);
 
 /** Delivers an event of another subgraph, as its queue would, and waits for its effects. */
-export async function hear<T>(app: TestApp, { definition, data }: Said<T>, { id, at }: { id: string; at: Date }): Promise<void> {
+export async function hear<T>(
+  app: TestApp,
+  { definition, data }: PublishedMessage<T>,
+  { id, at }: { id: string; at: Date },
+): Promise<void> {
   const consumer = app.runtime().consumers.find(({ queue }) => queue === 'catalog')!;
   const envelope = { id, type: definition.type, version: definition.version, occurredAt: at.toISOString(), correlationId: 'test', data };
   await consumer.deliver({ envelope, from: 'elsewhere' }, 1);

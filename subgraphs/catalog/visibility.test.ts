@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { newId } from '#shared/base/ids.ts';
-import { sameForAllSeconds } from '#shared/kit/entity-max-age.ts';
+import { readEntityMaxAge } from '#shared/kit/entity-max-age.ts';
 import { aProduct, openMarket, PRODUCT, published, type Market } from './testing.ts';
 
 let market: Market;
@@ -27,7 +27,7 @@ test('lists and their count hold no product whose time is over, so that a page i
 
 test('everyone may be told the same about a product until its time is over, and no longer', async () => {
   const seconds = async (id: string, typename: string): Promise<number> =>
-    sameForAllSeconds(
+    readEntityMaxAge(
       await market.app.runtime().execute({
         query: 'query ($ids: [_Any!]!) { _entities(representations: $ids) { __typename } }',
         variables: { ids: [{ __typename: typename, id }] },

@@ -6,7 +6,7 @@ import { pictureAddress } from '#shared/base/public-address.ts';
 import { firstFree, slugsOf } from '#shared/base/slugs.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
-import { forgetTree } from './kept.ts';
+import { invalidateTree } from './cache.ts';
 import type { Ctx } from './loaders.ts';
 import type { Category } from './model.ts';
 
@@ -49,7 +49,7 @@ export const UpdateCategory = z.object({
 /** Changes what is given, if nobody changed the category since `expectedVersion`. */
 export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateCategory>) {
   const changes = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  forgetTree(ctx);
+  invalidateTree(ctx);
   const category = await refuseTakenSlug(
     ctx.models.Category.findOneAndUpdate(
       { _id: id, version: expectedVersion },
@@ -121,7 +121,7 @@ export async function deleteCategory(ctx: Ctx, { id }: z.infer<typeof DeleteCate
 /** The category of a path of slugs from the top down, or null. */
 export async function findByPath(ctx: Ctx, path: string): Promise<Category | null> {
   let found = null as Category | null;
-  for (const part of path.split('/').filter(Boolean).slice(0, MOST_LEVELS)) {
+  for (const part of path.split('/').filter(Boolean).slice(0, MAX_LEVELS)) {
     const parentId: string | null = found ? found._id : null;
     found = await ctx.models.Category.findOne({ parentId, slug: part }).lean<Category>();
     if (!found) return null;
@@ -141,7 +141,7 @@ export async function listSubtree(ctx: Ctx, { id }: { id: string }) {
   return { ids: found.map(({ _id }) => _id) };
 }
 
-const MOST_LEVELS = 50;
+const MAX_LEVELS = 50;
 
 async function requireCategory(ctx: Ctx, id: string, field: string): Promise<Category> {
   const found = await ctx.models.Category.findById(id).lean();
@@ -156,7 +156,7 @@ async function endOf(ctx: Ctx, parentId: string | null): Promise<number> {
 
 /** Before every change of the tree's shape. */
 const touchTree = async (ctx: Ctx): Promise<void> => {
-  forgetTree(ctx);
+  invalidateTree(ctx);
   await ctx.models.Tree.updateOne({ _id: 'tree' }, { $inc: { revision: 1 } }, { upsert: true });
 };
 

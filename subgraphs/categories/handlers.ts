@@ -1,5 +1,5 @@
-import { answer } from '#shared/kit/define-command.ts';
+import { handleCommand } from '#shared/kit/define-command.ts';
 import { findCopies, listSubtree } from './actions.ts';
 import { findCategories, findSubtree } from './contract.ts';
 
-export const handlers = [answer(findCategories, findCopies), answer(findSubtree, listSubtree)];
+export const handlers = [handleCommand(findCategories, findCopies), handleCommand(findSubtree, listSubtree)];

@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import type { AnyContext, Context } from '#shared/kit/context.ts';
 import { byId, manyBy } from '#shared/store/loaders.ts';
-import { TREE } from './kept.ts';
+import { TREE } from './cache.ts';
 import type { Category, Models } from './model.ts';
 
 /** A change forgets the tree at once; the time is the backstop. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineCommand } from '#shared/kit/define-command.ts';
-import { defineEvent, defineWork } from '#shared/kit/define-event.ts';
+import { defineEvent } from '#shared/kit/define-event.ts';
+import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const variantId = z.string();
@@ -25,7 +26,7 @@ const low = {
 export const lowStockReached = defineEvent('Inventory.LowStockReached', z.object(low));
 
 /** Somebody at the vendor must see to it that goods come in. `wasLow`: it had been low before, and fell further. */
-export const lowStockAlert = defineWork(
+export const lowStockAlert = defineJob(
   'inventory-alerts',
   z.object({ stockItemId: z.string(), wasLow: z.boolean().default(false), ...low }),
 );

@@ -4,18 +4,18 @@ import { byId, manyBy } from '#shared/store/loaders.ts';
 import { findVariants } from '../catalog/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import type { Models, StockAlert, StockItem, Warehouse } from './model.ts';
-import type { Turns } from './turns.ts';
+import type { KeyedMutex } from '#shared/store/keyed-mutex.ts';
 
-export interface Ports {
-  turns: Turns;
+export interface Providers {
+  locks: KeyedMutex;
 }
 
-export const loaders = (models: Models, ctx: Context<Models, unknown, Ports>) => {
+export const loaders = (models: Models, ctx: Context<Models, unknown, Providers>) => {
   const memberships = createMemberships(ctx);
   const isAdmin = ctx.viewer?.roles.includes('admin') ?? false;
   const itemsOfVariant = manyBy<StockItem>(models.StockItem, 'variantId');
   const ownerOfVariant = new DataLoader<string, Owner | null>((variantIds) => findOwners(ctx, itemsOfVariant, variantIds), {
-    maxBatchSize: MOST_VARIANTS,
+    maxBatchSize: MAX_VARIANTS,
   });
 
   /** Members of the vendor, whatever their permissions, and admins. */
@@ -51,10 +51,10 @@ export interface Owner {
   isDiscontinued: boolean;
 }
 
-export type Ctx = Context<Models, ReturnType<typeof loaders>, Ports>;
+export type Ctx = Context<Models, ReturnType<typeof loaders>, Providers>;
 
 /** As many as the catalog answers at once. */
-const MOST_VARIANTS = 250;
+const MAX_VARIANTS = 250;
 
 /** Whose a variant is: known from its stock, and before it was ever stocked from the catalog. Null when there is no such variant. */
 async function findOwners(

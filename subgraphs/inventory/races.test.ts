@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { extendReservation, restockReservation } from './contract.ts';
 import { codeOf, ledgerProblems, openShop, randomOf, type Shop } from './testing/shop.ts';
-import type { Turns } from './turns.ts';
+import type { KeyedMutex } from '#shared/store/keyed-mutex.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const ROUNDS = 2;
 
 /** As if every transaction ran in a process of its own: only the filters and the store's conflicts are left. */
-const noTurns: Turns = { take: async () => undefined };
+const noTurns: KeyedMutex = { acquire: async () => undefined };
 
 /** What it comes to in the end: a caller who is told that he may ask again does so, as the checkout does. */
 async function outcomeOf(ask: () => Promise<unknown>): Promise<string> {
@@ -17,14 +17,14 @@ async function outcomeOf(ask: () => Promise<unknown>): Promise<string> {
   }
 }
 
-describe.each<[string, Turns | undefined, number]>([
+describe.each<[string, KeyedMutex | undefined, number]>([
   ['in one process', undefined, 60],
   ['in as many processes as there are callers', noTurns, 20],
-])('%s', (_where, turns, buyers) => {
+])('%s', (_where, locks, buyers) => {
   let shop: Shop;
   beforeAll(async () => {
     console.info(`seed ${seed}`);
-    shop = await openShop(turns ? { turns } : {});
+    shop = await openShop(locks ? { locks } : {});
   });
   afterAll(() => shop.app.close());
 

@@ -4,17 +4,17 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
-import { createTurns } from './turns.ts';
+import { createKeyedMutex } from '#shared/store/keyed-mutex.ts';
 
 export const subgraph = defineSubgraph({
   name: 'inventory',
   folder: import.meta.dirname,
   models,
   loaders,
-  ports: () => ({ turns: createTurns() }),
+  providers: () => ({ locks: createKeyedMutex('stock') }),
   resolvers,
   permissions,
   handlers,
 });
 
-if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

@@ -8,9 +8,9 @@ import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStoc
 import { findVendors } from '../vendors/contract.ts';
 import { askVariants } from './cart-view.ts';
 import { isDeleted } from './actions/people.ts';
-import { entryOf, FOLLOWS, forgetWhenOver, tellChange, type Change } from './actions/settle.ts';
+import { entryOf, FOLLOWS, forgetWhenOver, publishChange, type Change } from './actions/settle.ts';
 import { orderCreated, vendorOrderReceived } from './contract.ts';
-import { forgetOrder } from './kept.ts';
+import { invalidateOrder } from './cache.ts';
 import type { Ctx } from './loaders.ts';
 import type { Cart, CartLine, Order, OrderAddress, OrderLine } from './model.ts';
 
@@ -54,7 +54,7 @@ type Args = StepArgs<Checkout, Results>;
 
 /** From a cart to a confirmed order, or back: the cart is then as it was, and nothing is held or sold. */
 export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({ step }) => [
-  step('validate', { run: validate, undo: (ctx, { input }) => freeCart(ctx, input) }),
+  step('validate', { run: validate, compensate: (ctx, { input }) => freeCart(ctx, input) }),
   step('price', { run: priceLines }),
   step('reserve', {
     run: (ctx, { input, results, stepKey }) => {
@@ -64,10 +64,10 @@ export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({
         throw namingProduct(error, results.price!.parts);
       });
     },
-    undo: (ctx, { input, stepKey, refusal }) =>
-      ctx.call(releaseReservation, { reference: input.orderId, reason: refusal?.code ?? '' }, { idempotencyKey: stepKey }),
+    compensate: (ctx, { input, stepKey, failure }) =>
+      ctx.call(releaseReservation, { reference: input.orderId, reason: failure?.code ?? '' }, { idempotencyKey: stepKey }),
   }),
-  step('create', { local: true, run: createOrder, undo: abandonOrder }),
+  step('create', { local: true, run: createOrder, compensate: abandonOrder }),
   // Nothing to collect before delivery; other methods bring their own work here.
   step('pay', { run: async () => ({ state: 'DUE_ON_DELIVERY' }) }),
   // The goods may be sold though nobody heard of it: only an answer, or the end of the hold, cancels the order.
@@ -200,14 +200,14 @@ const itemOf = (vendorId: string, { variantId, productId, quantity, unitPrice }:
 });
 
 /** Undoes `create`: the order stays for the record, as cancelled. */
-async function abandonOrder(ctx: Ctx, { input, results, refusal }: Args): Promise<void> {
+async function abandonOrder(ctx: Ctx, { input, results, failure }: Args): Promise<void> {
   if (!results.price) return;
   const nothing = money(0, results.price.total.currency);
-  const change: Change = { ...FOLLOWS, reason: refusal?.code ?? null, from: 'PENDING', to: 'CANCELLED' };
+  const change: Change = { ...FOLLOWS, reason: failure?.code ?? null, from: 'PENDING', to: 'CANCELLED' };
   const order = await movePending(ctx, input, change, { subtotal: nothing, total: nothing });
   if (!order) return;
-  for (const { vendorOrderId: _id, vendorId } of results.price.parts) tellChange(ctx, order, { _id, vendorId }, change);
-  tellChange(ctx, order, null, change);
+  for (const { vendorOrderId: _id, vendorId } of results.price.parts) publishChange(ctx, order, { _id, vendorId }, change);
+  publishChange(ctx, order, null, change);
 }
 
 /** The order stands: the vendors hear of it, and the cart holds only what was added to it since the checkout began. */
@@ -224,11 +224,11 @@ async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   if (!order) return null;
   const timestamp = ctx.now().toISOString();
   for (const { vendorOrderId, vendorId, lines, subtotal } of results.price!.parts) {
-    tellChange(ctx, order, { _id: vendorOrderId, vendorId }, change);
+    publishChange(ctx, order, { _id: vendorOrderId, vendorId }, change);
     const items = lines.map((line) => itemOf(vendorId, line));
     ctx.publish(vendorOrderReceived({ vendorOrderId, orderId, vendorId, items, subtotal, timestamp }));
   }
-  tellChange(ctx, order, null, change);
+  publishChange(ctx, order, null, change);
   return null;
 }
 
@@ -240,8 +240,8 @@ function withoutOrdered(lines: CartLine[], ordered: Checkout['lines']): CartLine
 type Amounts = Pick<Order, 'subtotal' | 'total'>;
 
 /**
- * The order and all its parts leave PENDING together; null when they had left it before. An order of an account that went meanwhile is marked,
- * since nobody looks for it again.
+ * The order and all its vendor orders leave PENDING together; null when they had left it before. An order of an account that was deleted in the
+ * meantime is marked, since no reader asks for it again.
  */
 async function movePending(
   ctx: Ctx,
@@ -259,7 +259,7 @@ async function movePending(
   ).lean<Order>();
   if (!order) return null;
   await ctx.models.VendorOrder.updateMany({ orderId, status: 'PENDING' }, { ...moved, $set: { status } });
-  forgetOrder(ctx, orderId);
+  invalidateOrder(ctx, orderId);
   return forgetWhenOver(ctx, order);
 }
 

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { defineCommand } from '#shared/kit/define-command.ts';
-import { defineEvent, defineWork } from '#shared/kit/define-event.ts';
+import { defineEvent } from '#shared/kit/define-event.ts';
+import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const orderId = z.string();
 const amount = z.object({ amount: z.number().int(), currency: z.string() });
 
-/** The status of one vendor's part of an order. */
+/** The status of one vendor order of an order. */
 export const VENDOR_ORDER_STATUSES = ['PENDING', 'CONFIRMED', 'PROCESSING', 'SHIPPED', 'DELIVERED', 'CANCELLED'] as const;
 export type VendorOrderStatus = (typeof VENDOR_ORDER_STATUSES)[number];
 
@@ -22,7 +23,7 @@ const item = z.object({
 export const orderTopic = (id: string): string => `order:${id}:status`;
 /** Live topic of everything that happens to the orders of one user. */
 export const userOrdersTopic = (id: string): string => `user:${id}:orders`;
-/** Live topic of everything that happens to a vendor's parts of orders. */
+/** Live topic of everything that happens to a vendor's orders. */
 export const vendorOrdersTopic = (id: string): string => `vendor:${id}:orders`;
 
 /** An order exists; it is not confirmed yet. */
@@ -36,8 +37,8 @@ export const orderCreated = defineEvent(
 const total = amount.optional();
 
 /**
- * One vendor's part (`vendorOrderId`) or, without it, the order as a whole has another status. The reason of a part is for its buyer, its vendor
- * and admins; the order as a whole only has one when somebody cancelled all of it.
+ * One vendor order (`vendorOrderId`) or, without it, the order as a whole has another status. The reason of a vendor order is for its buyer, its
+ * vendor and admins; the order as a whole has one only when an actor cancelled all of it.
  */
 export const orderStatusChanged = defineEvent(
   'Order.StatusChanged',
@@ -61,7 +62,7 @@ export const orderStatusChanged = defineEvent(
   },
 );
 
-/** Every part of the order was delivered, or cancelled with at least one delivered. */
+/** Every vendor order of the order was delivered, or cancelled with at least one delivered. */
 export const orderCompleted = defineEvent('Order.Completed', z.object({ orderId, userId: z.string(), total, timestamp }));
 
 /** Nothing of the order will be delivered. */
@@ -78,8 +79,8 @@ export const vendorOrderReceived = defineEvent(
   { topics: ({ vendorId }) => [vendorOrdersTopic(vendorId)] },
 );
 
-/** Goods of a cancelled part that must go back on the shelf. */
-export const stockReturnWork = defineWork(
+/** Goods of a cancelled vendor order that must go back on the shelf. */
+export const stockReturnJob = defineJob(
   'stock-returns',
   z.object({
     orderId,

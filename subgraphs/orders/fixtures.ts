@@ -1,5 +1,5 @@
 import { Problem, unavailable } from '#shared/base/errors.ts';
-import type { Said } from '#shared/kit/define-event.ts';
+import type { PublishedMessage } from '#shared/kit/define-event.ts';
 import type { Viewer } from '#shared/base/identity.ts';
 import { newId } from '#shared/base/ids.ts';
 import { answering, open, viewer, type Data, type TestApp } from '#shared/testing/open.ts';
@@ -246,7 +246,7 @@ export async function pending(app: TestApp, market: Market, as: Viewer): Promise
 }
 
 /** Hands an event of another subgraph to this one, as its queue would. */
-export async function deliver<T>(app: TestApp, { definition, data }: Said<T>, id = newId('evt')): Promise<void> {
+export async function deliver<T>(app: TestApp, { definition, data }: PublishedMessage<T>, id = newId('evt')): Promise<void> {
   const now = new Date().toISOString();
   const envelope = { id, type: definition.type, version: definition.version, occurredAt: now, correlationId: 'test', data };
   await app

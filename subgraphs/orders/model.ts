@@ -81,7 +81,7 @@ const orderSchema = new Schema(
     buyerId: { type: String, required: true },
     status: { type: String, enum: VENDOR_ORDER_STATUSES, required: true },
     paymentMethod: { type: String, required: true },
-    /** Both follow the parts: what is cancelled is not paid. */
+    /** Both follow the vendor orders: what is cancelled is not paid. */
     subtotal: { type: moneySchema, required: true },
     total: { type: moneySchema, required: true },
     /** Total when it was placed. Null in orders of old, whose total is that. */

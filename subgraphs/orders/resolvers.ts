@@ -25,7 +25,7 @@ import {
   CancelVendorOrder,
   cancelVendorOrder,
   mayRead,
-  moverOf,
+  actorOf,
   UpdateVendorOrderStatus,
   updateVendorOrderStatus,
 } from './actions/statuses.ts';
@@ -37,7 +37,7 @@ import type { Cart, Order, OrderLine, VendorOrder } from './model.ts';
 
 type Args = ListArguments;
 
-const shown = (money: Money | undefined | null) => money && formatMoney(money);
+const formatMoneyOrNull = (money: Money | undefined | null) => money && formatMoney(money);
 const isVisibleTo = ({ viewer }: Ctx, { buyerId }: Order): boolean => buyerId === viewer?.id || (viewer?.roles.includes('admin') ?? false);
 
 /** An order for those who may see it; for others it does not exist. */
@@ -47,11 +47,11 @@ const findOrder = async (ctx: Ctx, id: string): Promise<Order | null> => {
 };
 
 const findPart = async (ctx: Ctx, id: string): Promise<VendorOrder | null> => {
-  const part = await ctx.loaders.vendorOrder.load(id);
-  return part && (await mayRead(ctx, part)) ? part : null;
+  const vendorOrder = await ctx.loaders.vendorOrder.load(id);
+  return vendorOrder && (await mayRead(ctx, vendorOrder)) ? vendorOrder : null;
 };
 
-/** An event is about an order, or about one part of it. */
+/** An event is about an order, or about one vendor order of it. */
 const whatIsMeant = {
   order: ({ orderId }: { orderId: string }, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
   vendorOrder: ({ vendorOrderId }: { vendorOrderId?: string | null }, _args: unknown, ctx: Ctx) =>
@@ -75,7 +75,7 @@ export const resolvers = {
     placeOrder: mutation(PlaceOrder, placeOrder, {
       transaction: false,
       isFinal: ({ order }) => order.status !== 'PENDING',
-      admission: ({ ports }: Ctx) => ports.checkouts,
+      admission: ({ providers }: Ctx) => providers.checkouts,
     }),
     cancelOrder: mutation(CancelOrder, cancelOrder),
     cancelVendorOrder: mutation(CancelVendorOrder, cancelVendorOrder),
@@ -102,7 +102,7 @@ export const resolvers = {
     lines: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).lines,
     groups: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).groups,
     problems: async (cart: Cart, _args: unknown, { loaders }: Ctx) => (await loaders.cartView(cart)).problems,
-    subtotal: async (cart: Cart, _args: unknown, { loaders }: Ctx) => shown((await loaders.cartView(cart)).subtotal),
+    subtotal: async (cart: Cart, _args: unknown, { loaders }: Ctx) => formatMoneyOrNull((await loaders.cartView(cart)).subtotal),
     totalQuantity: ({ lines }: Cart) => lines.reduce((total, { quantity }) => total + quantity, 0),
   },
   CartLine: {
@@ -113,43 +113,43 @@ export const resolvers = {
     variantName: ({ line, variant }: LineView) => (variant ?? line).variantName,
     imageUrl: ({ line, variant }: LineView) => (variant ?? line).imageUrl,
     quantity: ({ line }: LineView) => line.quantity,
-    unitPrice: ({ variant }: LineView) => shown(variant?.price),
-    total: ({ total }: LineView) => shown(total),
+    unitPrice: ({ variant }: LineView) => formatMoneyOrNull(variant?.price),
+    total: ({ total }: LineView) => formatMoneyOrNull(total),
   },
   CartGroup: {
     vendor: ({ vendorId }: { vendorId: string }) => ({ id: vendorId }),
-    subtotal: ({ subtotal }: CartView['groups'][number]) => shown(subtotal),
+    subtotal: ({ subtotal }: CartView['groups'][number]) => formatMoneyOrNull(subtotal),
   },
   CartProblem: {
-    previousPrice: ({ previousPrice }: CartProblem) => shown(previousPrice),
+    previousPrice: ({ previousPrice }: CartProblem) => formatMoneyOrNull(previousPrice),
   },
   Order: {
     __resolveReference: ({ id }: { id: string }, { loaders }: Ctx) => loaders.order.load(id),
     id: (order: Order) => order._id,
     buyer: ({ buyerId }: Order) => ({ id: buyerId }),
     availableActions: (order: Order, _args: unknown, ctx: Ctx) => availableActions(ctx, order),
-    vendorOrders: ({ _id }: Order, _args: unknown, { loaders }: Ctx) => loaders.partsOf.load(_id),
-    subtotal: ({ subtotal }: Order) => shown(subtotal),
-    total: ({ total }: Order) => shown(total),
-    originalTotal: (order: Order) => shown(originalTotalOf(order)),
+    vendorOrders: ({ _id }: Order, _args: unknown, { loaders }: Ctx) => loaders.vendorOrdersOf.load(_id),
+    subtotal: ({ subtotal }: Order) => formatMoneyOrNull(subtotal),
+    total: ({ total }: Order) => formatMoneyOrNull(total),
+    originalTotal: (order: Order) => formatMoneyOrNull(originalTotalOf(order)),
   },
   VendorOrder: {
     __resolveReference: ({ id }: { id: string }, { loaders }: Ctx) => loaders.vendorOrder.load(id),
-    id: (part: VendorOrder) => part._id,
+    id: (vendorOrder: VendorOrder) => vendorOrder._id,
     order: ({ orderId }: VendorOrder, _args: unknown, ctx: Ctx) => findOrder(ctx, orderId),
     vendor: ({ vendorId }: VendorOrder) => ({ id: vendorId }),
-    nextStatuses: async (part: VendorOrder, _args: unknown, ctx: Ctx) => {
-      const mover = await moverOf(ctx, part);
-      return mover ? nextStatuses(part.status, mover) : [];
+    nextStatuses: async (vendorOrder: VendorOrder, _args: unknown, ctx: Ctx) => {
+      const actor = await actorOf(ctx, vendorOrder);
+      return actor ? nextStatuses(vendorOrder.status, actor) : [];
     },
-    subtotal: ({ subtotal }: VendorOrder) => shown(subtotal),
+    subtotal: ({ subtotal }: VendorOrder) => formatMoneyOrNull(subtotal),
   },
   OrderLine: {
     id: (line: OrderLine) => line._id,
     variant: ({ variantId }: OrderLine) => ({ id: variantId }),
     product: ({ productId }: OrderLine) => ({ id: productId }),
-    unitPrice: ({ unitPrice }: OrderLine) => shown(unitPrice),
-    total: ({ total }: OrderLine) => shown(total),
+    unitPrice: ({ unitPrice }: OrderLine) => formatMoneyOrNull(unitPrice),
+    total: ({ total }: OrderLine) => formatMoneyOrNull(total),
   },
   OrderStatusEvent: whatIsMeant,
   OrderEvent: whatIsMeant,

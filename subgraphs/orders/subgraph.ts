@@ -18,12 +18,12 @@ export const subgraph = defineSubgraph({
     CHECKOUTS_AT_ONCE: z.coerce.number().int().min(1).max(1_000).default(8),
   }),
   // What has begun shall end in time, so what waits is refused while it may still go elsewhere.
-  ports: ({ CHECKOUTS_AT_ONCE: atOnce }) => ({ checkouts: createAdmission({ atOnce, waiting: atOnce * 4, longestWaitMs: 2_000 }) }),
+  providers: ({ CHECKOUTS_AT_ONCE: atOnce }) => ({ checkouts: createAdmission({ atOnce, waiting: atOnce * 4, maxWaitMs: 2_000 }) }),
   resolvers,
   permissions,
   handlers,
   sagas: [checkout],
-  operations: true,
+  operationsApi: true,
 });
 
-if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

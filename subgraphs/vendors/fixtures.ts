@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { fastify } from 'fastify';
 import type { Viewer } from '#shared/base/identity.ts';
-import { opened } from '#shared/kit/encrypted-fields.ts';
+import { decryptFields } from '#shared/kit/encrypted-fields.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '#shared/testing/open.ts';
 import { serveUploads } from '#shared/uploads/serve.ts';
 import { createUploads, uploadSettings } from '#shared/uploads/uploads.ts';
-import { emailWork, findAccounts } from '../accounts/contract.ts';
+import { emailJob, findAccounts } from '../accounts/contract.ts';
 import { findUnfinishedParts } from '../orders/contract.ts';
 import { takeIn } from './actions/members.ts';
 import type { Ctx } from './loaders.ts';
@@ -83,7 +83,7 @@ export async function openVendors(options: { now?: Date } = {}) {
   const app = await open(subgraph, {
     ...options,
     viewer: admin,
-    ports: { vendors: { uploads: createUploads(settings) } },
+    providers: { vendors: { uploads: createUploads(settings) } },
     answers: [
       answering(findUnfinishedParts, ({ vendorId }) => ({ vendorOrderIds: busy.has(vendorId) ? ['vor_x'] : [] })),
       answering(findAccounts, ({ ids }) => ({
@@ -154,7 +154,7 @@ async function store(app: TestApp, owner: Viewer, name: string, rest: object): P
 }
 
 /** The token of the letter that went out last. */
-export const lastToken = async (app: TestApp): Promise<string> => opened(emailWork, (await app.said('email')).at(-1)!.data).token;
+export const lastToken = async (app: TestApp): Promise<string> => decryptFields(emailJob, (await app.said('email')).at(-1)!.data).token;
 
 async function joinByLetter(
   app: TestApp,

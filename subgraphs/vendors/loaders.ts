@@ -24,8 +24,8 @@ export const loaders = (models: Models, { viewer }: Pick<AnyContext, 'viewer'>) 
   };
 };
 
-export interface Ports {
+export interface Providers {
   uploads: Uploads;
 }
 
-export type Ctx = Context<Models, ReturnType<typeof loaders>, Ports>;
+export type Ctx = Context<Models, ReturnType<typeof loaders>, Providers>;

@@ -15,7 +15,7 @@ export const subgraph = defineSubgraph({
   permissions,
   handlers,
   settings: uploadSettings,
-  ports: (settings) => ({ uploads: createUploads(settings) }),
+  providers: (settings) => ({ uploads: createUploads(settings) }),
 });
 
-if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveAlone(subgraph);
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

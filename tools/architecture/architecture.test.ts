@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { architectureFaults } from './architecture.ts';
+import { givenUpNames } from './file-names.ts';
 import { forbiddenImports } from './imports.ts';
 import { readImports } from './source.ts';
 import { domainWords } from './words.ts';
@@ -42,7 +43,7 @@ describe('reading imports', () => {
 
 describe('who may import whom', () => {
   test.each([
-    ['a contract, a room of its folder', 'contract.ts', `import { a } from './model.ts'`, 'model.ts'],
+    ['a contract, a role of its folder', 'contract.ts', `import { a } from './model.ts'`, 'model.ts'],
     ['a contract, a type of its folder', 'contract.ts', `import type { A } from './model.ts'`, 'model.ts'],
     ['a contract, another contract', 'contract.ts', `import type { A } from '../boards/contract.ts'`, 'boards/contract.ts'],
     ['a contract, other shared code', 'contract.ts', `import { a } from '#shared/store/mongo.ts'`, 'shared/store/mongo.ts'],
@@ -63,12 +64,12 @@ describe('who may import whom', () => {
     ['permissions, other shared code', 'permissions.ts', `import { a } from '#shared/store/mongo.ts'`, 'shared/store/mongo.ts'],
     ['a manifest, another subgraph', 'subgraph.ts', `import { a } from '../boards/contract.ts'`, 'boards/contract.ts'],
     ['a helper, a door', 'machine.ts', `import { a } from './resolvers.ts'`, 'resolvers.ts'],
-    ['any room, another subgraph beyond its contract', 'actions.ts', `import { a } from '../boards/model.ts'`, 'boards/model.ts'],
-    ['any room, even a type beyond the contract', 'handlers.ts', `import type { A } from '../boards/model.ts'`, 'boards/model.ts'],
-    ['any room, dynamically too', 'actions.ts', `export const a = () => import('../boards/model.ts')`, 'boards/model.ts'],
-    ['any room, the gateway', 'actions.ts', `import { a } from '../../gateway/a.ts'`, 'gateway/a.ts'],
-    ['any room, code for tests', 'actions.ts', `import { a } from '#shared/testing/open.ts'`, 'shared/testing/open.ts'],
-    ['any room, a file without its ending', 'actions.ts', `import { a } from './contract'`, './contract'],
+    ['any role, another subgraph beyond its contract', 'actions.ts', `import { a } from '../boards/model.ts'`, 'boards/model.ts'],
+    ['any role, even a type beyond the contract', 'handlers.ts', `import type { A } from '../boards/model.ts'`, 'boards/model.ts'],
+    ['any role, dynamically too', 'actions.ts', `export const a = () => import('../boards/model.ts')`, 'boards/model.ts'],
+    ['any role, the gateway', 'actions.ts', `import { a } from '../../gateway/a.ts'`, 'gateway/a.ts'],
+    ['any role, code for tests', 'actions.ts', `import { a } from '#shared/testing/open.ts'`, 'shared/testing/open.ts'],
+    ['any role, a file without its ending', 'actions.ts', `import { a } from './contract'`, './contract'],
   ])('forbids %s', (_case, file, line, named) => {
     const [fault, ...others] = importing(`subgraphs/notes/${file}`, line);
 
@@ -134,6 +135,13 @@ describe('who may import whom', () => {
   ])('allows %s %s', (file, text) => {
     expect(importing(file, text)).toEqual([]);
   });
+});
+
+test('refuses file names that were given up for a standard term, also of a test', () => {
+  expect(givenUpNames(['gateway/live/flights.ts', 'subgraphs/notes/kept.test.ts', 'shared/cache/cache.ts', 'demo/ports.ts'])).toEqual([
+    'gateway/live/flights.ts: the name flights was given up; the standard term is single-flight',
+    'subgraphs/notes/kept.test.ts: the name kept was given up; the standard term is cache',
+  ]);
 });
 
 describe('words of the domain', () => {

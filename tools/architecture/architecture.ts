@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { givenUpNames } from './file-names.ts';
 import { forbiddenImports } from './imports.ts';
 import { readSources } from './source.ts';
 import { domainWords } from './words.ts';
@@ -8,10 +9,12 @@ const CODE = ['gateway', 'subgraphs', 'schema', 'shared', 'demo', 'commands', 'd
 const WITHOUT_DOMAIN = ['shared', 'gateway'];
 const TEXTS = ['.ts', '.mjs', '.graphql', '.json', '.html', '.md'];
 
-/** Everything that stands where it may not: imports against the table of rooms, and words of the domain in `shared/` and `gateway/`. */
+/** Imports against the rules, words of the domain in `shared/` and `gateway/`, and file names that were given up for standard terms. */
 export function architectureFaults(root: string = ROOT): string[] {
   const texts = readSources(root, WITHOUT_DOMAIN, TEXTS);
-  return [...forbiddenImports(readSources(root, CODE)), ...domainWords(texts)];
+  const sources = readSources(root, CODE);
+  const names = givenUpNames(sources.map(({ file }) => file));
+  return [...forbiddenImports(sources), ...domainWords(texts), ...names];
 }
 
 if (import.meta.main) {

@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { readImports, type Import, type Source } from './source.ts';
 
 /** What the files of one role may import besides `shared/`. Types of the own folder are free, except for a contract. */
-interface Room {
-  /** Rooms of the own folder that may be imported at run time. `helper` is every file that is none of the ten. */
+interface FileRole {
+  /** Roles of the own folder that may be imported at run time. `helper` is every file that is none of the ten. */
   own: readonly string[];
   /** Whether the contracts of other subgraphs may be imported at run time. */
   contracts: boolean;
@@ -18,9 +18,15 @@ interface Room {
 const NO_QUEUES = ['bullmq'];
 const NO_TRANSPORT = ['graphql', 'bullmq'];
 
-/** Who may import whom, within a subgraph. The room of a file is its name, or that of the folder it stands in. */
-const ROOMS: Record<string, Room> = {
-  contract: { own: [], contracts: false, shared: ['kit/define-command', 'kit/define-event', 'base/errors'], only: ['zod'], never: [] },
+/** Who may import whom, within a subgraph. The role of a file is its name, or that of the folder it stands in. */
+const FILE_ROLES: Record<string, FileRole> = {
+  contract: {
+    own: [],
+    contracts: false,
+    shared: ['kit/define-command', 'kit/define-event', 'kit/define-job', 'base/errors'],
+    only: ['zod'],
+    never: [],
+  },
   model: { own: ['contract', 'helper'], contracts: false, never: NO_TRANSPORT },
   loaders: { own: ['model', 'contract', 'helper'], contracts: true, never: NO_TRANSPORT },
   actions: { own: ['contract', 'helper'], contracts: true, never: NO_TRANSPORT },
@@ -134,42 +140,42 @@ function faultOfLayers(top: string, file: string, target: string, { typeOnly }: 
 const targetOf = (file: string, specifier: string): string =>
   specifier.startsWith('#') ? specifier.slice(1) : posix.join(posix.dirname(file), specifier);
 
-function roomOf(file: string): string {
+function roleOf(file: string): string {
   const [first = ''] = file.split('/').slice(2);
-  const room = first.replace(/\.ts$/, '');
-  return room in ROOMS ? room : 'helper';
+  const role = first.replace(/\.ts$/, '');
+  return role in FILE_ROLES ? role : 'helper';
 }
 
 function faultOfPackage(file: string, { specifier, typeOnly }: Import): string | undefined {
-  const room = roomOf(file);
-  const { only, never } = ROOMS[room]!;
+  const role = roleOf(file);
+  const { only, never } = FILE_ROLES[role]!;
   const name = specifier.startsWith('@') ? specifier.split('/', 2).join('/') : (specifier.split('/')[0] ?? specifier);
-  if (never.includes(name)) return `imports ${name}; ${room} never does`;
-  if (only && !only.includes(name) && !typeOnly) return `imports ${name}; ${room} may import ${only.join(', ') || 'no package'} only`;
+  if (never.includes(name)) return `imports ${name}; ${role} never does`;
+  if (only && !only.includes(name) && !typeOnly) return `imports ${name}; ${role} may import ${only.join(', ') || 'no package'} only`;
   return undefined;
 }
 
 function faultInSubgraph(file: string, subgraph: string, target: string, { typeOnly }: Import): string | undefined {
-  const room = roomOf(file);
-  const { own, contracts, shared } = ROOMS[room]!;
+  const role = roleOf(file);
+  const { own, contracts, shared } = FILE_ROLES[role]!;
   const [top = '', owner = ''] = target.split('/');
   if (isForTests(target)) return `imports ${target}, which is for tests`;
   if (top === 'shared') {
     const name = target.slice('shared/'.length).replace(/\.ts$/, '');
-    if (!KIT.includes(name.split('/')[0]!) && !(room === 'subgraph' && target === SERVE_PROCESS))
+    if (!KIT.includes(name.split('/')[0]!) && !(role === 'subgraph' && target === SERVE_PROCESS))
       return `imports ${target}; a subgraph may import ${KIT.join(', ')} of shared/ only`;
     return typeOnly || !shared || shared.includes(name)
       ? undefined
-      : `imports ${target}; ${room} may import ${shared.join(', ')} of shared/ only`;
+      : `imports ${target}; ${role} may import ${shared.join(', ')} of shared/ only`;
   }
   if (top !== 'subgraphs') return `imports ${target}; a subgraph imports its own folder, shared/ and contracts only`;
-  const targetRoom = roomOf(target);
+  const targetRole = roleOf(target);
   if (owner !== subgraph) {
-    if (targetRoom !== 'contract') return `imports ${target}; of another subgraph only the contract may be imported`;
-    return contracts || (typeOnly && room !== 'contract') ? undefined : `imports ${target}; ${room} does not talk to other subgraphs`;
+    if (targetRole !== 'contract') return `imports ${target}; of another subgraph only the contract may be imported`;
+    return contracts || (typeOnly && role !== 'contract') ? undefined : `imports ${target}; ${role} does not talk to other subgraphs`;
   }
-  if (targetRoom === room || (typeOnly && room !== 'contract')) return undefined;
-  return own.includes(targetRoom)
+  if (targetRole === role || (typeOnly && role !== 'contract')) return undefined;
+  return own.includes(targetRole)
     ? undefined
-    : `imports ${target} at run time; ${room} may import ${own.join(', ') || 'nothing of its folder'}`;
+    : `imports ${target} at run time; ${role} may import ${own.join(', ') || 'nothing of its folder'}`;
 }

@@ -3,7 +3,7 @@ import { parse, type DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { openGateway } from '../../../gateway/gateway.ts';
 import { createPersistedOperations } from '../../../gateway/supergraph/persisted-operations.ts';
-import { createExecution } from '#shared/runtime/compiled-execution.ts';
+import { createCompiledExecution } from '#shared/runtime/compiled-execution.ts';
 import type { SubgraphTransport } from '#shared/kit/transport.ts';
 import { manifest } from '../graph/operations.ts';
 import { subgraphSchema } from '../graph/schemas.ts';
@@ -16,7 +16,7 @@ const MAX_CACHED_DOCUMENTS = 2_000;
 const [port, supergraphFile] = process.argv.slice(2);
 
 function inProcess(name: SubgraphName): SubgraphTransport {
-  const run = createExecution(subgraphSchema(name));
+  const run = createCompiledExecution(subgraphSchema(name));
   const documents = new LRUCache<string, DocumentNode>({ max: MAX_CACHED_DOCUMENTS });
   return {
     async execute({ query, operationName, variables: variableValues }) {

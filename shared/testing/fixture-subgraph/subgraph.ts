@@ -1,12 +1,12 @@
 import { Schema, type Connection, type InferSchemaType } from 'mongoose';
 import { z } from 'zod';
-import { answer, defineCommand } from '../../kit/define-command.ts';
+import { handleCommand, defineCommand } from '../../kit/define-command.ts';
 import type { Context } from '../../kit/context.ts';
 import { Problem } from '../../base/errors.ts';
-import { defineEvent, on } from '../../kit/define-event.ts';
+import { defineEvent, onEvent } from '../../kit/define-event.ts';
 import { newId } from '../../base/ids.ts';
 import { idempotencyKey, text } from '../../base/input.ts';
-import { job } from '../../kit/define-job.ts';
+import { scheduledJob } from '../../kit/define-job.ts';
 import { mutation } from '../../kit/mutation.ts';
 import { allow, isSignedIn } from '../../kit/permissions.ts';
 import { retain } from '../../store/retention.ts';
@@ -91,23 +91,23 @@ interface Walked {
 export const walk = defineSaga<Ctx, { boardId: string; words: string[]; waits: boolean }, Walked>(
   'walk',
   z.object({ boardId: z.string(), words: z.array(z.string()), waits: z.boolean() }),
-  ({ step, wait }) => [
+  ({ step, waitFor }) => [
     step('first', {
       run: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: input.words[0]! }, { idempotencyKey: stepKey }),
-      undo: (ctx, { input, stepKey }) =>
+      compensate: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: `un-${input.words[0]}` }, { idempotencyKey: stepKey }),
     }),
     step('second', {
       local: true,
       run: (ctx, { input }) => ctx.models.Board.updateOne({ _id: input.boardId }, { $push: { trail: input.words[1] } }).then(() => null),
-      undo: (ctx, { input }) => ctx.models.Board.updateOne({ _id: input.boardId }, { $push: { trail: `un-${input.words[1]}` } }),
+      compensate: (ctx, { input }) => ctx.models.Board.updateOne({ _id: input.boardId }, { $push: { trail: `un-${input.words[1]}` } }),
     }),
-    wait('approval', { withinMs: 60_000, when: ({ input }) => input.waits }),
+    waitFor('approval', { withinMs: 60_000, when: ({ input }) => input.waits }),
     step('third', {
       run: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: input.words[2]! }, { idempotencyKey: stepKey }),
-      undo: (ctx, { input, stepKey }) =>
+      compensate: (ctx, { input, stepKey }) =>
         ctx.call(addToTrail, { boardId: input.boardId, word: `un-${input.words[2]}` }, { idempotencyKey: stepKey }),
     }),
   ],
@@ -142,12 +142,12 @@ export const subgraph = defineSubgraph({
     Board: { '*': allow },
   },
   handlers: [
-    on(boardCreated, countBoard),
-    on(boardRenamed, retitle, { repeatable: true }),
-    answer(addToTrail, extendTrail),
-    answer(titleOf, readTitle),
-    job('sweep-boards', { every: 60_000 }, (ctx: Ctx) => ctx.models.Board.deleteMany({ title: 'old' })),
+    onEvent(boardCreated, countBoard),
+    onEvent(boardRenamed, retitle, { idempotent: true }),
+    handleCommand(addToTrail, extendTrail),
+    handleCommand(titleOf, readTitle),
+    scheduledJob('sweep-boards', { every: 60_000 }, (ctx: Ctx) => ctx.models.Board.deleteMany({ title: 'old' })),
   ],
   sagas: [walk],
-  operations: true,
+  operationsApi: true,
 });

@@ -6,7 +6,7 @@ import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Address, User } from '../model.ts';
 
-const MOST_ADDRESSES = 50;
+const MAX_ADDRESSES = 50;
 
 const line = (max: number) => text({ min: 1, max });
 const maybe = (max: number) =>
@@ -43,8 +43,8 @@ export const CreateAddress = addressFields.extend({ isDefault: z.boolean().nulli
 /** The first address is the default one, whatever is said. */
 export async function createAddress(ctx: Ctx, { isDefault, ...fields }: z.infer<typeof CreateAddress>) {
   const user = await ownUser(ctx);
-  if (user.addresses.length >= MOST_ADDRESSES)
-    throw new Problem('TOO_MANY_ADDRESSES', `An account keeps at most ${MOST_ADDRESSES} addresses.`);
+  if (user.addresses.length >= MAX_ADDRESSES)
+    throw new Problem('TOO_MANY_ADDRESSES', `An account keeps at most ${MAX_ADDRESSES} addresses.`);
   const address = embedded(fields, ctx.now());
   const becomesDefault = isDefault || !user.defaultAddressId;
   return {
@@ -89,7 +89,7 @@ export async function setDefaultAddress(ctx: Ctx, { id }: z.infer<typeof SetDefa
 }
 
 /** One address to be copied; null when this user has none with this id, so that nobody learns whose it is. */
-export async function copyAddress(ctx: Ctx, { userId, addressId }: { userId: string; addressId?: string | undefined }) {
+export async function snapshotAddress(ctx: Ctx, { userId, addressId }: { userId: string; addressId?: string | undefined }) {
   const user = await ctx.models.User.findById(userId).lean();
   const wanted = addressId ?? user?.defaultAddressId;
   const found = user?.addresses.find(({ _id }) => _id === wanted);

@@ -18,7 +18,7 @@ export async function isRightCode(ctx: Ctx, userId: string, given: string): Prom
     );
     return modifiedCount > 0;
   }
-  const step = stepOf(ctx.ports.vault.open(user.mfa.secret!), typed, ctx.now());
+  const step = stepOf(ctx.providers.cipher.decrypt(user.mfa.secret!), typed, ctx.now());
   if (step === null) return false;
   const { modifiedCount } = await ctx.models.User.updateOne({ _id: userId, 'mfa.lastStep': { $lt: step } }, { 'mfa.lastStep': step });
   return modifiedCount > 0;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { findMemberships } from '../../vendors/contract.ts';
-import { emailWork, userDeleted } from '../contract.ts';
+import { emailJob, userDeleted } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword } from '../passwords.ts';
@@ -19,7 +19,7 @@ export async function requestAccountDeletion(ctx: Ctx, { password }: z.infer<typ
   await refuseOwners(ctx, user._id);
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'DELETE_ACCOUNT' });
-    inner.publish(emailWork({ to: user.email, template: 'delete-account', params: {}, token: secret }));
+    inner.publish(emailJob({ to: user.email, template: 'delete-account', params: {}, token: secret }));
   });
   return { accepted: true };
 }
@@ -41,7 +41,7 @@ export async function deleteAccount(ctx: Ctx, { token: secret }: z.infer<typeof 
       await removePersonalData(inner, user._id, user.email);
       inner.publish(
         userDeleted({ userId: user._id, timestamp: ctx.now().toISOString() }),
-        emailWork({ to: user.email, template: 'account-deleted', params: {} }),
+        emailJob({ to: user.email, template: 'account-deleted', params: {} }),
       );
       return { ended, answer: user._id };
     }),

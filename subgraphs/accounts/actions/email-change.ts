@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { invalid, Problem } from '#shared/base/errors.ts';
 import { email } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
-import { emailWork, userProfileUpdated } from '../contract.ts';
+import { emailJob, userProfileUpdated } from '../contract.ts';
 import { askerOf, guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword } from '../passwords.ts';
@@ -20,10 +20,10 @@ export async function requestEmailChange(ctx: Ctx, { newEmail, password }: z.inf
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'CHANGE_EMAIL', email: newEmail });
     const taken = await inner.models.User.exists({ email: newEmail });
-    const invitation = emailWork({ to: newEmail, template: 'email-change', params: {}, token: secret });
-    const notice = emailWork({ to: newEmail, template: 'address-in-use', params: {} });
+    const invitation = emailJob({ to: newEmail, template: 'email-change', params: {}, token: secret });
+    const notice = emailJob({ to: newEmail, template: 'address-in-use', params: {} });
     if (mayWrite) inner.publish(taken ? notice : invitation);
-    inner.publish(emailWork({ to: user.email, template: 'email-change-asked', params: {} }));
+    inner.publish(emailJob({ to: user.email, template: 'email-change-asked', params: {} }));
   });
   return { accepted: true };
 }
@@ -46,7 +46,7 @@ export async function confirmEmailChange(ctx: Ctx, { token: secret }: z.infer<ty
       await inner.models.Token.deleteMany({ userId: before._id });
       inner.publish(
         userProfileUpdated({ userId: before._id, changes: ['email'], timestamp: ctx.now().toISOString() }),
-        emailWork({ to: before.email, template: 'email-changed', params: {} }),
+        emailJob({ to: before.email, template: 'email-changed', params: {} }),
       );
       return changed;
     }),

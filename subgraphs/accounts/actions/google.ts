@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { email, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
-import { emailWork, userProfileUpdated } from '../contract.ts';
+import { emailJob, userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
-import type { Google, Person } from '../ports/google.ts';
+import type { Google, Person } from '../providers/google.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
 import { challenge, refuseDeactivated, signIn } from './login.ts';
 import { FORGOTTEN } from './own.ts';
@@ -90,13 +90,13 @@ function linkOrCreate(ctx: Ctx, { subject, name }: Person, address: string): Pro
     const user = await inner.models.User.findOneAndUpdate({ _id: known._id }, change, { returnDocument: 'after' }).lean();
     inner.publish(
       userProfileUpdated({ userId: known._id, changes: ['google'], timestamp: ctx.now().toISOString() }),
-      emailWork({ to: address, template: 'google-linked', params: {} }),
+      emailJob({ to: address, template: 'google-linked', params: {} }),
     );
     return { ended: wasProven ? [] : await endSessions(inner, { userId: known._id }, 'REVOKED'), answer: user! };
   });
 }
 
-function requireGoogle({ ports }: Ctx): Google {
-  if (!ports.google) throw new Problem('GOOGLE_NOT_CONFIGURED', 'Sign-in with Google is not set up here.');
-  return ports.google;
+function requireGoogle({ providers }: Ctx): Google {
+  if (!providers.google) throw new Problem('GOOGLE_NOT_CONFIGURED', 'Sign-in with Google is not set up here.');
+  return providers.google;
 }

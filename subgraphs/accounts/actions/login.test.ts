@@ -217,7 +217,7 @@ describe('guesses', () => {
   });
 
   test('of one network address are limited over all accounts; who guesses right still gets in', async () => {
-    await using strict = await openAccounts({ environment: { GUESSES_PER_IP: '12' } });
+    await using strict = await openAccounts({ environment: { FAILED_ATTEMPTS_PER_IP: '12' } });
     const [victim, tried] = [await strict.person(), await strict.person()];
     const from = { client: { ip: '10.3.3.3' } };
     expect(await codeOf(strict.login(tried.email, 'wrong', from))).toBe('INVALID_CREDENTIALS');
@@ -232,7 +232,7 @@ describe('guesses', () => {
   });
 
   test('of one network address lock nobody out who was not guessed at, nor a device that signed in before', async () => {
-    await using strict = await openAccounts({ environment: { GUESSES_PER_IP: '12' } });
+    await using strict = await openAccounts({ environment: { FAILED_ATTEMPTS_PER_IP: '12' } });
     const [neighbour, guessed, known] = [await strict.person(), await strict.person(), await strict.person()];
     const from = { client: { ip: '10.3.3.5' } };
     const phone = { client: { ip: '10.3.3.5', userAgent: 'Phone/1' } };

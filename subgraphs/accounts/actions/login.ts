@@ -27,10 +27,10 @@ export async function login(ctx: Ctx, input: z.infer<typeof Login>) {
   const found = await ctx.models.User.findOne({ email: input.email }).lean();
   const proven = await guess(ctx, guessedAt(found, input.email), async () => {
     const isRight = await isRightPassword(found?.passwordHash, input.password);
-    return isRight && found && !(ctx.ports.rules.requireVerifiedEmail && !found.verified) ? found : null;
+    return isRight && found && !(ctx.providers.settings.requireVerifiedEmail && !found.verified) ? found : null;
   });
   if (!proven) {
-    await delay(Math.max(0, ctx.ports.rules.refusalMs - (performance.now() - started)));
+    await delay(Math.max(0, ctx.providers.settings.failedLoginMinMs - (performance.now() - started)));
     throw badCredentials();
   }
   refuseDeactivated(proven);

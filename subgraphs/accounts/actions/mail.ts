@@ -15,9 +15,9 @@ export async function sendMail(ctx: Ctx, { to, template, params, token }: Work, 
   const reader = await ctx.models.User.findOne({ email: to }, { locale: 1 }).lean();
   const mail = {
     to,
-    ...compose(template, { ...params, ...(token && { token }) }, { publicUrl: ctx.ports.rules.publicUrl, locale: reader?.locale }),
+    ...compose(template, { ...params, ...(token && { token }) }, { publicUrl: ctx.providers.settings.publicUrl, locale: reader?.locale }),
   };
-  if (ctx.ports.mailer) await ctx.ports.mailer.send({ ...mail, id });
+  if (ctx.providers.mailer) await ctx.providers.mailer.send({ ...mail, id });
   else await ctx.models.KeptMail.create([{ _id: id, ...mail, sentAt: ctx.now() }]);
 }
 

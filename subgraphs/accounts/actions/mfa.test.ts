@@ -45,7 +45,7 @@ describe('setting up', () => {
     const user = await app.ctx().models.User.findById(as.id).lean();
 
     expect(JSON.stringify(user)).not.toContain(secret);
-    expect(app.ctx().ports.vault.open(user!.mfa.secret!)).toBe(secret);
+    expect(app.ctx().providers.cipher.decrypt(user!.mfa.secret!)).toBe(secret);
   });
 
   test('asks for the password, and where there is none for a sign-in of these minutes', async () => {

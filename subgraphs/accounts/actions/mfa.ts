@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
-import { emailWork, userProfileUpdated } from '../contract.ts';
+import { emailJob, userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
@@ -20,7 +20,7 @@ export async function setUpMfa(ctx: Ctx, { password }: z.infer<typeof SetUpMfa>)
   const secret = newTotpSecret();
   const { modifiedCount } = await ctx.models.User.updateOne(
     { _id: user._id, 'mfa.enabledAt': null },
-    { 'mfa.pendingSecret': ctx.ports.vault.seal(secret) },
+    { 'mfa.pendingSecret': ctx.providers.cipher.encrypt(secret) },
   );
   if (modifiedCount === 0) throw new Problem('MFA_ALREADY_ENABLED', 'Turn the second step off first.');
   return { secret, otpauthUri: totpUri(secret, user.email) };
@@ -34,7 +34,7 @@ export async function confirmMfa(ctx: Ctx, input: z.infer<typeof ConfirmMfa>) {
   if (mfa.enabledAt) throw new Problem('MFA_ALREADY_ENABLED', 'The second step is on already.');
   const { pendingSecret } = mfa;
   if (!pendingSecret) throw new Problem('MFA_NOT_ENABLED', 'Call setUpMfa first.');
-  const step = await guess(ctx, _id, async () => stepOf(ctx.ports.vault.open(pendingSecret), input.code.trim(), ctx.now()));
+  const step = await guess(ctx, _id, async () => stepOf(ctx.providers.cipher.decrypt(pendingSecret), input.code.trim(), ctx.now()));
   if (step === null) throw wrongCode();
   const recoveryCodes = newRecoveryCodes();
   const enabled = {
@@ -82,7 +82,7 @@ function changeMfa(ctx: Ctx, filter: Record<string, unknown>, mfa: User['mfa'], 
     if (user) {
       inner.publish(
         userProfileUpdated({ userId: user._id, changes: ['mfa'], timestamp: ctx.now().toISOString() }),
-        emailWork({ to: user.email, template, params: {} }),
+        emailJob({ to: user.email, template, params: {} }),
       );
     }
     return user;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { email } from '#shared/base/input.ts';
-import { emailWork, userProfileUpdated } from '../contract.ts';
+import { emailJob, userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import { givenPassword, hashPassword, newPassword, refuseWeak } from '../passwords.ts';
@@ -56,7 +56,7 @@ async function writePassword(ctx: Ctx, userId: string, passwordHash: string, kee
   await ctx.models.Token.deleteMany({ userId });
   ctx.publish(
     userProfileUpdated({ userId, changes: ['password'], timestamp: ctx.now().toISOString() }),
-    emailWork({ to: user!.email, template: 'password-changed', params: {} }),
+    emailJob({ to: user!.email, template: 'password-changed', params: {} }),
   );
   return endSessions(ctx, { userId, ...(keepSession && { _id: { $ne: keepSession } }) }, 'PASSWORD_CHANGED');
 }

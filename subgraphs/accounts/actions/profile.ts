@@ -6,7 +6,7 @@ import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
 
-const MOST_ENTRIES = 50;
+const MAX_ENTRIES = 50;
 
 /** A language tag of BCP 47, in its canonical spelling. */
 export const locale = () =>
@@ -33,7 +33,7 @@ export const UpdateProfile = z.object({
   name: text({ min: 1, max: 100 }).optional(),
   phone: phone().nullish(),
   locale: locale().nullish(),
-  profile: list(entry, { max: MOST_ENTRIES }).optional(),
+  profile: list(entry, { max: MAX_ENTRIES }).optional(),
 });
 
 /** Changes what is given of the viewer's own profile; entries without a value are removed. */
@@ -60,7 +60,7 @@ function mergeEntries(current: Entries, given: Entries): Entries {
     if (value === null || value === undefined) merged.delete(key);
     else merged.set(key, value);
   }
-  if (merged.size > MOST_ENTRIES) throw invalid(['input', 'profile'], `A profile has at most ${MOST_ENTRIES} entries.`);
+  if (merged.size > MAX_ENTRIES) throw invalid(['input', 'profile'], `A profile has at most ${MAX_ENTRIES} entries.`);
   return [...merged].map(([key, value]) => ({ key: key!, value: value! }));
 }
 

@@ -3,7 +3,7 @@ import { newId } from '#shared/base/ids.ts';
 import { email, idempotencyKey, phone, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { textKey } from '#shared/base/text.ts';
-import { accountMailAsked, emailWork, userProfileUpdated, userRegistered } from '../contract.ts';
+import { accountMailAsked, emailJob, userProfileUpdated, userRegistered } from '../contract.ts';
 import { askerOf, countRegistration, guess, mayMail, sendCounted } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
@@ -72,7 +72,7 @@ export async function createUser(ctx: Ctx, person: Partial<User> & { email: stri
 
 async function mailVerification(ctx: Ctx, { _id: userId, email: to }: User): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'VERIFY_EMAIL', email: to });
-  ctx.publish(emailWork({ to, template: 'verify-email', params: {}, token: secret }));
+  ctx.publish(emailJob({ to, template: 'verify-email', params: {}, token: secret }));
 }
 
 export const RequestEmailVerification = z.object({ email: email() });
@@ -121,7 +121,7 @@ export async function answerMailAsked(ctx: Ctx, { email: address, about, silent,
 
 async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: string): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'RESET_PASSWORD' });
-  ctx.publish(emailWork({ to, template, params: {}, token: secret }));
+  ctx.publish(emailJob({ to, template, params: {}, token: secret }));
 }
 
 export const VerifyEmail = z.object({ token: tokenInput() });

@@ -17,12 +17,12 @@ interface Opened {
 type Because = 'LOGOUT' | 'REVOKED' | 'REUSED' | 'PASSWORD_CHANGED' | 'ROLES_CHANGED' | 'DEACTIVATED' | 'DELETED';
 
 const SHORT_SESSION_MS = 24 * 3_600_000;
-const MOST_TOKENS = 200;
+const MAX_TOKENS = 200;
 
 /** Begins a session on the device that asks, inside a transaction that has written the user. */
 export async function openSession(ctx: Ctx, user: User, rememberMe: boolean): Promise<Opened> {
   const now = ctx.now();
-  const { refreshMs } = ctx.ports.rules;
+  const { refreshMs } = ctx.providers.settings;
   const lifetimeMs = rememberMe ? refreshMs : Math.min(refreshMs, SHORT_SESSION_MS);
   const { ip } = ctx.identity.client ?? {};
   const [session] = await ctx.models.Session.create([
@@ -43,12 +43,12 @@ export async function openSession(ctx: Ctx, user: User, rememberMe: boolean): Pr
 /** What a client gets that has just signed in or refreshed. */
 export async function grant(ctx: Ctx, { user, session, refreshToken }: Opened) {
   const { _id: userId, roles, scopes } = user;
-  const access = await ctx.ports.accessTokens.sign({ userId, roles, scopes, sessionId: session._id }, ctx.now());
+  const access = await ctx.providers.accessTokens.sign({ userId, roles, scopes, sessionId: session._id }, ctx.now());
   const proven: Proven = { ...user, isProven: true };
   return { ...access, refreshToken, refreshTokenExpiresAt: session.expiresAt, session: { ...session, isCurrent: true }, user: proven };
 }
 
-export const RefreshSession = z.object({ refreshToken: z.string().max(MOST_TOKENS) });
+export const RefreshSession = z.object({ refreshToken: z.string().max(MAX_TOKENS) });
 
 /**
  * Exchanges a refresh token for a new pair. Each is good once: one that comes a second time is in two hands, so the whole session ends. For a
@@ -80,7 +80,7 @@ async function rotate(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
     { returnDocument: 'after' },
   ).lean();
   const user = session && (await Users.findOne({ _id: session.userId, isActive: true }).lean());
-  return user && { user, session, refreshToken: await issueRefreshToken(ctx, session, ctx.ports.vault.derive(refreshToken)) };
+  return user && { user, session, refreshToken: await issueRefreshToken(ctx, session, ctx.providers.cipher.derive(refreshToken)) };
 }
 
 /**
@@ -90,9 +90,9 @@ async function rotate(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
 async function repeat(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
   const now = ctx.now();
   const { RefreshToken, Session: Sessions, User: Users } = ctx.models;
-  const graceBegan = new Date(now.getTime() - ctx.ports.rules.refreshGraceMs);
+  const graceBegan = new Date(now.getTime() - ctx.providers.settings.refreshGraceMs);
   if (!(await RefreshToken.exists({ _id: hashSecret(refreshToken), usedAt: { $gt: graceBegan } }))) return null;
-  const next = ctx.ports.vault.derive(refreshToken);
+  const next = ctx.providers.cipher.derive(refreshToken);
   const successor = await RefreshToken.findOne({ _id: hashSecret(next), usedAt: null, expiresAt: { $gt: now } }).lean();
   const session = successor && (await Sessions.findOne({ _id: successor.sessionId, revokedAt: null, userAgent: programOf(ctx) }).lean());
   const user = session && (await Users.findOne({ _id: session.userId, isActive: true }).lean());
@@ -118,7 +118,7 @@ function deviceOf({ identity }: Ctx) {
   return { ...(ip && { ip }), ...(userAgent && { userAgent: userAgent.slice(0, USER_AGENT_LENGTH) }) };
 }
 
-export const Logout = z.object({ refreshToken: z.string().max(MOST_TOKENS).nullish(), everywhere: z.boolean().nullish() });
+export const Logout = z.object({ refreshToken: z.string().max(MAX_TOKENS).nullish(), everywhere: z.boolean().nullish() });
 
 /** Ends the session of the access token or of the refresh token. Doing it twice is the same as doing it once. */
 export async function logout(ctx: Ctx, { refreshToken, everywhere }: z.infer<typeof Logout>) {
@@ -184,7 +184,7 @@ export async function endingSessions<T>(ctx: Ctx, work: (inner: Ctx) => Promise<
 
 /** Tells it again, so that neither a Redis that was away nor one that was wiped lets an ended session live on. */
 export async function announceRevokedSessions(ctx: Ctx): Promise<void> {
-  const since = new Date(ctx.now().getTime() - ctx.ports.accessTokens.lifetimeMs);
+  const since = new Date(ctx.now().getTime() - ctx.providers.accessTokens.lifetimeMs);
   const recent = await ctx.models.Session.find({ revokedAt: { $gt: since } }, { _id: 1 }).lean();
   await announce(
     ctx,
@@ -196,7 +196,7 @@ export async function announceRevokedSessions(ctx: Ctx): Promise<void> {
 async function announce(ctx: Ctx, sessionIds: string[]): Promise<void> {
   if (sessionIds.length === 0) return;
   const pipeline = ctx.redis.pipeline();
-  for (const id of sessionIds) pipeline.set(`${ctx.redisPrefix}:sessions:revoked:${id}`, '1', 'PX', ctx.ports.accessTokens.lifetimeMs);
+  for (const id of sessionIds) pipeline.set(`${ctx.redisPrefix}:sessions:revoked:${id}`, '1', 'PX', ctx.providers.accessTokens.lifetimeMs);
   // exec itself does not fail where a command did.
   const failed = (await pipeline.exec())?.find(([error]) => error);
   if (failed) throw failed[0]!;

@@ -13,13 +13,13 @@ export interface TableRow {
   fault: { column: string | null; message: string } | null;
 }
 
-const MOST_ROWS = 50_000;
+const MAX_ROWS = 50_000;
 /** More than a product can have values, and no more than a part of an import holds for each of its rows. */
-const MOST_COLUMNS = 1_000;
-const LONGEST_ROW = 200_000;
+const MAX_COLUMNS = 1_000;
+const MAX_ROW_LENGTH = 200_000;
 /** So much is parsed in one turn of the event loop: some milliseconds. */
 export const SLICE_BYTES = 16 * 1024;
-const LONGEST_HEADING = 64 * 1024;
+const MAX_HEADING_LENGTH = 64 * 1024;
 const DELIMITERS = [',', ';', '\t'];
 
 const invalidFile = (message: string, row: number | null = null): Problem => new Problem('INVALID', message, { row });
@@ -42,7 +42,7 @@ export async function* readTable(file: AsyncIterable<Uint8Array>): AsyncGenerato
         continue;
       }
       rows += 1;
-      if (rows > MOST_ROWS) throw invalidFile(`The file has more than ${MOST_ROWS} rows.`);
+      if (rows > MAX_ROWS) throw invalidFile(`The file has more than ${MAX_ROWS} rows.`);
       yield rowOf(heading, number, { record, raw });
     }
   } catch (error) {
@@ -59,7 +59,7 @@ export async function* readTable(file: AsyncIterable<Uint8Array>): AsyncGenerato
 function refusalOf(error: unknown, row: number): unknown {
   if (!(error instanceof CsvError)) return error;
   if (error.code === 'CSV_MAX_RECORD_SIZE')
-    return invalidFile(`Row ${row} has more than ${LONGEST_ROW} characters; perhaps a quotation mark is never closed.`, row);
+    return invalidFile(`Row ${row} has more than ${MAX_ROW_LENGTH} characters; perhaps a quotation mark is never closed.`, row);
   return invalidFile('The file cannot be read as a table.', row);
 }
 
@@ -85,7 +85,7 @@ async function* slices(file: AsyncIterable<Uint8Array>): AsyncGenerator<string> 
 /** Looks at the first line, which names the delimiter or shows it. A line `sep=;`, which spreadsheets write and do not count, is left out. */
 async function opening(texts: AsyncGenerator<string>): Promise<{ delimiter: string; texts: AsyncGenerator<string> }> {
   let head = '';
-  while (!head.includes('\n') && head.length < LONGEST_HEADING) {
+  while (!head.includes('\n') && head.length < MAX_HEADING_LENGTH) {
     const next = await texts.next();
     if (next.done) break;
     head += next.value;
@@ -111,7 +111,7 @@ interface ParsedRecord {
 }
 
 function records(texts: AsyncGenerator<string>, delimiter: string): AsyncIterable<ParsedRecord> {
-  const parser = parse({ delimiter, raw: true, relax_column_count: true, relax_quotes: true, max_record_size: LONGEST_ROW });
+  const parser = parse({ delimiter, raw: true, relax_column_count: true, relax_quotes: true, max_record_size: MAX_ROW_LENGTH });
   // Whoever reads the parser is told of its errors.
   return pipeline(Readable.from(texts, { objectMode: true, highWaterMark: 1 }), parser, () => undefined);
 }
@@ -128,7 +128,7 @@ function headingOf(record: readonly string[], delimiter: string): Heading {
   const names = record.map((name) => name.trim().toLowerCase());
   const missing = REQUIRED_COLUMNS.filter((column) => !names.includes(column));
   if (missing.length > 0) throw invalidFile(`The file has no column ${missing.join(' and no column ')}.`);
-  if (names.filter((name) => name !== '').length > MOST_COLUMNS) throw invalidFile(`The file has more than ${MOST_COLUMNS} columns.`);
+  if (names.filter((name) => name !== '').length > MAX_COLUMNS) throw invalidFile(`The file has more than ${MAX_COLUMNS} columns.`);
   const unknown = names.find((name) => name !== '' && !isColumn(name));
   if (unknown !== undefined) throw invalidFile(`There is no column "${unknown.slice(0, 60)}".`);
   const twice = names.find((name, index) => name !== '' && names.indexOf(name) !== index);

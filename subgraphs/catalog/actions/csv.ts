@@ -35,9 +35,9 @@ const KNOWN = new Set([...PRODUCT_COLUMNS, ...VARIANT_COLUMNS]);
 export const REQUIRED_COLUMNS = ['slug', 'sku'];
 
 /** No code is longer, and a name stands in the store with each of its cells. */
-const LONGEST_COLUMN = ATTRIBUTE.length + 100;
+const MAX_COLUMN_LENGTH = ATTRIBUTE.length + 100;
 
-export const isColumn = (name: string): boolean => KNOWN.has(name) || (name.startsWith(ATTRIBUTE) && name.length <= LONGEST_COLUMN);
+export const isColumn = (name: string): boolean => KNOWN.has(name) || (name.startsWith(ATTRIBUTE) && name.length <= MAX_COLUMN_LENGTH);
 
 /**
  * A cell that begins like a formula would run in the spreadsheet of whoever opens the file, so it gets an apostrophe; so does one that looks

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idempotencyKey, list } from '#shared/base/input.ts';
-import { exportWork } from '../contract.ts';
+import { exportJob } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { PRODUCT_STATES, type ProductState } from '../machine.ts';
 import type { Attribute, Product, ProductExport } from '../model.ts';
@@ -17,7 +17,7 @@ export async function startProductExport(ctx: Ctx, { vendorId, states }: z.infer
   await ctx.loaders.memberships.requireReader(vendorId, 'PRODUCTS');
   const wanted = { vendorId, startedBy: ctx.viewer!.id, productStates: states ?? [...PRODUCT_STATES] };
   const [row] = await ctx.models.ProductExport.create([wanted]);
-  ctx.publish(exportWork({ exportId: row!._id, part: 0 }));
+  ctx.publish(exportJob({ exportId: row!._id, part: 0 }));
   return { productExport: row!.toObject() };
 }
 
@@ -41,7 +41,7 @@ export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: st
     const columns = columnsFor(await usedCodes(ctx, running.vendorId, attributes));
     const total = await ctx.models.Product.countDocuments(filter);
     await ctx.models.ProductExport.updateOne({ _id: exportId }, { $set: { state: 'RUNNING', total, columns, parts: 1 } });
-    ctx.publish(exportWork({ exportId, part: 1 }));
+    ctx.publish(exportJob({ exportId, part: 1 }));
     return;
   }
   const beyond = running.after ? { ...filter, _id: { $gt: running.after } } : filter;
@@ -53,7 +53,7 @@ export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: st
     { _id: exportId },
     { $set: { after: products[written - 1]!._id, parts: part + 1 }, $inc: { processed: written } },
   );
-  ctx.publish(exportWork({ exportId, part: part + 1 }));
+  ctx.publish(exportJob({ exportId, part: part + 1 }));
 }
 
 interface Written {
@@ -93,7 +93,7 @@ async function usedCodes(ctx: Ctx, vendorId: string, attributes: readonly Attrib
 /** The name of the file is that of the export, so that a repeated run leaves one file. */
 async function finish(ctx: Ctx, { _id, vendorId }: ProductExport, last: number): Promise<void> {
   const body = await bodyOf(ctx, _id);
-  const { key } = await ctx.ports.uploads.store(
+  const { key } = await ctx.providers.uploads.store(
     { folder: `exports/${vendorId}`, visibility: 'PRIVATE', contentType: 'text/csv' },
     _id,
     body,
@@ -125,7 +125,7 @@ export async function giveUpExport(ctx: Ctx, { exportId }: { exportId: string },
   await ctx.models.ProductExport.updateOne({ _id: exportId, finishedAt: null }, { $set: failed });
 }
 
-export const exportUrl = ({ ports }: Ctx, { key, createdAt }: ProductExport): Promise<string> | null =>
+export const exportUrl = ({ providers }: Ctx, { key, createdAt }: ProductExport): Promise<string> | null =>
   key
-    ? ports.uploads.privateUrl(key, { expiresInSeconds: MINUTES_15, fileName: `products-${createdAt.toISOString().slice(0, 10)}.csv` })
+    ? providers.uploads.privateUrl(key, { expiresInSeconds: MINUTES_15, fileName: `products-${createdAt.toISOString().slice(0, 10)}.csv` })
     : null;

@@ -1,14 +1,14 @@
 import { invalid, Problem } from '#shared/base/errors.ts';
 import { newId } from '#shared/base/ids.ts';
 import { scalars } from '#shared/kit/scalars.ts';
-import { wording } from '#shared/base/validation-messages.ts';
+import { validationMessage } from '#shared/base/validation-messages.ts';
 import { actionsFrom, PRODUCT_STATES, stateAfter, type ProductState } from '../machine.ts';
 import type { Media, Product, Variant } from '../model.ts';
 import { splitList, type Row } from './csv.ts';
 import { checkVariant, distinct } from './drafts.ts';
 import { factsOf } from './import-rows.ts';
 import { metadataList } from './inputs.ts';
-import { alt, MOST_MEDIA } from './media.ts';
+import { alt, MAX_MEDIA } from './media.ts';
 import { publicationDates } from './publication.ts';
 
 /* Cells that mean more than a value: media, facts, states and dates. Each refusal has the column as its path. */
@@ -24,14 +24,14 @@ export function mediaFrom(files: ReadonlyMap<string, { contentType: string }>, p
     const known = product.media.find((each) => each.key === key);
     const file = known ?? files.get(key);
     if (!file) throw invalid(['media', index], 'There is no file with this key among the media of this vendor.');
-    const words = alt.safeParse(entry.slice(key.length + 1), { error: wording });
+    const words = alt.safeParse(entry.slice(key.length + 1), { error: validationMessage });
     if (!words.success) throw invalid(['media', index], `The text of a file ${words.error.issues[0]?.message ?? 'is not acceptable'}.`);
     return { _id: known?._id ?? newId('med'), key, contentType: file.contentType, alt: words.data };
   });
   const keys = media.map(({ key }) => key);
   const twice = keys.findIndex((key, index) => keys.indexOf(key) !== index);
   if (twice >= 0) throw invalid(['media', twice], 'This file is named twice.');
-  if (media.length > MOST_MEDIA) throw invalid(['media'], `A product has at most ${MOST_MEDIA} media.`);
+  if (media.length > MAX_MEDIA) throw invalid(['media'], `A product has at most ${MAX_MEDIA} media.`);
   return { media };
 }
 

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { z } from 'zod';
 import { invalid, isProblem, Problem } from '#shared/base/errors.ts';
 
-import { wording } from '#shared/base/validation-messages.ts';
+import { validationMessage } from '#shared/base/validation-messages.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product, ProductImport } from '../model.ts';
 import { splitList, type Row } from './csv.ts';
@@ -15,7 +15,7 @@ import { archivedAs, keyOf, mediaFrom, mediaIdOf, metadataFrom, stateFrom, wants
 import { columnOf, productInput, variantInput } from './import-rows.ts';
 import { skuOf } from './import-staging.ts';
 import { failureOf } from './jobs.ts';
-import { MOST_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
+import { MAX_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
 import { addDrafted, changesOf } from './products.ts';
 import { refuseNothingToSell } from './publication.ts';
 import { parseRow, release } from './rows.ts';
@@ -195,8 +195,8 @@ function withVariant({ table, attemptAt }: Group, product: Product, { number, ce
       const change = read(VariantChange, { ...input, mediaId, id: old._id, expectedVersion: old.version });
       return archivedAs(product, changedBy(facts, product, { variant: old, input: change, path: [], now }), { archived, now });
     }
-    if (product.variants.length >= MOST_VARIANTS) {
-      throw new Problem('TOO_MANY_VARIANTS', `A product has at most ${MOST_VARIANTS} variants.`, { path: ['sku'] });
+    if (product.variants.length >= MAX_VARIANTS) {
+      throw new Problem('TOO_MANY_VARIANTS', `A product has at most ${MAX_VARIANTS} variants.`, { path: ['sku'] });
     }
     const made = draftVariant(facts, product, read(NewVariant, input), { path: [], now, archived: archived ?? false });
     return { ...made, mediaId: mediaId ?? null };
@@ -206,7 +206,7 @@ function withVariant({ table, attemptAt }: Group, product: Product, { number, ce
 }
 
 function read<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
-  const parsed = schema.safeParse(given, { error: wording });
+  const parsed = schema.safeParse(given, { error: validationMessage });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw invalid((issue?.path ?? []) as string[], `The value ${issue?.message ?? 'is not acceptable'}.`);

@@ -1,5 +1,5 @@
 import { invalid } from '#shared/base/errors.ts';
-import { importWork } from '../contract.ts';
+import { importJob } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';
 import { readTable, type TableRow } from './csv-reading.ts';
@@ -8,9 +8,9 @@ import { NewVariant } from './inputs.ts';
 /** Rows of one transaction; the rows of a product stay together. */
 const ROWS_A_PART = 100;
 /** Not all rows of a file can be those of one product. */
-const MOST_ROWS_A_PART = 500;
+const MAX_ROWS_PER_PART = 500;
 /** A document of the store holds 16 MB, and a character takes up to 3 bytes. */
-const MOST_CHARACTERS_A_PART = 500_000;
+const MAX_CHARACTERS_PER_PART = 500_000;
 /** What the store adds to a cell, at most. */
 const CHARACTERS_A_CELL = 10;
 
@@ -26,7 +26,7 @@ export interface StagedPart {
  * since the same file gives the same parts.
  */
 export async function stageRows(ctx: Ctx, running: ProductImport): Promise<void> {
-  const file = await ctx.ports.uploads.stream(running.key);
+  const file = await ctx.providers.uploads.stream(running.key);
   if (!file) throw invalid([], 'The file is not there any more.');
   let [part, total] = [0, 0];
   for await (const rows of partsOf(unlikeEarlier(readTable(file)))) {
@@ -39,7 +39,7 @@ export async function stageRows(ctx: Ctx, running: ProductImport): Promise<void>
       { _id: running._id, parts: part, total: null, finishedAt: null },
       { $set: { total } },
     );
-    if (modifiedCount > 0) inner.publish(importWork({ importId: running._id, part: 1 }));
+    if (modifiedCount > 0) inner.publish(importJob({ importId: running._id, part: 1 }));
   });
 }
 
@@ -75,7 +75,7 @@ async function* partsOf(rows: AsyncIterable<TableRow>): AsyncGenerator<TableRow[
   let characters = 0;
   for await (const row of rows) {
     const isSameProduct = part.at(-1)?.cells['slug'] === row.cells['slug'];
-    const isFull = part.length >= (isSameProduct ? MOST_ROWS_A_PART : ROWS_A_PART) || characters >= MOST_CHARACTERS_A_PART;
+    const isFull = part.length >= (isSameProduct ? MAX_ROWS_PER_PART : ROWS_A_PART) || characters >= MAX_CHARACTERS_PER_PART;
     if (isFull) {
       yield part;
       [part, characters] = [[], 0];

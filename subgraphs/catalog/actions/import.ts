@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { invalid, isProblem, type Problem } from '#shared/base/errors.ts';
 import { idempotencyKey } from '#shared/base/input.ts';
 import { newId } from '#shared/base/ids.ts';
-import { importWork } from '../contract.ts';
+import { importJob } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ProductImport } from '../model.ts';
 import { importGroups, type RowProblem } from './import-groups.ts';
@@ -27,11 +27,11 @@ export async function startProductImport(ctx: Ctx, { vendorId, uploadId, errorPo
   const importId = newId('imp');
   const { key } = await takeUpload(ctx, { id: uploadId, vendorId, purpose: 'IMPORT', usedBy: importId });
   const [row] = await ctx.models.ProductImport.create([{ _id: importId, vendorId, startedBy: ctx.viewer!.id, key, errorPolicy: policy }]);
-  ctx.publish(importWork({ importId, part: 0 }));
+  ctx.publish(importJob({ importId, part: 0 }));
   return { productImport: row!.toObject() };
 }
 
-export const MOST_ERRORS = 1_000;
+export const MAX_ERRORS = 1_000;
 
 interface Turn {
   importId: string;
@@ -97,7 +97,7 @@ async function takePart(ctx: Ctx, { importId, part }: Turn): Promise<void> {
     await ctx.models.ImportPart.deleteOne({ _id });
   }
   if (part >= running.parts) return finish(ctx, importId, { state: 'DONE' });
-  ctx.publish(importWork({ importId, part: part + 1 }));
+  ctx.publish(importJob({ importId, part: part + 1 }));
 }
 
 interface PartOutcome {
@@ -109,7 +109,7 @@ interface PartOutcome {
 }
 
 async function record(ctx: Ctx, running: ProductImport, { problems, ...counts }: PartOutcome): Promise<void> {
-  const room = Math.max(0, MOST_ERRORS - running.errors.length);
+  const room = Math.max(0, MAX_ERRORS - running.errors.length);
   await ctx.models.ProductImport.updateOne(
     { _id: running._id },
     { $inc: { ...counts, errorCount: problems.length }, $push: { errors: { $each: problems.slice(0, room) } } },
@@ -123,11 +123,11 @@ async function finish(ctx: Ctx, importId: string, end: End): Promise<void> {
   const running = await ctx.models.ProductImport.findOne({ _id: importId, finishedAt: null }).lean<ProductImport>();
   if (!running) return;
   const { vendorId, errors, errorCount } = running;
-  const why = end.state === 'FAILED' && { errors: [end.problem, ...errors].slice(0, MOST_ERRORS), errorCount: errorCount + 1 };
+  const why = end.state === 'FAILED' && { errors: [end.problem, ...errors].slice(0, MAX_ERRORS), errorCount: errorCount + 1 };
   await ctx.models.ProductImport.updateOne({ _id: importId }, { $set: { state: end.state, finishedAt: ctx.now(), ...why } });
   const { deletedCount } = await ctx.models.ImportTurn.deleteOne({ _id: vendorId, importId });
   const next = deletedCount > 0 && (await ctx.models.ProductImport.findOne({ vendorId, state: 'QUEUED' }).sort({ _id: 1 }).lean());
-  if (next) ctx.publish(importWork({ importId: next._id, part: 0 }));
+  if (next) ctx.publish(importJob({ importId: next._id, part: 0 }));
 }
 
 /** The delivery of a part was given up: the import ends, and its owner reads why. What was imported stays. */

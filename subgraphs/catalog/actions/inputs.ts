@@ -4,9 +4,9 @@ import { PositiveMoneyInput } from '#shared/base/money.ts';
 import { codeText } from '#shared/base/text.ts';
 import { AttributeValueInput } from './values.ts';
 
-export const MOST_VARIANTS = 250;
-const MOST_NEW_VARIANTS = 100;
-const MOST_GRAMS = 10_000_000;
+export const MAX_VARIANTS = 250;
+const MAX_NEW_VARIANTS = 100;
+const MAX_GRAMS = 10_000_000;
 
 const ids = (max: number) => list(z.string(), { max });
 /** Tags are kept in the spelling they are found by. */
@@ -21,7 +21,7 @@ const variantFields = {
   axisValues: list(AttributeValueInput, { max: 3 }),
   price: PositiveMoneyInput,
   compareAtPrice: PositiveMoneyInput.nullish(),
-  weightGrams: z.int('must be a whole number').min(0, 'must not be negative').max(MOST_GRAMS, `must be at most ${MOST_GRAMS}`).nullish(),
+  weightGrams: z.int('must be a whole number').min(0, 'must not be negative').max(MAX_GRAMS, `must be at most ${MAX_GRAMS}`).nullish(),
   barcode: z
     .string()
     .regex(/^[\dA-Za-z-]{1,64}$/, 'must be 1 to 64 letters, digits and dashes')
@@ -66,7 +66,7 @@ export const NewProduct = z.object({
   tags: productFields.tags.nullish(),
   attributes: productFields.attributes.nullish(),
   variantAxes: productFields.variantAxes.nullish(),
-  variants: list(NewVariant, { max: MOST_NEW_VARIANTS }).nullish(),
+  variants: list(NewVariant, { max: MAX_NEW_VARIANTS }).nullish(),
   metadata: metadataList.nullish(),
   privateMetadata: metadataList.nullish(),
   publication: Publication.nullish(),

@@ -1,12 +1,12 @@
 import type { Envelope } from '#shared/kit/define-event.ts';
-import { forgetWork, productUpdated } from '../contract.ts';
+import { invalidateCacheJob, productUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Product } from '../model.ts';
 import { KNOWN_BY, namesOf, type KnownBy } from './known-by.ts';
 import { CATEGORY_PAGES, PAGES } from './lists.ts';
 
 /** What everyone was told about these products, and about which there are, is asked of the store again. */
-async function forgetProducts(ctx: Ctx, productIds: readonly string[]): Promise<void> {
+async function invalidateProducts(ctx: Ctx, productIds: readonly string[]): Promise<void> {
   await ctx.cache.invalidate(productIds.map((id) => `product:${id}`));
   await forgetPages(ctx);
 }
@@ -15,14 +15,14 @@ async function forgetProducts(ctx: Ctx, productIds: readonly string[]): Promise<
  * After a mutation, for whoever reads next. A Redis that cannot be told now is told by our own event later; what was committed stays
  * committed.
  */
-export async function forgetChanged(ctx: Ctx, payload: Record<string, unknown>): Promise<void> {
+export async function invalidateChanged(ctx: Ctx, payload: Record<string, unknown>): Promise<void> {
   const { product, variant, deletedId, results } = payload as Changed;
   const ids = [product?._id, variant?.product._id, deletedId, ...(results ?? []).map(({ productId }) => productId)].filter(
     (id) => typeof id === 'string',
   );
   if (ids.length === 0) return;
   try {
-    await forgetProducts(ctx, ids);
+    await invalidateProducts(ctx, ids);
   } catch (error) {
     ctx.log.warn({ err: error }, 'the cache could not be told of a change; it will be told by the event');
   }
@@ -37,13 +37,13 @@ interface Changed {
 
 async function forgetPages(ctx: Ctx): Promise<void> {
   await ctx.cache.invalidateGroup(PAGES);
-  await forgetCategoryPages(ctx);
+  await invalidateCategoryPages(ctx);
 }
 
-export const forgetCategoryPages = (ctx: Ctx): Promise<void> => ctx.cache.invalidateGroup(CATEGORY_PAGES);
+export const invalidateCategoryPages = (ctx: Ctx): Promise<void> => ctx.cache.invalidateGroup(CATEGORY_PAGES);
 
 /** Our own events come back to every process. A product made while its vendor was being suspended learns of it here. */
-export async function hearProduct(ctx: Ctx, { productId, vendorId }: { productId: string; vendorId: string }): Promise<void> {
+export async function invalidateProduct(ctx: Ctx, { productId, vendorId }: { productId: string; vendorId: string }): Promise<void> {
   const vendor = await ctx.models.VendorState.findById(vendorId).lean();
   if (vendor) {
     const { suspended } = vendor;
@@ -55,14 +55,14 @@ export async function hearProduct(ctx: Ctx, { productId, vendorId }: { productId
       if (product) inner.publish(forget([product]));
     });
   }
-  await forgetProducts(ctx, [productId]);
+  await invalidateProducts(ctx, [productId]);
 }
 
 /** Also of a store that was closed: what is not sold for now, and what is not sold any more, look the same. */
-export const hearSuspended = (ctx: Ctx, { vendorId }: { vendorId: string }, envelope: Envelope) =>
+export const suspendVendor = (ctx: Ctx, { vendorId }: { vendorId: string }, envelope: Envelope) =>
   setSuspended(ctx, vendorId, { suspended: true, envelope });
 
-export const hearReinstated = (ctx: Ctx, { vendorId }: { vendorId: string }, envelope: Envelope) =>
+export const reinstateVendor = (ctx: Ctx, { vendorId }: { vendorId: string }, envelope: Envelope) =>
   setSuspended(ctx, vendorId, { suspended: false, envelope });
 
 /** The later word counts, in whatever order the two arrive. */
@@ -83,13 +83,14 @@ async function setSuspended(
 const FORGOTTEN_AT_ONCE = 100;
 
 const forget = (products: readonly Pick<Product, '_id' | 'variants'>[]) =>
-  forgetWork({
+  invalidateCacheJob({
     productIds: products.map(({ _id }) => _id),
     variantIds: products.flatMap(({ variants }) => variants.map(({ _id }) => _id)),
   });
 
 /** Comes through the outbox, so that it happens after the commit: what is forgotten before may be remembered again as it was. */
-export const hearForget = (ctx: Ctx, { productIds }: { productIds: string[] }): Promise<void> => forgetProducts(ctx, productIds);
+export const runCacheInvalidation = (ctx: Ctx, { productIds }: { productIds: string[] }): Promise<void> =>
+  invalidateProducts(ctx, productIds);
 
 /** No product stands on a shelf that is gone. */
 export async function dropCategory(ctx: Ctx, { categoryId }: { categoryId: string }): Promise<void> {

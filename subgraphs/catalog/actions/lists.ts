@@ -93,7 +93,7 @@ const SEARCH_FIELDS = ['attributes', 'tags', 'price', 'nameStartsWith', 'created
  * time is part of the name, so that dates of publication take effect after that long at the latest.
  */
 function placeOf(ctx: Ctx, list: ProductList): { key: string; seconds: number; groups: string[] } {
-  const { cacheSeconds } = ctx.ports;
+  const { cacheSeconds } = ctx.providers;
   const { where } = list;
   const at = (seconds: number): string => {
     const asked = JSON.stringify([

@@ -7,7 +7,7 @@ import type { Media, Product } from '../model.ts';
 import { checkVersion, productForEdit, saveProduct } from './editing.ts';
 import { takeUpload } from './uploads.ts';
 
-export const MOST_MEDIA = 20;
+export const MAX_MEDIA = 20;
 const PRODUCT_PATH = ['input', 'productId'];
 
 /** What a picture shows, for those who do not see it. */
@@ -23,8 +23,8 @@ export const AddMedia = z.object({
 
 export async function addMedia(ctx: Ctx, input: z.infer<typeof AddMedia>) {
   const product = await productForEdit(ctx, input.productId, PRODUCT_PATH);
-  if (product.media.length >= MOST_MEDIA)
-    throw new Problem('TOO_MANY_MEDIA', `A product has at most ${MOST_MEDIA} media.`, { path: PRODUCT_PATH });
+  if (product.media.length >= MAX_MEDIA)
+    throw new Problem('TOO_MANY_MEDIA', `A product has at most ${MAX_MEDIA} media.`, { path: PRODUCT_PATH });
   const { key, contentType } = await takeUpload(ctx, {
     id: input.uploadId,
     vendorId: product.vendorId,

@@ -193,13 +193,13 @@ export async function updateProductMetadata(ctx: Ctx, input: z.infer<typeof Upda
   return { product: await saveProduct(ctx, product, { metadata, privateMetadata }) };
 }
 
-const MOST_FACTS = 50;
+const MAX_FACTS = 50;
 
 function merged(before: Product['metadata'], set: Product['metadata'], remove: readonly string[], field: string): Product['metadata'] {
   distinct(set, ['input', field]);
   const facts = new Map(before.map((entry) => [entry.key, entry]));
   for (const key of remove) facts.delete(key);
   for (const entry of set) facts.set(entry.key, entry);
-  if (facts.size > MOST_FACTS) throw invalid(['input', field], `A product keeps at most ${MOST_FACTS} facts of a kind.`);
+  if (facts.size > MAX_FACTS) throw invalid(['input', field], `A product keeps at most ${MAX_FACTS} facts of a kind.`);
   return [...facts.values()];
 }

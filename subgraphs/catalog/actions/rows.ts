@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { Problem, type InputPath } from '#shared/base/errors.ts';
-import { sentenceOf, wording } from '#shared/base/validation-messages.ts';
+import { sentenceOf, validationMessage } from '#shared/base/validation-messages.ts';
 import type { Product } from '../model.ts';
 import type { Facts } from './facts.ts';
 
@@ -24,7 +24,7 @@ export function parseRow<S extends z.ZodType>(
   given: unknown,
   { path, lenient }: { path: InputPath; lenient: boolean },
 ): ParsedRow<z.output<S>> {
-  const parsed = schema.safeParse(given, { error: wording });
+  const parsed = schema.safeParse(given, { error: validationMessage });
   const noted = (error: z.ZodError): Problem[] =>
     error.issues.map(
       (issue) => new Problem(issueCode(issue), sentenceOf(issue.message), { path: [...path, ...(issue.path as InputPath)] }),
@@ -46,7 +46,7 @@ export function parseRow<S extends z.ZodType>(
     kept.set(name, right);
     rest[name] = right.map((index) => members[index]);
   }
-  const again = schema.safeParse(rest, { error: wording });
+  const again = schema.safeParse(rest, { error: validationMessage });
   if (!again.success) return { row: undefined, problems: [...problems, ...noted(again.error)], place: straight };
   return { row: again.data, problems, place: (inner) => replacedIndex(inner, path.length, kept) };
 }

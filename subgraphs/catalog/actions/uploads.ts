@@ -6,7 +6,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Upload } from '../model.ts';
 
 const MEGABYTE = 1024 * 1024;
-const MOST_BYTES: ReadonlyMap<string, number> = new Map([
+const MAX_BYTES: ReadonlyMap<string, number> = new Map([
   ['image/jpeg', 10 * MEGABYTE],
   ['image/png', 10 * MEGABYTE],
   ['image/gif', 10 * MEGABYTE],
@@ -15,10 +15,10 @@ const MOST_BYTES: ReadonlyMap<string, number> = new Map([
   ['application/pdf', 10 * MEGABYTE],
   ['video/mp4', 100 * MEGABYTE],
 ]);
-const MOST_CSV_BYTES = 20 * MEGABYTE;
+const MAX_CSV_BYTES = 20 * MEGABYTE;
 /** What a vendor may have drawn and not used, and what it may draw in a day. */
-const MOST_UNUSED = { files: 200, bytes: 1_000 * MEGABYTE };
-const MOST_A_DAY = { files: 2_000, bytes: 5_000 * MEGABYTE };
+const MAX_UNUSED = { files: 200, bytes: 1_000 * MEGABYTE };
+const MAX_PER_DAY = { files: 2_000, bytes: 5_000 * MEGABYTE };
 const DAY_MS = 24 * 3_600_000;
 
 const size = z.int('must be a whole number').min(1, 'must be at least 1');
@@ -27,10 +27,10 @@ const common = { vendorId: z.string(), idempotencyKey: idempotencyKey().optional
 export const CreateMediaUpload = z
   .object({
     ...common,
-    contentType: z.string().refine((type) => MOST_BYTES.has(type), 'is not a type of file that is shown with products'),
+    contentType: z.string().refine((type) => MAX_BYTES.has(type), 'is not a type of file that is shown with products'),
     size,
   })
-  .refine(({ contentType, size: bytes }) => bytes <= (MOST_BYTES.get(contentType) ?? Infinity), {
+  .refine(({ contentType, size: bytes }) => bytes <= (MAX_BYTES.get(contentType) ?? Infinity), {
     path: ['size'],
     message: 'is too large for this type of file',
   });
@@ -38,7 +38,7 @@ export const CreateMediaUpload = z
 export const createMediaUpload = (ctx: Ctx, { vendorId, contentType, size: bytes }: z.infer<typeof CreateMediaUpload>) =>
   prepare(ctx, { vendorId, purpose: 'MEDIA', contentType, size: bytes });
 
-export const CreateProductImportUpload = z.object({ ...common, size: size.max(MOST_CSV_BYTES, `must be at most ${MOST_CSV_BYTES}`) });
+export const CreateProductImportUpload = z.object({ ...common, size: size.max(MAX_CSV_BYTES, `must be at most ${MAX_CSV_BYTES}`) });
 
 export const createProductImportUpload = (ctx: Ctx, { vendorId, size: bytes }: z.infer<typeof CreateProductImportUpload>) =>
   prepare(ctx, { vendorId, purpose: 'IMPORT', contentType: 'text/csv', size: bytes });
@@ -56,7 +56,7 @@ async function prepare(ctx: Ctx, { vendorId, purpose, contentType, size: bytes }
   await ctx.loaders.memberships.require(vendorId, 'PRODUCTS');
   await draw(ctx, vendorId, bytes);
   const { folder, visibility } = PLACES[purpose];
-  const { key, ...ticket } = await ctx.ports.uploads.prepare({ folder: `${folder}/${vendorId}`, visibility, contentType, size: bytes });
+  const { key, ...ticket } = await ctx.providers.uploads.prepare({ folder: `${folder}/${vendorId}`, visibility, contentType, size: bytes });
   const [row] = await ctx.models.Upload.create([{ vendorId, purpose, key, contentType, size: bytes, expiresAt: ticket.expiresAt }]);
   return { upload: { id: row!._id, ...ticket } };
 }
@@ -70,9 +70,9 @@ async function draw(ctx: Ctx, vendorId: string, bytes: number): Promise<void> {
     { $inc: { files: 1, bytes }, $setOnInsert: { endsAt: new Date(now.getTime() + 2 * DAY_MS) } },
     { upsert: true, returnDocument: 'after' },
   ).lean();
-  if (isBeyond(today, MOST_A_DAY)) throw tooMuch('This vendor has prepared as many files today as a day may bring.');
-  const unused = await ctx.models.Upload.find({ vendorId, usedBy: null }, { size: 1 }).limit(MOST_UNUSED.files).lean();
-  if (isBeyond(drawnOf([...unused, { size: bytes }]), MOST_UNUSED))
+  if (isBeyond(today, MAX_PER_DAY)) throw tooMuch('This vendor has prepared as many files today as a day may bring.');
+  const unused = await ctx.models.Upload.find({ vendorId, usedBy: null }, { size: 1 }).limit(MAX_UNUSED.files).lean();
+  if (isBeyond(drawnOf([...unused, { size: bytes }]), MAX_UNUSED))
     throw tooMuch('This vendor has prepared many files that are not in use; use them, or wait a day until they are removed.');
 }
 
@@ -86,7 +86,7 @@ export async function takeUpload(
   const path = ['input', 'uploadId'];
   const upload = await ctx.models.Upload.findOne({ _id: wanted.id, vendorId: wanted.vendorId, purpose: wanted.purpose }).lean<Upload>();
   if (!upload) throw notFound('ProductUpload', wanted.id, path);
-  const inspected = await ctx.ports.uploads.inspect(upload.key);
+  const inspected = await ctx.providers.uploads.inspect(upload.key);
   if (inspected.state === 'MISSING') throw new Problem('UPLOAD_MISSING', 'Nothing was handed in yet.', { path });
   if (inspected.state === 'REFUSED') throw new Problem('UPLOAD_REFUSED', inspected.reason, { path });
   const { modifiedCount } = await ctx.models.Upload.updateOne({ _id: upload._id, usedBy: null }, { $set: { usedBy: wanted.usedBy } });
@@ -106,7 +106,7 @@ export async function removeUnusedUploads(ctx: Ctx): Promise<void> {
   for (const { _id, key } of unused) {
     // Taken away from whoever might use it at this moment, before the file goes.
     const { deletedCount } = await ctx.models.Upload.deleteOne({ _id, usedBy: null });
-    if (deletedCount > 0) await ctx.ports.uploads.remove(key);
+    if (deletedCount > 0) await ctx.providers.uploads.remove(key);
   }
   const before = new Date(ctx.now().getTime() - IMPORTED_MS);
   const tables = await ctx.models.Upload.find({ purpose: 'IMPORT', usedBy: { $ne: null }, expiresAt: { $lt: before } })
@@ -115,7 +115,7 @@ export async function removeUnusedUploads(ctx: Ctx): Promise<void> {
   for (const { _id, key, usedBy } of tables) {
     if (await ctx.models.ProductImport.exists({ _id: usedBy, finishedAt: null })) continue;
     // The row last, so that a crash forgets no file.
-    await ctx.ports.uploads.remove(key);
+    await ctx.providers.uploads.remove(key);
     await ctx.models.Upload.deleteOne({ _id });
   }
 }

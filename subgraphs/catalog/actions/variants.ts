@@ -6,15 +6,15 @@ import type { Product, Variant } from '../model.ts';
 import { checkAxisValues, checkPrice, checkVariant, draftVariant, takeSku } from './drafts.ts';
 import { checkVersion, differing, productForEdit, saveProduct, variantForEdit } from './editing.ts';
 import { findFacts, type Facts } from './facts.ts';
-import { MOST_VARIANTS, NewVariant, VariantChange, Which } from './inputs.ts';
+import { MAX_VARIANTS, NewVariant, VariantChange, Which } from './inputs.ts';
 import { refuseNothingToSell } from './publication.ts';
 
 export const CreateVariant = NewVariant.extend({ productId: z.string(), idempotencyKey: idempotencyKey().optional() });
 
 export async function createVariant(ctx: Ctx, input: z.infer<typeof CreateVariant>) {
   const product = await productForEdit(ctx, input.productId, ['input', 'productId']);
-  if (product.variants.length >= MOST_VARIANTS) {
-    throw new Problem('TOO_MANY_VARIANTS', `A product has at most ${MOST_VARIANTS} variants.`, { path: ['input', 'productId'] });
+  if (product.variants.length >= MAX_VARIANTS) {
+    throw new Problem('TOO_MANY_VARIANTS', `A product has at most ${MAX_VARIANTS} variants.`, { path: ['input', 'productId'] });
   }
   const facts = await findFacts(ctx, product.vendorId, { attributeIds: product.axisIds, skus: [input.sku] });
   const variant = draftVariant(facts, product, input, { path: ['input'], now: ctx.now() });

@@ -38,10 +38,10 @@ const FIELDS = {
 } as const;
 
 const DEEPEST = 3;
-const MOST_BRANCHES = 10;
-const MOST_ATTRIBUTES = 10;
-const MOST_VALUES = 50;
-const LONGEST_PREFIX = 64;
+const MAX_BRANCHES = 10;
+const MAX_ATTRIBUTES = 10;
+const MAX_VALUES = 50;
+const MAX_PREFIX_LENGTH = 64;
 
 /** A client's `where` as a filter of the store. Asks categories and attribute definitions for what the conditions mean. */
 export async function translateProductWhere(
@@ -64,7 +64,7 @@ export async function translateProductWhere(
 const isGiven = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
 
 async function branches(ctx: Ctx, list: readonly ProductWhere[], path: InputPath): Promise<Filter[]> {
-  if (list.length === 0 || list.length > MOST_BRANCHES) throw invalid(path, `1 to ${MOST_BRANCHES} conditions belong here.`);
+  if (list.length === 0 || list.length > MAX_BRANCHES) throw invalid(path, `1 to ${MAX_BRANCHES} conditions belong here.`);
   const translated: Filter[] = [];
   for (const [index, entry] of list.entries()) translated.push(await translateProductWhere(ctx, entry, [...path, index]));
   return translated;
@@ -87,22 +87,22 @@ async function subtreeOf(ctx: Ctx, id: string): Promise<string[]> {
 
 function prefixFilter(given: string, path: InputPath): Filter {
   const key = textKey(given);
-  if (key.length === 0 || given.length > LONGEST_PREFIX || !given.isWellFormed() || given.includes('\0')) {
-    throw invalid(path, `1 to ${LONGEST_PREFIX} characters belong here.`);
+  if (key.length === 0 || given.length > MAX_PREFIX_LENGTH || !given.isWellFormed() || given.includes('\0')) {
+    throw invalid(path, `1 to ${MAX_PREFIX_LENGTH} characters belong here.`);
   }
   return { nameKey: { $regex: `^${key.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)}` } };
 }
 
 const AttributeCondition = z.object({
   attributeId: z.string(),
-  in: z.array(z.string().max(200)).min(1).max(MOST_VALUES).nullish(),
+  in: z.array(z.string().max(200)).min(1).max(MAX_VALUES).nullish(),
   gte: z.number().nullish(),
   lte: z.number().nullish(),
   is: z.boolean().nullish(),
 });
 
 async function attributeFilters(ctx: Ctx, list: readonly AttributeFilter[], path: InputPath): Promise<Filter[]> {
-  if (list.length > MOST_ATTRIBUTES) throw invalid(path, `At most ${MOST_ATTRIBUTES} attributes belong here.`);
+  if (list.length > MAX_ATTRIBUTES) throw invalid(path, `At most ${MAX_ATTRIBUTES} attributes belong here.`);
   const definitions = await ctx.loaders.attribute.loadMany(list.map(({ attributeId }) => attributeId));
   return list.map((entry, index) => {
     const place = [...path, index];

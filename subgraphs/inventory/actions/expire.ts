@@ -27,7 +27,7 @@ export async function expireReservations(ctx: Ctx, { signal }: Pick<JobRun, 'sig
 async function expireOne(ctx: Ctx, reservation: Reservation): Promise<boolean> {
   try {
     await ctx.transaction(async (inner) => {
-      await inner.ports.turns.take(
+      await inner.providers.locks.acquire(
         inner.session!,
         reservation.lines.map(({ variantId }) => variantId),
         { deadline: inner.deadline, first: true },

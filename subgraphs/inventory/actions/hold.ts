@@ -16,16 +16,18 @@ interface Share {
 }
 
 /** Held for one buyer at the same time; more is hoarding. */
-const MOST_OPEN = 20;
+const MAX_OPEN = 20;
 /** Overdue reservations that are ended at a time, until there is enough. */
-const MOST_OVERDUE = 50;
+const MAX_OVERDUE = 50;
 
 /** Holds all lines or none, from the warehouse with the smallest priority on. The same reference again is the same reservation. */
-export async function holdStock(ctx: Ctx, { reference, lines, ttlSeconds, holder }: Input) {
+export async function reserve(ctx: Ctx, { reference, lines, ttlSeconds, holder }: Input) {
   const wanted = merge(lines);
-  await ctx.ports.turns.take(ctx.session!, [`reference ${reference}`, `holder ${holder}`, ...wanted.keys()], { deadline: ctx.deadline });
+  await ctx.providers.locks.acquire(ctx.session!, [`reference ${reference}`, `holder ${holder}`, ...wanted.keys()], {
+    deadline: ctx.deadline,
+  });
   const known = await ctx.models.Reservation.findOne({ reference }).lean();
-  if (known) return again(ctx, known, wanted);
+  if (known) return replayReservation(ctx, known, wanted);
   const shares = await share(ctx, wanted, lines);
   await requireRoom(ctx, holder);
   const now = ctx.now();
@@ -42,7 +44,7 @@ export async function holdStock(ctx: Ctx, { reference, lines, ttlSeconds, holder
 }
 
 /** What was answered before, as long as it is still true. */
-function again(ctx: Ctx, known: Reservation, wanted: Map<string, number>) {
+function replayReservation(ctx: Ctx, known: Reservation, wanted: Map<string, number>) {
   const isOver = known.state === 'HELD' && known.expiresAt <= ctx.now();
   if (isOver || known.state === 'RELEASED' || known.state === 'EXPIRED') throw reservationEnded();
   const held = merge(known.lines);
@@ -57,8 +59,8 @@ async function requireRoom(ctx: Ctx, holder: string): Promise<void> {
   const now = ctx.now();
   await ctx.models.Holder.updateOne({ _id: holder }, { $inc: { reservations: 1 }, $set: { at: now } }, { upsert: true });
   const open = await ctx.models.Reservation.countDocuments({ holder, state: 'HELD', expiresAt: { $gt: now } });
-  if (open >= MOST_OPEN) {
-    throw new Problem('TOO_MANY_RESERVATIONS', `At most ${MOST_OPEN} reservations can be open at the same time.`, {
+  if (open >= MAX_OPEN) {
+    throw new Problem('TOO_MANY_RESERVATIONS', `At most ${MAX_OPEN} reservations can be open at the same time.`, {
       path: ['holder'],
       open,
     });
@@ -120,7 +122,7 @@ async function freeOverdue(ctx: Ctx, variantIds: string[]): Promise<boolean> {
   const held = { state: 'HELD', expiresAt: { $lte: ctx.now() }, 'lines.variantId': { $in: variantIds } } as const;
   const overdue = await ctx.models.Reservation.find(held, null, { comment: 'plan: overdue reservations are few, the job ends them' })
     .sort({ expiresAt: 1 })
-    .limit(MOST_OVERDUE)
+    .limit(MAX_OVERDUE)
     .lean();
   for (const reservation of overdue) await endHold(ctx, reservation, { state: 'EXPIRED' });
   return overdue.length > 0;

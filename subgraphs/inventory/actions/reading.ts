@@ -5,7 +5,7 @@ import type { Ctx } from '../loaders.ts';
 import type { StockAlert, StockItem, StockMovement } from '../model.ts';
 
 /** Strangers learn that there are at least so many, not how many. */
-const MOST_SHOWN = 100;
+const MAX_SHOWN = 100;
 
 const ITEM_FIELDS: Fields = {
   vendorId: 'id',
@@ -47,7 +47,7 @@ export async function ifSeen<T extends { vendorId: string }>(ctx: Ctx, loading: 
 export const availableOf = (items: readonly StockItem[]): number =>
   items.reduce((total, { available, isDiscontinued }) => total + (isDiscontinued ? 0 : available), 0);
 
-export const shownToAll = (items: readonly StockItem[]): number => Math.min(MOST_SHOWN, availableOf(items));
+export const shownToAll = (items: readonly StockItem[]): number => Math.min(MAX_SHOWN, availableOf(items));
 
 /** A vendor's warehouses in the order in which they are used; none for whoever may not see them. */
 export async function listWarehouses(ctx: Ctx, vendorId: string) {

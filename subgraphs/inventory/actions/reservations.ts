@@ -10,7 +10,7 @@ import { merge } from './merge.ts';
 import { move } from './move.ts';
 
 /** Prolongs a hold; a shorter time than is left changes nothing. */
-export async function extendHold(ctx: Ctx, { reference, ttlSeconds }: z.infer<typeof extendReservation.input>) {
+export async function extend(ctx: Ctx, { reference, ttlSeconds }: z.infer<typeof extendReservation.input>) {
   const now = ctx.now();
   const reservation = await ctx.models.Reservation.findOneAndUpdate(
     { reference, state: 'HELD', expiresAt: { $gt: now } },
@@ -22,7 +22,7 @@ export async function extendHold(ctx: Ctx, { reference, ttlSeconds }: z.infer<ty
 }
 
 /** The goods leave the shelf. An expired reservation cannot be committed, whether the job has seen it or not. */
-export async function commitHold(ctx: Ctx, { reference }: z.infer<typeof commitReservation.input>) {
+export async function commit(ctx: Ctx, { reference }: z.infer<typeof commitReservation.input>) {
   await waitForTurn(ctx, reference);
   const now = ctx.now();
   const reservation = await ctx.models.Reservation.findOneAndUpdate(
@@ -45,7 +45,7 @@ export async function commitHold(ctx: Ctx, { reference }: z.infer<typeof commitR
 }
 
 /** Undoes whatever there is: held pieces are free, sold ones back on hand. A reservation that has not come yet will find itself released. */
-export async function releaseHold(ctx: Ctx, { reference, reason }: z.infer<typeof releaseReservation.input>) {
+export async function release(ctx: Ctx, { reference, reason }: z.infer<typeof releaseReservation.input>) {
   await waitForTurn(ctx, reference);
   const { Reservation } = ctx.models;
   const reservation = await Reservation.findOne({ reference }).lean();
@@ -65,7 +65,7 @@ export async function releaseHold(ctx: Ctx, { reference, reason }: z.infer<typeo
 }
 
 /** Sold pieces come back, once for each `returnId`, never more than were sold. */
-export async function takeReturn(ctx: Ctx, { reference, returnId, lines, reason }: z.infer<typeof restockReservation.input>) {
+export async function restock(ctx: Ctx, { reference, returnId, lines, reason }: z.infer<typeof restockReservation.input>) {
   await waitForTurn(ctx, reference);
   const reservation = await ctx.models.Reservation.findOne({ reference }).lean();
   if (reservation?.returnIds.includes(returnId)) return { restocked: true as const };
@@ -109,5 +109,5 @@ function piecesOf({ lines }: Reservation, variantId: string, quantity: number): 
 async function waitForTurn(ctx: Ctx, reference: string): Promise<void> {
   const found = await outsideTransactions(() => ctx.models.Reservation.findOne({ reference }, { lines: 1 }).lean().exec());
   const variantIds = found?.lines.map(({ variantId }) => variantId) ?? [];
-  await ctx.ports.turns.take(ctx.session!, [`reference ${reference}`, ...variantIds], { deadline: ctx.deadline, first: true });
+  await ctx.providers.locks.acquire(ctx.session!, [`reference ${reference}`, ...variantIds], { deadline: ctx.deadline, first: true });
 }

@@ -21,7 +21,7 @@ export interface Slot {
 }
 
 /** So many pieces can lie in one place: 50 warehouses full of them still fit into a GraphQL Int. */
-export const MOST_PIECES = 10_000_000;
+export const MAX_UNITS = 10_000_000;
 
 /**
  * The slots of these places, each once, for a viewer who may change them; a place that cannot be is answered by its refusal. FORBIDDEN when any
@@ -33,7 +33,7 @@ export async function findSlots(ctx: Ctx, places: Place[]): Promise<(Slot | Prob
   const warehouseIdOf = (place: Place) => place.warehouseId ?? defaults.get(owners.get(place.variantId)?.vendorId ?? '') ?? '';
   const variantIds = places.map(({ variantId }) => variantId);
   const warehouseIds = places.map(warehouseIdOf);
-  await ctx.ports.turns.take(ctx.session!, [...variantIds, ...warehouseIds], { deadline: ctx.deadline });
+  await ctx.providers.locks.acquire(ctx.session!, [...variantIds, ...warehouseIds], { deadline: ctx.deadline });
   const warehouses = new Map((await ctx.models.Warehouse.find({ _id: { $in: warehouseIds } }).lean()).map((each) => [each._id, each]));
   const items = await ctx.models.StockItem.find({ variantId: { $in: variantIds }, warehouseId: { $in: warehouseIds } }).lean();
   const known = new Map(items.map((item) => [keyOf(item), item]));

@@ -6,10 +6,10 @@ import { userError } from '#shared/kit/mutation.ts';
 import type { Ctx } from '../loaders.ts';
 import type { StockItem } from '../model.ts';
 import { isLow, move, tellLow, type Move } from './move.ts';
-import { closedProblem, findSlots, isNew, MOST_PIECES, openItems, required, type Slot } from './slots.ts';
+import { closedProblem, findSlots, isNew, MAX_UNITS, openItems, required, type Slot } from './slots.ts';
 
 const id = text({ min: 1, max: 100 });
-const pieces = z.int().min(0, 'must not be negative').max(MOST_PIECES, `must be at most ${MOST_PIECES}`);
+const pieces = z.int().min(0, 'must not be negative').max(MAX_UNITS, `must be at most ${MAX_UNITS}`);
 const version = z.int().min(0, 'must not be negative');
 const reason = text({ max: 200 }).nullish();
 const place = { variantId: id, warehouseId: id.nullish() };
@@ -61,8 +61,8 @@ export const AdjustStock = z
     ...place,
     delta: z
       .int()
-      .min(-MOST_PIECES)
-      .max(MOST_PIECES)
+      .min(-MAX_UNITS)
+      .max(MAX_UNITS)
       .refine((delta) => delta !== 0, 'must not be 0'),
     kind: z.enum(['RECEIVED', 'ADJUSTED']).default('ADJUSTED'),
     reason: text({ min: 1, max: 200 }),
@@ -79,7 +79,7 @@ export async function adjustStock(ctx: Ctx, input: z.infer<typeof AdjustStock>) 
   const closed = input.delta > 0 ? closedProblem(slot, ['input', 'warehouseId']) : undefined;
   if (closed) throw closed;
   if (item.available + input.delta < 0) throw insufficient(item.variantId, item.available, path);
-  if (item.onHand + input.delta > MOST_PIECES) throw invalid(path, `No more than ${MOST_PIECES} pieces can lie in one place.`);
+  if (item.onHand + input.delta > MAX_UNITS) throw invalid(path, `No more than ${MAX_UNITS} pieces can lie in one place.`);
   const [stockItem] = await move(ctx, [{ item, cause: input.kind, onHand: input.delta }], { ...input, actorId: ctx.viewer!.id });
   return { stockItem };
 }
@@ -89,7 +89,7 @@ export const TransferStock = z
     variantId: id,
     fromWarehouseId: id,
     toWarehouseId: id,
-    quantity: z.int().min(1, 'must be at least 1').max(MOST_PIECES, `must be at most ${MOST_PIECES}`),
+    quantity: z.int().min(1, 'must be at least 1').max(MAX_UNITS, `must be at most ${MAX_UNITS}`),
     reason,
     idempotencyKey: idempotencyKey(),
   })
@@ -108,8 +108,8 @@ export async function transferStock(ctx: Ctx, { variantId, quantity, reason: why
   const closed = closedProblem(target, ['input', 'toWarehouseId']);
   if (closed) throw closed;
   if (source.item.available < quantity) throw insufficient(variantId, source.item.available, ['input', 'quantity']);
-  if (target.item.onHand + quantity > MOST_PIECES)
-    throw invalid(['input', 'quantity'], `No more than ${MOST_PIECES} pieces can lie in one place.`);
+  if (target.item.onHand + quantity > MAX_UNITS)
+    throw invalid(['input', 'quantity'], `No more than ${MAX_UNITS} pieces can lie in one place.`);
   const moves: Move[] = [
     { item: source.item, cause: 'TRANSFERRED', onHand: -quantity },
     { item: target.item, cause: 'TRANSFERRED', onHand: quantity },

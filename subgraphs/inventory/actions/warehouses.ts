@@ -6,7 +6,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Warehouse } from '../model.ts';
 
 /** A vendor's warehouses are shown as one plain list. */
-const MOST_WAREHOUSES = 50;
+const MAX_WAREHOUSES = 50;
 
 const id = text({ min: 1, max: 100 });
 const name = text({ min: 1, max: 100 });
@@ -38,10 +38,10 @@ export const CreateWarehouse = z.object({
 /** A new warehouse, used after all others unless `priority` says otherwise. */
 export async function createWarehouse(ctx: Ctx, { vendorId, name: called, address, priority: wanted }: z.infer<typeof CreateWarehouse>) {
   await ctx.loaders.memberships.require(vendorId, 'STOCK');
-  await ctx.ports.turns.take(ctx.session!, [vendorId], { deadline: ctx.deadline });
+  await ctx.providers.locks.acquire(ctx.session!, [vendorId], { deadline: ctx.deadline });
   const known = await ctx.models.Warehouse.find({ vendorId }, { priority: 1 }).sort({ priority: -1 }).lean();
-  if (known.length >= MOST_WAREHOUSES) {
-    throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MOST_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });
+  if (known.length >= MAX_WAREHOUSES) {
+    throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MAX_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });
   }
   const last = known[0]?.priority ?? -1;
   const [warehouse] = await refuseTakenName(

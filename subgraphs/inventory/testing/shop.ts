@@ -4,7 +4,7 @@ import { findMemberships, type VendorPermission } from '../../vendors/contract.t
 import { commitReservation, findStock, releaseReservation, reserveStock } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { subgraph } from '../subgraph.ts';
-import type { Turns } from '../turns.ts';
+import type { KeyedMutex } from '#shared/store/keyed-mutex.ts';
 
 export const ann = viewer('usr_ann');
 export const bob = viewer('usr_bob');
@@ -70,13 +70,13 @@ export interface Shop extends AsyncDisposable {
 }
 
 /** Inventory alone, beside a catalog that knows `var_ann_*` and `var_bob_*`, and vendors of whom Ann and Bob run one each. */
-export async function openShop({ turns }: { turns?: Turns } = {}): Promise<Shop> {
+export async function openShop({ locks }: { locks?: KeyedMutex } = {}): Promise<Shop> {
   const asked = { catalog: 0, vendors: 0 };
   const suspended = new Set<string>();
   const stateOf = (vendorId: string) => (suspended.has(vendorId) ? ('SUSPENDED' as const) : ('ACTIVE' as const));
   const app = await open(subgraph, {
     viewer: ann,
-    ...(turns && { ports: { inventory: { turns } } }),
+    ...(locks && { providers: { inventory: { locks } } }),
     answers: [
       answering(findMemberships, ({ userId }) => {
         asked.vendors += 1;

@@ -9,8 +9,8 @@ import type { Ctx } from '../loaders.ts';
 import type { Cart, CartLine } from '../model.ts';
 import { refuseDeleted } from './people.ts';
 
-const MOST_LINES = 100;
-const MOST_PIECES = 10_000;
+const MAX_LINES = 100;
+const MAX_UNITS = 10_000;
 const REMEMBERED_MERGES = 20;
 
 const id = z.string().min(1).max(100);
@@ -109,7 +109,7 @@ function bothLines(mine: CartLine[], guests: CartLine[]): CartLine[] {
   const lines = new Map(mine.map((line) => [line.variantId, line]));
   for (const line of guests) {
     const same = lines.get(line.variantId);
-    lines.set(line.variantId, same ? { ...same, quantity: Math.min(same.quantity + line.quantity, MOST_PIECES) } : line);
+    lines.set(line.variantId, same ? { ...same, quantity: Math.min(same.quantity + line.quantity, MAX_UNITS) } : line);
   }
   return [...lines.values()];
 }
@@ -138,7 +138,7 @@ async function openCart(ctx: Ctx, token: string | null | undefined): Promise<{ c
 }
 
 async function saveLines(ctx: Ctx, cart: Cart, lines: CartLine[]): Promise<Cart> {
-  if (lines.length > MOST_LINES) throw new Problem('CART_FULL', `A cart holds at most ${MOST_LINES} lines.`, { path: ['input'] });
+  if (lines.length > MAX_LINES) throw new Problem('CART_FULL', `A cart holds at most ${MAX_LINES} lines.`, { path: ['input'] });
   const saved = await ctx.models.Cart.findOneAndUpdate(
     { _id: cart._id },
     { $set: { lines }, $inc: { version: 1 } },
@@ -148,8 +148,7 @@ async function saveLines(ctx: Ctx, cart: Cart, lines: CartLine[]): Promise<Cart>
 }
 
 function addedUp(before: number, more: number): number {
-  if (before + more > MOST_PIECES)
-    throw new Problem('INVALID', `A line holds at most ${MOST_PIECES} pieces.`, { path: ['input', 'quantity'] });
+  if (before + more > MAX_UNITS) throw new Problem('INVALID', `A line holds at most ${MAX_UNITS} pieces.`, { path: ['input', 'quantity'] });
   return before + more;
 }
 

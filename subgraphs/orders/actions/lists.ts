@@ -29,17 +29,17 @@ export function listViewersOrders(ctx: Ctx, { buyerId, ...args }: ListArguments 
   return listOrders(ctx, buyerId ?? (isAdmin(ctx) ? undefined : ctx.viewer!.id), args);
 }
 
-/** A vendor's parts, for its members and for admins. */
+/** The orders of one vendor, for its members and for admins. */
 export async function listVendorOrders(ctx: Ctx, vendorId: string, args: ListArguments) {
   if (!isAdmin(ctx) && !(await ctx.loaders.memberships.has(vendorId))) throw forbidden();
   return connection<VendorOrder>(ctx.models.VendorOrder, { ...args, ...PARTS, filter: { vendorId } });
 }
 
-const MOST_UNFINISHED = 20;
+const MAX_UNFINISHED = 20;
 
 /** What stands between a vendor and closing its store. */
-export async function listUnfinishedParts(ctx: Ctx, { vendorId }: { vendorId: string }) {
+export async function listUnfinishedVendorOrders(ctx: Ctx, { vendorId }: { vendorId: string }) {
   const underWay = { $in: [...UNFINISHED] };
-  const found = await ctx.models.VendorOrder.find({ vendorId, status: underWay }, { _id: 1 }).limit(MOST_UNFINISHED).lean();
+  const found = await ctx.models.VendorOrder.find({ vendorId, status: underWay }, { _id: 1 }).limit(MAX_UNFINISHED).lean();
   return { vendorOrderIds: found.map(({ _id }) => _id) };
 }

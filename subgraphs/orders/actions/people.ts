@@ -1,6 +1,6 @@
 import { unauthenticated, unavailable } from '#shared/base/errors.ts';
 import { restockReservation } from '../../inventory/contract.ts';
-import { forgetOrder } from '../kept.ts';
+import { invalidateOrder } from '../cache.ts';
 import type { Ctx } from '../loaders.ts';
 import { isFinal } from '../machine.ts';
 
@@ -15,7 +15,7 @@ export async function forgetUser(ctx: Ctx, { userId }: { userId: string }) {
   await Cart.deleteOne({ userId });
   const orders = await Order.find({ buyerId: userId }, { status: 1 }).lean();
   const underWay = orders.filter(({ status }) => !isFinal(status)).map(({ _id }) => _id);
-  forgetOrder(ctx, ...orders.map(({ _id }) => _id));
+  invalidateOrder(ctx, ...orders.map(({ _id }) => _id));
   const forgotten = { $set: { shippingAddress: null, note: null } };
   await Order.updateMany({ _id: { $in: underWay } }, { $set: { isBuyerDeleted: true } });
   await Order.updateMany({ buyerId: userId, _id: { $nin: underWay } }, forgotten);
@@ -47,7 +47,7 @@ interface StockReturn {
   reason: string;
 }
 
-/** Goods of a cancelled part go back on the shelf, once for each part. */
+/** Goods of a cancelled vendor order go back on the shelf, once for each vendor order. */
 export async function returnStock(ctx: Ctx, { orderId, vendorOrderId, lines, reason }: StockReturn) {
   const input = { reference: orderId, returnId: vendorOrderId, lines, reason: reason.slice(0, 200) };
   await ctx.call(restockReservation, input, { idempotencyKey: `return:${vendorOrderId}` });

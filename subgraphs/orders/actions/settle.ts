@@ -1,18 +1,18 @@
 import { sum } from '#shared/base/money.ts';
 import { orderCancelled, orderCompleted, orderStatusChanged, type VendorOrderStatus } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
-import { deriveStatus, isFinal, type Mover } from '../machine.ts';
+import { deriveStatus, isFinal, type Actor } from '../machine.ts';
 import type { Order, VendorOrder } from '../model.ts';
 
 /** Who changed a status, and why. */
 export interface Act {
-  mover: Mover;
+  actor: Actor;
   actorId: string | null;
   reason: string | null;
 }
 
 /** A status that only follows from others is nobody's act, and gives away no word of those who acted. */
-export const FOLLOWS: Act = { mover: 'SYSTEM', actorId: null, reason: null };
+export const FOLLOWS: Act = { actor: 'SYSTEM', actorId: null, reason: null };
 
 export interface Change extends Act {
   from: VendorOrderStatus;
@@ -20,10 +20,10 @@ export interface Change extends Act {
 }
 
 /** An entry of a timeline. */
-export const entryOf = (ctx: Ctx, { from, to, mover, actorId, reason }: Change) => ({
+export const entryOf = (ctx: Ctx, { from, to, actor, actorId, reason }: Change) => ({
   previousStatus: from,
   newStatus: to,
-  actor: mover,
+  actor,
   actorId,
   reason,
   at: ctx.now(),
@@ -31,26 +31,26 @@ export const entryOf = (ctx: Ctx, { from, to, mover, actorId, reason }: Change) 
 
 type Part = Pick<VendorOrder, '_id' | 'vendorId'>;
 
-/** Says that a part, or without one the order as a whole, has another status. */
-export function tellChange(ctx: Ctx, order: Pick<Order, '_id' | 'buyerId' | 'total'>, part: Part | null, change: Change): void {
+/** Says that a vendor order, or without one the order as a whole, has another status. */
+export function publishChange(ctx: Ctx, order: Pick<Order, '_id' | 'buyerId' | 'total'>, vendorOrder: Part | null, change: Change): void {
   const { _id: orderId, buyerId: userId, total } = order;
   const { from: previousStatus, to: newStatus, reason } = change;
   const timestamp = ctx.now().toISOString();
-  const [vendorOrderId, vendorId] = part ? [part._id, part.vendorId] : [null, null];
+  const [vendorOrderId, vendorId] = vendorOrder ? [vendorOrder._id, vendorOrder.vendorId] : [null, null];
   ctx.publish(orderStatusChanged({ orderId, userId, vendorOrderId, vendorId, previousStatus, newStatus, reason, total, timestamp }));
-  if (part) return;
+  if (vendorOrder) return;
   if (newStatus === 'CANCELLED') ctx.publish(orderCancelled({ orderId, userId, reason, total, timestamp }));
   if (newStatus === 'DELIVERED') ctx.publish(orderCompleted({ orderId, userId, total, timestamp }));
 }
 
 /**
- * Brings status and amounts of an order in line with its parts. It is written in any case, so that two parts that move at once cannot miss each
- * other. `act` is given when somebody changed the order as such.
+ * Brings status and amounts of an order in line with its vendor orders. The order is written in any case, so that two vendor orders that move at
+ * once cannot miss each other. `act` is set when an actor changed the order as a whole.
  */
 export async function settleOrder(ctx: Ctx, order: Order, act: Act = FOLLOWS): Promise<{ order: Order; change: Change | undefined }> {
-  const parts = await ctx.models.VendorOrder.find({ orderId: order._id }, { status: 1, subtotal: 1 }).lean();
-  const status = deriveStatus(parts.map((part) => part.status));
-  const paid = parts.filter((part) => part.status !== 'CANCELLED').map(({ subtotal }) => subtotal);
+  const vendorOrders = await ctx.models.VendorOrder.find({ orderId: order._id }, { status: 1, subtotal: 1 }).lean();
+  const status = deriveStatus(vendorOrders.map((vendorOrder) => vendorOrder.status));
+  const paid = vendorOrders.filter((vendorOrder) => vendorOrder.status !== 'CANCELLED').map(({ subtotal }) => subtotal);
   const total = sum(order.total.currency, paid);
   const change = status === order.status ? undefined : { ...act, from: order.status, to: status };
   const settled = await ctx.models.Order.findOneAndUpdate(

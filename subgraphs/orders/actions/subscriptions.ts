@@ -15,12 +15,13 @@ import type { Ctx } from '../loaders.ts';
 type StatusChanged = z.infer<typeof orderStatusChanged.schema>;
 type Received = z.infer<typeof vendorOrderReceived.schema>;
 
-/** Which parts of the order the viewer may hear of: all, or those of the stores the viewer works for. */
+/** Which vendor orders of the order the viewer may hear of: all, or those of the stores the viewer works for. */
 async function heardVendors(ctx: Ctx, { orderId }: { orderId: string }): Promise<'all' | Set<string>> {
   const order = await ctx.loaders.order.load(orderId);
   if (order && (order.buyerId === ctx.viewer!.id || isAdmin(ctx))) return 'all';
   const mine = new Set<string>();
-  for (const { vendorId } of await ctx.loaders.partsOf.load(orderId)) if (await ctx.loaders.memberships.has(vendorId)) mine.add(vendorId);
+  for (const { vendorId } of await ctx.loaders.vendorOrdersOf.load(orderId))
+    if (await ctx.loaders.memberships.has(vendorId)) mine.add(vendorId);
   if (mine.size === 0) throw notFound('Order', orderId);
   return mine;
 }

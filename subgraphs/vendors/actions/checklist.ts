@@ -6,7 +6,7 @@ import type { Ctx } from '../loaders.ts';
 import type { ChecklistItem } from '../model/application.ts';
 import { given } from './inputs.ts';
 
-const MOST_ITEMS = 100;
+const MAX_ITEMS = 100;
 
 const label = text({ min: 1, max: 200 });
 const description = longText({ max: 2_000 }).nullish();
@@ -24,8 +24,8 @@ export const CreateVendorChecklistItem = z.object({
 /** A new item at the end, unless `order` says otherwise. Applications under way need it as well until they are submitted. */
 export async function createVendorChecklistItem(ctx: Ctx, { order: wanted, ...fields }: z.infer<typeof CreateVendorChecklistItem>) {
   const items = await ctx.loaders.checklist();
-  if (items.length >= MOST_ITEMS)
-    throw new Problem('CHECKLIST_LIMIT', `There are ${MOST_ITEMS} items already: change a retired one.`, { path: ['input'] });
+  if (items.length >= MAX_ITEMS)
+    throw new Problem('CHECKLIST_LIMIT', `There are ${MAX_ITEMS} items already: change a retired one.`, { path: ['input'] });
   const last = items.at(-1)?.order ?? -1;
   try {
     const [item] = await ctx.models.ChecklistItem.create([{ ...fields, order: wanted ?? last + 1 }]);

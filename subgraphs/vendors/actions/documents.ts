@@ -9,10 +9,10 @@ import type { Application, ApplicationDocument } from '../model/application.ts';
 import { documentsOf } from './checklist-of.ts';
 import { requireApplication, touchApplication, wrongStatus } from './move-application.ts';
 
-const MOST_DOCUMENTS = 30;
+const MAX_DOCUMENTS = 30;
 /** Uploads that were begun count as well, so that nobody fills the disk with files he never hands in. */
-const MOST_DRAWN = { files: 100, bytes: 500_000_000 };
-const MOST_BYTES = 10_000_000;
+const MAX_DRAWN = { files: 100, bytes: 500_000_000 };
+const MAX_BYTES = 10_000_000;
 const TYPES = ['application/pdf', 'image/jpeg', 'image/png', 'image/webp'] as const;
 /** An address is good for minutes; what came by it and was not handed in is deleted after a day. */
 const UNUSED_MS = 24 * 60 * 60_000;
@@ -21,13 +21,13 @@ const UNUSED_MS = 24 * 60 * 60_000;
 const RESENT_MS = 20 * 60_000;
 
 const URL_SECONDS = 10 * 60;
-const MOST_REMOVED = 100;
+const MAX_REMOVED = 100;
 
 export const CreateApplicationDocumentUpload = z.object({
   applicationId: z.string(),
   fileName: text({ min: 1, max: 200 }),
   contentType: z.enum(TYPES, `must be one of ${TYPES.join(', ')}`),
-  size: z.int().min(1, 'must be at least 1').max(MOST_BYTES, `must be at most ${MOST_BYTES}`),
+  size: z.int().min(1, 'must be at least 1').max(MAX_BYTES, `must be at most ${MAX_BYTES}`),
 });
 
 /** Where the applicant sends a file. Its key belongs to this application, so that no other can ever hand it in. */
@@ -38,9 +38,9 @@ export async function createApplicationDocumentUpload(
   const application = await requireApplication(ctx, applicationId, { actorRole: 'APPLICANT', field: 'applicationId' });
   if (!sourcesOf('UPDATE').includes(application.status)) throw wrongStatus(application, 'applicationId');
   const begun = await ctx.models.ApplicationDocument.find({ applicationId }, { size: 1 }).lean();
-  if (isBeyond(drawnOf([...begun, { size }]), MOST_DRAWN)) throw tooMany();
+  if (isBeyond(drawnOf([...begun, { size }]), MAX_DRAWN)) throw tooMany();
   const folder = `vendor-applications/${applicationId}`;
-  const { key, ...address } = await ctx.ports.uploads.prepare({ folder, visibility: 'PRIVATE', contentType, size });
+  const { key, ...address } = await ctx.providers.uploads.prepare({ folder, visibility: 'PRIVATE', contentType, size });
   const _id = newId('doc', ctx.now());
   const removeAfter = new Date(ctx.now().getTime() + UNUSED_MS);
   await ctx.models.ApplicationDocument.create([{ _id, applicationId, fileName, contentType, size, fileKey: key, removeAfter }]);
@@ -58,7 +58,7 @@ export async function addApplicationDocument(ctx: Ctx, { applicationId, uploadId
   const items = await ctx.loaders.checklist();
   if (!items.some(({ key, isActive }) => key === checklistKey && isActive))
     throw notFound('VendorChecklistItem', checklistKey, ['input', 'checklistKey']);
-  const inspected = await ctx.ports.uploads.inspect(file.fileKey);
+  const inspected = await ctx.providers.uploads.inspect(file.fileKey);
   if (inspected.state === 'MISSING') throw new Problem('UPLOAD_MISSING', 'The file has not arrived yet.', { path: ['input', 'uploadId'] });
   if (inspected.state === 'REFUSED') throw new Problem('UPLOAD_REFUSED', inspected.reason, { path: ['input', 'uploadId'] });
   return ctx.transaction((inner) => attach(inner, { applicationId, uploadId, checklistKey }));
@@ -66,7 +66,7 @@ export async function addApplicationDocument(ctx: Ctx, { applicationId, uploadId
 
 async function attach(ctx: Ctx, { applicationId, uploadId, checklistKey }: z.infer<typeof AddApplicationDocument>) {
   const application = await touchApplication(ctx, applicationId);
-  if ((await documentsOf(ctx, application)).length >= MOST_DOCUMENTS) throw tooMany();
+  if ((await documentsOf(ctx, application)).length >= MAX_DOCUMENTS) throw tooMany();
   const document = await ctx.models.ApplicationDocument.findOneAndUpdate(
     { _id: uploadId, applicationId, state: { $ne: 'DROPPED' } },
     { $set: { state: 'ATTACHED', checklistKey, uploadedAt: ctx.now(), removeAfter: null } },
@@ -90,13 +90,13 @@ export async function removeApplicationDocument(ctx: Ctx, { applicationId, docum
 }
 
 /** An address for some minutes, which carries its right with it. */
-export const documentUrl = ({ fileKey, fileName }: ApplicationDocument, { ports }: Ctx): Promise<string> =>
-  ports.uploads.privateUrl(fileKey, { expiresInSeconds: URL_SECONDS, fileName });
+export const documentUrl = ({ fileKey, fileName }: ApplicationDocument, { providers }: Ctx): Promise<string> =>
+  providers.uploads.privateUrl(fileKey, { expiresInSeconds: URL_SECONDS, fileName });
 
 /** Deletes files nobody handed in, or that do not count any more. The row goes last, so that a crash forgets no file. */
 export async function removeDroppedDocuments(ctx: Ctx): Promise<{ removed: number }> {
   const due = await ctx.models.ApplicationDocument.find({ removeAfter: { $lte: ctx.now() }, state: { $ne: 'ATTACHED' } })
-    .limit(MOST_REMOVED)
+    .limit(MAX_REMOVED)
     .lean<ApplicationDocument[]>();
   for (const { _id, fileKey } of due) {
     const { matchedCount } = await ctx.models.ApplicationDocument.updateOne(
@@ -105,7 +105,7 @@ export async function removeDroppedDocuments(ctx: Ctx): Promise<{ removed: numbe
     );
     // It was handed in at the last moment.
     if (matchedCount === 0) continue;
-    await ctx.ports.uploads.remove(fileKey);
+    await ctx.providers.uploads.remove(fileKey);
     await ctx.models.ApplicationDocument.deleteOne({ _id });
   }
   return { removed: due.length };
@@ -118,4 +118,4 @@ export const dropDocumentsOf = (ctx: Ctx, applications: Pick<Application, '_id'>
 const dropped = (ctx: Ctx) => ({ state: 'DROPPED' as const, removeAfter: new Date(ctx.now().getTime() + RESENT_MS) });
 
 const tooMany = (): Problem =>
-  new Problem('DOCUMENT_LIMIT', `An application has at most ${MOST_DOCUMENTS} documents.`, { path: ['input', 'applicationId'] });
+  new Problem('DOCUMENT_LIMIT', `An application has at most ${MAX_DOCUMENTS} documents.`, { path: ['input', 'applicationId'] });

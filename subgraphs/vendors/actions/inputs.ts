@@ -6,9 +6,9 @@ import { isMisleading, nameKeys } from '../names.ts';
 import { DAYS, inOrder, overlapIn } from '../opening-hours.ts';
 import { addDays, isDate, zoneOf } from '../time-zone.ts';
 
-const MOST_INTERVALS = 70;
-const MOST_CLOSURES = 100;
-const LONGEST_CLOSURE_DAYS = 366;
+const MAX_INTERVALS = 70;
+const MAX_CLOSURES = 100;
+const MAX_CLOSURE_DAYS = 366;
 
 export const storeName = text({ min: 2, max: 80 }).pipe(
   z
@@ -62,7 +62,7 @@ const interval = z
   });
 
 /** A whole week, in order, without overlaps: also none from one day into the next. */
-export const openingHours = list(interval, { max: MOST_INTERVALS })
+export const openingHours = list(interval, { max: MAX_INTERVALS })
   .superRefine((intervals, ctx) => {
     const overlap = overlapIn(intervals);
     if (overlap) ctx.addIssue({ code: 'custom', path: [overlap[1]], message: `overlaps with entry ${overlap[0]}` });
@@ -74,12 +74,12 @@ const day = z.string().refine(isDate, 'must be a day of the calendar, such as 20
 const closure = z
   .object({ from: day, to: day, note: text({ max: 200 }).nullish() })
   .refine(({ from, to }) => from <= to, { path: ['to'], message: 'must not be before the first day' })
-  .refine(({ from, to }) => !isDate(from) || to <= addDays(from, LONGEST_CLOSURE_DAYS), {
+  .refine(({ from, to }) => !isDate(from) || to <= addDays(from, MAX_CLOSURE_DAYS), {
     path: ['to'],
     message: 'must be at most a year after the first day',
   });
 
-export const closures = list(closure, { max: MOST_CLOSURES }).transform((all) => all.toSorted((a, b) => (a.from < b.from ? -1 : 1)));
+export const closures = list(closure, { max: MAX_CLOSURES }).transform((all) => all.toSorted((a, b) => (a.from < b.from ? -1 : 1)));
 
 /** The fields a caller named; `null` means to empty one. */
 export const given = <T extends object>(fields: T): Partial<T> =>

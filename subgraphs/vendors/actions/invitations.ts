@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { forbidden, notFound, Problem, unauthenticated } from '#shared/base/errors.ts';
 import { email, idempotencyKey } from '#shared/base/input.ts';
-import { emailWork, findAccounts } from '../../accounts/contract.ts';
+import { emailJob, findAccounts } from '../../accounts/contract.ts';
 import { refuseInactive } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
@@ -13,14 +13,14 @@ import { requireActive, requireVendor, roleIn, viewerId } from './rights.ts';
 
 const VALID_MS = 7 * 24 * 60 * 60_000;
 const TOKEN_BYTES = 32;
-const MOST_OPEN = 50;
+const MAX_OPEN = 50;
 /** Letters go to people who did not ask for them, so there is a limit a day as well. */
-const MOST_A_DAY = 100;
+const MAX_PER_DAY = 100;
 const DAY_MS = 24 * 60 * 60_000;
 /** To one address in an hour, from all stores together: stores cost nothing to somebody who wants to fill a mailbox. */
-const MOST_AN_HOUR_TO_ONE = 5;
+const MAX_PER_HOUR_TO_ONE = 5;
 const HOUR_MS = 60 * 60_000;
-const MOST_MEMBERS = 500;
+const MAX_MEMBERS = 500;
 
 export const InviteVendorMember = z.object({
   vendorId: z.string(),
@@ -29,7 +29,7 @@ export const InviteVendorMember = z.object({
   idempotencyKey: idempotencyKey().optional(),
 });
 
-/** Sends a letter with a token that only its reader knows. A newer letter to the same address takes the older one's place. */
+/** Sends an invitation by e-mail with a secret token. A newer invitation to the same address replaces the older one. */
 export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }: z.infer<typeof InviteVendorMember>) {
   const vendor = await requireVendor(ctx, { id: vendorId, field: 'vendorId', permission: 'MEMBERS' });
   const mine = await roleIn(ctx, vendorId);
@@ -41,7 +41,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   const at = ctx.now();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const expiresAt = new Date(at.getTime() + VALID_MS);
-  const letter = {
+  const draft = {
     vendorId,
     email: to,
     openKey: `${vendorId} ${to}`,
@@ -51,9 +51,9 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
     expiresAt,
     createdAt: at,
   };
-  const [invitation] = await ctx.models.Invitation.create([letter]);
+  const [invitation] = await ctx.models.Invitation.create([draft]);
   const params = { storeName: vendor.name, role, expiresAt: expiresAt.toISOString(), timeZone: vendor.timeZone };
-  ctx.publish(emailWork({ to, template: 'vendor-invitation', params, token }));
+  ctx.publish(emailJob({ to, template: 'vendor-invitation', params, token }));
   return { invitation: invitation!.toObject<Invitation>() };
 }
 
@@ -77,7 +77,7 @@ export const AcceptVendorInvitation = z.object({
   idempotencyKey: idempotencyKey().optional(),
 });
 
-/** Joins the store, once, for the account the letter was meant for. Runs its own transaction: the account is asked before. */
+/** Joins the store, once, for the account of the invited address. Runs its own transaction: the account is requested before. */
 export async function acceptVendorInvitation(ctx: Ctx, { token }: z.infer<typeof AcceptVendorInvitation>) {
   const userId = viewerId(ctx);
   const invitation = await ctx.models.Invitation.findOne({ tokenHash: hashOf(token) }).lean<Invitation>();
@@ -88,7 +88,7 @@ export async function acceptVendorInvitation(ctx: Ctx, { token }: z.infer<typeof
   return ctx.transaction((inner) => join(inner, invitation, userId));
 }
 
-/** The letter somebody holds; the token is the right to see it. */
+/** The invitation of a token; the token is the right to see it. */
 export async function findLetter(ctx: Ctx, token: string): Promise<HeldLetter | null> {
   const found = await ctx.models.Invitation.findOne({ tokenHash: hashOf(token) }).lean<Invitation>();
   return found && { ...found, isHeld: true };
@@ -104,17 +104,17 @@ async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: strin
   if (await ctx.models.Member.exists({ vendorId, userId })) throw refused('ALREADY_MEMBER', 'You are a member of this store already.');
   const vendor = await ctx.models.Vendor.findById(vendorId, { state: 1, memberCount: 1 }).lean<Vendor>();
   refuseInactive(vendor?.state ?? 'CLOSED', ['input', 'token']);
-  if (vendor!.memberCount >= MOST_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MOST_MEMBERS} members.`);
+  if (vendor!.memberCount >= MAX_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MAX_MEMBERS} members.`);
   return { member: await takeIn(ctx, { vendorId, userId, role }) };
 }
 
-/** The letter proves that somebody reads that mailbox; only the account that owns it may join with it. */
+/** The token proves access to the mailbox; only the account of that address may join with it. */
 async function requireAddress(ctx: Ctx, userId: string, address: string): Promise<void> {
   const { accounts } = await ctx.call(findAccounts, { ids: [userId] });
   const account = accounts[0];
   if (!account?.isActive) throw unauthenticated();
   if (account.email.toLowerCase() !== address)
-    throw refused('EMAIL_MISMATCH', 'This letter went to another address than that of your account.');
+    throw refused('EMAIL_MISMATCH', 'This invitation went to another address than that of your account.');
   if (!account.emailVerified) throw refused('EMAIL_NOT_VERIFIED', 'Verify the address of your account first.');
 }
 
@@ -122,14 +122,14 @@ async function refuseTooMany(ctx: Ctx, vendorId: string): Promise<void> {
   const now = ctx.now();
   const open = await ctx.models.Invitation.countDocuments({ vendorId, status: 'PENDING', expiresAt: { $gt: now } });
   const today = await ctx.models.Invitation.countDocuments({ vendorId, createdAt: { $gt: new Date(now.getTime() - DAY_MS) } });
-  if (open >= MOST_OPEN || today >= MOST_A_DAY)
+  if (open >= MAX_OPEN || today >= MAX_PER_DAY)
     throw new Problem('INVITATION_LIMIT', 'Too many invitations of this store are out.', { path: ['input', 'vendorId'] });
 }
 
 async function refuseTooManyTo(ctx: Ctx, email: string): Promise<void> {
   const since = new Date(ctx.now().getTime() - HOUR_MS);
   const sent = await ctx.models.Invitation.countDocuments({ email, createdAt: { $gt: since } });
-  if (sent >= MOST_AN_HOUR_TO_ONE)
+  if (sent >= MAX_PER_HOUR_TO_ONE)
     throw new Problem('INVITATION_LIMIT', 'This address got enough invitations for now. Try again in an hour.', {
       path: ['input', 'email'],
       retryable: true,

@@ -112,7 +112,7 @@ async function countOwners(
   if (matchedCount === 0) throw new Problem('LAST_OWNER', 'A store needs an owner: transfer the ownership first.', { path: ['input'] });
 }
 
-/** Whoever has no right to invite any more has no letters out either. */
+/** A member without the right to invite has no open invitations. */
 const takeBackLetters = (ctx: Ctx, vendorId: string, invitedBy: string) =>
   ctx.models.Invitation.updateMany({ vendorId, invitedBy, status: 'PENDING' }, closed('REVOKED'));
 

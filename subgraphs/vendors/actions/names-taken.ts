@@ -10,7 +10,7 @@ interface Fields {
   slug: string;
 }
 
-const LONGEST_SLUG = 60;
+const MAX_SLUG_LENGTH = 60;
 
 const nameTaken = (field: string): Problem =>
   new Problem('NAME_TAKEN', 'Another store has a name that looks the same.', { path: ['input', field] });
@@ -38,7 +38,7 @@ export async function refuseTaken<T>(write: PromiseLike<T>, fields: Fields): Pro
 /** A slug made of the name that no store has yet. */
 export async function freeSlug(ctx: Ctx, name: string, id: string): Promise<string> {
   const spare = `store-${id.slice(-8).toLowerCase()}`;
-  const candidates = slugsOf(name, { spare, max: LONGEST_SLUG, id });
+  const candidates = slugsOf(name, { spare, max: MAX_SLUG_LENGTH, id });
   const taken = await ctx.models.Vendor.find({ slug: { $in: candidates } }, { slug: 1 }).lean();
   return firstFree(candidates, (candidate) => taken.some(({ slug }) => slug === candidate));
 }

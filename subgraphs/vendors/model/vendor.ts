@@ -111,7 +111,7 @@ const KEPT_AFTER_EXPIRY_SECONDS = 90 * 24 * 60 * 60;
 invitationSchema.index({ tokenHash: 1 }, { unique: true }); // acceptVendorInvitation
 invitationSchema.index({ openKey: 1 }, { unique: true, partialFilterExpression: { openKey: { $type: 'string' } } }); // inviteVendorMember
 invitationSchema.index({ vendorId: 1, email: 1 }); // inviteVendorMember: what a newer one replaces
-invitationSchema.index({ email: 1, createdAt: 1 }); // inviteVendorMember: letters to one address
+invitationSchema.index({ email: 1, createdAt: 1 }); // inviteVendorMember: e-mails to one address
 invitationSchema.index({ vendorId: 1, createdAt: 1, _id: 1 }); // Query.vendorInvitations
 retain(invitationSchema, { after: 'expiresAt', seconds: KEPT_AFTER_EXPIRY_SECONDS });
 

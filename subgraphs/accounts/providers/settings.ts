@@ -1,17 +1,17 @@
 import { z } from 'zod';
+import { withFormerNames } from '#shared/base/env.ts';
 
 const pem = z
   .string()
   .transform((key) => key.replaceAll(String.raw`\n`, '\n'))
   .optional();
-const whole = (min: number, max: number, usual: number) => z.coerce.number().int().min(min).max(max).default(usual);
+const whole = (min: number, max: number, fallback: number) => z.coerce.number().int().min(min).max(max).default(fallback);
 const flag = z
   .enum(['true', 'false'])
   .default('false')
   .transform((value) => value === 'true');
 
-/** What this subgraph reads of the environment. */
-export const settings = z.object({
+const schema = z.object({
   NODE_ENV: z.string().default('development'),
   /** PKCS8 PEM of an Ed25519 key. Outside production one is made when it is missing, good for this process only. */
   ACCESS_TOKEN_PRIVATE_KEY: pem,
@@ -22,12 +22,12 @@ export const settings = z.object({
   REFRESH_GRACE_SECONDS: whole(0, 60, 10),
   /** True: nobody signs in with a password before the address is confirmed. */
   REQUIRE_VERIFIED_EMAIL: flag,
-  /** Wrong passwords, codes and tokens from one network address in 15 minutes. */
-  GUESSES_PER_IP: whole(10, 1_000_000, 200),
+  /** Failed attempts (passwords, codes, tokens) of one network address in 15 minutes. */
+  FAILED_ATTEMPTS_PER_IP: whole(10, 1_000_000, 200),
   /** New accounts from one network address in an hour. */
   REGISTRATIONS_PER_IP: whole(1, 1_000_000, 500),
-  /** A refused sign-in takes at least this long, so that an old, slower hash does not stand out. */
-  REFUSAL_MS: whole(0, 5_000, 250),
+  /** Minimum time of a failed login, so that an old, slower hash does not stand out. */
+  FAILED_LOGIN_MIN_MS: whole(0, 5_000, 250),
   /** Where the links in mails lead. */
   PUBLIC_URL: z.url().default('http://127.0.0.1:4000'),
   /** `smtp://user:password@host:587`; left out, mails are kept in the database and shown by `npm run mail`. */
@@ -38,8 +38,15 @@ export const settings = z.object({
   GOOGLE_CLIENT_SECRET: z.string().optional(),
   /** Where Google sends people back to; `<PUBLIC_URL>/auth/google/callback` when left out. */
   GOOGLE_REDIRECT_URI: z.url().optional(),
-  /** Seals authenticator secrets at rest and makes refresh tokens out of those before them; made from INTERNAL_SECRET when left out. */
-  ACCOUNTS_DATA_KEY: z.string().min(32).optional(),
+  /** Encrypts stored authenticator secrets and derives each refresh token from the one before; derived from INTERNAL_SECRET when absent. */
+  ACCOUNTS_ENCRYPTION_KEY: z.string().min(32).optional(),
+});
+
+/** The environment variables of this subgraph. */
+export const settings = withFormerNames(schema, {
+  FAILED_ATTEMPTS_PER_IP: 'GUESSES_PER_IP',
+  FAILED_LOGIN_MIN_MS: 'REFUSAL_MS',
+  ACCOUNTS_ENCRYPTION_KEY: 'ACCOUNTS_DATA_KEY',
 });
 
 export type Settings = z.output<typeof settings>;

@@ -24,7 +24,7 @@ export class InterruptedLoad extends Error {
 const MISFITS = new Set<unknown>([85, 86, 11_000]);
 
 /** Why the stores could not be opened, in one line. Throws what is no matter of the stores. */
-export function openingMishap(error: Error, { name, anew }: Place): Error {
+export function openingError(error: Error, { name, anew }: Place): Error {
   const why = firstLine(error);
   if (MISFITS.has((error as { code?: unknown }).code)) return told(`The data in ${name} do not fit this version of Soko (${why}). ${anew}`);
   if (error instanceof mongo.MongoServerError) return told(`The store refused what the start needs of ${name} (${why}). ${anew}`);
@@ -37,7 +37,7 @@ export function openingMishap(error: Error, { name, anew }: Place): Error {
 }
 
 /** Why the demo is not there, in one line. Half a demo is none, so the only way is to begin anew. */
-export const loadingMishap = (error: Error, { name, anew }: Place): Error =>
+export const loadingError = (error: Error, { name, anew }: Place): Error =>
   error instanceof InterruptedLoad
     ? new Error(`The demo data in ${name} are incomplete: ${error.message}. ${anew}`)
     : new Error(`The demo data could not be loaded into ${name}: ${firstLine(error)}. ${anew}`, { cause: error });

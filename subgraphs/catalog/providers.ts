@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { createUploads, uploadSettings, type Uploads } from '#shared/uploads/uploads.ts';
 
-const seconds = (usual: number) => z.coerce.number().int().min(1).max(86_400).default(usual);
+const seconds = (fallback: number) => z.coerce.number().int().min(1).max(86_400).default(fallback);
 
-/** How long answers for everyone are kept in the cache, and where files are. */
+/** Cache times of public results, and the storage of files. */
 export const settings = uploadSettings.and(
   z.object({
     CACHE_PRODUCT_SECONDS: seconds(300),
@@ -13,12 +13,12 @@ export const settings = uploadSettings.and(
   }),
 );
 
-export interface Ports {
+export interface Providers {
   uploads: Uploads;
   cacheSeconds: { product: number; page: number; category: number; search: number };
 }
 
-export const ports = (given: z.output<typeof settings>): Ports => ({
+export const providers = (given: z.output<typeof settings>): Providers => ({
   uploads: createUploads(given),
   cacheSeconds: {
     product: given.CACHE_PRODUCT_SECONDS,

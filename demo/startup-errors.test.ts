@@ -5,7 +5,7 @@ import { openHost, type Host } from '#shared/runtime/host.ts';
 import { createIndexes } from '#shared/store/mongo.ts';
 import { freePort } from './ports.ts';
 import { loadDemo, refuseForeignData } from './load.ts';
-import { loadingMishap, openingMishap, placeOf } from './mishaps.ts';
+import { loadingError, openingError, placeOf } from './startup-errors.ts';
 
 /* What goes wrong goes really wrong here: the errors are those of the store and of its driver. */
 
@@ -40,7 +40,7 @@ describe('a start whose data are of another version', () => {
 
     const failure = await failureOf(db().model('Note', schema).createIndexes());
 
-    expectMisfit(openingMishap(failure, ours));
+    expectMisfit(openingError(failure, ours));
   });
 
   test('says so when the data are not as unique as they should be', async () => {
@@ -50,7 +50,7 @@ describe('a start whose data are of another version', () => {
 
     const failure = await failureOf(createIndexes(db(), 'boards', [{ key: { title: 1 }, unique: true }]));
 
-    expectMisfit(openingMishap(failure, ours));
+    expectMisfit(openingError(failure, ours));
   });
 
   function expectMisfit({ message }: Error): void {
@@ -64,7 +64,7 @@ describe('a start whose store', () => {
 
     const failure = await failureOf(client.connect());
 
-    expect(openingMishap(failure, ours).message).toMatch(
+    expect(openingError(failure, ours).message).toMatch(
       /^A store went away during the start \(.+\)\. Start again: the data stay in \.data\.$/,
     );
   });
@@ -72,14 +72,14 @@ describe('a start whose store', () => {
   test('refuses says what it refused, and does not offer to empty what is not ours', async () => {
     const failure = await failureOf(db().db!.command({ createIndexes: 'notes', indexes: [{ key: { title: 'upwards' }, name: 'title' }] }));
 
-    expect(openingMishap(failure, theirs).message).toMatch(/^The store refused .* the MongoDB that MONGODB_URI names \(.+\)\. Empty it/);
+    expect(openingError(failure, theirs).message).toMatch(/^The store refused .* the MongoDB that MONGODB_URI names \(.+\)\. Empty it/);
   });
 });
 
 test('whatever else goes wrong in a start keeps its stack', () => {
   const bug = new TypeError('x is not a function');
 
-  expect(() => openingMishap(bug, ours)).toThrow(bug);
+  expect(() => openingError(bug, ours)).toThrow(bug);
 });
 
 describe('a load of the demo', () => {
@@ -91,7 +91,7 @@ describe('a load of the demo', () => {
 
     const failure = await failureOf(loadDemo(host, { databasePrefix: run, say: () => undefined }));
 
-    expect(loadingMishap(failure, ours).message).toMatch(
+    expect(loadingError(failure, ours).message).toMatch(
       /^The demo data in \.data are incomplete: an earlier start was interrupted .*\. To begin anew .*: npm start -- --fresh$/,
     );
   });
@@ -99,7 +99,7 @@ describe('a load of the demo', () => {
   test('that fails says why in one line', () => {
     const failure = new Error('vendors refused the demo: [{"message":"The store cannot be reached."}]');
 
-    expect(loadingMishap(failure, ours).message).toBe(
+    expect(loadingError(failure, ours).message).toBe(
       `The demo data could not be loaded into .data: ${failure.message}. To begin anew and lose what is in that folder: npm start -- --fresh`,
     );
   });

@@ -3,7 +3,7 @@ import type { Product, Variant } from '../model.ts';
 import { isReleased, nameOf } from '../visibility.ts';
 
 /** One query. Deleted products are known as well, so that orders can go on naming what was bought; they are not for sale. */
-export async function findCopies(ctx: Ctx, { variantIds }: { variantIds: string[] }) {
+export async function findSnapshots(ctx: Ctx, { variantIds }: { variantIds: string[] }) {
   const fields = {
     vendorId: 1,
     name: 1,
@@ -38,7 +38,7 @@ const copyOf = (ctx: Ctx, product: Product, variant: Variant) => ({
   productVersion: product.version,
 });
 
-function imageOf({ ports }: Ctx, { media }: Product, { mediaId }: Variant): string | null {
+function imageOf({ providers }: Ctx, { media }: Product, { mediaId }: Variant): string | null {
   const image = media.find(({ _id }) => _id === mediaId) ?? media.find(({ contentType }) => contentType.startsWith('image/'));
-  return image ? ports.uploads.publicUrl(image.key) : null;
+  return image ? providers.uploads.publicUrl(image.key) : null;
 }
