@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 const change = (expectedVersion: number, text = 'two', more: object = {}) =>
-  updateVersioned(Notes, { id: 'n', expectedVersion, set: { text }, noun: 'note', ...more });
+  updateVersioned<Note>(Notes, { id: 'n', expectedVersion, set: { text }, noun: 'note', ...more });
 
 test('a row is changed at the version that was seen, and counts on', async () => {
   expect(await change(3)).toMatchObject({ _id: 'n', version: 4, text: 'two' });

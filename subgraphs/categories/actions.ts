@@ -5,6 +5,7 @@ import { slug, text } from '#shared/base/input.ts';
 import { pictureAddress } from '#shared/base/public-address.ts';
 import { firstFree, slugsOf } from '#shared/base/slugs.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
+import { updateVersioned } from '#shared/store/versioned-update.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from './contract.ts';
 import { invalidateTree } from './cache.ts';
 import type { Ctx } from './loaders.ts';
@@ -51,23 +52,11 @@ export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields 
   const changes = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   invalidateTree(ctx);
   const category = await refuseTakenSlug(
-    ctx.models.Category.findOneAndUpdate(
-      { _id: id, version: expectedVersion },
-      { $set: changes, $inc: { version: 1 } },
-      { returnDocument: 'after' },
-    ).lean(),
+    updateVersioned<Category>(ctx.models.Category, { id, expectedVersion, set: changes, noun: 'category' }),
     'slug',
   );
-  if (category) {
-    ctx.publish(categoryUpdated({ categoryId: id, changes: Object.keys(changes), timestamp: ctx.now().toISOString() }));
-    return { category };
-  }
-  const { version } = await requireCategory(ctx, id, 'id');
-  throw new Problem('STALE_VERSION', 'Somebody changed this category meanwhile.', {
-    path: ['input', 'expectedVersion'],
-    typename: 'StaleVersionError',
-    currentVersion: version,
-  });
+  ctx.publish(categoryUpdated({ categoryId: id, changes: Object.keys(changes), timestamp: ctx.now().toISOString() }));
+  return { category };
 }
 
 export const MoveCategory = z.object({ id: z.string(), newParentId: z.string().nullish(), order });

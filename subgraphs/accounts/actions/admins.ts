@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound, Problem } from '#shared/base/errors.ts';
 import { list, text } from '#shared/base/input.ts';
+import { staleVersion } from '#shared/store/versioned-update.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { User } from '../model.ts';
@@ -82,9 +83,4 @@ async function requireUser(ctx: Ctx, id: string): Promise<User> {
   return user;
 }
 
-const stale = (currentVersion: number): Problem =>
-  new Problem('STALE_VERSION', 'Somebody changed this account meanwhile.', {
-    path: ['input', 'expectedVersion'],
-    typename: 'StaleVersionError',
-    currentVersion,
-  });
+const stale = (currentVersion: number): Problem => staleVersion('account', currentVersion);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { notFound, Problem } from '#shared/base/errors.ts';
 import { country, idempotencyKey, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
+import { updateVersioned } from '#shared/store/versioned-update.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Warehouse } from '../model.ts';
 
@@ -96,18 +97,8 @@ interface Change {
   changes: Partial<Warehouse>;
 }
 
-async function change(ctx: Ctx, { _id, expectedVersion, changes }: Change): Promise<Warehouse> {
-  const { Warehouse } = ctx.models;
-  const changed = await Warehouse.findOneAndUpdate(
-    { _id, version: expectedVersion },
-    { $set: changes, $inc: { version: 1 } },
-    { returnDocument: 'after' },
-  ).lean();
-  if (changed) return changed;
-  const current = await Warehouse.findById(_id, { version: 1 }).lean();
-  const facts = { path: ['input', 'expectedVersion'], typename: 'StaleVersionError', currentVersion: current!.version };
-  throw new Problem('STALE_VERSION', 'Somebody changed this warehouse meanwhile.', facts);
-}
+const change = (ctx: Ctx, { _id: id, expectedVersion, changes }: Change): Promise<Warehouse> =>
+  updateVersioned<Warehouse>(ctx.models.Warehouse, { id, expectedVersion, set: changes, noun: 'warehouse' });
 
 async function refuseTakenName<T>(write: PromiseLike<T>): Promise<T> {
   try {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { idempotencyKey, list, longText, slug, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
+import { updateVersioned } from '#shared/store/versioned-update.ts';
 import type { Ctx } from '../loaders.ts';
 import { sourcesOf } from '../machine.ts';
 import type { Application } from '../model/application.ts';
@@ -56,19 +57,18 @@ export const UpdateVendorApplication = z.object({ ...details, id: z.string(), ex
 /** Changes what is given while the applicant still writes, if nobody changed it since `expectedVersion`. */
 export async function updateVendorApplication(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateVendorApplication>) {
   await refuseTakenNames(ctx, fields);
-  const application = await ctx.models.Application.findOneAndUpdate(
-    { _id: id, applicantId: viewerId(ctx), status: { $in: sourcesOf('UPDATE') }, version: expectedVersion },
-    { $set: given(fields), $inc: { version: 1 } },
-    { returnDocument: 'after' },
-  ).lean<Application>();
-  if (application) return { application };
-  const current = await requireApplication(ctx, id, { actorRole: 'APPLICANT' });
-  if (!sourcesOf('UPDATE').includes(current.status)) throw wrongStatus(current);
-  throw new Problem('STALE_VERSION', 'Somebody changed this application meanwhile.', {
-    path: ['input', 'expectedVersion'],
-    typename: 'StaleVersionError',
-    currentVersion: current.version,
+  const application = await updateVersioned<Application>(ctx.models.Application, {
+    id,
+    expectedVersion,
+    set: given(fields),
+    where: { applicantId: viewerId(ctx), status: { $in: sourcesOf('UPDATE') } },
+    noun: 'application',
+    refusal: async () => {
+      const current = await requireApplication(ctx, id, { actorRole: 'APPLICANT' });
+      if (!sourcesOf('UPDATE').includes(current.status)) throw wrongStatus(current);
+    },
   });
+  return { application };
 }
 
 export const SubmitVendorApplication = z.object({ id: z.string() });

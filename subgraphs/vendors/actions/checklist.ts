@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { notFound, Problem } from '#shared/base/errors.ts';
+import { Problem } from '#shared/base/errors.ts';
 import { longText, slug, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
+import { updateVersioned } from '#shared/store/versioned-update.ts';
 import type { Ctx } from '../loaders.ts';
 import type { ChecklistItem } from '../model/application.ts';
 import { given } from './inputs.ts';
@@ -48,17 +49,6 @@ export const UpdateVendorChecklistItem = z.object({
 
 /** Changes or retires an item. What was submitted before keeps what it was asked for. */
 export async function updateVendorChecklistItem(ctx: Ctx, { id, expectedVersion, ...fields }: z.infer<typeof UpdateVendorChecklistItem>) {
-  const item = await ctx.models.ChecklistItem.findOneAndUpdate(
-    { _id: id, version: expectedVersion },
-    { $set: given(fields), $inc: { version: 1 } },
-    { returnDocument: 'after' },
-  ).lean<ChecklistItem>();
-  if (item) return { item };
-  const current = await ctx.models.ChecklistItem.findById(id).lean<ChecklistItem>();
-  if (!current) throw notFound('VendorChecklistItem', id, ['input', 'id']);
-  throw new Problem('STALE_VERSION', 'Somebody changed this item meanwhile.', {
-    path: ['input', 'expectedVersion'],
-    typename: 'StaleVersionError',
-    currentVersion: current.version,
-  });
+  const change = { id, expectedVersion, set: given(fields), noun: 'item', type: 'VendorChecklistItem' };
+  return { item: await updateVersioned<ChecklistItem>(ctx.models.ChecklistItem, change) };
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { Problem } from '#shared/base/errors.ts';
 import { slug } from '#shared/base/input.ts';
+import { updateVersioned } from '#shared/store/versioned-update.ts';
 import { vendorUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Vendor } from '../model/vendor.ts';
@@ -33,28 +33,20 @@ export async function updateVendor(ctx: Ctx, { id, expectedVersion, ...fields }:
   const set = given(fields);
   const legal = isAdmin(ctx) ? { state: { $ne: 'CLOSED' as const } } : { state: 'ACTIVE' as const };
   const vendor = await refuseTaken(
-    ctx.models.Vendor.findOneAndUpdate(
-      { _id: id, version: expectedVersion, ...legal },
-      { $set: { ...set, ...(set.name && nameFields(set.name)) }, $inc: { version: 1 } },
-      { returnDocument: 'after' },
-    ).lean<Vendor>(),
+    updateVersioned<Vendor>(ctx.models.Vendor, {
+      id,
+      expectedVersion,
+      set: { ...set, ...(set.name && nameFields(set.name)) },
+      where: legal,
+      noun: 'store',
+      // Suspended or closed between the look and the write.
+      refusal: () => requireActive(ctx, id, ['input', 'id']),
+    }),
     { name: 'name', slug: 'slug' },
   );
-  if (!vendor) throw await refusal(ctx, id);
   const changes = (Object.keys(set) as (keyof typeof set & keyof Vendor)[]).filter(
     (field) => !isDeepStrictEqual(vendor[field], before[field]),
   );
   if (changes.length > 0) ctx.publish(vendorUpdated({ vendorId: id, changes, timestamp: ctx.now().toISOString() }));
   return { vendor };
-}
-
-/** Suspended, closed or changed between the look and the write. */
-async function refusal(ctx: Ctx, id: string): Promise<Problem> {
-  await requireActive(ctx, id, ['input', 'id']);
-  const { version } = await requireVendor(ctx, { id, field: 'id' });
-  return new Problem('STALE_VERSION', 'Somebody changed this store meanwhile.', {
-    path: ['input', 'expectedVersion'],
-    typename: 'StaleVersionError',
-    currentVersion: version,
-  });
 }
