@@ -96,7 +96,7 @@ const shown = (row: SagaRow): Record<string, unknown> => ({
 });
 
 export const operationsApiTypeDefs = /* GraphQL */ `
-  "A delivery of an event, or a run of a scheduled job, that was given up after all attempts, kept for a person to see. For admins."
+  "A delivery of an event, or a run of a scheduled job, that was given up after all attempts, stored for an operator. For admins."
   type DeadLetter @tag(name: "admin") {
     "Queue and event id, or queue and name of the job."
     id: ID!
@@ -132,7 +132,7 @@ export const operationsApiTypeDefs = /* GraphQL */ `
     DONE
     "Everything was undone."
     COMPENSATED
-    "Needs a person: something could not be undone, or the step at which it stands is not known any more."
+    "A compensation failed, or its step is not known any more: an operator must decide."
     STUCK
   }
 
@@ -162,9 +162,9 @@ export const operationsApiTypeDefs = /* GraphQL */ `
     state: SagaState!
     "Failed tries of the step it stands at."
     attempts: Int!
-    "Why it turned back, as a code."
+    "Why it is compensated, as a code."
     refusalCode: String
-    "Why it turned back, as a sentence."
+    "Why it is compensated, as a sentence."
     refusalMessage: String
     "When it began."
     startedAt: DateTime!
@@ -235,7 +235,7 @@ export const operationsApiTypeDefs = /* GraphQL */ `
     userErrors: [UserError!]!
   }
 
-  "Names a saga that shall turn back, and why."
+  "The saga to compensate, and why."
   input CompensateSagaInput @tag(name: "admin") {
     "Which subgraph."
     subgraph: String!
