@@ -88,6 +88,6 @@ describe('move', () => {
     expect(await StockMovement.countDocuments({ variantId: cup, cause: 'RESERVED' })).toBe(1);
     expect((await shop.app.said('Inventory.Updated')).filter(({ data }) => data.variantId === cup)).toHaveLength(2);
     await StockItem.updateOne({ variantId: cup }, { $set: { reserved: 0, available: 5, sequence: 1 } });
-    await StockMovement.deleteMany({ variantId: cup, cause: 'RESERVED' });
+    await StockMovement.collection.deleteMany({ variantId: cup, cause: 'RESERVED' });
   });
 });
