@@ -1,9 +1,12 @@
 import type { Connection } from 'mongoose';
+import { idsSince } from '../base/ids.ts';
 import { outboxOf, type OutboxRow } from './outbox.ts';
 
 /** Rows of a backlog that are known at most; a larger one is sent in the order of its writing. */
 const MAX_KNOWN = 100_000;
 const PAGE = 5_000;
+/** A transaction may commit a row so long after its id was made, when younger rows are known already. */
+const LATE_MS = 15_000;
 /** At most so many leave before the backlog at once; so many of the newest are looked at for that. */
 const MAX_OVERTAKING = 200;
 const MAX_LOOKED_AT = 2_000;
@@ -26,24 +29,30 @@ export function createOvertaking(db: Connection) {
 
   /** Learns of the rows that were written since the last look. */
   async function scan(): Promise<void> {
-    for (;;) {
+    const recent = idsSince('evt', new Date(Date.now() - LATE_MS));
+    let after = recent < last ? recent : last;
+    while (lanesOf.size <= MAX_KNOWN) {
       const page = await rows
-        .find({ state: 'NEW', _id: { $gt: last } }, { projection: { topics: 1, tags: 1 } })
+        .find({ state: 'NEW', _id: { $gt: after } }, { projection: { topics: 1, tags: 1 } })
         .sort({ _id: 1 })
         .limit(PAGE)
         .toArray();
       for (const row of page) add(row);
-      if (page.length < PAGE || lanesOf.size > MAX_KNOWN) return;
+      if (page.length < PAGE) return;
+      after = page.at(-1)!._id;
     }
   }
 
   function add({ _id, topics, tags = [] }: Row): void {
-    last = _id;
+    if (lanesOf.has(_id)) return;
+    const isLate = _id < last;
+    if (!isLate) last = _id;
     const lanes = [...new Set([...topics, ...tags])];
     lanesOf.set(_id, lanes);
     for (const lane of lanes) {
       const ids = byLane.get(lane);
-      if (ids) ids.add(_id);
+      if (ids && isLate) byLane.set(lane, new Set([...ids, _id].sort()));
+      else if (ids) ids.add(_id);
       else byLane.set(lane, new Set([_id]));
     }
   }
