@@ -132,6 +132,26 @@ describe('the relay', () => {
     await relay.stop();
   });
 
+  test('lets no event overtake an older one of its topic that is committed after younger rows are known', async () => {
+    const backlog = written(300, { topics: ['boards'] });
+    const late = written(1, { topics: ['board:9'] });
+    await write([...backlog, ...written(1, { topics: ['board:8'] })]);
+    const young = written(1, { topics: ['board:9'] });
+    let rounds = 0;
+    const { relay, added } = relaying('one', async () => {
+      rounds += 1;
+      if (rounds !== 3) return;
+      await write([...young, ...late]);
+      await delay(600); // the relay looks at the newest rows every 500 ms
+    });
+
+    do await relay.flush();
+    while (added.length < backlog.length + 3);
+
+    expect(added.indexOf(late[0]!._id)).toBeLessThan(added.indexOf(young[0]!._id));
+    await relay.stop();
+  });
+
   test('keeps the order on each topic and of each tag, however rows are written during a backlog', async () => {
     const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31));
     console.info(`seed ${seed}`);
