@@ -113,6 +113,7 @@ async function drained(host: Host, events: number): Promise<Record<string, unkno
     db,
     redis: host.redis,
     workerConnection,
+    queues: host.queues,
     autorun: true,
     prefix: MARKET_PREFIX,
     log: createLog('bench'),

@@ -14,7 +14,7 @@ export async function withAccounts(work: (ctx: Ctx) => Promise<void>): Promise<v
   process.env['LOG_LEVEL'] ||= 'error';
   if (!process.env['MONGODB_URI']) useRunningMarket();
   const { openHost } = await import('#shared/runtime/host.ts');
-  const { readEventMap, requireStores } = await import('#shared/process/serve-process.ts');
+  const { requireStores } = await import('#shared/process/serve-process.ts');
   const { subgraph } = await import('../subgraphs/accounts/subgraph.ts');
   await requireStores();
   const host = await openHost([subgraph], {
@@ -23,7 +23,6 @@ export async function withAccounts(work: (ctx: Ctx) => Promise<void>): Promise<v
     databasePrefix: env.DATABASE_PREFIX,
     redisPrefix: env.REDIS_PREFIX,
     // Events are written for every subgraph; the processes of the market deliver them.
-    consumersOf: readEventMap(),
     background: false,
   });
   try {

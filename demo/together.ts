@@ -4,7 +4,6 @@ import { watchSupergraphFile } from '../gateway/supergraph/watch-file.ts';
 import { openGateway } from '../gateway/gateway.ts';
 import { useRevocations } from '../gateway/plugins/use-revocations.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
-import { readEventMap } from '#shared/process/serve-process.ts';
 import { env, parseEnv } from '#shared/base/env.ts';
 import { openHost, type Host } from '#shared/runtime/host.ts';
 import { createLog } from '#shared/base/log.ts';
@@ -35,7 +34,6 @@ export const openWholeHost = async (background = true): Promise<Host> =>
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
     redisPrefix: env.REDIS_PREFIX,
-    consumersOf: readEventMap(),
     background,
   });
 

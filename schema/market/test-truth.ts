@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Connection } from 'mongoose';
-import { deadLettersOf, inboxOf } from '#shared/messaging/consumer.ts';
+import { deadLettersOf } from '#shared/messaging/consumer.ts';
+import { inboxOf } from '#shared/messaging/event-effects.ts';
 import { outboxOf, type OutboxRow } from '#shared/messaging/outbox.ts';
 import { FINAL_STATES, type SagaRow } from '#shared/kit/define-saga.ts';
 import { sagasOf } from '#shared/sagas/store.ts';

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Cache } from '../cache/cache.ts';
 import type { Command } from './define-command.ts';
-import type { PublishedMessage } from './define-event.ts';
+import type { EventDefinition, PublishedMessage } from './define-event.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
 import type { Live } from '../live/live.ts';
 import type { Saga, SagaRow, SagaStart } from './define-saga.ts';
@@ -61,6 +61,11 @@ export interface Context<M, L, P = Record<never, never>> {
   findSaga<I>(saga: Saga<I, any>, key: string): Promise<SagaRow<I> | null>;
   /** Records an event on the saga that waits, or will wait, for it. */
   signalSaga(saga: Saga<any, any>, key: string, signal: string, data?: unknown): Promise<void>;
+  /**
+   * Sends the events of this type since then to a consumer of this subgraph once more: they have their effect again. Only those that the
+   * producer's outbox still holds, 7 days. `consumer`: the name of a batch handler; default: the handlers of single events.
+   */
+  replay(event: EventDefinition<any>, options: { since: Date; consumer?: string }): Promise<void>;
   /** Clears the loaders after a change. */
   clearLoaders(): void;
 }

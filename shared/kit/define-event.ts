@@ -12,6 +12,10 @@ export interface Envelope<T = unknown> {
   id: string;
   type: string;
   version: number;
+  /** The aggregate that the event is about; absent for jobs and for events without a key. */
+  key?: string | undefined;
+  /** Grows with each event of a key, in the order of the commits, with gaps. Set where `key` is. */
+  sequence?: number | undefined;
   occurredAt: string;
   correlationId: string;
   data: T;
@@ -23,11 +27,16 @@ export interface PublishedMessage<T = unknown> {
   data: T;
 }
 
+/** A publisher may leave out `timestamp`: it is then the time of `occurredAt`. */
+export type Published<T> = T extends { timestamp: string } ? Omit<T, 'timestamp'> & { timestamp?: string } : T;
+
 export interface EventDefinition<T = unknown> {
-  (data: T): PublishedMessage<T>;
+  (data: Published<T>): PublishedMessage<T>;
   type: string;
   version: number;
   schema: z.ZodType<T>;
+  /** Ordering key, computed from the payload: events of one key are handled in the order of their commits. */
+  key: ((data: T) => string) | undefined;
   /** Live topics the event also appears on, computed from its payload. */
   topics: (data: T) => string[];
   /** Cache tags of what the event changed (`cache-tags.ts`): publishing it invalidates the entries that carry them. */
@@ -40,14 +49,16 @@ export interface EventDefinition<T = unknown> {
 
 interface EventOptions<T> {
   version?: number;
+  /** The id of the aggregate. Events of several types may share it: their order then holds across the types. */
+  key?: (data: T) => string;
   topics?: (data: T) => string[];
   tags?: (data: T) => string[];
 }
 
 /** A fact in the past tense, `Noun.PastParticiple`. Fields are only added; a breaking change is a new version beside the old one. */
 export function defineEvent<T>(type: string, schema: z.ZodType<T>, options: EventOptions<T> = {}): EventDefinition<T> {
-  const { version = 1, topics = none, tags = none } = options;
-  return createDefinition(type, schema, { version, topics, tags, queue: undefined, encrypted: [] });
+  const { version = 1, key, topics = none, tags = none } = options;
+  return createDefinition(type, schema, { version, key, topics, tags, queue: undefined, encrypted: [] });
 }
 
 const none = (): string[] => [];
@@ -58,16 +69,23 @@ export function createDefinition<T>(
   schema: z.ZodType<T>,
   rest: Omit<EventDefinition<T>, 'type' | 'schema'>,
 ): EventDefinition<T> {
-  const create = (data: T): PublishedMessage<T> => ({ definition: made, data });
+  const create = (data: Published<T>): PublishedMessage<T> => ({ definition: made, data: data as T });
   const made: EventDefinition<T> = Object.assign(create, { type, schema, ...rest });
   return made;
 }
+
+/**
+ * What an event with a key waits for. BY_KEY: the events before it of its key. NEWEST_WINS: nothing, and it is dropped when a later one of its
+ * type and key was handled. ANY: nothing.
+ */
+export type EventOrder = 'BY_KEY' | 'NEWEST_WINS' | 'ANY';
 
 export interface EventHandler<C extends AnyContext = AnyContext> {
   kind: 'event';
   event: EventDefinition;
   idempotent: boolean;
   run(ctx: C, data: unknown, envelope: Envelope): Promise<unknown>;
+  order: EventOrder;
   /** Informs those who wait for the effect that it will not come. */
   giveUp: ((ctx: C, data: unknown, error: unknown) => Promise<unknown>) | undefined;
 }
@@ -78,22 +96,26 @@ export interface HandlerOptions<T, C extends AnyContext> {
    * which cost the store four commands per event. Default false.
    */
   idempotent?: boolean;
+  /** Default BY_KEY. It is without effect on events without a key. */
+  order?: EventOrder;
   /** Runs in a transaction with the last error after a delivery became a dead letter. It may run twice. */
   onGivenUp?: (ctx: C, data: T, error: unknown) => Promise<unknown>;
 }
 
 /**
  * Subscribes an action to an event. The action runs in one transaction with its inbox row, so each event has its effect once. A `Problem` is
- * final: the delivery becomes a dead letter. Any other error is retried.
+ * final: the delivery becomes a dead letter. Any other error is retried. An event that goes on failing stops holding up its key after ten
+ * attempts, about two minutes.
  */
 export function onEvent<T, C extends AnyContext>(
   event: EventDefinition<T>,
   action: (ctx: C, data: T, envelope: Envelope<T>) => Promise<unknown>,
-  { idempotent = false, onGivenUp }: HandlerOptions<T, C> = {},
+  { idempotent = false, order = 'BY_KEY', onGivenUp }: HandlerOptions<T, C> = {},
 ): EventHandler<C> {
   return {
     kind: 'event',
     idempotent,
+    order,
     event: event as unknown as EventDefinition,
     run: (ctx, data, envelope) => action(ctx, event.schema.parse(decryptFields(event, data)), envelope as Envelope<T>),
     giveUp: onGivenUp && ((ctx, data, error) => informGivenUp(event, onGivenUp, { ctx, data, error })),

@@ -11,7 +11,7 @@ interface JobOptions<T> {
 /** A job on one named queue. It leaves through the outbox like an event, so it runs once for each committed cause. */
 export function defineJob<T>(queue: string, schema: z.ZodType<T>, options: JobOptions<T> = {}): EventDefinition<T> {
   const { encrypted = [], tags = () => [] } = options;
-  return createDefinition(queue, schema, { version: 1, topics: () => [], tags, queue, encrypted });
+  return createDefinition(queue, schema, { version: 1, key: undefined, topics: () => [], tags, queue, encrypted });
 }
 
 /** Runs an action for each job of a definition, with the promises of `onEvent`. */

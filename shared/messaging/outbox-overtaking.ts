@@ -13,10 +13,10 @@ const MAX_LOOKED_AT = 2_000;
 /** Older rows that would have to leave with one; a longer chain is part of the backlog. */
 const MAX_CHAIN = 50;
 
-type Row = Pick<OutboxRow, '_id' | 'topics' | 'tags'>;
+type Row = Pick<OutboxRow, '_id' | 'topics' | 'tags' | 'key'>;
 
 /**
- * Finds the newest events that may leave before a backlog of NEW rows. Rows that share a lane (a topic or a cache tag) leave in the order of their
+ * Finds the newest events that may leave before a backlog of NEW rows. Rows that share a lane (a topic, a cache tag or a key) leave in the order of their
  * writing: an event takes the older ones of its lanes along, and waits when they are many. Knows the ids and lanes of the whole backlog, and
  * is good for as long as the relay holds its lease without a break.
  */
@@ -33,7 +33,7 @@ export function createOvertaking(db: Connection) {
     let after = recent < last ? recent : last;
     while (lanesOf.size <= MAX_KNOWN) {
       const page = await rows
-        .find({ state: 'NEW', _id: { $gt: after } }, { projection: { topics: 1, tags: 1 } })
+        .find({ state: 'NEW', _id: { $gt: after } }, { projection: { topics: 1, tags: 1, key: 1 } })
         .sort({ _id: 1 })
         .limit(PAGE)
         .toArray();
@@ -43,11 +43,11 @@ export function createOvertaking(db: Connection) {
     }
   }
 
-  function add({ _id, topics, tags = [] }: Row): void {
+  function add({ _id, topics, tags = [], key }: Row): void {
     if (lanesOf.has(_id)) return;
     const isLate = _id < last;
     if (!isLate) last = _id;
-    const lanes = [...new Set([...topics, ...tags])];
+    const lanes = [...new Set([...topics, ...tags, ...(key === undefined ? [] : [`key ${key}`])])];
     lanesOf.set(_id, lanes);
     for (const lane of lanes) {
       const ids = byLane.get(lane);

@@ -6,6 +6,7 @@ import type { Envelope } from '../kit/define-event.ts';
 import { newId } from '../base/ids.ts';
 import { createLeases, type Leases } from '../store/leases.ts';
 import { createLog } from '../base/log.ts';
+import { consumersFrom } from './consumers.ts';
 import { createOutbox, outboxOf, type OutboxRow } from './outbox.ts';
 import { createRelay, epochKey, type Relay } from './outbox-relay.ts';
 import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
@@ -46,8 +47,9 @@ function relaying(holder: string, on: On = async () => undefined, leases: Leases
       added.push(...envelopes.map(({ id }) => id));
     },
   };
+  const registry = { read: async () => consumersFrom([]) };
   const settings = { subgraph: 'boards', leases, log: createLog('test'), leaseMs: LEASE_MS, batch: BATCH };
-  return { added, relay: createRelay({ ...settings, holder, db, redis, live, prefix, queues }) };
+  return { added, relay: createRelay({ ...settings, holder, db, redis, live, prefix, queues, registry }) };
 }
 
 const written = (count: number, rest: Partial<OutboxRow> = {}): OutboxRow[] =>

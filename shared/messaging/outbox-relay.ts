@@ -3,13 +3,15 @@ import type { Connection } from 'mongoose';
 import type { Logger } from 'pino';
 import { createTerm, LostLease, type Leases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
-import { envelopeOf, outboxOf, type OutboxRow } from './outbox.ts';
+import { createAcknowledgements } from './acknowledgements.ts';
+import type { ConsumerRegistry } from './consumers.ts';
+import { outboxOf, type OutboxRow } from './outbox.ts';
 import { createOvertaking, type Overtaking } from './outbox-overtaking.ts';
 import { createRedisRefill, Wiped } from './redis-refill.ts';
 import type { Queues } from './queues.ts';
-import { changeOf, recheckUpdatesFor, groupByQueue, updatesFor } from './outbox-writes.ts';
-import { invalidateTags } from '../cache/cache-tags.ts';
-import { inTransaction } from '../store/mongo.ts';
+import { createReplayer } from './outbox-replays.ts';
+import { createSender } from './outbox-sender.ts';
+import type { Check } from './outbox-writes.ts';
 
 interface RelayOptions {
   subgraph: string;
@@ -19,6 +21,7 @@ interface RelayOptions {
   prefix: string;
   queues: Pick<Queues, 'add'>;
   live: Live;
+  registry: Pick<ConsumerRegistry, 'read'>;
   leases: Leases;
   log: Logger;
   /** Lease time without a heartbeat; default 5 s. */
@@ -32,14 +35,9 @@ const LEASE_MS = 5_000;
 const BATCH = 200;
 /** Batches per read: fewer queries for a store that sorts before it limits. */
 const READ_AHEAD = 5;
-/** A transaction is retried for this long after write conflicts. */
-const WRITE_MS = 5_000;
 /** During a backlog the newest events are read this often, and for at most a fifth of the time: some stores scan them all. */
 const OVERTAKING_MS = 500;
 const OVERTAKING_REST = 4;
-
-/** Before each write: throws when this relay may not write any more. */
-type Check = () => Promise<void>;
 
 /** The Redis key that marks the past of a subgraph as complete. */
 export const epochKey = (prefix: string, subgraph: string): string => `${prefix}:epoch:${subgraph}`;
@@ -47,16 +45,18 @@ export const epochKey = (prefix: string, subgraph: string): string => `${prefix}
 /**
  * Sends the outbox rows of a subgraph to queues and live topics, in the order of the rows. One process at a time, by lease, so the order on a
  * topic is the order of the commits. The rows are the truth: the relay resends events until each consumer has acknowledged them. New events,
- * acknowledgements and overdue events take turns, one batch each, so none blocks another.
+ * acknowledgements, replays and overdue events take turns, one batch each, so none blocks another.
  */
 export function createRelay(options: RelayOptions) {
-  const { subgraph, holder, db, redis, prefix, queues, live, leases, log } = options;
+  const { subgraph, holder, db, redis, prefix, live, leases, log } = options;
   const size = options.batch ?? BATCH;
   const rows = outboxOf(db);
-  const acks = `${prefix}:acks:${subgraph}`;
   const epoch = epochKey(prefix, subgraph);
   const notifyKey = `${prefix}:kick:${subgraph}`;
   const term = createTerm(leases, { name: 'relay', holder, ttlMs: options.leaseMs ?? LEASE_MS });
+  const sender = createSender({ ...options, epoch });
+  const acknowledgements = createAcknowledgements({ db, redis, prefix, subgraph });
+  const replayer = createReplayer({ db, registry: options.registry, enqueue: sender.enqueue });
   const past = createRedisRefill({ db, redis, live, epoch, filling: `${prefix}:filling:${subgraph}`, holder });
   /** NEW rows that were read and not sent; valid while the lease is held without a break. */
   let fresh: OutboxRow[] = [];
@@ -105,100 +105,19 @@ export function createRelay(options: RelayOptions) {
   }
 
   async function send(batch: OutboxRow[], check: Check): Promise<void> {
-    await check();
-    // First, so that a reader who learns of a change does not get the cached value before it.
-    await invalidateTags(
-      redis,
-      prefix,
-      batch.flatMap(({ tags = [] }) => tags),
-    );
-    const { cursors, count, failure } = await publish(batch);
-    const published = batch.slice(0, count);
-    overtaking?.forget(published.map(({ _id }) => _id));
-    await check();
-    await enqueue(published);
-    if (published.length > 0) {
-      await check();
-      const at = Date.now();
-      await write(updatesFor(published.map((row, index) => ({ _id: row._id, change: changeOf(row, cursors[index]!, at) }))));
-    }
-    if (failure !== undefined) throw failure;
-  }
-
-  /** Each topic in the order of the rows. Rows after a failed one count as unpublished; a repeated row keeps its cursor. */
-  async function publish(batch: OutboxRow[]): Promise<{ cursors: Record<string, string>[]; count: number; failure: unknown }> {
-    const cursors = batch.map((): Record<string, string> => ({}));
-    const byTopic = new Map<string, number[]>();
-    batch.forEach(({ topics }, index) => {
-      for (const topic of topics) byTopic.set(topic, [...(byTopic.get(topic) ?? []), index]);
-    });
-    let count = batch.length;
-    let failure: unknown;
-    const fill = async (topic: string, indexes: number[]): Promise<void> => {
-      for (const index of indexes) {
-        if (index >= count) return;
-        const row = batch[index]!;
-        try {
-          const cursor = await live.publishWhile(epoch, topic, { eventId: row._id, payload: envelopeOf(row) });
-          if (cursor === undefined) throw new Wiped();
-          cursors[index]![topic] = cursor;
-        } catch (error) {
-          if (index >= count) return;
-          count = index;
-          failure = error;
-        }
-      }
-    };
-    await Promise.all([...byTopic].map(([topic, indexes]) => fill(topic, indexes)));
-    return { cursors, count, failure };
-  }
-
-  /** Several writes become durable together, at a fifth of the cost of single ones. */
-  const write = (writes: ReturnType<typeof updatesFor>): Promise<unknown> =>
-    writes.length === 1
-      ? rows.bulkWrite(writes)
-      : inTransaction(db, (session) => rows.bulkWrite(writes, { session }), Date.now() + WRITE_MS);
-
-  async function enqueue(batch: OutboxRow[]): Promise<void> {
-    const names = new Set(batch.flatMap(({ waiting }) => waiting));
-    const waitingFor = (name: string) => batch.filter(({ waiting }) => waiting.includes(name)).map(envelopeOf);
-    await Promise.all([...names].map((name) => queues.add(name, waitingFor(name), subgraph)));
-  }
-
-  /** Records a batch of acknowledgements; true when there may be more. */
-  async function recordAcknowledgements(check: Check): Promise<boolean> {
-    await check();
-    const taken = await redis.spop(acks, size);
-    if (taken.length === 0) return false;
-    try {
-      await check();
-      for (const [queue, ids] of groupByQueue(taken)) await acknowledge(queue, ids);
-    } catch (error) {
-      await redis.sadd(acks, ...taken).catch(() => undefined);
-      throw error;
-    }
-    return taken.length === size;
-  }
-
-  /** One write, and a second one only for events that other queues wait for, or that are not SENT yet. */
-  async function acknowledge(queue: string, ids: string[]): Promise<void> {
-    const last = { _id: { $in: ids }, state: 'SENT' as const, waiting: [queue] };
-    const { matchedCount } = await rows.updateMany(last, { $set: { waiting: [], state: 'DONE', doneAt: new Date() } });
-    if (matchedCount < ids.length) await rows.updateMany({ _id: { $in: ids }, waiting: queue }, { $pull: { waiting: queue } });
+    const consumers = await replayer.consumers(check);
+    await sender.send(batch, { consumers, check, published: (sent) => overtaking?.forget(sent.map(({ _id }) => _id)) });
   }
 
   /** Resends a batch of unacknowledged events; true when there may be more. */
   async function resend(check: Check): Promise<boolean> {
     const overdue = await rows
       .find({ state: 'SENT', checkAt: { $lte: new Date() } })
-      .sort({ checkAt: 1 })
+      .sort({ checkAt: 1, _id: 1 })
       .limit(size)
       .toArray();
     if (overdue.length === 0) return false;
-    await check();
-    await enqueue(overdue);
-    await check();
-    await rows.bulkWrite(recheckUpdatesFor(overdue));
+    await sender.resend(overdue, { consumers: await options.registry.read(), check });
     return overdue.length === size;
   }
 
@@ -213,10 +132,11 @@ export function createRelay(options: RelayOptions) {
       return true;
     });
     if (!full) return more;
-    const isAcknowledging = await recordAcknowledgements(check);
+    const isAcknowledging = await acknowledgements.record(size, check);
+    const isReplaying = await replayer.runOnce(check);
     const isRepeating = await resend(check);
-    isFull ||= more || isAcknowledging || isRepeating;
-    return more || isAcknowledging || isRepeating;
+    isFull ||= more || isAcknowledging || isReplaying || isRepeating;
+    return isFull;
   }
 
   async function work(check: Check): Promise<void> {

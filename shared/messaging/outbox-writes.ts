@@ -1,8 +1,17 @@
 import type { OutboxRow } from './outbox.ts';
 
+/** Before each write: throws when this relay may not write any more. */
+export type Check = () => Promise<void>;
+
 /** An unacknowledged event is resent after this long, doubling. Its job id keeps it single on the queue, the inbox keeps its effect single. */
 const MIN_CHECK_MS = 15_000;
 const MAX_CHECK_MS = 10 * 60_000;
+
+/** When an event that is sent now is checked. */
+export const firstCheck = (at: number = Date.now()): Pick<OutboxRow, 'checkAt' | 'checks'> => ({
+  checkAt: new Date(at + MIN_CHECK_MS),
+  checks: 0,
+});
 
 interface Sent {
   _id: string;
@@ -11,7 +20,9 @@ interface Sent {
 
 /** The change of a row that is on its topics, with these cursors, and on its queues; `at` in epoch ms. */
 export const changeOf = ({ waiting }: OutboxRow, cursors: Record<string, string>, at: number): Partial<OutboxRow> =>
-  waiting.length > 0 ? { cursors, state: 'SENT', checkAt: new Date(at + MIN_CHECK_MS) } : { cursors, state: 'DONE', doneAt: new Date(at) };
+  waiting.length > 0
+    ? { cursors, waiting, state: 'SENT', ...firstCheck(at) }
+    : { cursors, state: 'DONE', doneAt: new Date(at) };
 
 /** One update for all rows with an equal change: a store that makes each write durable by itself is spared hundreds. */
 export const updatesFor = (sent: readonly Sent[]) =>
@@ -27,16 +38,3 @@ export const recheckUpdatesFor = (overdue: readonly OutboxRow[]) =>
     const update = checks === -1 ? { $set: { state: 'DONE' as const, doneAt: new Date() } } : { $set: { checkAt }, $inc: { checks: 1 } };
     return { updateMany: { filter, update } };
   });
-
-/** An acknowledgement is `<queue> <event id>`. */
-export function groupByQueue(taken: string[]): Map<string, string[]> {
-  const groups = new Map<string, string[]>();
-  for (const entry of taken) {
-    const space = entry.indexOf(' ');
-    const queue = entry.slice(0, space);
-    const ids = groups.get(queue);
-    if (ids) ids.push(entry.slice(space + 1));
-    else groups.set(queue, [entry.slice(space + 1)]);
-  }
-  return groups;
-}

@@ -22,8 +22,8 @@ test('what nobody hears is kept and has nowhere to go; what somebody may listen 
     inner.publish(...ids.flatMap((noteId) => [noteWritten({ noteId }), noteShown({ noteId })]));
   });
 
+  await app.settled();
   const unheard = await outboxOf(app.runtime().db).find({ type: 'Note.Written' }).toArray();
   expect(unheard.map(({ state, doneAt }) => [state, doneAt instanceof Date])).toEqual(ids.map(() => ['DONE', true]));
-  await app.settled();
   expect((await heard()).map(({ state, cursors }) => [state, Object.keys(cursors)])).toEqual(ids.map((id) => ['DONE', [`notes:${id}`]]));
 });

@@ -1,5 +1,7 @@
 import type { ClientSession, Connection } from 'mongoose';
-import type { Envelope, PublishedMessage } from '../kit/define-event.ts';
+import { z } from 'zod';
+import type { Envelope, EventDefinition, PublishedMessage } from '../kit/define-event.ts';
+import { nextSequences } from './sequences.ts';
 import { newId } from '../base/ids.ts';
 import { encryptFields } from '../kit/encrypted-fields.ts';
 import { createIndexes } from '../store/mongo.ts';
@@ -13,13 +15,18 @@ export interface OutboxRow {
   version: number;
   occurredAt: Date;
   correlationId: string;
+  /** Ordering key and position; absent for jobs, for events without a key, and in rows from before there were any. */
+  key?: string;
+  sequence?: number;
+  /** True for jobs, which have one queue. */
+  isJob?: boolean;
   data: unknown;
   topics: string[];
   /** Absent in rows from before there were any. */
   tags?: string[];
   /** The cursor on each topic, stored so that a wiped Redis can be refilled with the same cursors. */
   cursors: Record<string, string>;
-  /** Queues whose consumers have not acknowledged it. */
+  /** Consumers that have not acknowledged it, as `consumers.ts` names them. The relay finds the consumers of an event when it sends it. */
   waiting: string[];
   state: OutboxState;
   /** When a SENT row without acknowledgement is checked again. */
@@ -32,7 +39,8 @@ const KEPT_SECONDS = 7 * 24 * 3_600;
 
 const OUTBOX_INDEXES = [
   { key: { state: 1, _id: 1 }, name: 'state' },
-  { key: { state: 1, checkAt: 1 }, name: 'checkAt' },
+  { key: { state: 1, checkAt: 1, _id: 1 }, name: 'overdue' },
+  { key: { key: 1, sequence: 1 }, name: 'key' },
   { key: { doneAt: 1 }, name: 'doneAt', expireAfterSeconds: KEPT_SECONDS },
 ] as const;
 
@@ -50,39 +58,44 @@ interface Publication {
   session: ClientSession;
   correlationId: string;
   now: Date;
-  consumersOf: (type: string) => string[];
 }
 
 /** Writes published messages in the transaction that caused them. Payloads are validated here, so that a wrong one aborts its cause. */
 export async function writeOutbox(db: Connection, published: readonly PublishedMessage<any>[], publication: Publication): Promise<void> {
   if (published.length === 0) return;
-  const rows = published.map(({ definition, data }): OutboxRow => {
-    const payload = encryptFields(definition, definition.schema.parse(data));
-    const waiting = definition.queue ? [definition.queue] : publication.consumersOf(definition.type);
-    const topics = definition.topics(payload);
-    const tags = definition.tags(payload);
-    const hasConsumers = waiting.length > 0 || topics.length > 0 || tags.length > 0;
-    return {
+  const messages = published.map(({ definition, data }) => {
+    const payload = encryptFields(definition, definition.schema.parse(withTimestamp(definition, data, publication.now)));
+    return { definition, payload, key: definition.key?.(payload) };
+  });
+  const keys = new Set(messages.flatMap(({ key }) => key ?? []));
+  const sequenceOf = await nextSequences(outboxOf(db), publication.session, keys);
+  const rows = messages.map(
+    ({ definition, payload, key }): OutboxRow => ({
       // Wall-clock ids: rows must leave in the order of their commits even while a test moves the domain's clock.
       _id: newId('evt'),
       type: definition.type,
       version: definition.version,
       occurredAt: publication.now,
       correlationId: publication.correlationId,
+      ...(key !== undefined && { key, sequence: sequenceOf(key) }),
+      ...(definition.queue && { isJob: true }),
       data: payload,
-      topics,
-      tags,
+      topics: definition.topics(payload),
+      tags: definition.tags(payload),
       cursors: {},
-      waiting,
-      // An event without consumers is stored for readers of the outbox and is not sent.
-      state: hasConsumers ? 'NEW' : 'DONE',
+      waiting: definition.queue ? [definition.queue] : [],
+      state: 'NEW',
       checkAt: null,
       checks: 0,
-      doneAt: hasConsumers ? null : new Date(),
-    };
-  });
+      doneAt: null,
+    }),
+  );
   await outboxOf(db).insertMany(rows, { session: publication.session });
 }
+
+/** An event whose schema has a `timestamp` gets the time at which it occurred. */
+const withTimestamp = ({ schema }: EventDefinition, data: object, now: Date): object =>
+  schema instanceof z.ZodObject && 'timestamp' in schema.shape ? { timestamp: now.toISOString(), ...data } : data;
 
 export const envelopeOf = (row: OutboxRow): Envelope => ({
   id: row._id,
@@ -90,5 +103,6 @@ export const envelopeOf = (row: OutboxRow): Envelope => ({
   version: row.version,
   occurredAt: row.occurredAt.toISOString(),
   correlationId: row.correlationId,
+  ...(row.key !== undefined && { key: row.key, sequence: row.sequence }),
   data: row.data,
 });

@@ -2,11 +2,15 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Envelope } from '../kit/define-event.ts';
 import type { Schedule } from '../kit/define-job.ts';
+import { queueOf, replayOf } from './consumers.ts';
+import { createKeyLines } from './key-lines.ts';
 
 /** One entry of a queue: the envelope, and the subgraph that waits for the acknowledgement. */
 export interface Delivery {
   envelope: Envelope;
   from: string;
+  /** The consumer as `consumers.ts` names it; the queue when absent. */
+  to?: string;
 }
 
 /** Attempts before a delivery becomes a dead letter: 0.2 s doubling makes about 50 minutes, enough for a dependency to recover. */
@@ -18,6 +22,7 @@ export const FIRST_JOB_RETRY_MS = 1_000;
 /** The process's queues, opened on first use. Finished jobs are removed at once, so that the same id can be added again. */
 export function createQueues(connection: Redis, prefix: string) {
   const open = new Map<string, Queue>();
+  const lines = createKeyLines(connection, prefix);
 
   const queue = (name: string): Queue => {
     let found = open.get(name);
@@ -29,23 +34,51 @@ export function createQueues(connection: Redis, prefix: string) {
     return found;
   };
 
+  const addDeliveries = async (name: string, deliveries: readonly Delivery[]): Promise<void> => {
+    if (deliveries.length === 0) return;
+    await queue(name).addBulk(
+      deliveries.map((delivery) => ({
+        name: delivery.envelope.type,
+        data: delivery,
+        opts: {
+          jobId: jobIdOf(delivery),
+          attempts: ATTEMPTS,
+          backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
+          removeOnComplete: true,
+          removeOnFail: true,
+        },
+      })),
+    );
+  };
+
   return {
     queue,
-    /** Adds envelopes in their order, in one round trip. An id that is on the queue stays as it is. */
-    async add(name: string, envelopes: readonly Envelope[], from: string): Promise<void> {
-      await queue(name).addBulk(
-        envelopes.map((envelope) => ({
-          name: envelope.type,
-          data: { envelope, from } satisfies Delivery,
-          opts: {
-            jobId: envelope.id,
-            attempts: ATTEMPTS,
-            backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
-            removeOnComplete: true,
-            removeOnFail: true,
-          },
-        })),
+    /**
+     * Adds envelopes in their order, in one round trip. An id that is on the queue stays as it is. `isOrdered`: an envelope with a key is
+     * added when those before it of its key have left the queue.
+     */
+    async add(consumer: string, envelopes: readonly Envelope[], from: string, isOrdered: (envelope: Envelope) => boolean = never) {
+      const name = queueOf(consumer);
+      const deliveries = envelopes.map((envelope): Delivery => ({ envelope, from, to: consumer }));
+      const ordered = deliveries.filter(({ envelope }) => envelope.key !== undefined && isOrdered(envelope));
+      const firsts = await lines.join(
+        ordered.map((delivery) => {
+          const { id, key, sequence } = delivery.envelope;
+          const jobKey = `${prefix}:${name}:${jobIdOf(delivery)}`;
+          return { consumer, key: key!, id, sequence: sequence ?? 0, jobKey, delivery };
+        }),
       );
+      const behind = new Set(ordered.filter((_delivery, index) => !firsts[index]));
+      await addDeliveries(
+        name,
+        deliveries.filter((delivery) => !behind.has(delivery)),
+      );
+    },
+    /** Call it when a consumer has handled an event with a key, or does not hold up its key any more. */
+    async leaveLine({ envelope: { key, id }, to }: Delivery, name: string): Promise<void> {
+      if (key === undefined) return;
+      const next = await lines.leave(to ?? name, key, id);
+      if (next) await addDeliveries(name, [next]);
     },
     /** Sets the schedule of a job. An equal id is replaced, so every process may call it at its start. */
     async schedule(name: string, id: string, repeat: Schedule, attempts: number): Promise<void> {
@@ -65,6 +98,14 @@ export function createQueues(connection: Redis, prefix: string) {
       for (const each of open.values()) await each.close();
     },
   };
+}
+
+const never = (): boolean => false;
+
+/** An event of a replay is another job than the event itself. */
+function jobIdOf({ envelope, to = '' }: Delivery): string {
+  const replay = replayOf(to);
+  return replay === undefined ? envelope.id : `${envelope.id}#${replay}`;
 }
 
 export type Queues = ReturnType<typeof createQueues>;

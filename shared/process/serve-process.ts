@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { provideDevelopmentSecrets } from './development-secrets.ts';
@@ -26,12 +25,6 @@ export interface ServedHost {
   close(): Promise<void>;
 }
 
-/** The consumers of each event in the whole system, as composed into `schema/events.json`. */
-export function readEventMap(): (type: string) => string[] {
-  const map = JSON.parse(readFileSync(join(ROOT, 'schema/events.json'), 'utf8')) as Record<string, string[]>;
-  return (type) => map[type] ?? [];
-}
-
 /** Opens subgraphs in this process, each on its own port of `rover.yaml`, and reaches all others over HTTP. */
 export async function serveSubgraphs(
   subgraphs: Subgraph[],
@@ -50,7 +43,6 @@ export async function serveSubgraphs(
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
     redisPrefix: env.REDIS_PREFIX,
-    consumersOf: readEventMap(),
     remote,
     environment,
   });

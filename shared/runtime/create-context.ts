@@ -3,8 +3,10 @@ import type { Logger } from 'pino';
 import { createCache } from '../cache/cache.ts';
 import type { Command } from '../kit/define-command.ts';
 import type { AnyContext } from '../kit/context.ts';
-import type { PublishedMessage } from '../kit/define-event.ts';
+import type { EventDefinition, PublishedMessage } from '../kit/define-event.ts';
 import type { Identity } from '../base/identity.ts';
+import { newId } from '../base/ids.ts';
+import { queueNameOf } from '../messaging/consumers.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
@@ -102,6 +104,10 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
       signalSaga(this: AnyContext, saga: never, key: string, signal: string, data?: unknown) {
         return sagas().signal(saga, key, signal, data, this);
       },
+      replay({ type, version }: EventDefinition<any>, { since, consumer }: { since: Date; consumer?: string }) {
+        const queue = queueNameOf(subgraph.name, consumer);
+        return host.registry.requestReplay({ _id: newId('rpl'), queue, type, version, since, at: new Date() });
+      },
       clearLoaders(this: AnyContext) {
         withLoaders(this);
       },
@@ -137,7 +143,7 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
         }) as AnyContext,
       );
       const result = await work(inner);
-      await writeOutbox(db, published, { session, correlationId: outer.correlationId, now: host.now(), consumersOf: host.consumersOf });
+      await writeOutbox(db, published, { session, correlationId: outer.correlationId, now: host.now() });
       return result;
     };
     const answer = await inTransaction(db, run, Math.max(deadline, Date.now() + MIN_TRANSACTION_MS));

@@ -5,6 +5,7 @@ import { createLive } from '../live/live.ts';
 import { env } from '../base/env.ts';
 import { createLog } from '../base/log.ts';
 import { newHolderId } from '../store/lease-holder.ts';
+import { createConsumerRegistry } from '../messaging/consumers.ts';
 import { createQueues } from '../messaging/queues.ts';
 import { openRuntime, type Runtime, type HostServices } from './runtime.ts';
 import { withoutPassword } from '../services/provided.ts';
@@ -23,8 +24,6 @@ export interface HostOptions {
   /** Prefix of every Redis key. */
   redisPrefix?: string;
   now?: () => Date;
-  /** The consumers of an event type. Default: the subgraphs of this process that subscribe to it. */
-  consumersOf?: (type: string) => string[];
   /** How a subgraph of another process is reached. */
   remote?: (name: string) => CommandTransport | undefined;
   background?: boolean;
@@ -47,6 +46,8 @@ export interface Host {
   close(): Promise<void>;
 }
 
+/** What the subgraphs of a system know of each other. */
+export const KIT_DATABASE = 'kit';
 /** Commands fail after this long when Redis is gone, instead of blocking their callers. */
 const COMMAND_TIMEOUT_MS = 5_000;
 
@@ -77,10 +78,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: redisPrefix });
   const runtimes = new Map<string, Runtime>();
 
-  const localConsumers = (type: string): string[] =>
-    subgraphs
-      .filter(({ handlers }) => handlers.some((handler) => handler.kind === 'event' && !handler.event.queue && handler.event.type === type))
-      .map(({ name }) => name);
+  const registry = createConsumerRegistry(client.useDb(`${databasePrefix}${KIT_DATABASE}`, { useCache: false }));
 
   const services: HostServices = {
     client,
@@ -93,7 +91,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     databasePrefix,
     redisPrefix,
     now,
-    consumersOf: options.consumersOf ?? localConsumers,
+    registry,
     peer(name) {
       const found = runtimes.get(name) ?? options.remote?.(name);
       if (!found) throw unavailable(name);
@@ -111,6 +109,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
 
   async function close(): Promise<void> {
     await Promise.all([...runtimes.values()].map((runtime) => runtime.close()));
+    registry.close();
     await live.close();
     await queues.close();
     for (const connection of [notifications, workerConnection, redis]) connection.disconnect();
@@ -118,6 +117,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   }
 
   try {
+    await registry.prepare();
     const opening = await Promise.allSettled(
       subgraphs.map(async (subgraph) =>
         runtimes.set(subgraph.name, await openRuntime(subgraph, services, options.providers?.[subgraph.name])),

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Command } from '../kit/define-command.ts';
-import { deadLettersOf, inboxOf } from '../messaging/consumer.ts';
+import { deadLettersOf } from '../messaging/consumer.ts';
+import { inboxOf } from '../messaging/event-effects.ts';
 import { Problem } from '../base/errors.ts';
 import { idempotencyOf } from '../kit/idempotency.ts';
 import type { Viewer } from '../base/identity.ts';

@@ -6,7 +6,10 @@ import type { Logger } from 'pino';
 import { createAdmission, type Admission } from '../base/admission.ts';
 import { readAdmissionLimits } from '../base/admission-settings.ts';
 import { createCommands, type Commands } from './command-bus.ts';
-import { createConsumer, createInbox, type Consumer } from '../messaging/consumer.ts';
+import { createConsumer, createDeadLetters, type Consumer } from '../messaging/consumer.ts';
+import { consumersOfHandlers, queueNameOf, type ConsumerRegistry } from '../messaging/consumers.ts';
+import { createInbox } from '../messaging/event-effects.ts';
+import { createReplays } from '../messaging/outbox-replays.ts';
 import type { AnyContext } from '../kit/context.ts';
 import { createContexts } from './create-context.ts';
 import { maskError } from '../base/errors.ts';
@@ -42,7 +45,7 @@ export interface HostServices {
   databasePrefix: string;
   redisPrefix: string;
   now(): Date;
-  consumersOf(type: string): string[];
+  registry: ConsumerRegistry;
   peer(name: string): CommandTransport;
   /** False: no workers, relay and sweeper; a test runs them. */
   background: boolean;
@@ -87,6 +90,9 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
   await Promise.all([
     createOutbox(db),
     createInbox(db),
+    createReplays(db),
+    createDeadLetters(db),
+    host.registry.register(consumersOfHandlers(name, subgraph.handlers)),
     createIdempotency(db),
     createSagaIndexes(db),
     ...Object.values(models).map((model) => model.createIndexes()),
@@ -125,7 +131,12 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     subgraph.handlers.filter((handler) => handler.kind === 'event'),
     (handler) => handler.event.queue ?? name,
   );
-  const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
+  const consumers = [
+    ...[...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers)),
+    ...subgraph.handlers
+      .filter((handler) => handler.kind === 'batch')
+      .map((handler) => openConsumer(queueNameOf(name, handler.name), handler)),
+  ];
   const jobs = createJobs({
     subgraph: name,
     jobs: subgraph.handlers.filter((handler) => handler.kind === 'scheduledJob'),
@@ -147,10 +158,11 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
       db,
       redis: host.redis,
       workerConnection: host.workerConnection,
+      queues: host.queues,
       autorun: host.background,
       prefix: host.redisPrefix,
       log,
-      contextFor: (envelope) => contexts.create({ identity: serviceIdentity, correlationId: envelope.correlationId }),
+      contextFor: (correlationId) => contexts.create({ identity: serviceIdentity, correlationId }),
     });
   }
 

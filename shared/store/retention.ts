@@ -30,7 +30,10 @@ const DAY = 24 * 3_600;
 /** The kit's own collections, one of each in every subgraph. Their files make the indexes. */
 export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
   outbox: { after: 'doneAt', seconds: 7 * DAY, rest: 'what has not had all its effects is sent again' },
+  outboxReplays: { after: 'doneAt', seconds: 30 * DAY, rest: 'one that is open is read to its end' },
+  outboxConsumers: { few: 'one row' },
   inbox: { after: 'at', seconds: 30 * DAY },
+  newestEvents: { after: 'at', seconds: 30 * DAY },
   idempotency: { after: 'at', seconds: DAY },
   sagas: { after: 'finishedAt', seconds: 30 * DAY, rest: 'open ones end; a STUCK one stays until somebody acts' },
   deadLetters: { forEver: 'a lost effect stays until somebody tries it again' },

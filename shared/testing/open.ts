@@ -3,7 +3,7 @@ import type { ExecutionResult } from 'graphql';
 import type { AnyContext } from '../kit/context.ts';
 import { Problem } from '../base/errors.ts';
 import type { Envelope } from '../kit/define-event.ts';
-import { openHost, type Host } from '../runtime/host.ts';
+import { KIT_DATABASE, openHost, type Host } from '../runtime/host.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
 import { newId } from '../base/ids.ts';
 import { envelopeOf, outboxOf } from '../messaging/outbox.ts';
@@ -175,6 +175,7 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     async close() {
       const faults = (await plans?.faults(host.runtimes.values())) ?? [];
       for (const { db } of host.runtimes.values()) await db.dropDatabase();
+      await host.client.useDb(`${run}_${KIT_DATABASE}`, { useCache: false }).dropDatabase();
       await removeKeys(host, run);
       await host.close();
       if (faults.length > 0) throw new Error(`Queries that no index serves:\n${faults.join('\n')}`);
