@@ -50,7 +50,7 @@ export async function* readExport<R>(
   { command, pageSize }: ExportDefinition<R>,
   after: string | null = null,
 ): AsyncGenerator<ExportPage<R>> {
-  for (let position = after; ; ) {
+  for (let position = after; ;) {
     const page = await ctx.call(command, { after: position, limit: pageSize });
     yield page;
     if (page.next === null) return;

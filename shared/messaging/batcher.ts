@@ -16,7 +16,7 @@ interface BatcherOptions<T> {
  * handled one by one, and each promise ends as its own item did.
  */
 export function createBatcher<T>({ max, waitMs, run }: BatcherOptions<T>) {
-  let waiting: Waiting<T>[] = [];
+  const waiting: Waiting<T>[] = [];
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
 

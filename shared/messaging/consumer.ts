@@ -51,8 +51,7 @@ const STALLS_ALLOWED = 1_000_000;
 
 export const deadLettersOf = (db: Connection) => db.collection<DeadLetter>('deadLetters');
 
-export const createDeadLetters = (db: Connection): Promise<void> =>
-  createIndexes(db, 'deadLetters', [{ key: { at: -1 }, name: 'at' }]);
+export const createDeadLetters = (db: Connection): Promise<void> => createIndexes(db, 'deadLetters', [{ key: { at: -1 }, name: 'at' }]);
 
 /** Reads one queue and gives each event its effect exactly once, however often it is delivered. */
 export function createConsumer(options: ConsumerOptions) {

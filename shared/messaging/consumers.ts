@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { Connection, mongo } from 'mongoose';
 import type { Handler } from '../kit/define-subgraph.ts';
 import { createIndexes } from '../store/mongo.ts';
@@ -54,7 +55,8 @@ export interface Consumers {
  * Who consumes which events, in the kit's own database rather than in the build of the producer: a consumer that is deployed before its
  * producers is known to them. Every process registers its consumers before it serves.
  */
-export function createConsumerRegistry(db: Connection) {
+export function createConsumerRegistry(db: Connection, { redis, prefix }: { redis: Redis; prefix: string }) {
+  const channel = `${prefix}:consumers`;
   const rows = db.collection<ConsumerRow>('consumers');
   const replays = db.collection<ReplayRow>('replays');
   let known: { consumers: Promise<Consumers>; until: number } | undefined;
@@ -70,15 +72,22 @@ export function createConsumerRegistry(db: Connection) {
 
   async function see(entries: Iterable<[string, ConsumerEntry]>): Promise<void> {
     const seenAt = new Date();
-    const writes = [...entries].map(
-      ([_id, entry]): mongo.AnyBulkWriteOperation<ConsumerRow> => ({
-        updateOne: { filter: { _id }, update: { $set: { ...entry, seenAt } }, upsert: true },
-      }),
-    );
+    const writes = [...entries].map(([_id, entry]): mongo.AnyBulkWriteOperation<ConsumerRow> => ({
+      updateOne: { filter: { _id }, update: { $set: { ...entry, seenAt } }, upsert: true },
+    }));
     if (writes.length > 0) await rows.bulkWrite(writes);
   }
 
+  /** A Redis that is away delays the news by five seconds. */
+  async function changed(): Promise<void> {
+    known = undefined;
+    await redis.publish(channel, '').catch(() => undefined);
+  }
+
   return {
+    /** Messages on it say that something has changed. */
+    channel,
+    forget: (): void => void (known = undefined),
     async prepare(): Promise<void> {
       await createIndexes(db, 'replays', [{ key: { at: 1 }, name: 'at', expireAfterSeconds: REPLAYS_KEPT_SECONDS }]);
     },
@@ -87,7 +96,7 @@ export function createConsumerRegistry(db: Connection) {
       const named = entries.map((entry): [string, ConsumerEntry] => [idOf(entry), entry]);
       for (const [id, entry] of named) own.set(id, entry);
       await see(named);
-      known = undefined;
+      await changed();
       timer ??= setInterval(() => void see(own).catch(() => undefined), SEEN_EVERY_MS).unref();
     },
     /** At most five seconds old. */
@@ -102,7 +111,7 @@ export function createConsumerRegistry(db: Connection) {
     },
     async requestReplay(row: ReplayRow): Promise<void> {
       await replays.insertOne(row);
-      known = undefined;
+      await changed();
     },
     close(): void {
       clearInterval(timer);

@@ -29,8 +29,9 @@ export async function createInbox(db: Connection): Promise<void> {
 
 /** Gives an event its effect once per consumer, however often it is delivered: one transaction with its row in the inbox. */
 export async function applyOnce(ctx: AnyContext, envelope: Envelope, handlers: readonly EventHandler[], consumer: string): Promise<void> {
+  // During a deploy another process may subscribe to it.
   if (handlers.length === 0)
-    throw new Problem('UNKNOWN_EVENT', `Nothing here subscribes to ${envelope.type} version ${envelope.version}.`);
+    throw new Problem('UNKNOWN_EVENT', `Nothing here subscribes to ${envelope.type} version ${envelope.version}.`, { retryable: true });
   const repeatable = handlers.filter(({ idempotent, order }) => idempotent && order !== 'NEWEST_WINS');
   if (repeatable.length === handlers.length) {
     for (const handler of handlers) await handler.run(ctx, envelope.data, envelope);

@@ -37,7 +37,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   const [host] = hosts;
-  for (const name of ['things', 'watchers', 'late', KIT_DATABASE]) await host?.client.useDb(`${run}_${name}`, { useCache: false }).dropDatabase();
+  for (const name of ['things', 'watchers', 'late', KIT_DATABASE])
+    await host?.client.useDb(`${run}_${name}`, { useCache: false }).dropDatabase();
   for (const each of hosts) await each.close();
 });
 
@@ -183,7 +184,16 @@ describe('events of one key', () => {
     const host = await start({ things: [], watchers: [onEvent(thingMoved, handle, { order: 'NEWEST_WINS' })] });
     const deliver = async (step: number, sequence: number): Promise<void> => {
       const data = { thingId: 'thing_a', step, timestamp: new Date().toISOString() };
-      const envelope = { id: `evt_${step}`, type: 'Thing.Moved', version: 1, key: 'thing_a', sequence, occurredAt: '', correlationId: 'c', data };
+      const envelope = {
+        id: `evt_${step}`,
+        type: 'Thing.Moved',
+        version: 1,
+        key: 'thing_a',
+        sequence,
+        occurredAt: '',
+        correlationId: 'c',
+        data,
+      };
       await host.runtimes.get('watchers')!.consumers[0]!.deliver({ envelope, from: 'things' }, 1);
     };
 
@@ -313,7 +323,9 @@ describe('a batch', () => {
 test('an export is read page by page, and goes on where a reader was interrupted', async () => {
   const listThings = defineExport('things', 'listThings', { row: z.object({ id: z.number() }), pageSize: 4 });
   const read = async (_ctx: AnyContext, { after, limit }: { after: string | null; limit: number }) => {
-    const rows = counted(10).filter((id) => id > Number(after ?? -1)).slice(0, limit);
+    const rows = counted(10)
+      .filter((id) => id > Number(after ?? -1))
+      .slice(0, limit);
     return { rows: rows.map((id) => ({ id })), next: rows.length === limit ? String(rows.at(-1)) : null };
   };
   const host = await start({ things: [handleExport(listThings, read)], watchers: [] });
@@ -323,6 +335,10 @@ test('an export is read page by page, and goes on where a reader was interrupted
     return found;
   };
 
-  expect(await pages(null)).toEqual([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]);
+  expect(await pages(null)).toEqual([
+    [0, 1, 2, 3],
+    [4, 5, 6, 7],
+    [8, 9],
+  ]);
   expect(await pages('7')).toEqual([[8, 9]]);
 });

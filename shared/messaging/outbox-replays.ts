@@ -131,7 +131,7 @@ export function createReplayer({ db, registry, enqueue }: ReplayerOptions) {
   /** Rows that were committed behind the reader. Those that the consumer had already are dropped by its inbox. */
   async function lateRows(last: string): Promise<OutboxRow[]> {
     const rows: OutboxRow[] = [];
-    for (let from = idsSince('evt', new Date(Date.now() - LATE_MS)); from < last; ) {
+    for (let from = idsSince('evt', new Date(Date.now() - LATE_MS)); from < last;) {
       const page = await read(from, last);
       rows.push(...page);
       if (page.length < PAGE) break;

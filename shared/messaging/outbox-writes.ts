@@ -20,9 +20,7 @@ interface Sent {
 
 /** The change of a row that is on its topics, with these cursors, and on its queues; `at` in epoch ms. */
 export const changeOf = ({ waiting }: OutboxRow, cursors: Record<string, string>, at: number): Partial<OutboxRow> =>
-  waiting.length > 0
-    ? { cursors, waiting, state: 'SENT', ...firstCheck(at) }
-    : { cursors, state: 'DONE', doneAt: new Date(at) };
+  waiting.length > 0 ? { cursors, waiting, state: 'SENT', ...firstCheck(at) } : { cursors, state: 'DONE', doneAt: new Date(at) };
 
 /** One update for all rows with an equal change: a store that makes each write durable by itself is spared hundreds. */
 export const updatesFor = (sent: readonly Sent[]) =>

@@ -69,27 +69,25 @@ export async function writeOutbox(db: Connection, published: readonly PublishedM
   });
   const keys = new Set(messages.flatMap(({ key }) => key ?? []));
   const sequenceOf = await nextSequences(outboxOf(db), publication.session, keys);
-  const rows = messages.map(
-    ({ definition, payload, key }): OutboxRow => ({
-      // Wall-clock ids: rows must leave in the order of their commits even while a test moves the domain's clock.
-      _id: newId('evt'),
-      type: definition.type,
-      version: definition.version,
-      occurredAt: publication.now,
-      correlationId: publication.correlationId,
-      ...(key !== undefined && { key, sequence: sequenceOf(key) }),
-      ...(definition.queue && { isJob: true }),
-      data: payload,
-      topics: definition.topics(payload),
-      tags: definition.tags(payload),
-      cursors: {},
-      waiting: definition.queue ? [definition.queue] : [],
-      state: 'NEW',
-      checkAt: null,
-      checks: 0,
-      doneAt: null,
-    }),
-  );
+  const rows = messages.map(({ definition, payload, key }): OutboxRow => ({
+    // Wall-clock ids: rows must leave in the order of their commits even while a test moves the domain's clock.
+    _id: newId('evt'),
+    type: definition.type,
+    version: definition.version,
+    occurredAt: publication.now,
+    correlationId: publication.correlationId,
+    ...(key !== undefined && { key, sequence: sequenceOf(key) }),
+    ...(definition.queue && { isJob: true }),
+    data: payload,
+    topics: definition.topics(payload),
+    tags: definition.tags(payload),
+    cursors: {},
+    waiting: definition.queue ? [definition.queue] : [],
+    state: 'NEW',
+    checkAt: null,
+    checks: 0,
+    doneAt: null,
+  }));
   await outboxOf(db).insertMany(rows, { session: publication.session });
 }
 

@@ -78,7 +78,10 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: redisPrefix });
   const runtimes = new Map<string, Runtime>();
 
-  const registry = createConsumerRegistry(client.useDb(`${databasePrefix}${KIT_DATABASE}`, { useCache: false }));
+  const registry = createConsumerRegistry(client.useDb(`${databasePrefix}${KIT_DATABASE}`, { useCache: false }), {
+    redis,
+    prefix: redisPrefix,
+  });
 
   const services: HostServices = {
     client,
@@ -104,6 +107,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
 
   const notifications = openRedis();
   notifications.on('message', (channel: string) => {
+    if (channel === registry.channel) registry.forget();
     for (const runtime of runtimes.values()) if (runtime.relay.notifyChannel === channel) void runtime.relay.flush();
   });
 
@@ -126,7 +130,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     for (const result of opening) if (result.status === 'rejected') throw result.reason;
     if (background) {
       await Promise.all([...runtimes.values()].map((runtime) => runtime.start()));
-      await notifications.subscribe(...[...runtimes.values()].map(({ relay }) => relay.notifyChannel));
+      await notifications.subscribe(registry.channel, ...[...runtimes.values()].map(({ relay }) => relay.notifyChannel));
     }
   } catch (error) {
     await close();

@@ -5,18 +5,22 @@ import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const userId = z.string();
+const key = (event: { userId: string }): string => event.userId;
 
 /** Somebody has an account now; `role` is the one of its `roles` that opens most. */
 export const userRegistered = defineEvent(
   'User.Registered',
   z.object({ userId, email: z.string(), role: z.string(), roles: z.array(z.string()).optional(), timestamp }),
+  { key },
 );
 
 /** `changes` names the fields, never their values. */
-export const userProfileUpdated = defineEvent('User.ProfileUpdated', z.object({ userId, changes: z.array(z.string()), timestamp }));
+export const userProfileUpdated = defineEvent('User.ProfileUpdated', z.object({ userId, changes: z.array(z.string()), timestamp }), {
+  key,
+});
 
 /** The account is gone and what it knew of the person with it; who keeps personal data of theirs removes it now. */
-export const userDeleted = defineEvent('User.Deleted', z.object({ userId, timestamp }));
+export const userDeleted = defineEvent('User.Deleted', z.object({ userId, timestamp }), { key });
 
 /**
  * Somebody asked for a mail to an address. Heard by its own subgraph: whether there is an account is nothing the asker's answer may depend

@@ -14,25 +14,27 @@ const tagsOf = (productIds: readonly string[], ids: readonly string[]): string[]
   ...productIds.map((id) => `Product:${id}`),
   ...ids.map((id) => `ProductVariant:${id}`),
 ];
-const tags = (said: { productId: string; variantIds: string[] }): string[] => tagsOf([said.productId], said.variantIds);
+const tags = (event: { productId: string; variantIds: string[] }): string[] => tagsOf([event.productId], event.variantIds);
+const key = (event: { productId: string }): string => event.productId;
 
 /** `category` is the first of its categories, `price` the lowest of its variants. */
 export const productCreated = defineEvent(
   'Product.Created',
   z.object({ productId, vendorId: z.string(), category: z.string().nullable(), price: amount.nullable(), timestamp }),
+  { key },
 );
 
 /** `changes` names the fields that are different now; `variants` when any of them is. */
 export const productUpdated = defineEvent(
   'Product.Updated',
   z.object({ productId, vendorId: z.string(), changes: z.array(z.string()), variantIds, timestamp }),
-  { tags },
+  { key, tags },
 );
 
 export const productDeleted = defineEvent(
   'Product.Deleted',
   z.object({ productId, vendorId: z.string(), variantIds: z.array(z.string()), timestamp }),
-  { tags },
+  { key, tags },
 );
 
 const VariantCopy = z.object({

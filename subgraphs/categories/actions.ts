@@ -33,7 +33,7 @@ export async function createCategory(ctx: Ctx, input: z.infer<typeof CreateCateg
     ancestorIds: parent ? [...parent.ancestorIds, parent._id] : [],
   };
   const [category] = await refuseTakenSlug(ctx.models.Category.create([wanted]), 'slug');
-  ctx.publish(categoryCreated({ categoryId: category!._id, parentId, timestamp: ctx.now().toISOString() }));
+  ctx.publish(categoryCreated({ categoryId: category!._id, parentId }));
   return { category: category!.toObject() };
 }
 
@@ -55,7 +55,7 @@ export async function updateCategory(ctx: Ctx, { id, expectedVersion, ...fields 
     updateVersioned<Category>(ctx.models.Category, { id, expectedVersion, set: changes, noun: 'category' }),
     'slug',
   );
-  ctx.publish(categoryUpdated({ categoryId: id, changes: Object.keys(changes), timestamp: ctx.now().toISOString() }));
+  ctx.publish(categoryUpdated({ categoryId: id, changes: Object.keys(changes) }));
   return { category };
 }
 
@@ -90,7 +90,7 @@ export async function moveCategory(ctx: Ctx, { id, newParentId, order: wanted }:
       })),
     );
   }
-  ctx.publish(categoryMoved({ categoryId: id, parentId, timestamp: ctx.now().toISOString() }));
+  ctx.publish(categoryMoved({ categoryId: id, parentId }));
   return { category: moved };
 }
 
@@ -103,7 +103,7 @@ export async function deleteCategory(ctx: Ctx, { id }: z.infer<typeof DeleteCate
     throw new Problem('CATEGORY_NOT_EMPTY', 'Move or delete the categories below it first.', { path: ['input', 'id'] });
   }
   const { deletedCount } = await ctx.models.Category.deleteOne({ _id: id });
-  if (deletedCount > 0) ctx.publish(categoryDeleted({ categoryId: id, timestamp: ctx.now().toISOString() }));
+  if (deletedCount > 0) ctx.publish(categoryDeleted({ categoryId: id }));
   return { deletedId: id };
 }
 

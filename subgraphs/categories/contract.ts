@@ -6,18 +6,26 @@ const timestamp = z.iso.datetime();
 const categoryId = z.string();
 /** The lists around a category change with it, so that caches forget the whole tree. */
 const tags = (): string[] => ['Category'];
+const key = (event: { categoryId: string }): string => event.categoryId;
 
 export const categoryCreated = defineEvent('Category.Created', z.object({ categoryId, parentId: z.string().nullable(), timestamp }), {
+  key,
   tags,
 });
 
 /** `changes` names the fields that are different now. */
-export const categoryUpdated = defineEvent('Category.Updated', z.object({ categoryId, changes: z.array(z.string()), timestamp }), { tags });
+export const categoryUpdated = defineEvent('Category.Updated', z.object({ categoryId, changes: z.array(z.string()), timestamp }), {
+  key,
+  tags,
+});
 
 /** The category stands elsewhere in the tree now, and all its descendants with it. */
-export const categoryMoved = defineEvent('Category.Moved', z.object({ categoryId, parentId: z.string().nullable(), timestamp }), { tags });
+export const categoryMoved = defineEvent('Category.Moved', z.object({ categoryId, parentId: z.string().nullable(), timestamp }), {
+  key,
+  tags,
+});
 
-export const categoryDeleted = defineEvent('Category.Deleted', z.object({ categoryId, timestamp }), { tags });
+export const categoryDeleted = defineEvent('Category.Deleted', z.object({ categoryId, timestamp }), { key, tags });
 
 const CategoryCopy = z.object({ id: categoryId, name: z.string(), slug: z.string(), ancestorIds: z.array(categoryId) });
 

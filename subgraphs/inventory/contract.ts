@@ -5,11 +5,13 @@ import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const variantId = z.string();
+const key = (event: { variantId: string }): string => event.variantId;
 
 /** `quantity` is what is available now in this warehouse. */
 export const inventoryUpdated = defineEvent(
   'Inventory.Updated',
   z.object({ productId: z.string(), variantId, vendorId: z.string(), quantity: z.number().int(), warehouse: z.string(), timestamp }),
+  { key },
 );
 
 const low = {
@@ -23,7 +25,7 @@ const low = {
 };
 
 /** Available stock in this warehouse fell to the threshold or below it, or to nothing; or the threshold was set above it. Said once for each time. */
-export const lowStockReached = defineEvent('Inventory.LowStockReached', z.object(low));
+export const lowStockReached = defineEvent('Inventory.LowStockReached', z.object(low), { key });
 
 /** Somebody at the vendor must see to it that goods come in. `wasLow`: it had been low before, and fell further. */
 export const lowStockAlert = defineJob(
@@ -35,12 +37,14 @@ export const lowStockAlert = defineJob(
 export const productBackInStock = defineEvent(
   'Product.BackInStock',
   z.object({ productId: z.string(), variantId, vendorId: z.string(), timestamp }),
+  { key },
 );
 
 /** Held goods went back on the shelf because nobody paid in time. `reference` is what they were held for. */
 export const reservationExpired = defineEvent(
   'Reservation.Expired',
   z.object({ reservationId: z.string(), reference: z.string(), timestamp }),
+  { key: ({ reference: id }) => id },
 );
 
 const quantity = z.number().int().min(1).max(10_000);

@@ -187,7 +187,7 @@ async function createOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
     { lean: true },
   );
   const items = parts.flatMap(({ vendorId, lines }) => lines.map((line) => itemOf(vendorId, line)));
-  ctx.publish(orderCreated({ orderId, userId: buyerId, items, total, timestamp: ctx.now().toISOString() }));
+  ctx.publish(orderCreated({ orderId, userId: buyerId, items, total }));
   return null;
 }
 
@@ -222,11 +222,10 @@ async function confirmOrder(ctx: Ctx, { input, results }: Args): Promise<null> {
   if (order?.isBuyerDeleted) await ctx.models.Cart.deleteOne(held);
   else await ctx.models.Cart.updateOne(held, { $set: { lines, checkout: null }, $inc: { version: 1 } });
   if (!order) return null;
-  const timestamp = ctx.now().toISOString();
   for (const { vendorOrderId, vendorId, lines, subtotal } of results.price!.parts) {
     publishChange(ctx, order, { _id: vendorOrderId, vendorId }, change);
     const items = lines.map((line) => itemOf(vendorId, line));
-    ctx.publish(vendorOrderReceived({ vendorOrderId, orderId, vendorId, items, subtotal, timestamp }));
+    ctx.publish(vendorOrderReceived({ vendorOrderId, orderId, vendorId, items, subtotal }));
   }
   publishChange(ctx, order, null, change);
   return null;

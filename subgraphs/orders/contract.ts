@@ -5,6 +5,7 @@ import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const orderId = z.string();
+const key = (event: { orderId: string }): string => event.orderId;
 const amount = z.object({ amount: z.number().int(), currency: z.string() });
 
 /** The status of one vendor order of an order. */
@@ -30,7 +31,7 @@ export const vendorOrdersTopic = (id: string): string => `vendor:${id}:orders`;
 export const orderCreated = defineEvent(
   'Order.Created',
   z.object({ orderId, userId: z.string(), items: z.array(item), total: amount, timestamp }),
-  { topics: ({ userId }) => [userOrdersTopic(userId)] },
+  { key, topics: ({ userId }) => [userOrdersTopic(userId)] },
 );
 
 /** What the buyer pays for the whole order from now on. Events of old do not say it. */
@@ -54,6 +55,7 @@ export const orderStatusChanged = defineEvent(
     timestamp,
   }),
   {
+    key,
     topics: ({ orderId: id, userId, vendorId, newStatus }) => {
       if (vendorId !== null) return [orderTopic(id), userOrdersTopic(userId), vendorOrdersTopic(vendorId)];
       // That the whole order is cancelled has an event of its own for the user.
@@ -63,20 +65,20 @@ export const orderStatusChanged = defineEvent(
 );
 
 /** Every vendor order of the order was delivered, or cancelled with at least one delivered. */
-export const orderCompleted = defineEvent('Order.Completed', z.object({ orderId, userId: z.string(), total, timestamp }));
+export const orderCompleted = defineEvent('Order.Completed', z.object({ orderId, userId: z.string(), total, timestamp }), { key });
 
 /** Nothing of the order will be delivered. */
 export const orderCancelled = defineEvent(
   'Order.Cancelled',
   z.object({ orderId, userId: z.string(), reason: z.string().nullable(), total, timestamp }),
-  { topics: ({ userId }) => [userOrdersTopic(userId)] },
+  { key, topics: ({ userId }) => [userOrdersTopic(userId)] },
 );
 
 /** A confirmed order has goods of this vendor: the vendor may begin. */
 export const vendorOrderReceived = defineEvent(
   'VendorOrder.Received',
   z.object({ vendorOrderId: z.string(), orderId, vendorId: z.string(), items: z.array(item), subtotal: amount, timestamp }),
-  { topics: ({ vendorId }) => [vendorOrdersTopic(vendorId)] },
+  { key, topics: ({ vendorId }) => [vendorOrdersTopic(vendorId)] },
 );
 
 /** Goods of a cancelled vendor order that must go back on the shelf. */

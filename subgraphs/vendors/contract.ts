@@ -6,35 +6,46 @@ import { defineEvent } from '#shared/kit/define-event.ts';
 
 const timestamp = z.iso.datetime();
 const vendorId = z.string();
-const tags = (said: { vendorId: string }): string[] => [`Vendor:${said.vendorId}`];
+const tags = (event: { vendorId: string }): string[] => [`Vendor:${event.vendorId}`];
+const key = (event: { vendorId: string }): string => event.vendorId;
 
 /** The operator let a vendor in: its store is open from now on. */
-export const vendorApproved = defineEvent('Vendor.Approved', z.object({ vendorId, storeName: z.string(), ownerId: z.string(), timestamp }));
+export const vendorApproved = defineEvent(
+  'Vendor.Approved',
+  z.object({ vendorId, storeName: z.string(), ownerId: z.string(), timestamp }),
+  { key },
+);
 
 /** A vendor may not sell any more, until it is reinstated. */
-export const vendorSuspended = defineEvent('Vendor.Suspended', z.object({ vendorId, reason: z.string(), timestamp }), { tags });
+export const vendorSuspended = defineEvent('Vendor.Suspended', z.object({ vendorId, reason: z.string(), timestamp }), { key, tags });
 
-export const vendorReinstated = defineEvent('Vendor.Reinstated', z.object({ vendorId, timestamp }), { tags });
+export const vendorReinstated = defineEvent('Vendor.Reinstated', z.object({ vendorId, timestamp }), { key, tags });
 
 /** A vendor gave its store up for good; it is kept for the record. */
-export const vendorClosed = defineEvent('Vendor.Closed', z.object({ vendorId, timestamp }), { tags });
+export const vendorClosed = defineEvent('Vendor.Closed', z.object({ vendorId, timestamp }), { key, tags });
 
 /** `changes` names the fields of the store that are different now. */
-export const vendorUpdated = defineEvent('Vendor.Updated', z.object({ vendorId, changes: z.array(z.string()), timestamp }), { tags });
+export const vendorUpdated = defineEvent('Vendor.Updated', z.object({ vendorId, changes: z.array(z.string()), timestamp }), { key, tags });
 
-export const vendorMemberAdded = defineEvent('Vendor.MemberAdded', z.object({ vendorId, userId: z.string(), role: z.string(), timestamp }));
+export const vendorMemberAdded = defineEvent(
+  'Vendor.MemberAdded',
+  z.object({ vendorId, userId: z.string(), role: z.string(), timestamp }),
+  { key },
+);
 
-export const vendorMemberRemoved = defineEvent('Vendor.MemberRemoved', z.object({ vendorId, userId: z.string(), timestamp }));
+export const vendorMemberRemoved = defineEvent('Vendor.MemberRemoved', z.object({ vendorId, userId: z.string(), timestamp }), { key });
 
 export const vendorMemberRoleChanged = defineEvent(
   'Vendor.MemberRoleChanged',
   z.object({ vendorId, userId: z.string(), role: z.string(), timestamp }),
+  { key },
 );
 
 /** An application stands elsewhere now; `status` is one of VendorApplicationStatus. */
 export const vendorApplicationMoved = defineEvent(
   'VendorApplication.Moved',
   z.object({ applicationId: z.string(), applicantId: z.string(), status: z.string(), timestamp }),
+  { key: ({ applicationId }) => applicationId },
 );
 
 export const VENDOR_STATES = ['ACTIVE', 'SUSPENDED', 'CLOSED'] as const;

@@ -131,6 +131,6 @@ async function ownAddress(ctx: Ctx, id: string): Promise<User> {
 /** The row was read in the same transaction, so nobody has moved its addresses about meanwhile. */
 async function write(ctx: Ctx, id: string, change: Record<string, unknown>): Promise<ShownAddress | undefined> {
   const user = await ctx.models.User.findOneAndUpdate({ _id: ctx.viewer!.id }, change, { returnDocument: 'after' }).lean();
-  ctx.publish(userProfileUpdated({ userId: ctx.viewer!.id, changes: ['addresses'], timestamp: ctx.now().toISOString() }));
+  ctx.publish(userProfileUpdated({ userId: ctx.viewer!.id, changes: ['addresses'] }));
   return user ? shownAddresses(user).find(({ _id }) => _id === id) : undefined;
 }

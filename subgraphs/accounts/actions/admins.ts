@@ -29,7 +29,7 @@ export async function setUserRoles(ctx: Ctx, { id, expectedVersion, roles, scope
       { returnDocument: 'after' },
     ).lean();
     if (!user) throw stale(before.version);
-    inner.publish(userProfileUpdated({ userId: id, changes: ['roles', 'scopes'], timestamp: ctx.now().toISOString() }));
+    inner.publish(userProfileUpdated({ userId: id, changes: ['roles', 'scopes'] }));
     const lost = before.roles.some((role) => !wanted.roles.includes(role)) || before.scopes.some((each) => !wanted.scopes.includes(each));
     return { ended: lost ? await endSessions(inner, { userId: id }, 'ROLES_CHANGED') : [], answer: { user } };
   });
@@ -73,7 +73,7 @@ async function setActive(ctx: Ctx, id: string, isActive: boolean, deactivationRe
     { $set: { isActive, deactivationReason }, $inc: { version: 1 } },
     { returnDocument: 'after' },
   ).lean();
-  if (user) ctx.publish(userProfileUpdated({ userId: id, changes: ['isActive'], timestamp: ctx.now().toISOString() }));
+  if (user) ctx.publish(userProfileUpdated({ userId: id, changes: ['isActive'] }));
   return user;
 }
 

@@ -34,5 +34,5 @@ export async function createAdmin(ctx: Ctx, wanted: z.input<typeof CreateAdmin>)
 const promote = (ctx: Ctx, userId: string): Promise<void> =>
   ctx.transaction(async (inner) => {
     await inner.models.User.updateOne({ _id: userId }, { $addToSet: { roles: 'admin' }, $inc: { version: 1 } });
-    inner.publish(userProfileUpdated({ userId, changes: ['roles'], timestamp: ctx.now().toISOString() }));
+    inner.publish(userProfileUpdated({ userId, changes: ['roles'] }));
   });

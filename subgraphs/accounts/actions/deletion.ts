@@ -39,10 +39,7 @@ export async function deleteAccount(ctx: Ctx, { token: secret }: z.infer<typeof 
       if (user.roles.includes('admin')) await requireOtherAdmin(inner, user._id);
       const ended = await endSessions(inner, { userId: user._id }, 'DELETED');
       await removePersonalData(inner, user._id, user.email);
-      inner.publish(
-        userDeleted({ userId: user._id, timestamp: ctx.now().toISOString() }),
-        emailJob({ to: user.email, template: 'account-deleted', params: {} }),
-      );
+      inner.publish(userDeleted({ userId: user._id }), emailJob({ to: user.email, template: 'account-deleted', params: {} }));
       return { ended, answer: user._id };
     }),
   );

@@ -45,7 +45,7 @@ export async function confirmEmailChange(ctx: Ctx, { token: secret }: z.infer<ty
       // Links that lie in the old mailbox end.
       await inner.models.Token.deleteMany({ userId: before._id });
       inner.publish(
-        userProfileUpdated({ userId: before._id, changes: ['email'], timestamp: ctx.now().toISOString() }),
+        userProfileUpdated({ userId: before._id, changes: ['email'] }),
         emailJob({ to: before.email, template: 'email-changed', params: {} }),
       );
       return changed;

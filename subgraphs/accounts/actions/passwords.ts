@@ -55,7 +55,7 @@ async function writePassword(ctx: Ctx, userId: string, passwordHash: string, kee
   // Links in older mails and half-done sign-ins must not outlive the password they go with.
   await ctx.models.Token.deleteMany({ userId });
   ctx.publish(
-    userProfileUpdated({ userId, changes: ['password'], timestamp: ctx.now().toISOString() }),
+    userProfileUpdated({ userId, changes: ['password'] }),
     emailJob({ to: user!.email, template: 'password-changed', params: {} }),
   );
   return endSessions(ctx, { userId, ...(keepSession && { _id: { $ne: keepSession } }) }, 'PASSWORD_CHANGED');

@@ -48,7 +48,7 @@ export async function updateProfile(ctx: Ctx, { profile, ...fields }: z.infer<ty
     { $set: { ...Object.fromEntries(given), ...(fields.name && { searchName: textKey(fields.name) }) }, $inc: { version: 1 } },
     { returnDocument: 'after' },
   ).lean();
-  ctx.publish(userProfileUpdated({ userId: current._id, changes: given.map(([key]) => key), timestamp: ctx.now().toISOString() }));
+  ctx.publish(userProfileUpdated({ userId: current._id, changes: given.map(([key]) => key) }));
   return { user };
 }
 

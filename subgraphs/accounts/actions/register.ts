@@ -66,7 +66,7 @@ async function tellOwner(ctx: Ctx, user: User, mayWrite: boolean): Promise<void>
 export async function createUser(ctx: Ctx, person: Partial<User> & { email: string; name: string; roles: Role[] }): Promise<User> {
   const [user] = await ctx.models.User.create([{ ...person, searchName: textKey(person.name) }]);
   const { _id: userId, email: address, roles } = user!;
-  ctx.publish(userRegistered({ userId, email: address, role: foremost(roles), roles, timestamp: ctx.now().toISOString() }));
+  ctx.publish(userRegistered({ userId, email: address, role: foremost(roles), roles }));
   return user!.toObject();
 }
 
@@ -98,7 +98,6 @@ function mailAsked(ctx: Ctx, address: string, about: About, silent = false) {
     silent,
     askId: newId('ask'),
     ...(asker && { asker }),
-    timestamp: ctx.now().toISOString(),
   });
 }
 
@@ -132,13 +131,12 @@ export async function verifyEmail(ctx: Ctx, { token: secret }: z.infer<typeof Ve
     ctx.transaction(async (inner) => {
       const token = await takeToken(inner, 'VERIFY_EMAIL', secret);
       if (!token) return null;
-      const now = ctx.now();
       const found = await inner.models.User.findOneAndUpdate(
         { _id: token.userId, email: token.email! },
         { verified: true },
         { returnDocument: 'after' },
       ).lean();
-      if (found) inner.publish(userProfileUpdated({ userId: found._id, changes: ['verified'], timestamp: now.toISOString() }));
+      if (found) inner.publish(userProfileUpdated({ userId: found._id, changes: ['verified'] }));
       return found;
     }),
   );

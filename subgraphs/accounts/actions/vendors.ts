@@ -23,5 +23,4 @@ async function addRole(ctx: Ctx, userId: string): Promise<void> {
   if (modifiedCount > 0) sayRoles(ctx, userId);
 }
 
-const sayRoles = (ctx: Ctx, userId: string): void =>
-  ctx.publish(userProfileUpdated({ userId, changes: ['roles'], timestamp: ctx.now().toISOString() }));
+const sayRoles = (ctx: Ctx, userId: string): void => ctx.publish(userProfileUpdated({ userId, changes: ['roles'] }));

@@ -135,11 +135,10 @@ async function relabel(ctx: Ctx, attribute: Attribute, { value, label }: { value
   const filter = { ...usersOf(attribute), 'variants.axes': { $elemMatch: { attributeId: attribute._id, value } } };
   const found = await ctx.models.Product.find(filter, KNOWN_BY).comment(RARE).lean<KnownBy[]>();
   if (found.length === 0) return;
-  const timestamp = ctx.now().toISOString();
   await ctx.models.Product.updateMany(
     filter,
     { $set: { 'variants.$[].axes.$[axis].text': label } },
     { arrayFilters: [{ 'axis.attributeId': attribute._id, 'axis.value': value }], comment: RARE },
   );
-  ctx.publish(...found.map((product) => productUpdated({ ...namesOf(product), changes: ['variants'], timestamp })));
+  ctx.publish(...found.map((product) => productUpdated({ ...namesOf(product), changes: ['variants'] })));
 }

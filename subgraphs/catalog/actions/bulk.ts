@@ -151,7 +151,7 @@ async function writeEdits(ctx: Ctx, edits: readonly Edit[]): Promise<void> {
     updateOne: { filter: { _id: before._id, version: before.version, deletedAt: null }, update: updateOf(before, changes, now) },
   }));
   await refuseTaken(ctx.models.Product.bulkWrite(writes), PLACES);
-  ctx.publish(...edits.map(({ before, changes }) => changed(before, changes, now)));
+  ctx.publish(...edits.map(({ before, changes }) => changed(before, changes)));
 }
 
 function union(wanted: readonly Required<Wanted>[]): Wanted {

@@ -66,7 +66,7 @@ export async function saveProduct(ctx: Ctx, before: Product, wanted: Changes): P
   );
   // Read in the same transaction, so only a caller that mixed up its documents can come here.
   if (!saved) throw new Error(`${before._id} is not at version ${before.version}`);
-  ctx.publish(changed(before, changes, ctx.now()));
+  ctx.publish(changed(before, changes));
   return saved;
 }
 
@@ -80,7 +80,7 @@ export function updateOf(before: Product, changes: Changes, now: Date) {
 }
 
 /** Product.Updated, with the price named when the lowest one is different. */
-export function changed(before: Product, changes: Changes, now: Date) {
+export function changed(before: Product, changes: Changes) {
   const { lowestPrice } = summaryOf({ ...before, ...changes });
   const price = lowestPrice?.amount === before.lowestPrice?.amount ? [] : ['price'];
   const names = Object.keys(changes).filter((name) => name !== 'nameKey');
@@ -89,7 +89,6 @@ export function changed(before: Product, changes: Changes, now: Date) {
     vendorId: before.vendorId,
     changes: [...names, ...price],
     variantIds: [...new Set([...before.variants, ...(changes.variants ?? [])].map(({ _id }) => _id))],
-    timestamp: now.toISOString(),
   });
 }
 

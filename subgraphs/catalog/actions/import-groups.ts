@@ -226,5 +226,5 @@ async function writeEdits(ctx: Ctx, edits: readonly { before: Product; after: Pr
       updateOne: { filter: { _id: before._id, version: before.version }, update: updateOf(before, changes, now) },
     })),
   );
-  ctx.publish(...real.map(({ before, changes }) => changed(before, changes, now)));
+  ctx.publish(...real.map(({ before, changes }) => changed(before, changes)));
 }

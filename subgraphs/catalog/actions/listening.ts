@@ -96,6 +96,5 @@ export const runCacheInvalidation = (ctx: Ctx, { productIds }: { productIds: str
 export async function dropCategory(ctx: Ctx, { categoryId }: { categoryId: string }): Promise<void> {
   const found = await ctx.models.Product.find({ categoryIds: categoryId }, KNOWN_BY).lean<KnownBy[]>();
   await ctx.models.Product.updateMany({ categoryIds: categoryId }, { $pull: { categoryIds: categoryId }, $inc: { version: 1 } });
-  const timestamp = ctx.now().toISOString();
-  ctx.publish(...found.map((product) => productUpdated({ ...namesOf(product), changes: ['categoryIds'], timestamp })));
+  ctx.publish(...found.map((product) => productUpdated({ ...namesOf(product), changes: ['categoryIds'] })));
 }

@@ -41,13 +41,12 @@ export async function addDrafted(ctx: Ctx, products: Product[]): Promise<void> {
   ctx.publish(...products.map(announced));
 }
 
-const announced = ({ _id, vendorId, categoryIds, lowestPrice, createdAt }: Product) =>
+const announced = ({ _id, vendorId, categoryIds, lowestPrice }: Product) =>
   productCreated({
     productId: _id,
     vendorId,
     category: categoryIds[0] ?? null,
     price: lowestPrice ?? null,
-    timestamp: createdAt.toISOString(),
   });
 
 export const UpdateProduct = ProductChange;
@@ -150,7 +149,7 @@ async function move(ctx: Ctx, product: Product, { expectedVersion, action, dates
     const facts = { state: product.state, availableActions: availableActions(product) };
     throw new Problem('PRODUCT_STATE', message, { path: ['input', 'id'], typename: 'ProductStateError', ...facts });
   }
-  ctx.publish(changed(product, changes, ctx.now()));
+  ctx.publish(changed(product, changes));
   return { product: moved };
 }
 
@@ -170,7 +169,7 @@ export async function deleteProduct(ctx: Ctx, { id, expectedVersion }: Which) {
   const { modifiedCount } = await ctx.models.Product.updateOne({ _id: id, version: product.version, deletedAt: null }, deletion);
   if (modifiedCount > 0) {
     const variantIds = product.variants.map(({ _id }) => _id);
-    ctx.publish(productDeleted({ productId: id, vendorId: product.vendorId, variantIds, timestamp: now.toISOString() }));
+    ctx.publish(productDeleted({ productId: id, vendorId: product.vendorId, variantIds }));
   }
   return { deletedId: id };
 }

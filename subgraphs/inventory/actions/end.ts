@@ -30,6 +30,6 @@ export async function endHold(ctx: Ctx, { _id, reference, lines, expiresAt }: Re
     lines.map(({ stockItemId, quantity }) => ({ item: items.get(stockItemId)!, cause, reserved: -quantity })),
     { reference, reason },
   );
-  if (state === 'EXPIRED') ctx.publish(reservationExpired({ reservationId: _id, reference, timestamp: now.toISOString() }));
+  if (state === 'EXPIRED') ctx.publish(reservationExpired({ reservationId: _id, reference }));
   return true;
 }

@@ -42,7 +42,7 @@ export async function move(ctx: Ctx, moves: Move[], why: Why): Promise<StockItem
     ordered.map((each) => movementOf(each, why, now)),
     { lean: true },
   );
-  await tell(ctx, ordered, now);
+  await tell(ctx, ordered);
   return done.map(({ after }) => after);
 }
 
@@ -114,17 +114,16 @@ const movementOf = ({ after, cause, onHand = 0, reserved = 0 }: Move & Moved, wh
   actorId: why.actorId ?? null,
 });
 
-async function tell(ctx: Ctx, all: Moved[], now: Date): Promise<void> {
-  const timestamp = now.toISOString();
+async function tell(ctx: Ctx, all: Moved[]): Promise<void> {
   const changed = all.filter(({ before, after }) => before.available !== after.available && !after.isDiscontinued);
   for (const { before, after } of changed) {
     const { productId, variantId, vendorId, warehouseId: warehouse, available } = after;
-    ctx.publish(inventoryUpdated({ productId, variantId, vendorId, quantity: available, warehouse, timestamp }));
+    ctx.publish(inventoryUpdated({ productId, variantId, vendorId, quantity: available, warehouse }));
     const isFall = available < before.available;
     if (isFall && (after.isLow || available === 0)) tellLow(ctx, after, before.isLow);
   }
   for (const { productId, variantId, vendorId } of await backInStock(ctx, changed)) {
-    ctx.publish(productBackInStock({ productId, variantId, vendorId, timestamp }));
+    ctx.publish(productBackInStock({ productId, variantId, vendorId }));
   }
 }
 
@@ -138,7 +137,6 @@ export function tellLow(ctx: Ctx, item: StockItem, wasLow: boolean): void {
     available,
     threshold: lowStockThreshold ?? 0,
     warehouse,
-    timestamp: ctx.now().toISOString(),
   };
   if (!wasLow || available === 0) ctx.publish(lowStockReached(low));
   ctx.publish(lowStockAlert({ stockItemId: item._id, wasLow, ...low }));

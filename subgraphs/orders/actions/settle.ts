@@ -35,12 +35,11 @@ type Part = Pick<VendorOrder, '_id' | 'vendorId'>;
 export function publishChange(ctx: Ctx, order: Pick<Order, '_id' | 'buyerId' | 'total'>, vendorOrder: Part | null, change: Change): void {
   const { _id: orderId, buyerId: userId, total } = order;
   const { from: previousStatus, to: newStatus, reason } = change;
-  const timestamp = ctx.now().toISOString();
   const [vendorOrderId, vendorId] = vendorOrder ? [vendorOrder._id, vendorOrder.vendorId] : [null, null];
-  ctx.publish(orderStatusChanged({ orderId, userId, vendorOrderId, vendorId, previousStatus, newStatus, reason, total, timestamp }));
+  ctx.publish(orderStatusChanged({ orderId, userId, vendorOrderId, vendorId, previousStatus, newStatus, reason, total }));
   if (vendorOrder) return;
-  if (newStatus === 'CANCELLED') ctx.publish(orderCancelled({ orderId, userId, reason, total, timestamp }));
-  if (newStatus === 'DELIVERED') ctx.publish(orderCompleted({ orderId, userId, total, timestamp }));
+  if (newStatus === 'CANCELLED') ctx.publish(orderCancelled({ orderId, userId, reason, total }));
+  if (newStatus === 'DELIVERED') ctx.publish(orderCompleted({ orderId, userId, total }));
 }
 
 /**

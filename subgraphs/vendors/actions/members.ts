@@ -76,7 +76,7 @@ export async function takeIn(ctx: Ctx, place: { vendorId: string; userId: string
   const owners = place.role === 'OWNER' ? 1 : 0;
   await ctx.models.Vendor.updateOne({ _id: place.vendorId }, { $inc: { memberCount: 1, ownerCount: owners } });
   const [member] = await ctx.models.Member.create([{ ...place, joinedAt: ctx.now() }]);
-  ctx.publish(vendorMemberAdded({ ...place, timestamp: ctx.now().toISOString() }));
+  ctx.publish(vendorMemberAdded({ ...place }));
   return member!.toObject<Member>();
 }
 
@@ -85,7 +85,7 @@ export async function takeOut(ctx: Ctx, { _id, vendorId, userId, role: held }: M
   await countOwners(ctx, vendorId, { by: held === 'OWNER' ? -1 : 0, members: -1, allowLastOwner });
   await ctx.models.Member.deleteOne({ _id });
   await takeBackLetters(ctx, vendorId, userId);
-  ctx.publish(vendorMemberRemoved({ vendorId, userId, timestamp: ctx.now().toISOString() }));
+  ctx.publish(vendorMemberRemoved({ vendorId, userId }));
 }
 
 async function giveRole(ctx: Ctx, member: Member, wanted: VendorRole): Promise<Member> {
@@ -94,7 +94,7 @@ async function giveRole(ctx: Ctx, member: Member, wanted: VendorRole): Promise<M
   await countOwners(ctx, vendorId, { by: Number(wanted === 'OWNER') - Number(held === 'OWNER') });
   await ctx.models.Member.updateOne({ _id }, { $set: { role: wanted } });
   if (!manages(wanted, held)) await takeBackLetters(ctx, vendorId, userId);
-  ctx.publish(vendorMemberRoleChanged({ vendorId, userId, role: wanted, timestamp: ctx.now().toISOString() }));
+  ctx.publish(vendorMemberRoleChanged({ vendorId, userId, role: wanted }));
   return { ...member, role: wanted };
 }
 

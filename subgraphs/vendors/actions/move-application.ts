@@ -31,7 +31,7 @@ export async function moveApplication(ctx: Ctx, { id, action, actorRole, reason 
     { returnDocument: 'after' },
   ).lean<Application>();
   if (!moved) throw wrongStatus(await requireApplication(ctx, id, { actorRole }));
-  ctx.publish(vendorApplicationMoved({ applicationId: id, applicantId: moved.applicantId, status, timestamp: at.toISOString() }));
+  ctx.publish(vendorApplicationMoved({ applicationId: id, applicantId: moved.applicantId, status }));
   return moved;
 }
 

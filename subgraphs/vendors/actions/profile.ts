@@ -47,6 +47,6 @@ export async function updateVendor(ctx: Ctx, { id, expectedVersion, ...fields }:
   const changes = (Object.keys(set) as (keyof typeof set & keyof Vendor)[]).filter(
     (field) => !isDeepStrictEqual(vendor[field], before[field]),
   );
-  if (changes.length > 0) ctx.publish(vendorUpdated({ vendorId: id, changes, timestamp: ctx.now().toISOString() }));
+  if (changes.length > 0) ctx.publish(vendorUpdated({ vendorId: id, changes }));
   return { vendor };
 }

@@ -60,10 +60,9 @@ export async function approveVendorApplication(ctx: Ctx, { id, comment: words, .
   const [vendor] = await refuseTaken(ctx.models.Vendor.create([opened]), { name: 'id', slug: 'slug' });
   const ownerId = application.applicantId;
   await ctx.models.Member.create([{ vendorId, userId: ownerId, role: 'OWNER', joinedAt: at }]);
-  const timestamp = at.toISOString();
   ctx.publish(
-    vendorApproved({ vendorId, storeName: application.storeName, ownerId, timestamp }),
-    vendorMemberAdded({ vendorId, userId: ownerId, role: 'OWNER', timestamp }),
+    vendorApproved({ vendorId, storeName: application.storeName, ownerId }),
+    vendorMemberAdded({ vendorId, userId: ownerId, role: 'OWNER' }),
   );
   return { application, vendor: vendor!.toObject<Vendor>() };
 }

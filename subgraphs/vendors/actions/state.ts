@@ -32,7 +32,7 @@ export async function reinstateVendor(ctx: Ctx, { id, reason: why = null }: z.in
     { returnDocument: 'after' },
   ).lean<Vendor>();
   if (vendor) {
-    ctx.publish(vendorReinstated({ vendorId: id, timestamp: at.toISOString() }));
+    ctx.publish(vendorReinstated({ vendorId: id }));
     return { vendor };
   }
   const current = await requireVendor(ctx, { id, field: 'id' });
@@ -69,7 +69,7 @@ async function close(ctx: Ctx, id: string, why: string | null): Promise<Vendor |
   ).lean<Vendor>();
   if (!vendor) return null;
   await ctx.models.Invitation.updateMany({ vendorId: id, status: 'PENDING' }, { $set: { status: 'REVOKED' } });
-  ctx.publish(vendorClosed({ vendorId: id, timestamp: at.toISOString() }));
+  ctx.publish(vendorClosed({ vendorId: id }));
   return vendor;
 }
 
@@ -84,6 +84,6 @@ export async function suspend(
     { $set: { state: 'SUSPENDED', stateReason: why }, $push: { timeline: { at, state: 'SUSPENDED', reason: why, actorId } } },
     { returnDocument: 'after' },
   ).lean<Vendor>();
-  if (vendor) ctx.publish(vendorSuspended({ vendorId: id, reason: why, timestamp: at.toISOString() }));
+  if (vendor) ctx.publish(vendorSuspended({ vendorId: id, reason: why }));
   return vendor;
 }
