@@ -111,7 +111,6 @@ async function drained(host: Host, events: number): Promise<Record<string, unkno
     queue: QUEUE,
     handlers: [onEvent(orderCreated, async () => undefined, { idempotent: true })],
     db,
-    redis: host.redis,
     workerConnection,
     queues: host.queues,
     autorun: true,

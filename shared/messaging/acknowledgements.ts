@@ -14,9 +14,11 @@ interface AcknowledgementsOptions {
 /** Set in Redis, in which consumers put what they have handled; a lost one is put there again after the next delivery. */
 const keyOf = (prefix: string, subgraph: string): string => `${prefix}:acks:${subgraph}`;
 
-/** Tells the producer of an event that this consumer has handled it. */
-export const acknowledge = (redis: Redis, prefix: string, { from, consumer, id }: { from: string; consumer: string; id: string }) =>
-  redis.sadd(keyOf(prefix, from), `${consumer} ${id}`);
+/** The set and its entry that tell the producer of an event that this consumer has handled it. */
+export const acknowledgementOf = (
+  prefix: string,
+  { from, consumer, id }: { from: string; consumer: string; id: string },
+): [set: string, entry: string] => [keyOf(prefix, from), `${consumer} ${id}`];
 
 /** Records in an outbox which consumers have handled its events. */
 export function createAcknowledgements({ db, redis, prefix, subgraph }: AcknowledgementsOptions) {

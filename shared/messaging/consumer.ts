@@ -7,7 +7,6 @@ import { isProblem } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import type { BatchHandler } from '../kit/batch-handler.ts';
 import type { Envelope, EventHandler } from '../kit/define-event.ts';
-import { acknowledge } from './acknowledgements.ts';
 import { createBatcher } from './batcher.ts';
 import { applyBatchOnce, applyOnce } from './event-effects.ts';
 import { ATTEMPTS, type Delivery, type Queues } from './queues.ts';
@@ -30,9 +29,8 @@ interface ConsumerOptions {
   /** Handlers of single events, or one of batches. */
   handlers: EventHandler[] | BatchHandler;
   db: Connection;
-  redis: Redis;
   workerConnection: Redis;
-  queues: Pick<Queues, 'leaveLine'>;
+  queues: Pick<Queues, 'endTurn' | 'addDeliveries'>;
   /** False: the worker does not read the queue; a test delivers. */
   autorun: boolean;
   prefix: string;
@@ -41,6 +39,8 @@ interface ConsumerOptions {
 }
 
 const CONCURRENCY = 8;
+/** Events of one line that are handled before other keys get their turn. */
+const LINE_AT_ONCE = 50;
 /** An event with a key that failed so often, about two minutes, lets those behind it pass. */
 const HOLDING_ATTEMPTS = 10;
 /** After this long and one stalled check, another worker gets the delivery of a dead one. The inbox makes an early takeover safe. */
@@ -55,7 +55,7 @@ export const createDeadLetters = (db: Connection): Promise<void> => createIndexe
 
 /** Reads one queue and gives each event its effect exactly once, however often it is delivered. */
 export function createConsumer(options: ConsumerOptions) {
-  const { queue, handlers, db, redis, prefix, queues, log } = options;
+  const { queue, handlers, db, prefix, queues, log } = options;
   const deadLetters = deadLettersOf(db);
   const apply = 'kind' in handlers ? batchApply(handlers, options) : singleApply(handlers, options);
 
@@ -76,20 +76,41 @@ export function createConsumer(options: ConsumerOptions) {
       if (onDeadLetter) await ctx.transaction((inner) => onDeadLetter(inner, envelope.data, error));
   }
 
-  async function deliver(delivery: Delivery, attempt: number): Promise<void> {
-    const { envelope, from, to: consumer = queue } = delivery;
+  /** Returns the next event of the same key, which has its turn now. */
+  async function deliverOne(delivery: Delivery, attempt: number): Promise<Delivery | undefined> {
     try {
       await apply(delivery);
     } catch (error) {
       if (!isFinalFailure(error) && attempt < ATTEMPTS) {
-        if (attempt >= HOLDING_ATTEMPTS && !isAway(error)) await queues.leaveLine(delivery, queue);
+        if (attempt >= HOLDING_ATTEMPTS && !isAway(error))
+          await continueWith(await queues.endTurn(delivery, queue, { acknowledges: false }));
         throw error;
       }
       await keepAsDead(delivery, error, attempt);
-      await giveUp(envelope, error);
+      await giveUp(delivery.envelope, error);
     }
-    await queues.leaveLine(delivery, queue);
-    await acknowledge(redis, prefix, { from, consumer, id: envelope.id });
+    return queues.endTurn(delivery, queue, { acknowledges: true });
+  }
+
+  const continueWith = async (next: Delivery | undefined): Promise<void> => {
+    if (next) await queues.addDeliveries(queue, [next]);
+  };
+
+  /**
+   * Handles a delivery, and then those that have waited for it: an event of a long line costs no turn on the queue. One that fails gets a job,
+   * and its attempts with it.
+   */
+  async function deliver(delivery: Delivery, attempt: number): Promise<void> {
+    let next = await deliverOne(delivery, attempt);
+    for (let count = 0; next && count < LINE_AT_ONCE; count += 1) {
+      const current: Delivery = next;
+      try {
+        next = await deliverOne(current, 1);
+      } catch {
+        return continueWith(current);
+      }
+    }
+    await continueWith(next);
   }
 
   const worker = new Worker<Delivery>(queue, (job: Job<Delivery>) => deliver(job.data, job.attemptsMade + 1), {

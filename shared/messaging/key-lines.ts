@@ -3,7 +3,7 @@ import type { Delivery } from './queues.ts';
 
 /*
  * The events of one key that one consumer has not handled stand in a line: a sorted set by sequence, with their deliveries beside it. Only
- * the first of a line is a job on the queue; the consumer adds the next when it has handled the first. What Redis loses, the outbox sends
+ * the first of a line is a job on the queue; the consumer goes on with the next when it has handled the first. What Redis loses, the outbox sends
  * again, since each event stays unacknowledged until it is handled.
  */
 
@@ -26,8 +26,12 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
 end
 return redis.call('ZRANGE', KEYS[1], 0, 0)[1] == ARGV[1] and 1 or 0`;
 
-/** Leaves the line; returns the delivery that is first then. */
+/**
+ * Leaves the line, and acknowledges the event when one is given, in one moment: a place that is left behind would hold up its line for ever.
+ * Returns the delivery that is first then.
+ */
 const LEAVE = `
+if ARGV[2] ~= '' then redis.call('SADD', KEYS[3], ARGV[2]) end
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return false end
 redis.call('HDEL', KEYS[2], ARGV[1])
 local first = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
@@ -51,9 +55,13 @@ export function createKeyLines(redis: Redis, prefix: string) {
         return first === 1;
       });
     },
-    /** Leaves a line; returns the delivery that is the first then. */
-    async leave(consumer: string, key: string, id: string): Promise<Delivery | undefined> {
-      const first = (await redis.eval(LEAVE, 2, ...keysOf(consumer, key), id)) as string | null;
+    /** Leaves a line; returns the delivery that is the first then. `acknowledgement`: the Redis set and what is added to it. */
+    async leave(
+      { consumer, key, id }: Pick<Place, 'consumer' | 'key' | 'id'>,
+      acknowledgement: readonly [set: string, entry: string] = ['', ''],
+    ): Promise<Delivery | undefined> {
+      const [set, entry] = acknowledgement;
+      const first = (await redis.eval(LEAVE, 3, ...keysOf(consumer, key), set, id, entry)) as string | null;
       return first ? (JSON.parse(first) as Delivery) : undefined;
     },
   };

@@ -97,6 +97,17 @@ describe('the relay', () => {
     await relay.stop();
   });
 
+  test('sends the events of one key in the order of their sequence, though the clock of one producer is behind', async () => {
+    const rows = written(6).map((row, index) => ({ ...row, key: index % 2 === 0 ? 'board_a' : 'board_b', sequence: 100 - index }));
+    const ids = await write(rows);
+    const { relay, added } = relaying('one');
+
+    await relay.flush();
+
+    expect(added).toEqual([4, 5, 2, 3, 0, 1].map((index) => ids[index]));
+    await relay.stop();
+  });
+
   test('notes what two queues wait for as done when both have acknowledged it', async () => {
     const ids = await write(written(3, { waiting: ['boards', 'search'] }));
     const { relay } = relaying('one');

@@ -2,6 +2,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Envelope } from '../kit/define-event.ts';
 import type { Schedule } from '../kit/define-job.ts';
+import { acknowledgementOf } from './acknowledgements.ts';
 import { queueOf, replayOf } from './consumers.ts';
 import { createKeyLines } from './key-lines.ts';
 
@@ -74,12 +75,19 @@ export function createQueues(connection: Redis, prefix: string) {
         deliveries.filter((delivery) => !behind.has(delivery)),
       );
     },
-    /** Call it when a consumer has handled an event with a key, or does not hold up its key any more. */
-    async leaveLine({ envelope: { key, id }, to }: Delivery, name: string): Promise<void> {
-      if (key === undefined) return;
-      const next = await lines.leave(to ?? name, key, id);
-      if (next) await addDeliveries(name, [next]);
+    /**
+     * Ends the turn of an event: it leaves the line of its key, and is acknowledged to its producer unless it is going to be tried again.
+     * Returns the next event of the line, which nobody else handles.
+     */
+    async endTurn({ envelope: { key, id }, from, to }: Delivery, name: string, { acknowledges }: { acknowledges: boolean }) {
+      const consumer = to ?? name;
+      const acknowledgement = acknowledgementOf(prefix, { from, consumer, id });
+      if (key !== undefined) return lines.leave({ consumer, key, id }, acknowledges ? acknowledgement : undefined);
+      if (acknowledges) await connection.sadd(...acknowledgement);
+      return undefined;
     },
+    /** Adds deliveries that have their turn. */
+    addDeliveries,
     /** Sets the schedule of a job. An equal id is replaced, so every process may call it at its start. */
     async schedule(name: string, id: string, repeat: Schedule, attempts: number): Promise<void> {
       const backoff = { type: 'exponential', delay: FIRST_JOB_RETRY_MS, jitter: 0.5 };

@@ -156,7 +156,6 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
       queue,
       handlers,
       db,
-      redis: host.redis,
       workerConnection: host.workerConnection,
       queues: host.queues,
       autorun: host.background,
