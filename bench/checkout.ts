@@ -69,10 +69,10 @@ async function recordSample(): Promise<Sample> {
     // What is written once for a connection or a process is no part of an order.
     await manyOrders(market, WARM_UP_ORDERS, RECORDING_WIDTH);
     const idle = await recorded(market, () => delay(IDLE_MS));
-    const isIdle = new Set(idle.map(shapeOf));
+    const isIdle = new Set(withoutSeals(idle).map(shapeOf));
     // What also happens when nobody orders is no part of an order, unless it found something.
     const belongs = (entry: Recorded): boolean => !isIdle.has(shapeOf(entry)) || (entry.name === 'find' && entry.outcome !== 'found 0');
-    const one = async () => ({ since: Date.now(), commands: (await recorded(market, () => market.order(0))).filter(belongs) });
+    const one = async () => ({ since: Date.now(), commands: withoutSeals(await recorded(market, () => market.order(0))).filter(belongs) });
     let first = await one();
     for (let attempt = 1; attempt < RECORDINGS; attempt += 1) {
       const targets = targetsOf(first.commands, first.since);
@@ -90,6 +90,14 @@ async function recordSample(): Promise<Sample> {
   } finally {
     await host.close();
   }
+}
+
+/** Once a second, for all that happened in it: no part of one order. */
+function withoutSeals(commands: Recorded[]): Recorded[] {
+  const isSeal = ({ name, command }: Recorded): boolean =>
+    command[name] === 'auditBlocks' || (name === 'find' && command[name] === 'audit');
+  const transactions = new Set(commands.filter(isSeal).map(({ transaction }) => transaction));
+  return commands.filter((entry) => !isSeal(entry) && (entry.transaction === null || !transactions.has(entry.transaction)));
 }
 
 const shapesOf = (commands: Recorded[]): string => commands.map(shapeOf).sort().join('\n');

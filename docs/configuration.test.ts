@@ -11,6 +11,7 @@ import { HttpSettings } from '#shared/transport/http-settings.ts';
 import { RoverOverrides, readRoverConfig } from '#shared/process/rover-config.ts';
 import { StoreSettings } from '#shared/store/mongo.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
+import { AuditSettings } from '#shared/audit/settings.ts';
 import { uploadSettings } from '#shared/uploads/uploads.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -45,7 +46,7 @@ function readDirectly(): string[] {
 }
 
 test('docs/configuration.md lists every environment variable that the code reads, and no other', async () => {
-  const kit = [environmentSchema, RoverOverrides, HttpSettings, AdmissionSettings, StoreSettings, uploadSettings];
+  const kit = [environmentSchema, AuditSettings, RoverOverrides, HttpSettings, AdmissionSettings, StoreSettings, uploadSettings];
   const schemas = [...kit, GatewayEnvironment, ServeEnvironment].flatMap(fieldsOf);
   const variables = new Set([...schemas, ...(await settingsOfSubgraphs()), ...readDirectly()]);
 

@@ -125,14 +125,14 @@ test('the scripts of package.json name files that exist', () => {
 });
 
 describe('the image', () => {
-  const ofOperators = ['commands/admin.ts', 'commands/mail.ts'];
+  const ofOperators = ['commands/admin.ts', 'commands/mail.ts', 'commands/audit.ts'];
   const commands = [...[...FOLDERS, 'gateway'].flatMap((name) => services[name]?.command[1] ?? []), ...ofOperators];
 
   test('has the scripts of operators, which start nothing else', () => {
     const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
 
-    expect([scripts['admin'], scripts['mail']]).toEqual(ofOperators.map((file) => `exec node ${file}`));
-    expect(['preadmin', 'premail'].filter((name) => name in scripts)).toEqual([]);
+    expect([scripts['admin'], scripts['mail'], scripts['audit']]).toEqual(ofOperators.map((file) => `exec node ${file}`));
+    expect(['preadmin', 'premail', 'preaudit'].filter((name) => name in scripts)).toEqual([]);
   });
 
   test('has the files that are started', () => {

@@ -2,8 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMON_CODES } from '#shared/base/errors.ts';
+import { auditApiPermissions, auditApiTypeDefs } from '#shared/runtime/audit-api.ts';
 import { operationsApiPermissions, operationsApiTypeDefs } from '#shared/runtime/operations-api.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
+import { isAuditedMutation } from '#shared/kit/mutation.ts';
 import { isAuthorizedPerEvent } from '#shared/kit/topic-stream.ts';
 import { composeSupergraph } from './compose.ts';
 import { rootFieldsGuardedOtherwise, rootFieldsOfNobody } from './rules/audience.ts';
@@ -25,6 +27,9 @@ import {
 } from './rules/sdl.ts';
 
 const FOLDERS = subgraphFolders();
+/** What the operations API adds to the subgraph that serves it. */
+const kitTypeDefs = `${operationsApiTypeDefs}\n${auditApiTypeDefs}`;
+const kitPermissions = { ...operationsApiPermissions, Query: { ...operationsApiPermissions.Query, ...auditApiPermissions.Query } };
 const preamble = readFileSync(join(ROOT, 'shared/kit/common-types.graphql'), 'utf8');
 const kitRefusals = readRefusals(productionSources('shared'));
 
@@ -83,6 +88,12 @@ describe.each(FOLDERS)('%s', (name) => {
     const streams = Object.entries<{ subscribe: object }>((await houseOf(name)).subgraph.resolvers['Subscription'] ?? {});
 
     expect(streams.filter(([, { subscribe }]) => !isAuthorizedPerEvent(subscribe)).map(([field]) => field)).toEqual([]);
+  });
+
+  test('leaves an audit row of each mutation', async () => {
+    const mutations = Object.entries<object>((await houseOf(name)).subgraph.resolvers['Mutation'] ?? {});
+
+    expect(mutations.filter(([, resolver]) => !isAuditedMutation(resolver)).map(([field]) => field)).toEqual([]);
   });
 
   test('is called like its folder', async () => {
@@ -231,7 +242,7 @@ describe('all subgraphs', () => {
 });
 
 describe('the kit', () => {
-  const kit = readSdl(`${preamble}\n${operationsApiTypeDefs}`, operationsApiPermissions, new Set());
+  const kit = readSdl(`${preamble}\n${kitTypeDefs}`, kitPermissions, new Set());
 
   test('keeps the same rules in what it adds to every subgraph', () => {
     expect(rootFieldsWithoutRule(kit)).toEqual([]);
@@ -251,7 +262,7 @@ describe('the kit', () => {
   });
 
   test('tells the gateway who may ask for its own root fields, and has them in a contract', () => {
-    const sdl = readSdl(operationsApiTypeDefs, operationsApiPermissions, new Set());
+    const sdl = readSdl(kitTypeDefs, kitPermissions, new Set());
 
     expect([...rootFieldsGuardedOtherwise(sdl), ...rootFieldsOfNobody(sdl)]).toEqual([]);
   });

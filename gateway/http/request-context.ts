@@ -55,8 +55,10 @@ export function createRequestContexts(options: RequestContextsOptions, timeoutMs
   }
 
   function contextFor({ raw, id }: FastifyRequest, viewer: Viewer | null): RequestContext {
-    const identity: Identity = { issuer: 'gateway', viewer, client: clientOf(raw), forwarded: forwardedOf(raw.headers) };
+    const access = accessOf(raw.headers);
+    const client = { ...clientOf(raw), apiKey: access.holder };
+    const identity: Identity = { issuer: 'gateway', viewer, client, forwarded: forwardedOf(raw.headers) };
     const wantsCost = raw.headers[COST_HEADER] === 'report';
-    return { ...accessOf(raw.headers), identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
+    return { ...access, identity, correlationId: id, deadline: Date.now() + timeoutMs, wantsCost };
   }
 }

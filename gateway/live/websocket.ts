@@ -86,8 +86,9 @@ function infoOf(
   if (!session) throw new Problem('UNAUTHENTICATED', 'The socket has no session any more.');
   if (Object.keys(subscriptions).length > limits.operationsPerSocket) throw tooMany(limits.operationsPerSocket);
   const forwarded = forwardedOf(connectionParams, request.headers);
-  const identity: Identity = { issuer: 'gateway', viewer: session.viewer, client: clientOf(request), forwarded };
-  const { contract, readsSchema } = session.access;
+  const { contract, readsSchema, holder } = session.access;
+  const client = { ...clientOf(request), apiKey: holder };
+  const identity: Identity = { issuer: 'gateway', viewer: session.viewer, client, forwarded };
   return { contract, readsSchema, identity, correlationId, deadline: Date.now() + timeoutMs };
 }
 

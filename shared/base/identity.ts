@@ -12,11 +12,19 @@ export interface Viewer {
   sessionId?: string | undefined;
 }
 
+/** The program that a client uses. */
+export interface Client {
+  ip?: string | undefined;
+  userAgent?: string | undefined;
+  /** Name of its API key. */
+  apiKey?: string | undefined;
+}
+
 /** Who asks: minted by the gateway from a verified access token (viewer null = anonymous), or by a subgraph that acts on its own behalf. */
 export interface Identity {
   issuer: string;
   viewer: Viewer | null;
-  client?: { ip?: string | undefined; userAgent?: string | undefined } | undefined;
+  client?: Client | undefined;
   /** Headers of the client that are handed on, unread, to subgraphs that are not ours. Answers may depend on them. */
   forwarded?: Record<string, string> | undefined;
 }
@@ -25,7 +33,7 @@ export interface Identity {
 export const IDENTITY_HEADER = 'x-internal-key';
 
 /** Who asks for clients. It has queries and mutations only, no commands. */
-const GATEWAY = 'gateway';
+export const GATEWAY = 'gateway';
 
 /** What a token opens: everything a client may ask, or one command. */
 export type Purpose = 'graphql' | `command ${string}`;
@@ -42,7 +50,7 @@ const Claims = z.object({
   viewer: z
     .object({ id: z.string(), roles: z.array(z.string()), scopes: z.array(z.string()), sessionId: z.string().optional() })
     .nullable(),
-  client: z.object({ ip: z.string().optional(), userAgent: z.string().optional() }).optional(),
+  client: z.object({ ip: z.string().optional(), userAgent: z.string().optional(), apiKey: z.string().optional() }).optional(),
 });
 
 let secretKey: KeyObject | undefined;

@@ -38,7 +38,7 @@ export function createLog(name: string, options: LogOptions = {}): Log {
       },
     },
     level: options.level ?? readLogLevel(process.env),
-    formatters: { log: hideRecord, level: (label: string) => ({ level: label }) },
+    formatters: { log: hideSecrets, level: (label: string) => ({ level: label }) },
     serializers: { err: hideError, error: hideError, cause: hideError },
     timestamp: pino.stdTimeFunctions.isoTime,
   };
@@ -47,7 +47,7 @@ export function createLog(name: string, options: LogOptions = {}): Log {
   // pino has no hook for what a child binds: children inherit this method, so one place is enough.
   const plain = Object.getPrototypeOf(log) as Log;
   log.child = function hiding(this: Log, bindings: Record<string, unknown>, ...rest: []) {
-    return plain.child.call(this, hideRecord(bindings), ...rest);
+    return plain.child.call(this, hideSecrets(bindings), ...rest);
   } as Log['child'];
   return log;
 }
@@ -67,16 +67,18 @@ function keyOf(bindings: Record<string, unknown>, { subgraph, err, reason }: Rec
 
 const hideError = (error: unknown): unknown => (error instanceof Error ? hide(pino.stdSerializers.err(error), 0) : error);
 
-const hideRecord = (record: Record<string, unknown>): Record<string, unknown> => hide(record, 0) as Record<string, unknown>;
+/** A copy in which the values of passwords, tokens, PINs, phones and e-mail addresses are hidden, at any depth. */
+export const hideSecrets = (record: Record<string, unknown>): Record<string, unknown> => hide(record, 0) as Record<string, unknown>;
 
 function hide(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Date || value instanceof Error) return value;
   if (depth === DEEPEST) return '[deeper]';
   if (Array.isArray(value)) return value.map((entry) => hide(entry, depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, isSecret(key) ? HIDDEN : hide(entry, depth + 1)]));
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, isSecretName(key) ? HIDDEN : hide(entry, depth + 1)]));
 }
 
-function isSecret(key: string): boolean {
+/** True for names under which values are hidden. */
+export function isSecretName(key: string): boolean {
   const letters = key.toLowerCase().replaceAll(/[^a-z]/g, '');
   return SECRET_ENDINGS.test(letters) || SECRET_NAMES.has(letters);
 }

@@ -49,7 +49,7 @@ test('when the event leaves, although its process died after the commit', async 
   const { changed, read } = await keptNotes();
   const { db, relay } = app.runtime();
   await ctx.transaction(async ({ session }) => {
-    const saying = { session: session!, correlationId: 'c', now: new Date(), consumersOf: () => [] };
+    const saying = { session: session!, correlationId: 'c', now: new Date() };
     await writeOutbox(db, [noteChanged({ noteId: changed })], saying);
   });
 

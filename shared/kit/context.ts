@@ -1,6 +1,7 @@
 import type { ClientSession, Connection } from 'mongoose';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { AuditEntry } from './audit.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { Command } from './define-command.ts';
 import type { EventDefinition, PublishedMessage } from './define-event.ts';
@@ -46,6 +47,11 @@ export interface Context<M, L, P = Record<never, never>> {
    * may depend on it.
    */
   afterCommit(work: () => Promise<unknown>): void;
+  /**
+   * Adds a row to the audit: within a transaction with its commit, otherwise at once. `action` gets the name of the subgraph before it. For reads
+   * of personal data, commands and jobs; mutations and the operations API are audited by themselves.
+   */
+  audit(action: string, entry?: AuditEntry): Promise<void>;
   /** Sends a command to its subgraph and awaits the reply, with the timeout, retries and breaker of that subgraph. Rejects with its `Problem`. */
   call<I, O>(command: Command<I, O>, input: I, options?: { idempotencyKey?: string }): Promise<O>;
   /**

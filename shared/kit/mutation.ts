@@ -1,6 +1,7 @@
 import { isEnumType, type GraphQLResolveInfo } from 'graphql';
 import type { Admission } from '../base/admission.ts';
 import { z } from 'zod';
+import { auditFirstTransaction, auditOutcome, checkKept, entryOf, outcomeOf, REPLAYED, STARTED, type AuditOptions } from './audit.ts';
 import type { AnyContext } from './context.ts';
 import { isProblem, Problem, type InputPath } from '../base/errors.ts';
 import { runIdempotently } from './idempotency.ts';
@@ -34,9 +35,17 @@ interface MutationOptions<C, A, I = unknown> {
   isFinal?: (answer: A) => boolean;
   /** False for a request without a known caller whose response holds a secret: an equal request of a stranger must not get that response. */
   isKeyed?: (ctx: C, input: I) => boolean;
+  /** Runs before the response, after a success. */
+  after?: (ctx: C, payload: A) => Promise<unknown>;
+  /** Target and kept values of its audit rows. Every mutation leaves a row, in its transaction; a refusal leaves one with its code. */
+  audit?: AuditOptions<I, A>;
 }
 
 type Payload = Record<string, unknown> & { userErrors: UserError[] };
+/** Any other resolver of a mutation would leave no audit row. */
+const audited = new WeakSet<object>();
+export const isAuditedMutation = (resolver: object): boolean => audited.has(resolver);
+
 type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<Payload>;
 
 /**
@@ -45,33 +54,54 @@ type Resolver = (root: unknown, args: { input: unknown }, ctx: any) => Promise<P
  */
 export function mutation<S extends z.ZodType, C extends AnyContext, A extends Record<string, unknown>>(
   schema: S,
-  action: (ctx: C, input: z.infer<S>) => Promise<A>,
+  change: (ctx: C, input: z.infer<S>) => Promise<A>,
   options: MutationOptions<C, A, z.infer<S>> = {},
 ): Resolver {
   const inTransaction = options.transaction ?? true;
-  return async (_root, args, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
+  checkKept(options.audit?.keep);
+  const resolver = async (_root: unknown, args: { input: unknown }, ctx: AnyContext, info?: GraphQLResolveInfo): Promise<Payload> => {
+    const action = info?.fieldName ?? 'mutation';
+    const entry = (facts: Pick<Parameters<typeof entryOf>[0], 'answer' | 'outcome' | 'input'>) =>
+      entryOf({ options: options.audit ?? {}, info, given: args.input, ...facts });
     const parsed = schema.safeParse(args.input, { error: validationMessage });
-    if (!parsed.success) return { userErrors: parsed.error.issues.flatMap((issue) => issueErrors(issue)) };
+    if (!parsed.success) {
+      const userErrors = parsed.error.issues.flatMap((issue) => issueErrors(issue));
+      await auditOutcome(ctx, action, entry({ input: undefined, outcome: userErrors[0]?.code ?? 'INVALID' }));
+      return { userErrors };
+    }
     const input: unknown = parsed.data;
+    let hasRun = false;
     try {
-      const work = (inner: AnyContext) => action(inner as C, input as z.infer<S>);
+      const work = async (inner: AnyContext): Promise<A> => {
+        hasRun = true;
+        const answer = await change(inner as C, input as z.infer<S>);
+        if (inTransaction) await inner.audit(action, entry({ input, answer }));
+        return answer;
+      };
+      const begun = inTransaction ? ctx : auditFirstTransaction(ctx, action, () => entry({ input, outcome: STARTED }));
       const key = (input as { idempotencyKey?: unknown }).idempotencyKey;
       const run = async (): Promise<A> => {
         const isKeyed = options.isKeyed?.(ctx as C, input as z.infer<S>) ?? true;
-        if (typeof key !== 'string' || !isKeyed) return inTransaction ? ctx.transaction(work) : work(ctx);
-        const scope = scopeOf(ctx, info?.fieldName ?? 'mutation', input);
-        return runIdempotently(ctx, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
+        if (typeof key !== 'string' || !isKeyed) return inTransaction ? begun.transaction(work) : work(begun);
+        const scope = scopeOf(ctx, action, input);
+        return runIdempotently(begun, { scope, key, input: args.input, transaction: inTransaction, work, isFinal: options.isFinal });
       };
       const wanted = { deadline: ctx.deadline, signal: ctx.disconnectSignal, caller: ctx.viewer?.id };
       const answer = await (options.admission ? options.admission(ctx as C).run(run, wanted) : run());
+      if (!hasRun) await auditOutcome(ctx, action, entry({ input, answer, outcome: REPLAYED }));
+      else if (!inTransaction) await auditOutcome(ctx, action, entry({ input, answer }));
+      await options.after?.(ctx as C, answer);
       return { ...answer, userErrors: [] };
     } catch (error) {
+      await auditOutcome(ctx, action, entry({ input, outcome: outcomeOf(error) }), error);
       if (!isProblem(error) || TOP_LEVEL.has(error.code) || !isInSchema(error.code, info)) throw error;
       return { userErrors: [userError(error)] };
     } finally {
       ctx.clearLoaders();
     }
   };
+  audited.add(resolver);
+  return resolver;
 }
 
 /** The principal of a signed-in caller is the user; that of a guest is its secret token, otherwise its network address and program. */

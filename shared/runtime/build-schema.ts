@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type GraphQLSchema } from 'graphql';
+import { auditApiPermissions, auditApiResolvers, auditApiTypeDefs } from './audit-api.ts';
+import { auditPermissions } from '../kit/audit.ts';
 import type { AnyContext } from '../kit/context.ts';
 import { operationsApiResolvers, operationsApiPermissions, operationsApiTypeDefs } from './operations-api.ts';
 import { guard, type Permissions } from '../kit/permissions.ts';
@@ -13,20 +15,22 @@ const PREAMBLE = readFileSync(join(import.meta.dirname, '../kit/common-types.gra
 
 /** The SDL that the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own. */
 export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operationsApi'>): string =>
-  [PREAMBLE, subgraph.operationsApi ? operationsApiTypeDefs : '', subgraph.schema].filter(Boolean).join('\n');
+  [PREAMBLE, ...(subgraph.operationsApi ? [operationsApiTypeDefs, auditApiTypeDefs] : []), subgraph.schema].filter(Boolean).join('\n');
 
 /** The guarded, executable schema of a subgraph. */
 export function buildSchema(subgraph: Subgraph): GraphQLSchema {
   const resolvers = mergeResolvers([
     { ...scalars, UserError: { __resolveType: (error: { __typename?: string }) => error.__typename ?? 'PlainUserError' } },
-    subgraph.operationsApi ? operationsApiResolvers : {},
+    ...(subgraph.operationsApi ? [operationsApiResolvers, auditApiResolvers] : []),
     subgraph.resolvers,
   ]);
   const schema = buildSubgraphSchema([
     { typeDefs: parse(completeTypeDefs(subgraph)), resolvers: withReferences(resolvers, subgraph.publicMaxAge) },
   ]);
-  const permissions = subgraph.operationsApi ? mergeResolvers([operationsApiPermissions, subgraph.permissions]) : subgraph.permissions;
-  return guard(schema, permissions as Permissions);
+  const permissions = subgraph.operationsApi
+    ? mergeResolvers([operationsApiPermissions, auditApiPermissions, subgraph.permissions])
+    : subgraph.permissions;
+  return auditPermissions(guard(schema, permissions as Permissions));
 }
 
 type ResolveReference = (reference: { id?: unknown }, ctx: AnyContext, ...rest: unknown[]) => unknown;

@@ -1,5 +1,8 @@
 import type { ClientSession, Connection } from 'mongoose';
 import type { Logger } from 'pino';
+import { auditRow, writeAudit, type AuditRow } from '../audit/rows.ts';
+import type { AuditWriter } from '../audit/writer.ts';
+import type { AuditEntry } from '../kit/audit.ts';
 import { createCache } from '../cache/cache.ts';
 import type { Command } from '../kit/define-command.ts';
 import type { AnyContext } from '../kit/context.ts';
@@ -28,6 +31,7 @@ interface ContextsOptions {
   relay: Relay;
   sagas: () => SagaRunner;
   orphanedSessions: OrphanedSessions;
+  audit: AuditWriter;
 }
 
 interface Origin {
@@ -47,7 +51,7 @@ const PIECE_MS = 30_000;
 const MIN_TRANSACTION_MS = 5_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
-export function createContexts({ subgraph, db, models, providers, host, log, relay, sagas, orphanedSessions }: ContextsOptions) {
+export function createContexts({ subgraph, db, models, providers, host, log, relay, sagas, orphanedSessions, audit }: ContextsOptions) {
   const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
   const mark = epochKey(host.redisPrefix, subgraph.name);
@@ -83,6 +87,9 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
       },
       afterCommit(): void {
         throw new Error('afterCommit is called inside a transaction');
+      },
+      audit(this: AnyContext, action: string, entry?: AuditEntry) {
+        return audit.write(auditRow(writerOf(this), action, entry));
       },
       call(this: AnyContext, command: Command, input: unknown, options: { idempotencyKey?: string } = {}) {
         return whileConnected(call)(this, command, input, options);
@@ -126,24 +133,30 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
     return ctx;
   }
 
+  const writerOf = ({ identity, correlationId }: AnyContext) => ({ subgraph: subgraph.name, identity, correlationId, now: host.now() });
+
   async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
     let published: PublishedMessage[] = [];
     let afterCommits: (() => Promise<unknown>)[] = [];
+    let audited: AuditRow[] = [];
     const deadline = ownDeadline(outer);
     const run = async (session: ClientSession): Promise<unknown> => {
       await orphanedSessions.record(session);
       published = [];
       afterCommits = [];
+      audited = [];
       const inner = withLoaders(
         Object.create(outer, {
           session: { value: session },
           deadline: { value: deadline },
           publish: { value: (...more: PublishedMessage[]) => void published.push(...more) },
+          audit: { value: async (...args: [string, AuditEntry?]) => void audited.push(auditRow(writerOf(outer), ...args)) },
           afterCommit: { value: (work: () => Promise<unknown>) => void afterCommits.push(work) },
         }) as AnyContext,
       );
       const result = await work(inner);
       await writeOutbox(db, published, { session, correlationId: outer.correlationId, now: host.now() });
+      await writeAudit(db, audited, session);
       return result;
     };
     const answer = await inTransaction(db, run, Math.max(deadline, Date.now() + MIN_TRANSACTION_MS));

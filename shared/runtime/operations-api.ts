@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { handleCommand, defineCommand, type Command, type CommandHandler } from '../kit/define-command.ts';
+import { auditApiHandlers } from './audit-api.ts';
+import { forAdmins, isAdmin } from './for-admins.ts';
+import { defineCommand, type Command, type CommandHandler } from '../kit/define-command.ts';
 import { deadLettersOf } from '../messaging/consumer.ts';
 import type { AnyContext } from '../kit/context.ts';
-import { forbidden, notFound, Problem } from '../base/errors.ts';
-import { hasRole } from '../kit/permissions.ts';
+import { notFound, Problem } from '../base/errors.ts';
 import { mutation } from '../kit/mutation.ts';
 import { sagasOf } from '../sagas/store.ts';
 import type { SagaRow } from '../kit/define-saga.ts';
@@ -13,7 +14,6 @@ import type { SagaRow } from '../kit/define-saga.ts';
  * with `operationsApi: true`) shows all of them in the schema.
  */
 
-const ADMIN = 'admin';
 const Page = z.object({ limit: z.number().int().min(1).max(100), before: z.string().optional() });
 const SagaPage = Page.extend({ saga: z.string().max(100).optional(), state: z.string().max(30).optional() });
 const Id = z.object({ id: z.string().max(200) });
@@ -40,17 +40,11 @@ export interface Operator {
   compensateSaga(id: string, reason: string): Promise<SagaRow>;
 }
 
-/** The rules of the schema hold for its resolvers only; these can be asked by every process of ours. */
-const forAdmins: typeof handleCommand = (asked, action) =>
-  handleCommand(asked, async (ctx: AnyContext, input) => {
-    if (!ctx.viewer?.roles.includes(ADMIN)) throw forbidden();
-    return action(ctx as never, input);
-  });
-
 /** The commands about its own machinery that each subgraph answers. */
 export function operationsApiHandlers(owner: string, operator: () => Operator): CommandHandler[] {
   const commands = commandsOf(owner);
   return [
+    ...auditApiHandlers(owner),
     forAdmins(commands.listDeadLetters, async (ctx: AnyContext, { limit, before }) => {
       const older = before ? { at: { $lt: new Date(before) } } : {};
       const found = await deadLettersOf(ctx.db).find(older).sort({ at: -1 }).limit(limit).toArray();
@@ -276,7 +270,6 @@ export const operationsApiTypeDefs = /* GraphQL */ `
   }
 `;
 
-const isAdmin = hasRole(ADMIN);
 const subgraphName = z.string().regex(/^[a-z]{1,40}$/, 'must be the name of a subgraph');
 const Target = z.object({ subgraph: subgraphName, id: z.string().min(1).max(200) });
 
@@ -343,7 +336,7 @@ export const operationsApiResolvers = {
       async (ctx: AnyContext, { subgraph, id, reason }) => ({
         saga: of(subgraph)((await ask(ctx, subgraph, (commands) => commands.compensateSaga, { id, reason })).row ?? {}),
       }),
-      { transaction: false },
+      { transaction: false, audit: { keep: ['subgraph', 'reason'] } },
     ),
   },
 };

@@ -3,6 +3,10 @@ import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { Connection, Model } from 'mongoose';
 import type { Logger } from 'pino';
+import { createAuditIndexes } from '../audit/rows.ts';
+import { createSealer, type Sealer } from '../audit/sealer.ts';
+import { AuditSettings } from '../audit/settings.ts';
+import { createAuditWriter } from '../audit/writer.ts';
 import { createAdmission, type Admission } from '../base/admission.ts';
 import { readAdmissionLimits } from '../base/admission-settings.ts';
 import { createCommands, type Commands } from './command-bus.ts';
@@ -69,6 +73,7 @@ export interface Runtime extends OpenSubgraph {
   models: Model<unknown>[];
   relay: Relay;
   sagas: SagaRunner;
+  sealer: Sealer;
   consumers: Consumer[];
   commands: Commands;
   /** A context of its own: for jobs, preparation and tests. */
@@ -95,6 +100,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     host.registry.register(consumersOfHandlers(name, subgraph.handlers)),
     createIdempotency(db),
     createSagaIndexes(db),
+    createAuditIndexes(db),
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 
@@ -102,6 +108,9 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
   const orphanedSessions = createOrphanedSessions(db, host.holder);
   await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
   const leases = createLeases(db);
+  const { AUDIT_RETENTION_YEARS: keptYears } = parseEnv(AuditSettings, host.environment);
+  const sealer = createSealer({ subgraph: name, db, leases, holder: host.holder, log, keptYears });
+  const audit = createAuditWriter({ db, log });
   const relay = createRelay({ ...host, subgraph: name, db, prefix: host.redisPrefix, leases, log });
   const contexts = createContexts({
     subgraph,
@@ -113,6 +122,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     relay,
     sagas: () => sagas,
     orphanedSessions,
+    audit,
   });
   const sagas = createSagaRunner({
     db,
@@ -229,6 +239,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     models: Object.values(models),
     relay,
     sagas,
+    sealer,
     consumers,
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
@@ -262,12 +273,15 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     },
     async start() {
       relay.start();
+      sealer.start();
       await sagas.startSweeper();
       await jobs.start();
     },
     async close() {
       await Promise.all([jobs, ...consumers].map((each) => each.close()));
       await sagas.stop();
+      await audit.close();
+      await sealer.stop();
       await relay.stop();
       await orphanedSessions.close().catch(() => undefined);
     },

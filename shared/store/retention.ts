@@ -37,6 +37,11 @@ export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
   idempotency: { after: 'at', seconds: DAY },
   sagas: { after: 'finishedAt', seconds: 30 * DAY, rest: 'open ones end; a STUCK one stays until somebody acts' },
   deadLetters: { forEver: 'a lost effect stays until somebody tries it again' },
+  audit: {
+    job: 'audit sealer',
+    rest: 'whole blocks, AUDIT_RETENTION_YEARS after their newest row: a seal of part of them could not be verified',
+  },
+  auditBlocks: { job: 'audit sealer', rest: 'together with their rows' },
   leases: { few: 'one row for each kind of work' },
   processes: { few: 'one row for each living process' },
 };

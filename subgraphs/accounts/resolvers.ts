@@ -106,8 +106,8 @@ export const resolvers = {
     confirmEmailChange: mutation(ConfirmEmailChange, confirmEmailChange, ownTransactions),
     requestAccountDeletion: mutation(RequestAccountDeletion, requestAccountDeletion, ownTransactions),
     deleteAccount: mutation(DeleteAccount, deleteAccount, ownTransactions),
-    setUserRoles: mutation(SetUserRoles, setUserRoles, ownTransactions),
-    deactivateUser: mutation(DeactivateUser, deactivateUser, ownTransactions),
+    setUserRoles: mutation(SetUserRoles, setUserRoles, { ...ownTransactions, audit: { keep: ['roles', 'scopes'] } }),
+    deactivateUser: mutation(DeactivateUser, deactivateUser, { ...ownTransactions, audit: { keep: ['reason'] } }),
     activateUser: mutation(ActivateUser, activateUser),
   },
   User: {

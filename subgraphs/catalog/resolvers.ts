@@ -32,14 +32,8 @@ import type { Attribute, Media, Product, ProductExport, ProductImport } from './
 type Id = { id: string };
 
 /** A mutation after whose commit nobody is told what was there before. */
-function change<S extends z.ZodType>(schema: S, action: (ctx: Ctx, input: z.infer<S>) => Promise<Record<string, unknown>>) {
-  const run = mutation(schema, action);
-  return async (...call: Parameters<typeof run>) => {
-    const payload = await run(...call);
-    await invalidateChanged(call[2] as Ctx, payload);
-    return payload;
-  };
-}
+const change = <S extends z.ZodType>(schema: S, action: (ctx: Ctx, input: z.infer<S>) => Promise<Record<string, unknown>>) =>
+  mutation(schema, action, { after: invalidateChanged });
 
 const formatMoneyOrNull = (amount: Money | null | undefined) => (amount ? formatMoney(amount) : null);
 

@@ -79,7 +79,7 @@ export const resolvers = {
     }),
     cancelOrder: mutation(CancelOrder, cancelOrder),
     cancelVendorOrder: mutation(CancelVendorOrder, cancelVendorOrder),
-    updateVendorOrderStatus: mutation(UpdateVendorOrderStatus, updateVendorOrderStatus),
+    updateVendorOrderStatus: mutation(UpdateVendorOrderStatus, updateVendorOrderStatus, { audit: { keep: ['status'] } }),
   },
   Subscription: subscriptions,
   User: {

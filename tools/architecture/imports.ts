@@ -63,7 +63,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['services', 'graph-contracts'],
     ['store', 'cache', 'live', 'uploads'],
     ['kit'],
-    ['messaging', 'sagas'],
+    ['messaging', 'sagas', 'audit'],
     ['runtime'],
     ['transport'],
     ['process'],
