@@ -15,12 +15,25 @@ export interface Envelope<T = unknown> {
   occurredAt: string;
   correlationId: string;
   data: T;
+  /** Set for a job. */
+  job?: JobFacts;
 }
 
-/** An event or a job that an action has published; the outbox stores it when the transaction commits. */
+/** How an enqueued job travels to the subgraph that handles it. */
+export interface JobFacts {
+  /** Of its run. */
+  id: string;
+  /** ISO time before which it is not run. */
+  runAt: string;
+  priority: 'HIGH' | 'NORMAL' | 'LOW';
+  key?: string;
+}
+
+/** An event that an action has published, or a job for another subgraph; the outbox stores it when the transaction commits. */
 export interface PublishedMessage<T = unknown> {
   definition: EventDefinition<T>;
   data: T;
+  job?: JobFacts;
 }
 
 export interface EventDefinition<T = unknown> {

@@ -1,5 +1,5 @@
 import type { ClientSession, Connection } from 'mongoose';
-import type { Envelope, PublishedMessage } from '../kit/define-event.ts';
+import type { Envelope, JobFacts, PublishedMessage } from '../kit/define-event.ts';
 import { newId } from '../base/ids.ts';
 import { encryptFields } from '../kit/encrypted-fields.ts';
 import { createIndexes } from '../store/mongo.ts';
@@ -26,6 +26,8 @@ export interface OutboxRow {
   checkAt: Date | null;
   checks: number;
   doneAt: Date | null;
+  /** Set for a job. */
+  job?: JobFacts;
 }
 
 const KEPT_SECONDS = 7 * 24 * 3_600;
@@ -56,7 +58,7 @@ interface Publication {
 /** Writes published messages in the transaction that caused them. Payloads are validated here, so that a wrong one aborts its cause. */
 export async function writeOutbox(db: Connection, published: readonly PublishedMessage<any>[], publication: Publication): Promise<void> {
   if (published.length === 0) return;
-  const rows = published.map(({ definition, data }): OutboxRow => {
+  const rows = published.map(({ definition, data, job }): OutboxRow => {
     const payload = encryptFields(definition, definition.schema.parse(data));
     const waiting = definition.queue ? [definition.queue] : publication.consumersOf(definition.type);
     const topics = definition.topics(payload);
@@ -79,6 +81,7 @@ export async function writeOutbox(db: Connection, published: readonly PublishedM
       checkAt: null,
       checks: 0,
       doneAt: hasConsumers ? null : new Date(),
+      ...(job && { job }),
     };
   });
   await outboxOf(db).insertMany(rows, { session: publication.session });
@@ -91,4 +94,5 @@ export const envelopeOf = (row: OutboxRow): Envelope => ({
   occurredAt: row.occurredAt.toISOString(),
   correlationId: row.correlationId,
   data: row.data,
+  ...(row.job && { job: row.job }),
 });

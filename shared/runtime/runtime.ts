@@ -15,7 +15,8 @@ import { createCompiledExecution } from './compiled-execution.ts';
 import { createIdempotency } from '../kit/idempotency.ts';
 import { newId } from '../base/ids.ts';
 import type { Identity } from '../base/identity.ts';
-import { createJobs } from '../messaging/job-runner.ts';
+import { createJobs, type Jobs } from '../jobs/jobs.ts';
+import { createJobRuns } from '../jobs/store.ts';
 import { createLeases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
 import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
@@ -67,6 +68,7 @@ export interface Runtime extends OpenSubgraph {
   relay: Relay;
   sagas: SagaRunner;
   consumers: Consumer[];
+  jobs: Jobs;
   commands: Commands;
   /** A context of its own: for jobs, preparation and tests. */
   context(identity: Identity): AnyContext;
@@ -89,6 +91,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     createInbox(db),
     createIdempotency(db),
     createSagaIndexes(db),
+    createJobRuns(db),
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 
@@ -106,6 +109,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     log,
     relay,
     sagas: () => sagas,
+    jobs: () => jobs,
     orphanedSessions,
   });
   const sagas = createSagaRunner({
@@ -117,25 +121,25 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
   });
   const commands = createCommands(subgraph, contexts, () => ({
-    retryDeadLetter: (id) => anySucceeds([...consumers, jobs], (each) => each.retry(id)),
+    retryDeadLetter: (id) => anySucceeds([jobs.operations.retryLetter, ...consumers.map(({ retry }) => retry)], (retry) => retry(id)),
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
   }));
   const byQueue = Map.groupBy(
     subgraph.handlers.filter((handler) => handler.kind === 'event'),
-    (handler) => handler.event.queue ?? name,
+    () => name,
   );
   const consumers = [...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers));
   const jobs = createJobs({
+    ...host,
     subgraph: name,
-    jobs: subgraph.handlers.filter((handler) => handler.kind === 'scheduledJob'),
+    handlers: subgraph.handlers.filter((handler) => handler.kind === 'job'),
+    schedules: subgraph.handlers.filter((handler) => handler.kind === 'schedule'),
     db,
     leases,
-    queues: host.queues,
-    workerConnection: host.workerConnection,
     prefix: host.redisPrefix,
     log,
-    contextFor: (correlationId, signal) => contexts.create({ identity: serviceIdentity, correlationId, signal }),
+    contextFor: (correlationId, limits) => contexts.create({ identity: serviceIdentity, correlationId, ...limits }),
   });
   const schema = buildSchema(subgraph);
   const documents = new LRUCache<string, DocumentNode>({ max: MAX_DOCUMENTS });
@@ -219,6 +223,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     relay,
     sagas,
     consumers,
+    jobs,
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
     runJob: jobs.run,

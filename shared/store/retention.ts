@@ -34,6 +34,8 @@ export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
   idempotency: { after: 'at', seconds: DAY },
   sagas: { after: 'finishedAt', seconds: 30 * DAY, rest: 'open ones end; a STUCK one stays until somebody acts' },
   deadLetters: { forEver: 'a lost effect stays until somebody tries it again' },
+  jobRuns: { after: 'removeAt', seconds: 0, rest: 'an unfinished run ends' },
+  schedules: { few: 'one row for each scheduled job' },
   leases: { few: 'one row for each kind of work' },
   processes: { few: 'one row for each living process' },
 };
