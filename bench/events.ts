@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { newId } from '#shared/base/ids.ts';
-import { defineEvent, onEvent, type EventOrder } from '#shared/kit/define-event.ts';
+import { defineEvent, onEvent, type EventOrdering } from '#shared/kit/define-event.ts';
 import { outboxOf } from '#shared/messaging/outbox.ts';
 import { provideSecrets } from '#shared/process/development-secrets.ts';
 import { KIT_DATABASE, openHost, type Host } from '#shared/runtime/host.ts';
@@ -48,7 +48,7 @@ export async function run(args: string[]): Promise<Record<string, unknown>> {
   };
 }
 
-async function measure(order: EventOrder, events: number, keys: number) {
+async function measure(ordering: EventOrdering, events: number, keys: number) {
   const prefix = newId('bench').toLowerCase();
   const handled: Handled = { lagsMs: [], faults: 0 };
   const last = new Map<string, number>();
@@ -64,7 +64,7 @@ async function measure(order: EventOrder, events: number, keys: number) {
       databasePrefix: `${prefix}_`,
       redisPrefix: prefix,
     });
-  const consumer = await open('watchers', [onEvent(thingMoved, handle, { order })]);
+  const consumer = await open('watchers', [onEvent(thingMoved, handle, { ordering })]);
   const producer = await open('things', []);
   try {
     const since = performance.now();

@@ -55,7 +55,7 @@ describe('composeSupergraph', () => {
 test('the event map names each event with those who hear it, and no work items', () => {
   const created = defineEvent('Note.Created', z.object({}));
   const archived = defineEvent('Board.Archived', z.object({}));
-  const index = defineJob('indexing', z.object({}));
+  const index = defineJob('indexing', { payload: z.object({}) });
   const nothing = () => Promise.resolve();
 
   const map = eventMap([

@@ -11,7 +11,9 @@ const models = subgraphs.flatMap(({ name, models: of, handlers }) =>
   Object.values(of(db.useDb(name, { useCache: false })) as Record<string, Model<unknown>>).map((model) => ({
     place: `${name}.${model.modelName}`,
     model,
-    jobs: handlers.flatMap((handler) => (handler.kind === 'scheduledJob' ? [handler.name] : [])),
+    jobs: handlers.flatMap((handler) =>
+      handler.kind === 'job' && handler.schedule ? [handler.job.type] : handler.kind === 'schedule' ? [handler.job.type] : [],
+    ),
   })),
 );
 

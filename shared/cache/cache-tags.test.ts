@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { createCache, type Cache } from './cache.ts';
+import type { AnyContext } from '../kit/context.ts';
 import { defineEvent } from '../kit/define-event.ts';
 import { defineJob } from '../kit/define-job.ts';
 import { newId } from '../base/ids.ts';
@@ -13,7 +14,7 @@ import { open, type TestApp } from '../testing/open.ts';
 const Noted = z.object({ noteId: z.string() });
 const tags = ({ noteId }: { noteId: string }): string[] => [`Note:${noteId}`];
 const noteChanged = defineEvent('Note.Changed', Noted, { tags });
-const noteWork = defineJob('note-work', Noted, { tags });
+const noteWork = defineJob('note-work', { payload: Noted, tags });
 
 let app: TestApp;
 let ctx: Ctx;
@@ -35,12 +36,12 @@ async function keptNotes() {
 }
 
 test.each([
-  ['an event', noteChanged],
-  ['work', noteWork],
-])('with %s, before whoever changed it goes on', async (_case, said) => {
+  ['an event', (inner: AnyContext, noteId: string) => inner.publish(noteChanged({ noteId }))],
+  ['a job', (inner: AnyContext, noteId: string) => inner.enqueue(noteWork({ noteId }))],
+])('with %s, before whoever changed it goes on', async (_case, say) => {
   const { changed, read } = await keptNotes();
 
-  await ctx.transaction(async (inner) => inner.publish(said({ noteId: changed })));
+  await ctx.transaction(async (inner) => say(inner, changed));
 
   expect(await read()).toEqual(['new', 'kept']);
 });

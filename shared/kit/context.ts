@@ -5,6 +5,7 @@ import type { AuditEntry } from './audit.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { Command } from './define-command.ts';
 import type { EventDefinition, PublishedMessage } from './define-event.ts';
+import type { EnqueueOptions, JobMessage } from './define-job.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
 import type { Live } from '../live/live.ts';
 import type { Saga, SagaRow, SagaStart } from './define-saga.ts';
@@ -40,8 +41,10 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly requestHash: string | undefined;
   /** The only clock of the domain. */
   now(): Date;
-  /** Publishes events and jobs in the running transaction: the outbox sends them when it commits, and only then. */
+  /** Publishes events in the running transaction: the outbox sends them when it commits, and only then. */
   publish(...messages: PublishedMessage<any>[]): void;
+  /** Enqueues a job in the running transaction: it runs when that commits, and only then. Returns the id of its run. */
+  enqueue(message: JobMessage<any>, options?: EnqueueOptions): string;
   /**
    * Runs `work` after the commit and before `transaction` returns: a cache invalidation, say. A crash or a failure may skip it, so nothing
    * may depend on it.

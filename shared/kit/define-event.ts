@@ -19,12 +19,25 @@ export interface Envelope<T = unknown> {
   occurredAt: string;
   correlationId: string;
   data: T;
+  /** Set for a job. */
+  job?: JobFacts;
 }
 
-/** An event or a job that an action has published; the outbox stores it when the transaction commits. */
+/** How an enqueued job travels to the subgraph that handles it. */
+export interface JobFacts {
+  /** Of its run. */
+  id: string;
+  /** ISO time before which it is not run. */
+  runAt: string;
+  priority: 'HIGH' | 'NORMAL' | 'LOW';
+  key?: string;
+}
+
+/** An event that an action has published, or a job for another subgraph; the outbox stores it when the transaction commits. */
 export interface PublishedMessage<T = unknown> {
   definition: EventDefinition<T>;
   data: T;
+  job?: JobFacts;
 }
 
 /** A publisher may leave out `timestamp`: it is then the time of `occurredAt`. */
@@ -78,14 +91,14 @@ export function createDefinition<T>(
  * What an event with a key waits for. BY_KEY: the events before it of its key. NEWEST_WINS: nothing, and it is dropped when a later one of its
  * type and key was handled. ANY: nothing.
  */
-export type EventOrder = 'BY_KEY' | 'NEWEST_WINS' | 'ANY';
+export type EventOrdering = 'BY_KEY' | 'NEWEST_WINS' | 'ANY';
 
 export interface EventHandler<C extends AnyContext = AnyContext> {
   kind: 'event';
   event: EventDefinition;
   idempotent: boolean;
   run(ctx: C, data: unknown, envelope: Envelope): Promise<unknown>;
-  order: EventOrder;
+  ordering: EventOrdering;
   /** Informs those who wait for the effect that it will not come. */
   giveUp: ((ctx: C, data: unknown, error: unknown) => Promise<unknown>) | undefined;
 }
@@ -97,7 +110,7 @@ export interface HandlerOptions<T, C extends AnyContext> {
    */
   idempotent?: boolean;
   /** Default BY_KEY. It is without effect on events without a key. */
-  order?: EventOrder;
+  ordering?: EventOrdering;
   /** Runs in a transaction with the last error after a delivery became a dead letter. It may run twice. */
   onGivenUp?: (ctx: C, data: T, error: unknown) => Promise<unknown>;
 }
@@ -110,12 +123,12 @@ export interface HandlerOptions<T, C extends AnyContext> {
 export function onEvent<T, C extends AnyContext>(
   event: EventDefinition<T>,
   action: (ctx: C, data: T, envelope: Envelope<T>) => Promise<unknown>,
-  { idempotent = false, order = 'BY_KEY', onGivenUp }: HandlerOptions<T, C> = {},
+  { idempotent = false, ordering = 'BY_KEY', onGivenUp }: HandlerOptions<T, C> = {},
 ): EventHandler<C> {
   return {
     kind: 'event',
     idempotent,
-    order,
+    ordering,
     event: event as unknown as EventDefinition,
     run: (ctx, data, envelope) => action(ctx, event.schema.parse(decryptFields(event, data)), envelope as Envelope<T>),
     giveUp: onGivenUp && ((ctx, data, error) => informGivenUp(event, onGivenUp, { ctx, data, error })),

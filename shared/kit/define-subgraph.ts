@@ -6,12 +6,17 @@ import type { CommandHandler } from './define-command.ts';
 import type { AnyContext, Context } from './context.ts';
 import type { BatchHandler } from './batch-handler.ts';
 import type { EventHandler } from './define-event.ts';
-import type { ScheduledJob } from './define-job.ts';
+import type { JobHandler, JobSchedule } from './define-job.ts';
 import type { Permissions } from './permissions.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
 import type { Saga } from './define-saga.ts';
 
-export type Handler<C extends AnyContext = AnyContext> = EventHandler<C> | BatchHandler<C> | CommandHandler<C> | ScheduledJob<C>;
+export type Handler<C extends AnyContext = AnyContext> =
+  | EventHandler<C>
+  | BatchHandler<C>
+  | CommandHandler<C>
+  | JobHandler<C>
+  | JobSchedule;
 
 // oxlint-disable-next-line typescript/no-explicit-any -- resolvers of any shape; their parents are typed where they stand
 export type Resolvers = Record<string, any>;

@@ -1,10 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { z } from 'zod';
-import type { Envelope } from './define-event.ts';
-import { defineJob, handleJob } from './define-job.ts';
+import { defineJob, handleJob, type JobRun } from './define-job.ts';
 import { encryptFields } from './encrypted-fields.ts';
 
-const work = defineJob('letters', z.object({ to: z.string(), token: z.string().optional() }), { encrypted: ['token'] });
+const work = defineJob('letters', { payload: z.object({ to: z.string(), token: z.string().optional() }), encrypted: ['token'] });
 const letter = { to: 'ann', token: 'what opens the door' };
 
 test('a secret field travels encrypted and reaches the handler in plain text', async () => {
@@ -12,7 +11,7 @@ test('a secret field travels encrypted and reaches the handler in plain text', a
   const { run } = handleJob(work, async (_ctx, data) => void heard.push(data));
 
   const travelling = encryptFields(work, letter);
-  await run({} as never, travelling, {} as Envelope);
+  await run({} as never, travelling, {} as JobRun);
 
   expect(travelling).toEqual({ to: 'ann', token: expect.any(String) });
   expect(JSON.stringify(travelling)).not.toContain(letter.token);

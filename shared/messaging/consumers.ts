@@ -153,7 +153,7 @@ export function consumersFrom(living: readonly ConsumerEntry[], { replays = [], 
 }
 
 /** The queue of a subgraph's handlers of single events, or of one of its batch handlers. */
-export const queueNameOf = (subgraph: string, batchHandler?: string): string =>
+export const consumerQueue = (subgraph: string, batchHandler?: string): string =>
   batchHandler === undefined ? subgraph : `${subgraph}-${batchHandler}`;
 
 /** What the handlers of a subgraph consume. */
@@ -166,10 +166,10 @@ export function consumersOfHandlers(subgraph: string, handlers: readonly Handler
   for (const handler of handlers) {
     if (handler.kind === 'event' && !handler.event.queue) {
       const { type, version } = handler.event;
-      add({ queue: subgraph, type, version, isOrdered: handler.order === 'BY_KEY' });
+      add({ queue: subgraph, type, version, isOrdered: handler.ordering === 'BY_KEY' });
     }
     if (handler.kind !== 'batch') continue;
-    const queue = queueNameOf(subgraph, handler.name);
+    const queue = consumerQueue(subgraph, handler.name);
     const events = handler.events.length > 0 ? handler.events : [{ type: ALL, version: 0 }];
     for (const { type, version } of events) add({ queue, type, version, isOrdered: false });
   }

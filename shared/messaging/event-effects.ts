@@ -32,7 +32,7 @@ export async function applyOnce(ctx: AnyContext, envelope: Envelope, handlers: r
   // During a deploy another process may subscribe to it.
   if (handlers.length === 0)
     throw new Problem('UNKNOWN_EVENT', `Nothing here subscribes to ${envelope.type} version ${envelope.version}.`, { retryable: true });
-  const repeatable = handlers.filter(({ idempotent, order }) => idempotent && order !== 'NEWEST_WINS');
+  const repeatable = handlers.filter(({ idempotent, ordering }) => idempotent && ordering !== 'NEWEST_WINS');
   if (repeatable.length === handlers.length) {
     for (const handler of handlers) await handler.run(ctx, envelope.data, envelope);
     return;
@@ -43,9 +43,11 @@ export async function applyOnce(ctx: AnyContext, envelope: Envelope, handlers: r
   try {
     await ctx.transaction(async (inner) => {
       await inbox.insertOne({ _id, at: new Date() }, { session: inner.session! });
-      const isNewest = handlers.some(({ order }) => order === 'NEWEST_WINS') ? await takeNewest(inner, [envelope], consumer) : [envelope];
+      const isNewest = handlers.some(({ ordering }) => ordering === 'NEWEST_WINS')
+        ? await takeNewest(inner, [envelope], consumer)
+        : [envelope];
       for (const handler of handlers)
-        if (handler.order !== 'NEWEST_WINS' || isNewest.length > 0) await handler.run(inner, envelope.data, envelope);
+        if (handler.ordering !== 'NEWEST_WINS' || isNewest.length > 0) await handler.run(inner, envelope.data, envelope);
     });
   } catch (error) {
     // A duplicate of the inbox row means that the event was handled before. A duplicate key in the handler is a failure.

@@ -23,7 +23,7 @@ interface Step {
 const Step = z.object({ thingId: z.string(), step: z.number(), timestamp: z.iso.datetime() });
 const thingMoved = defineEvent('Thing.Moved', Step, { key: ({ thingId }) => thingId });
 const thingPainted = defineEvent('Thing.Painted', Step, { key: ({ thingId }) => thingId });
-const sweepJob = defineJob('things-sweep', z.object({ thingId: z.string() }));
+const sweepJob = defineJob('sweep-things', { payload: z.object({ thingId: z.string() }) });
 
 const seed = randomInt(2 ** 31);
 let state = seed;
@@ -181,7 +181,7 @@ describe('events of one key', () => {
 
   test('that are older than the newest one handled are dropped where only the newest counts', async () => {
     const { steps, handle } = recorder();
-    const host = await start({ things: [], watchers: [onEvent(thingMoved, handle, { order: 'NEWEST_WINS' })] });
+    const host = await start({ things: [], watchers: [onEvent(thingMoved, handle, { ordering: 'NEWEST_WINS' })] });
     const deliver = async (step: number, sequence: number): Promise<void> => {
       const data = { thingId: 'thing_a', step, timestamp: new Date().toISOString() };
       const envelope = {
@@ -311,7 +311,10 @@ describe('a batch', () => {
     };
     const host = await start({ things: [], watchers: [onAnyEvent('record', record)] });
 
-    await publish(host, thingMoved({ thingId: 'thing_a', step: 0 }), sweepJob({ thingId: 'thing_a' }));
+    await contextOf(host).transaction(async (inner) => {
+      inner.publish(thingMoved({ thingId: 'thing_a', step: 0 }));
+      inner.enqueue(sweepJob({ thingId: 'thing_a' }));
+    });
     await contextOf(host, 'watchers').transaction(async (inner) => inner.publish(thingPainted({ thingId: 'thing_a', step: 1 })));
 
     await until(() => seen.size === 2);

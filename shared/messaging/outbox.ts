@@ -1,6 +1,6 @@
 import type { ClientSession, Connection } from 'mongoose';
 import { z } from 'zod';
-import type { Envelope, EventDefinition, PublishedMessage } from '../kit/define-event.ts';
+import type { Envelope, EventDefinition, JobFacts, PublishedMessage } from '../kit/define-event.ts';
 import { nextSequences } from './sequences.ts';
 import { newId } from '../base/ids.ts';
 import { encryptFields } from '../kit/encrypted-fields.ts';
@@ -33,6 +33,8 @@ export interface OutboxRow {
   checkAt: Date | null;
   checks: number;
   doneAt: Date | null;
+  /** Set for a job. */
+  job?: JobFacts;
 }
 
 const KEPT_SECONDS = 7 * 24 * 3_600;
@@ -63,13 +65,13 @@ interface Publication {
 /** Writes published messages in the transaction that caused them. Payloads are validated here, so that a wrong one aborts its cause. */
 export async function writeOutbox(db: Connection, published: readonly PublishedMessage<any>[], publication: Publication): Promise<void> {
   if (published.length === 0) return;
-  const messages = published.map(({ definition, data }) => {
+  const messages = published.map(({ definition, data, job }) => {
     const payload = encryptFields(definition, definition.schema.parse(withTimestamp(definition, data, publication.now)));
-    return { definition, payload, key: definition.key?.(payload) };
+    return { definition, payload, job, key: definition.key?.(payload) };
   });
   const keys = new Set(messages.flatMap(({ key }) => key ?? []));
   const sequenceOf = await nextSequences(outboxOf(db), publication.session, keys);
-  const rows = messages.map(({ definition, payload, key }): OutboxRow => ({
+  const rows = messages.map(({ definition, payload, job, key }): OutboxRow => ({
     // Wall-clock ids: rows must leave in the order of their commits even while a test moves the domain's clock.
     _id: newId('evt'),
     type: definition.type,
@@ -87,6 +89,7 @@ export async function writeOutbox(db: Connection, published: readonly PublishedM
     checkAt: null,
     checks: 0,
     doneAt: null,
+    ...(job && { job }),
   }));
   await outboxOf(db).insertMany(rows, { session: publication.session });
 }
@@ -103,4 +106,5 @@ export const envelopeOf = (row: OutboxRow): Envelope => ({
   correlationId: row.correlationId,
   ...(row.key !== undefined && { key: row.key, sequence: row.sequence }),
   data: row.data,
+  ...(row.job && { job: row.job }),
 });

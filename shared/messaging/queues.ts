@@ -1,7 +1,6 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Envelope } from '../kit/define-event.ts';
-import type { Schedule } from '../kit/define-job.ts';
 import { acknowledgementOf } from './acknowledgements.ts';
 import { queueOf, replayOf } from './consumers.ts';
 import { createKeyLines } from './key-lines.ts';
@@ -17,8 +16,6 @@ export interface Delivery {
 /** Attempts before a delivery becomes a dead letter: 0.2 s doubling makes about 50 minutes, enough for a dependency to recover. */
 export const ATTEMPTS = 14;
 const BACKOFF_MS = 200;
-/** Pause before the second attempt of a scheduled run; it doubles. */
-export const FIRST_JOB_RETRY_MS = 1_000;
 
 /** The process's queues, opened on first use. Finished jobs are removed at once, so that the same id can be added again. */
 export function createQueues(connection: Redis, prefix: string) {
@@ -88,17 +85,6 @@ export function createQueues(connection: Redis, prefix: string) {
     },
     /** Adds deliveries that have their turn. */
     addDeliveries,
-    /** Sets the schedule of a job. An equal id is replaced, so every process may call it at its start. */
-    async schedule(name: string, id: string, repeat: Schedule, attempts: number): Promise<void> {
-      const backoff = { type: 'exponential', delay: FIRST_JOB_RETRY_MS, jitter: 0.5 };
-      await queue(name).upsertJobScheduler(id, repeat, {
-        name: id,
-        opts: { attempts, backoff, removeOnComplete: true, removeOnFail: true },
-      });
-    },
-    async unschedule(name: string, id: string): Promise<void> {
-      await queue(name).removeJobScheduler(id);
-    },
     async obliterate(): Promise<void> {
       for (const each of open.values()) await each.obliterate({ force: true }).catch(() => undefined);
     },

@@ -7,9 +7,11 @@ import { createCache } from '../cache/cache.ts';
 import type { Command } from '../kit/define-command.ts';
 import type { AnyContext } from '../kit/context.ts';
 import type { EventDefinition, PublishedMessage } from '../kit/define-event.ts';
+import type { EnqueueOptions, JobMessage } from '../kit/define-job.ts';
 import type { Identity } from '../base/identity.ts';
 import { newId } from '../base/ids.ts';
-import { queueNameOf } from '../messaging/consumers.ts';
+import { messageFor, type EnqueuedJob, type Jobs } from '../jobs/jobs.ts';
+import { consumerQueue } from '../messaging/consumers.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
@@ -30,6 +32,7 @@ interface ContextsOptions {
   log: Logger;
   relay: Relay;
   sagas: () => SagaRunner;
+  jobs: () => Jobs;
   orphanedSessions: OrphanedSessions;
   audit: AuditWriter;
 }
@@ -51,7 +54,8 @@ const PIECE_MS = 30_000;
 const MIN_TRANSACTION_MS = 5_000;
 
 /** Makes the contexts of one subgraph: one for each request, event, command, job and saga step. */
-export function createContexts({ subgraph, db, models, providers, host, log, relay, sagas, orphanedSessions, audit }: ContextsOptions) {
+export function createContexts(options: ContextsOptions) {
+  const { subgraph, db, models, providers, host, log, relay, sagas, jobs, orphanedSessions, audit } = options;
   const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
   const mark = epochKey(host.redisPrefix, subgraph.name);
@@ -85,6 +89,9 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
       publish(): void {
         throw new Error('Events are published inside a transaction');
       },
+      enqueue(): string {
+        throw new Error('Jobs are enqueued inside a transaction');
+      },
       afterCommit(): void {
         throw new Error('afterCommit is called inside a transaction');
       },
@@ -112,7 +119,7 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
         return sagas().signal(saga, key, signal, data, this);
       },
       replay({ type, version }: EventDefinition<any>, { since, consumer }: { since: Date; consumer?: string }) {
-        const queue = queueNameOf(subgraph.name, consumer);
+        const queue = consumerQueue(subgraph.name, consumer);
         return host.registry.requestReplay({ _id: newId('rpl'), queue, type, version, since, at: new Date() });
       },
       clearLoaders(this: AnyContext) {
@@ -137,37 +144,49 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
 
   async function runTransaction(outer: AnyContext, work: (inner: AnyContext) => Promise<unknown>): Promise<unknown> {
     let published: PublishedMessage[] = [];
+    let enqueued: EnqueuedJob[] = [];
+    let written: Awaited<ReturnType<Jobs['write']>> = [];
     let afterCommits: (() => Promise<unknown>)[] = [];
     let audited: AuditRow[] = [];
     const deadline = ownDeadline(outer);
     const run = async (session: ClientSession): Promise<unknown> => {
       await orphanedSessions.record(session);
       published = [];
+      enqueued = [];
       afterCommits = [];
       audited = [];
+      const enqueue = (message: JobMessage, options: EnqueueOptions = {}): string => {
+        const facts = jobs().factsOf(options);
+        enqueued.push({ message, facts });
+        return facts.id;
+      };
       const inner = withLoaders(
         Object.create(outer, {
           session: { value: session },
           deadline: { value: deadline },
           publish: { value: (...more: PublishedMessage[]) => void published.push(...more) },
           audit: { value: async (...args: [string, AuditEntry?]) => void audited.push(auditRow(writerOf(outer), ...args)) },
+          enqueue: { value: enqueue },
           afterCommit: { value: (work: () => Promise<unknown>) => void afterCommits.push(work) },
         }) as AnyContext,
       );
       const result = await work(inner);
-      await writeOutbox(db, published, { session, correlationId: outer.correlationId, now: host.now() });
+      const [own, foreign] = partition(enqueued, ({ message }) => jobs().handles(message.job.type));
+      written = await jobs().write(own, outer.correlationId, session);
+      const messages = [...published, ...foreign.map(messageFor)];
+      await writeOutbox(db, messages, { session, correlationId: outer.correlationId, now: host.now() });
       await writeAudit(db, audited, session);
       return result;
     };
     const answer = await inTransaction(db, run, Math.max(deadline, Date.now() + MIN_TRANSACTION_MS));
-    if (published.length > 0) relay.notify();
+    if (published.length > 0 || enqueued.length > written.length) relay.notify();
+    if (written.length > 0) afterCommits.push(() => jobs().wake(written));
     // The relay invalidates too, reliably. This serves the next reader, above all the caller.
     afterCommits.push(() =>
-      invalidateTags(
-        host.redis,
-        host.redisPrefix,
-        published.flatMap(({ definition, data }) => definition.tags(data)),
-      ),
+      invalidateTags(host.redis, host.redisPrefix, [
+        ...published.flatMap(({ definition, data }) => definition.tags(data)),
+        ...enqueued.flatMap(({ message: { job, input } }) => job.tags(input)),
+      ]),
     );
     for (const result of await Promise.allSettled(afterCommits.map((each) => each()))) {
       if (result.status === 'rejected') outer.log.warn({ err: result.reason }, 'work after a commit failed');
@@ -194,6 +213,11 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
 
   return { create };
 }
+
+const partition = <T>(list: readonly T[], isFirst: (each: T) => boolean): [T[], T[]] => [
+  list.filter((each) => isFirst(each)),
+  list.filter((each) => !isFirst(each)),
+];
 
 const ownDeadline = ({ deadline }: AnyContext): number => Math.min(deadline, Date.now() + PIECE_MS);
 

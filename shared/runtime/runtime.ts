@@ -11,7 +11,7 @@ import { createAdmission, type Admission } from '../base/admission.ts';
 import { readAdmissionLimits } from '../base/admission-settings.ts';
 import { createCommands, type Commands } from './command-bus.ts';
 import { createConsumer, createDeadLetters, type Consumer } from '../messaging/consumer.ts';
-import { consumersOfHandlers, queueNameOf, type ConsumerRegistry } from '../messaging/consumers.ts';
+import { consumersOfHandlers, consumerQueue, type ConsumerRegistry } from '../messaging/consumers.ts';
 import { createInbox } from '../messaging/event-effects.ts';
 import { createReplays } from '../messaging/outbox-replays.ts';
 import type { AnyContext } from '../kit/context.ts';
@@ -22,7 +22,8 @@ import { createCompiledExecution } from './compiled-execution.ts';
 import { createIdempotency } from '../kit/idempotency.ts';
 import { newId } from '../base/ids.ts';
 import type { Identity } from '../base/identity.ts';
-import { createJobs } from '../messaging/job-runner.ts';
+import { createJobs, type Jobs } from '../jobs/jobs.ts';
+import { createJobRuns } from '../jobs/store.ts';
 import { createLeases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
 import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
@@ -75,6 +76,7 @@ export interface Runtime extends OpenSubgraph {
   sagas: SagaRunner;
   sealer: Sealer;
   consumers: Consumer[];
+  jobs: Jobs;
   commands: Commands;
   /** A context of its own: for jobs, preparation and tests. */
   context(identity: Identity): AnyContext;
@@ -101,6 +103,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     createIdempotency(db),
     createSagaIndexes(db),
     createAuditIndexes(db),
+    createJobRuns(db),
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 
@@ -121,6 +124,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     log,
     relay,
     sagas: () => sagas,
+    jobs: () => jobs,
     orphanedSessions,
     audit,
   });
@@ -133,30 +137,30 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
   });
   const commands = createCommands(subgraph, contexts, () => ({
-    retryDeadLetter: (id) => anySucceeds([...consumers, jobs], (each) => each.retry(id)),
+    retryDeadLetter: (id) => anySucceeds([jobs.operations.retryLetter, ...consumers.map(({ retry }) => retry)], (retry) => retry(id)),
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
   }));
   const byQueue = Map.groupBy(
     subgraph.handlers.filter((handler) => handler.kind === 'event'),
-    (handler) => handler.event.queue ?? name,
+    () => name,
   );
   const consumers = [
     ...[...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers)),
     ...subgraph.handlers
       .filter((handler) => handler.kind === 'batch')
-      .map((handler) => openConsumer(queueNameOf(name, handler.name), handler)),
+      .map((handler) => openConsumer(consumerQueue(name, handler.name), handler)),
   ];
   const jobs = createJobs({
+    ...host,
     subgraph: name,
-    jobs: subgraph.handlers.filter((handler) => handler.kind === 'scheduledJob'),
+    handlers: subgraph.handlers.filter((handler) => handler.kind === 'job'),
+    schedules: subgraph.handlers.filter((handler) => handler.kind === 'schedule'),
     db,
     leases,
-    queues: host.queues,
-    workerConnection: host.workerConnection,
     prefix: host.redisPrefix,
     log,
-    contextFor: (correlationId, signal) => contexts.create({ identity: serviceIdentity, correlationId, signal }),
+    contextFor: (correlationId, limits) => contexts.create({ identity: serviceIdentity, correlationId, ...limits }),
   });
   const schema = buildSchema(subgraph);
   const documents = new LRUCache<string, DocumentNode>({ max: MAX_DOCUMENTS });
@@ -241,6 +245,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     sagas,
     sealer,
     consumers,
+    jobs,
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
     runJob: jobs.run,

@@ -42,6 +42,8 @@ export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
     rest: 'whole blocks, AUDIT_RETENTION_YEARS after their newest row: a seal of part of them could not be verified',
   },
   auditBlocks: { job: 'audit sealer', rest: 'together with their rows' },
+  jobRuns: { after: 'removeAt', seconds: 0, rest: 'an unfinished run ends' },
+  schedules: { few: 'one row for each scheduled job' },
   leases: { few: 'one row for each kind of work' },
   processes: { few: 'one row for each living process' },
 };

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { ExecutionResult } from 'graphql';
+import type { Connection } from 'mongoose';
 import type { AnyContext } from '../kit/context.ts';
 import { Problem } from '../base/errors.ts';
 import type { Envelope } from '../kit/define-event.ts';
 import { KIT_DATABASE, openHost, type Host } from '../runtime/host.ts';
+import { jobRunsOf } from '../jobs/store.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
 import { newId } from '../base/ids.ts';
 import { envelopeOf, outboxOf } from '../messaging/outbox.ts';
@@ -141,24 +143,30 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
       return mapped(stream);
     },
     async said(type, of) {
-      const rows = await Promise.all(
-        (of ? [runtime(of)] : [...host.runtimes.values()]).map(({ db }) =>
-          outboxOf(db)
-            .find(type ? { type } : {})
-            .toArray(),
-        ),
-      );
-      return rows
-        .flat()
-        .sort((a, b) => (a._id < b._id ? -1 : 1))
-        .map((row) => envelopeOf(row) as Envelope<any>);
+      const asked = of ? [runtime(of)] : [...host.runtimes.values()];
+      const runs = (await Promise.all(asked.map(({ db }) => enqueuedRuns(db, type)))).flat();
+      const rows = (
+        await Promise.all(
+          asked.map(({ db }) =>
+            outboxOf(db)
+              .find(type ? { type } : {})
+              .toArray(),
+          ),
+        )
+      ).flat();
+      // A job of another subgraph is in the outbox of one and among the runs of the other.
+      const taken = new Set(runs.map(({ id }) => id));
+      const events = rows.filter(({ job }) => !job || !taken.has(job.id)).map(envelopeOf);
+      return [...events, ...runs].sort((a, b) => (timeOf(a.id) < timeOf(b.id) ? -1 : 1)) as Envelope<any>[];
     },
     async settled() {
       const until = Date.now() + SETTLE_MS;
       for (;;) {
         for (const each of host.runtimes.values()) await watched(each.sagas.sweep);
         for (const each of host.runtimes.values()) await watched(each.relay.flush);
-        const open_ = await Promise.all([...host.runtimes.values()].flatMap((each) => [each.relay.pending(), each.sagas.open()]));
+        const open_ = await Promise.all(
+          [...host.runtimes.values()].flatMap((each) => [each.relay.pending(), each.sagas.open(), each.jobs.pending()]),
+        );
         if (open_.every((count) => count === 0)) return;
         if (Date.now() > until) throw new Error(`not settled after ${SETTLE_MS} ms`);
         await new Promise((resolve) => setTimeout(resolve, 10));
@@ -183,6 +191,25 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     [Symbol.asyncDispose]: () => app.close(),
   };
   return app;
+}
+
+/** Ids sort by time behind their prefix. */
+const timeOf = (id: string): string => id.slice(id.indexOf('_') + 1);
+
+async function enqueuedRuns(db: Connection, job: string | undefined): Promise<Envelope[]> {
+  const found = await jobRunsOf(db)
+    .find({ ...(job && { job }) })
+    .toArray();
+  return found
+    .filter(({ trigger }) => trigger === 'ENQUEUED')
+    .map(({ _id, job: type, createdAt, correlationId, input }) => ({
+      id: _id,
+      type,
+      version: 1,
+      occurredAt: createdAt.toISOString(),
+      correlationId,
+      data: input,
+    }));
 }
 
 function standIn(name: string, answers: Answer[]): CommandTransport {

@@ -40,11 +40,10 @@ export const accountMailAsked = defineEvent(
 );
 
 /** One mail to one person; `template` decides the words. What its link lets in with is the `token`, never one of the params. */
-export const emailJob = defineJob(
-  'email',
-  z.object({ to: z.string(), template: z.string(), params: z.record(z.string(), z.string()), token: z.string().optional() }),
-  { encrypted: ['token'] },
-);
+export const emailJob = defineJob('email', {
+  payload: z.object({ to: z.string(), template: z.string(), params: z.record(z.string(), z.string()), token: z.string().optional() }),
+  encrypted: ['token'],
+});
 
 const Account = z.object({
   id: userId,

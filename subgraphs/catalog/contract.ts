@@ -62,12 +62,13 @@ export const findVariants = defineCommand('catalog', 'findVariants', {
 /* Work of this subgraph alone, on queues of its own. */
 
 /** A part of a CSV import is due; the parts follow one another. */
-export const importJob = defineJob('catalog-imports', z.object({ importId: z.string(), part: z.number().int() }));
+export const importJob = defineJob('catalog-imports', { payload: z.object({ importId: z.string(), part: z.number().int() }) });
 
 /** A part of a CSV export is due. */
-export const exportJob = defineJob('catalog-exports', z.object({ exportId: z.string(), part: z.number().int() }));
+export const exportJob = defineJob('catalog-exports', { payload: z.object({ exportId: z.string(), part: z.number().int() }) });
 
 /** What is cached of these products is stale. */
-export const invalidateCacheJob = defineJob('catalog-cache', z.object({ productIds: z.array(productId), variantIds }), {
+export const invalidateCacheJob = defineJob('catalog-cache', {
+  payload: z.object({ productIds: z.array(productId), variantIds }),
   tags: (said) => tagsOf(said.productIds, said.variantIds),
 });

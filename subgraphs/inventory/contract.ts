@@ -28,10 +28,9 @@ const low = {
 export const lowStockReached = defineEvent('Inventory.LowStockReached', z.object(low), { key });
 
 /** Somebody at the vendor must see to it that goods come in. `wasLow`: it had been low before, and fell further. */
-export const lowStockAlert = defineJob(
-  'inventory-alerts',
-  z.object({ stockItemId: z.string(), wasLow: z.boolean().default(false), ...low }),
-);
+export const lowStockAlert = defineJob('inventory-alerts', {
+  payload: z.object({ stockItemId: z.string(), wasLow: z.boolean().default(false), ...low }),
+});
 
 /** Something that had run out, in every warehouse, can be bought again. */
 export const productBackInStock = defineEvent(

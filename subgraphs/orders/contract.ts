@@ -82,15 +82,14 @@ export const vendorOrderReceived = defineEvent(
 );
 
 /** Goods of a cancelled vendor order that must go back on the shelf. */
-export const stockReturnJob = defineJob(
-  'stock-returns',
-  z.object({
+export const stockReturnJob = defineJob('stock-returns', {
+  payload: z.object({
     orderId,
     vendorOrderId: z.string(),
     lines: z.array(z.object({ variantId: z.string(), quantity: z.number().int() })),
     reason: z.string(),
   }),
-);
+});
 
 /** Parts of orders that this vendor has neither delivered nor cancelled, at most 20 of them. */
 export const findUnfinishedParts = defineCommand('orders', 'findUnfinishedParts', {

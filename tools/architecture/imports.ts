@@ -64,6 +64,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['store', 'cache', 'live', 'uploads'],
     ['kit'],
     ['messaging', 'sagas', 'audit'],
+    ['jobs'],
     ['runtime'],
     ['transport'],
     ['process'],

@@ -19,7 +19,7 @@ export async function requestAccountDeletion(ctx: Ctx, { password }: z.infer<typ
   await refuseOwners(ctx, user._id);
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'DELETE_ACCOUNT' });
-    inner.publish(emailJob({ to: user.email, template: 'delete-account', params: {}, token: secret }));
+    inner.enqueue(emailJob({ to: user.email, template: 'delete-account', params: {}, token: secret }));
   });
   return { accepted: true };
 }
@@ -39,7 +39,8 @@ export async function deleteAccount(ctx: Ctx, { token: secret }: z.infer<typeof 
       if (user.roles.includes('admin')) await requireOtherAdmin(inner, user._id);
       const ended = await endSessions(inner, { userId: user._id }, 'DELETED');
       await removePersonalData(inner, user._id, user.email);
-      inner.publish(userDeleted({ userId: user._id }), emailJob({ to: user.email, template: 'account-deleted', params: {} }));
+      inner.publish(userDeleted({ userId: user._id }));
+      inner.enqueue(emailJob({ to: user.email, template: 'account-deleted', params: {} }));
       return { ended, answer: user._id };
     }),
   );

@@ -22,8 +22,8 @@ export async function requestEmailChange(ctx: Ctx, { newEmail, password }: z.inf
     const taken = await inner.models.User.exists({ email: newEmail });
     const invitation = emailJob({ to: newEmail, template: 'email-change', params: {}, token: secret });
     const notice = emailJob({ to: newEmail, template: 'address-in-use', params: {} });
-    if (mayWrite) inner.publish(taken ? notice : invitation);
-    inner.publish(emailJob({ to: user.email, template: 'email-change-asked', params: {} }));
+    if (mayWrite) inner.enqueue(taken ? notice : invitation);
+    inner.enqueue(emailJob({ to: user.email, template: 'email-change-asked', params: {} }));
   });
   return { accepted: true };
 }
@@ -44,10 +44,8 @@ export async function confirmEmailChange(ctx: Ctx, { token: secret }: z.infer<ty
       ).lean();
       // Links that lie in the old mailbox end.
       await inner.models.Token.deleteMany({ userId: before._id });
-      inner.publish(
-        userProfileUpdated({ userId: before._id, changes: ['email'] }),
-        emailJob({ to: before.email, template: 'email-changed', params: {} }),
-      );
+      inner.publish(userProfileUpdated({ userId: before._id, changes: ['email'] }));
+      inner.enqueue(emailJob({ to: before.email, template: 'email-changed', params: {} }));
       return changed;
     }),
   ).catch((error: unknown) => {

@@ -88,10 +88,8 @@ function linkOrCreate(ctx: Ctx, { subject, name }: Person, address: string): Pro
       ? { googleSubject: subject }
       : { googleSubject: subject, verified: true, passwordHash: null, mfa: {}, ...FORGOTTEN };
     const user = await inner.models.User.findOneAndUpdate({ _id: known._id }, change, { returnDocument: 'after' }).lean();
-    inner.publish(
-      userProfileUpdated({ userId: known._id, changes: ['google'] }),
-      emailJob({ to: address, template: 'google-linked', params: {} }),
-    );
+    inner.publish(userProfileUpdated({ userId: known._id, changes: ['google'] }));
+    inner.enqueue(emailJob({ to: address, template: 'google-linked', params: {} }));
     return { ended: wasProven ? [] : await endSessions(inner, { userId: known._id }, 'REVOKED'), answer: user! };
   });
 }

@@ -112,7 +112,7 @@ describe('with a mail server', () => {
       token: 'abcdefghijklmnopqrstuvwxyz',
       expiresAt: '2026-12-01',
     };
-    await app.ctx().transaction(async (ctx) => ctx.publish(emailJob({ to: email, template: 'vendor-invitation', params })));
+    await app.ctx().transaction(async (ctx) => ctx.enqueue(emailJob({ to: email, template: 'vendor-invitation', params })));
 
     const [{ mail }] = (await mailsTo(email)) as [Received];
 
@@ -132,7 +132,7 @@ describe('with a mail server', () => {
     const params = { storeName: 'Clay', role: 'staff', expiresAt: '2026-12-06T07:34:12.534Z', timeZone: 'Africa/Lusaka' };
     await app
       .ctx()
-      .transaction(async (ctx) => ctx.publish(emailJob({ to: email, template: 'vendor-invitation', params, token: 'x'.repeat(43) })));
+      .transaction(async (ctx) => ctx.enqueue(emailJob({ to: email, template: 'vendor-invitation', params, token: 'x'.repeat(43) })));
 
     const mails = await mailsTo(email, locale ? 2 : 1);
 
@@ -148,7 +148,7 @@ describe('with a mail server', () => {
       token: 'abcdefghijklmnopqrstuvwxyz',
       expiresAt: '',
     };
-    await app.ctx().transaction(async (ctx) => ctx.publish(emailJob({ to: email, template: 'vendor-invitation', params })));
+    await app.ctx().transaction(async (ctx) => ctx.enqueue(emailJob({ to: email, template: 'vendor-invitation', params })));
 
     const [{ to, mail }] = (await mailsTo(email)) as [Received];
 
@@ -161,7 +161,7 @@ describe('with a mail server', () => {
     'a template called %p is kept as a dead letter',
     async (template) => {
       const before = await deadLettersOf(app.runtime().db).countDocuments();
-      await app.ctx().transaction(async (ctx) => ctx.publish(emailJob({ to: newEmail(), template, params: {} })));
+      await app.ctx().transaction(async (ctx) => ctx.enqueue(emailJob({ to: newEmail(), template, params: {} })));
       await app.settled();
 
       expect(await deadLettersOf(app.runtime().db).countDocuments({ code: 'INVALID', message: /mail template/ })).toBe(before + 1);

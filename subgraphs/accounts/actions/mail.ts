@@ -1,4 +1,4 @@
-import type { Envelope } from '#shared/kit/define-event.ts';
+import type { JobRun } from '#shared/kit/define-job.ts';
 import type { Ctx } from '../loaders.ts';
 import type { KeptMail } from '../model.ts';
 import { compose } from '../mails.ts';
@@ -11,7 +11,7 @@ interface Work {
 }
 
 /** Sends by SMTP where that is configured; a server that is away is tried again. Otherwise the mail is kept. */
-export async function sendMail(ctx: Ctx, { to, template, params, token }: Work, { id }: Envelope<Work>): Promise<void> {
+export async function sendMail(ctx: Ctx, { to, template, params, token }: Work, { id }: Pick<JobRun, 'id'>): Promise<void> {
   const reader = await ctx.models.User.findOne({ email: to }, { locale: 1 }).lean();
   const mail = {
     to,

@@ -80,7 +80,8 @@ function changeMfa(ctx: Ctx, filter: Record<string, unknown>, mfa: User['mfa'], 
   return ctx.transaction(async (inner) => {
     const user = await inner.models.User.findOneAndUpdate(filter, { mfa }, { returnDocument: 'after' }).lean();
     if (user) {
-      inner.publish(userProfileUpdated({ userId: user._id, changes: ['mfa'] }), emailJob({ to: user.email, template, params: {} }));
+      inner.publish(userProfileUpdated({ userId: user._id, changes: ['mfa'] }));
+      inner.enqueue(emailJob({ to: user.email, template, params: {} }));
     }
     return user;
   });

@@ -54,10 +54,8 @@ async function writePassword(ctx: Ctx, userId: string, passwordHash: string, kee
   const user = await ctx.models.User.findOneAndUpdate({ _id: userId }, { passwordHash }, { returnDocument: 'after' }).lean();
   // Links in older mails and half-done sign-ins must not outlive the password they go with.
   await ctx.models.Token.deleteMany({ userId });
-  ctx.publish(
-    userProfileUpdated({ userId, changes: ['password'] }),
-    emailJob({ to: user!.email, template: 'password-changed', params: {} }),
-  );
+  ctx.publish(userProfileUpdated({ userId, changes: ['password'] }));
+  ctx.enqueue(emailJob({ to: user!.email, template: 'password-changed', params: {} }));
   return endSessions(ctx, { userId, ...(keepSession && { _id: { $ne: keepSession } }) }, 'PASSWORD_CHANGED');
 }
 

@@ -72,7 +72,7 @@ export async function createUser(ctx: Ctx, person: Partial<User> & { email: stri
 
 async function mailVerification(ctx: Ctx, { _id: userId, email: to }: User): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'VERIFY_EMAIL', email: to });
-  ctx.publish(emailJob({ to, template: 'verify-email', params: {}, token: secret }));
+  ctx.enqueue(emailJob({ to, template: 'verify-email', params: {}, token: secret }));
 }
 
 export const RequestEmailVerification = z.object({ email: email() });
@@ -120,7 +120,7 @@ export async function answerMailAsked(ctx: Ctx, { email: address, about, silent,
 
 async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: string): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'RESET_PASSWORD' });
-  ctx.publish(emailJob({ to, template, params: {}, token: secret }));
+  ctx.enqueue(emailJob({ to, template, params: {}, token: secret }));
 }
 
 export const VerifyEmail = z.object({ token: tokenInput() });

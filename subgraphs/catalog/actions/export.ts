@@ -17,7 +17,7 @@ export async function startProductExport(ctx: Ctx, { vendorId, states }: z.infer
   await ctx.loaders.memberships.requireReader(vendorId, 'PRODUCTS');
   const wanted = { vendorId, startedBy: ctx.viewer!.id, productStates: states ?? [...PRODUCT_STATES] };
   const [row] = await ctx.models.ProductExport.create([wanted]);
-  ctx.publish(exportJob({ exportId: row!._id, part: 0 }));
+  ctx.enqueue(exportJob({ exportId: row!._id, part: 0 }));
   return { productExport: row!.toObject() };
 }
 
@@ -41,7 +41,7 @@ export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: st
     const columns = columnsFor(await usedCodes(ctx, running.vendorId, attributes));
     const total = await ctx.models.Product.countDocuments(filter);
     await ctx.models.ProductExport.updateOne({ _id: exportId }, { $set: { state: 'RUNNING', total, columns, parts: 1 } });
-    ctx.publish(exportJob({ exportId, part: 1 }));
+    ctx.enqueue(exportJob({ exportId, part: 1 }));
     return;
   }
   const beyond = running.after ? { ...filter, _id: { $gt: running.after } } : filter;
@@ -53,7 +53,7 @@ export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: st
     { _id: exportId },
     { $set: { after: products[written - 1]!._id, parts: part + 1 }, $inc: { processed: written } },
   );
-  ctx.publish(exportJob({ exportId, part: part + 1 }));
+  ctx.enqueue(exportJob({ exportId, part: part + 1 }));
 }
 
 interface Written {

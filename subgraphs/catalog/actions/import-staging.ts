@@ -39,7 +39,7 @@ export async function stageRows(ctx: Ctx, running: ProductImport): Promise<void>
       { _id: running._id, parts: part, total: null, finishedAt: null },
       { $set: { total } },
     );
-    if (modifiedCount > 0) inner.publish(importJob({ importId: running._id, part: 1 }));
+    if (modifiedCount > 0) inner.enqueue(importJob({ importId: running._id, part: 1 }));
   });
 }
 

@@ -27,7 +27,7 @@ export async function startProductImport(ctx: Ctx, { vendorId, uploadId, errorPo
   const importId = newId('imp');
   const { key } = await takeUpload(ctx, { id: uploadId, vendorId, purpose: 'IMPORT', usedBy: importId });
   const [row] = await ctx.models.ProductImport.create([{ _id: importId, vendorId, startedBy: ctx.viewer!.id, key, errorPolicy: policy }]);
-  ctx.publish(importJob({ importId, part: 0 }));
+  ctx.enqueue(importJob({ importId, part: 0 }));
   return { productImport: row!.toObject() };
 }
 
@@ -97,7 +97,7 @@ async function takePart(ctx: Ctx, { importId, part }: Turn): Promise<void> {
     await ctx.models.ImportPart.deleteOne({ _id });
   }
   if (part >= running.parts) return finish(ctx, importId, { state: 'DONE' });
-  ctx.publish(importJob({ importId, part: part + 1 }));
+  ctx.enqueue(importJob({ importId, part: part + 1 }));
 }
 
 interface PartOutcome {
@@ -127,7 +127,7 @@ async function finish(ctx: Ctx, importId: string, end: End): Promise<void> {
   await ctx.models.ProductImport.updateOne({ _id: importId }, { $set: { state: end.state, finishedAt: ctx.now(), ...why } });
   const { deletedCount } = await ctx.models.ImportTurn.deleteOne({ _id: vendorId, importId });
   const next = deletedCount > 0 && (await ctx.models.ProductImport.findOne({ vendorId, state: 'QUEUED' }).sort({ _id: 1 }).lean());
-  if (next) ctx.publish(importJob({ importId: next._id, part: 0 }));
+  if (next) ctx.enqueue(importJob({ importId: next._id, part: 0 }));
 }
 
 /** The delivery of a part was given up: the import ends, and its owner reads why. What was imported stays. */

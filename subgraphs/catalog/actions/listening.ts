@@ -52,7 +52,7 @@ export async function invalidateProduct(ctx: Ctx, { productId, vendorId }: { pro
         { _id: productId, vendorSuspended: !suspended },
         { $set: { vendorSuspended: suspended } },
       ).lean<Product>();
-      if (product) inner.publish(forget([product]));
+      if (product) inner.enqueue(forget([product]));
     });
   }
   await invalidateProducts(ctx, [productId]);
@@ -77,7 +77,7 @@ async function setSuspended(
   await ctx.models.VendorState.updateOne({ _id: vendorId }, { $set: { suspended, at } }, { upsert: true });
   const found = await ctx.models.Product.find({ vendorId, vendorSuspended: !suspended }, KNOWN_BY).lean<KnownBy[]>();
   await ctx.models.Product.updateMany({ vendorId, vendorSuspended: !suspended }, { $set: { vendorSuspended: suspended } });
-  for (let at = 0; at < found.length; at += FORGOTTEN_AT_ONCE) ctx.publish(forget(found.slice(at, at + FORGOTTEN_AT_ONCE)));
+  for (let at = 0; at < found.length; at += FORGOTTEN_AT_ONCE) ctx.enqueue(forget(found.slice(at, at + FORGOTTEN_AT_ONCE)));
 }
 
 const FORGOTTEN_AT_ONCE = 100;

@@ -137,9 +137,10 @@ export function tellLow(ctx: Ctx, item: StockItem, wasLow: boolean): void {
     available,
     threshold: lowStockThreshold ?? 0,
     warehouse,
+    timestamp: ctx.now().toISOString(),
   };
   if (!wasLow || available === 0) ctx.publish(lowStockReached(low));
-  ctx.publish(lowStockAlert({ stockItemId: item._id, wasLow, ...low }));
+  ctx.enqueue(lowStockAlert({ stockItemId: item._id, wasLow, ...low }));
 }
 
 /** Variants that had run out in every place and have not any more. One that was never stocked before has not run out. */

@@ -106,7 +106,7 @@ async function move(ctx: Ctx, vendorOrder: VendorOrder, to: VendorOrderStatus, a
   if (!moved) throw new Problem('ILLEGAL_TRANSITION', `${to} cannot follow the status it has.`, { path: ['input', 'status'] });
   if (to === 'CANCELLED') {
     const lines = vendorOrder.lines.map(({ variantId, quantity }) => ({ variantId, quantity }));
-    ctx.publish(stockReturnJob({ orderId: vendorOrder.orderId, vendorOrderId: vendorOrder._id, lines, reason: act.reason ?? '' }));
+    ctx.enqueue(stockReturnJob({ orderId: vendorOrder.orderId, vendorOrderId: vendorOrder._id, lines, reason: act.reason ?? '' }));
   }
   return moved;
 }

@@ -53,7 +53,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   };
   const [invitation] = await ctx.models.Invitation.create([draft]);
   const params = { storeName: vendor.name, role, expiresAt: expiresAt.toISOString(), timeZone: vendor.timeZone };
-  ctx.publish(emailJob({ to, template: 'vendor-invitation', params, token }));
+  ctx.enqueue(emailJob({ to, template: 'vendor-invitation', params, token }));
   return { invitation: invitation!.toObject<Invitation>() };
 }
 

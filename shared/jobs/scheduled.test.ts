@@ -2,17 +2,18 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { handleCommand, defineCommand } from './define-command.ts';
-import type { AnyContext } from './context.ts';
+import { handleCommand, defineCommand } from '../kit/define-command.ts';
+import type { AnyContext } from '../kit/context.ts';
 import { Problem } from '../base/errors.ts';
-import { defineEvent, onEvent } from './define-event.ts';
+import { defineEvent, onEvent } from '../kit/define-event.ts';
 import { openHost, type Host, type HostOptions } from '../runtime/host.ts';
-import { attemptsOf } from '../messaging/job-runner.ts';
-import { scheduledJob } from './define-job.ts';
+import { attemptsOf, scheduledJob } from '../kit/define-job.ts';
 import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
 import { open, viewer, type TestApp } from '../testing/open.ts';
+import { until } from '../testing/until.ts';
 
 const HOUR = 3_600_000;
+const YEARLY = { cron: '0 0 1 1 *', tz: 'UTC' };
 const find = defineCommand('boards', 'find', { input: z.object({}), output: z.object({ ok: z.boolean() }) });
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -42,14 +43,6 @@ async function startTwice(...handlers: Handlers): Promise<Host[]> {
   return hosts;
 }
 
-async function until(isTrue: () => boolean | Promise<boolean>, longestMs = 20_000): Promise<void> {
-  const end = performance.now() + longestMs;
-  while (!(await isTrue())) {
-    if (performance.now() > end) throw new Error(`It did not come true in ${longestMs} ms: ${String(isTrue)}`);
-    await delay(20);
-  }
-}
-
 /** As if this long had passed since the work began. */
 async function later<T>(ms: number, work: () => Promise<T>): Promise<T> {
   const { now } = Date;
@@ -63,11 +56,17 @@ async function later<T>(ms: number, work: () => Promise<T>): Promise<T> {
 
 describe('a scheduled job', () => {
   test('is on its schedule when its subgraph is open', async () => {
-    const app = await start(scheduledJob('nightly', { pattern: '0 3 * * *', tz: 'Africa/Lusaka' }, async () => undefined));
+    const app = await start(scheduledJob('nightly', { cron: '0 3 * * *', tz: 'Africa/Lusaka' }, async () => undefined));
 
-    const schedules = await app.host.queues.queue('boards-jobs').getJobSchedulers();
+    const [row] = await app.runtime().jobs.operations.listSchedules();
 
-    expect(schedules).toEqual([expect.objectContaining({ key: 'nightly', pattern: '0 3 * * *', tz: 'Africa/Lusaka' })]);
+    expect(row).toMatchObject({
+      _id: 'nightly',
+      queue: 'boards-jobs',
+      schedule: { cron: '0 3 * * *', tz: 'Africa/Lusaka' },
+      paused: false,
+    });
+    expect([row!.nextDueAt.getUTCHours(), row!.nextDueAt > new Date()]).toEqual([1, true]);
   });
 
   test('never overlaps itself, however many processes there are', async () => {
@@ -103,16 +102,13 @@ describe('a scheduled job', () => {
     await until(() => runs > before + 1);
   });
 
-  test('that was renamed or removed leaves its schedule, and no dead letter behind', async () => {
+  test('leaves no schedule behind that an earlier version had in Redis', async () => {
     const app = await start(scheduledJob('present', { every: HOUR }, async () => undefined));
-    const { queues } = app.host;
-    const names = async () => (await queues.queue('boards-jobs').getJobSchedulers()).map(({ key }) => key);
+    const queue = app.host.queues.queue('boards-jobs');
 
-    await queues.schedule('boards-jobs', 'past', { every: HOUR }, 2);
+    await queue.upsertJobScheduler('past', { every: HOUR }, { name: 'past', opts: { removeOnComplete: true } });
 
-    expect((await names()).sort()).toEqual(['past', 'present']);
-    await until(async () => (await names()).length === 1);
-    expect(await names()).toEqual(['present']);
+    await until(async () => (await queue.getJobSchedulers()).length === 0);
     expect(await app.runtime().db.collection('deadLetters').countDocuments()).toBe(0);
   });
 
@@ -197,13 +193,13 @@ describe('a scheduled job that fails', () => {
   ])('%s is kept as a dead letter, which admins see and can try again', async (_case, fault, facts) => {
     let isMended = false;
     let runs = 0;
-    const fails = scheduledJob('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
+    const fails = scheduledJob('fails', YEARLY, async () => {
       runs += 1;
       if (!isMended) throw fault();
     });
+    fails.job.attempts = 2;
     const app = await start(fails);
-    const turn = { attempts: 2, removeOnComplete: true, removeOnFail: true };
-    await app.host.queues.queue('boards-jobs').add('fails', {}, turn);
+    await app.runtime().jobs.operations.runSchedule('fails');
     const listed = async () => (await app.ask(letters)).data.deadLetters;
 
     await until(async () => (await listed()).length > 0);
@@ -221,18 +217,18 @@ describe('a scheduled job that fails', () => {
   test('is not run beside a run that goes on when an admin tries it again', async () => {
     let end: () => void = () => undefined;
     let isMended = false;
-    const fails = scheduledJob('fails', { pattern: '0 0 1 1 *', tz: 'UTC' }, async () => {
+    const fails = scheduledJob('fails', YEARLY, async () => {
       if (!isMended) throw new Problem('BROKEN', 'It will never work.');
       await new Promise<void>((resolve) => (end = resolve));
       end = () => undefined;
     });
     const app = await start(fails);
-    const queue = app.host.queues.queue('boards-jobs');
-    await queue.add('fails', {});
+    const { runSchedule } = app.runtime().jobs.operations;
+    await runSchedule('fails');
     await until(async () => (await app.ask(letters)).data.deadLetters.length > 0);
     isMended = true;
     const idle = end;
-    await queue.add('fails', {});
+    await runSchedule('fails');
     await until(() => end !== idle);
 
     const { data } = await app.ask(retry, { id: 'boards-jobs fails' });
@@ -246,7 +242,7 @@ describe('a scheduled job that fails', () => {
     [{ every: 5_000 }, 3],
     [{ every: 60_000 }, 6],
     [{ every: HOUR }, 8],
-    [{ pattern: '0 3 * * *', tz: 'UTC' }, 8],
+    [{ cron: '0 3 * * *', tz: 'UTC' }, 8],
   ])('has as many tries as fit before its next turn: %j', (schedule, attempts) => {
     expect(attemptsOf(schedule)).toBe(attempts);
   });
