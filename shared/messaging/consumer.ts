@@ -6,7 +6,8 @@ import type { AnyContext } from '../kit/context.ts';
 import { isProblem, Problem } from '../base/errors.ts';
 import type { Envelope, EventHandler } from '../kit/define-event.ts';
 import { ATTEMPTS, type Delivery } from './queues.ts';
-import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
+import { isDuplicateKey } from '../store/mongo.ts';
 
 /** A delivery, or a run of a scheduled job, that was given up and waits for an operator. */
 export interface DeadLetter {

@@ -2,7 +2,7 @@ import type { ClientSession, Connection } from 'mongoose';
 import type { Envelope, PublishedMessage } from '../kit/define-event.ts';
 import { newId } from '../base/ids.ts';
 import { encryptFields } from '../kit/encrypted-fields.ts';
-import { createIndexes } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
 
 export type OutboxState = 'NEW' | 'SENT' | 'DONE';
 

@@ -16,6 +16,7 @@ import { createIdempotency } from '../kit/idempotency.ts';
 import { newId } from '../base/ids.ts';
 import type { Identity } from '../base/identity.ts';
 import { createJobs } from '../messaging/job-runner.ts';
+import { createIndexes, declaredBy } from '../store/indexes.ts';
 import { createLeases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
 import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
@@ -89,7 +90,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     createInbox(db),
     createIdempotency(db),
     createSagaIndexes(db),
-    ...Object.values(models).map((model) => model.createIndexes()),
+    ...Object.values(models).map((model) => createIndexes(db, model.collection.name, declaredBy(model))),
   ]);
 
   const settings = subgraph.settings && parseEnv(subgraph.settings, host.environment);
@@ -114,7 +115,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     holder: host.holder,
     log,
     now: host.now,
-    contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
+    contextFor: (row, limits) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId, ...limits }),
   });
   const commands = createCommands(subgraph, contexts, () => ({
     retryDeadLetter: (id) => anySucceeds([...consumers, jobs], (each) => each.retry(id)),
