@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mongo, Schema } from 'mongoose';
 import { openHost, type Host } from '#shared/runtime/host.ts';
-import { createIndexes } from '#shared/store/mongo.ts';
+import { createIndexes } from '#shared/store/indexes.ts';
 import { freePort } from './ports.ts';
 import { loadDemo, refuseForeignData } from './load.ts';
 import { loadingError, openingError, placeOf } from './startup-errors.ts';

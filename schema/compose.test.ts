@@ -7,7 +7,9 @@ import { buildSchema } from 'graphql';
 import { z } from 'zod';
 import { defineEvent, onEvent } from '#shared/kit/define-event.ts';
 import { defineJob, handleJob } from '#shared/kit/define-job.ts';
+import { defineSaga } from '#shared/kit/define-saga.ts';
 import { composeSupergraph, eventMap, runCompose } from './compose.ts';
+import { sagaVersions } from './saga-versions.ts';
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
 const notes = {
@@ -67,6 +69,44 @@ test('the event map names each event with those who hear it, and no work items',
   expect(JSON.stringify(map)).toBe('{"Board.Archived":["boards"],"Note.Created":["boards","search"]}');
 });
 
+describe('the versions of sagas', () => {
+  const listed = (...sagas: [version: number, ...steps: string[]][]) => [
+    {
+      name: 'orders',
+      sagas: sagas.map(([version, ...steps]) =>
+        defineSaga('checkout', { version, input: z.object({}) }, ({ step, parallel }) => [
+          ...steps.map((each) => step(each, { run: nothing })),
+          parallel('end', [step('tell', { run: nothing }), step('count', { run: nothing })]),
+        ]),
+      ),
+    },
+  ];
+  const nothing = () => Promise.resolve();
+  const END = ['end', 'end/tell', 'end/count'];
+
+  test('stay known when they are listed no more', () => {
+    const before = sagaVersions(listed([1, 'reserve']), {});
+
+    expect(sagaVersions(listed([2, 'assess', 'reserve']), before)).toEqual({
+      orders: { checkout: { 1: ['reserve', ...END], 2: ['assess', 'reserve', ...END] } },
+    });
+  });
+
+  test.each([
+    ['inserts', ['assess', 'reserve']],
+    ['removes', []],
+    ['renames', ['hold']],
+  ])('refuse one that %s a step under the same number, in one line that says what to do', (_case, steps) => {
+    const before = sagaVersions(listed([1, 'reserve']), {});
+
+    const compose = () => sagaVersions(listed([1, ...steps]), before);
+
+    expect(compose).toThrow(
+      /^orders: the steps of the saga checkout are not those of version 1 .*give the new steps a version of their own.*$/,
+    );
+  });
+});
+
 describe('compose', () => {
   let root: string;
   beforeAll(async () => {
@@ -100,7 +140,7 @@ describe('compose', () => {
   test('names what is stale, writes it, and is content afterwards', async () => {
     expect(await run(true)).toEqual({
       code: 1,
-      text: expect.stringMatching(/: schema\/supergraph\.graphql, schema\/events\.json$/),
+      text: expect.stringMatching(/: schema\/supergraph\.graphql, schema\/events\.json, schema\/sagas\.json$/),
     });
     await expect(read('schema/supergraph.graphql')).rejects.toThrow('ENOENT');
 

@@ -9,6 +9,7 @@ import { readRoverConfig, type RoverSubgraph } from '#shared/process/rover-confi
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { apiSchemaOf, coordinatesOf } from './coordinates.ts';
+import { sagaVersions, type SagaVersions } from './saga-versions.ts';
 
 export interface SubgraphSource {
   name: string;
@@ -26,6 +27,7 @@ const coordinatesFile = (audience: string): string => `schema/coordinates/${audi
 /** The graph of one audience, as the gateway computes it too. */
 const contractFile = (audience: string): string => `.data/schema/contracts/${audience}.graphql`;
 const EVENTS_FILE = 'schema/events.json';
+const SAGAS_FILE = 'schema/sagas.json';
 const BANNER = '# Written by `npm run compose`. Change the schemas of the subgraphs instead.\n';
 
 /** The supergraph SDL of these subgraphs; throws one error that lists what keeps them apart, each with file and line. */
@@ -55,16 +57,22 @@ export async function composeProject(root: string = ROOT): Promise<Composition> 
     file: entry.schemaFile,
     typeDefs: BANNER + completeTypeDefs(subgraph),
   }));
+  const sagasBefore = JSON.parse(await readFile(join(root, SAGAS_FILE), 'utf8').catch(() => '{}')) as SagaVersions;
   return {
     schemas: new Map(sources.map(({ file, typeDefs }) => [file, typeDefs])),
     composed: () => {
       const supergraph = composeSupergraph(sources);
+      const versions = sagaVersions(
+        subgraphs.map(({ subgraph }) => subgraph),
+        sagasBefore,
+      );
       const contracts = audiencesOf(supergraph).map((audience) => ({ audience, sdl: contractOf(supergraph, audience) }));
       return {
         committed: new Map([
           [SUPERGRAPH_FILE, `${BANNER}${supergraph}\n`],
           ...contracts.map(({ audience, sdl }) => [coordinatesFile(audience), `${coordinatesOf(apiSchemaOf(sdl)).join('\n')}\n`] as const),
           [EVENTS_FILE, `${JSON.stringify(eventMap(subgraphs.map(({ subgraph }) => subgraph)), null, 2)}\n`],
+          [SAGAS_FILE, `${JSON.stringify(versions, null, 2)}\n`],
         ]),
         contracts: new Map(contracts.map(({ audience, sdl }) => [contractFile(audience), `${BANNER}${sdl}\n`])),
       };

@@ -3,7 +3,7 @@ import type { Connection } from 'mongoose';
 import { deadLettersOf } from '#shared/messaging/consumer.ts';
 import { inboxOf } from '#shared/messaging/event-effects.ts';
 import { outboxOf, type OutboxRow } from '#shared/messaging/outbox.ts';
-import { FINAL_STATES, type SagaRow } from '#shared/kit/define-saga.ts';
+import { ENDED_STATES, type SagaRow } from '#shared/kit/define-saga.ts';
 import { sagasOf } from '#shared/sagas/store.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { deriveStatus } from '../../subgraphs/orders/machine.ts';
@@ -134,7 +134,7 @@ async function orderFaults(db: Db): Promise<string[]> {
 }
 
 function sagaFaults({ _id, state, lease }: SagaRow, order: Whole | undefined, hold: string | undefined): string[] {
-  if (!FINAL_STATES.includes(state) || state === 'STUCK') return [`saga ${_id} is ${state}, held until ${lease.until.toISOString()}`];
+  if (!ENDED_STATES.includes(state)) return [`saga ${_id} is ${state}, held until ${lease.until.toISOString()}`];
   if (state === 'COMPENSATED')
     return order && order.status !== 'CANCELLED' ? [`saga ${_id} turned back, its order is ${order.status}`] : [];
   if (!order) return [`saga ${_id} is done without an order`];

@@ -3,7 +3,7 @@ import { hideSecrets } from '../base/log.ts';
 import { GATEWAY, type Identity } from '../base/identity.ts';
 import { newId } from '../base/ids.ts';
 import { appendOnly } from '../store/append-only.ts';
-import { createIndexes } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
 
 export const AUDIT_PREFIX = 'aud';
 

@@ -3,7 +3,8 @@ import { newId } from '../base/ids.ts';
 import type { JobFacts } from '../kit/define-event.ts';
 import { encryptFields } from '../kit/encrypted-fields.ts';
 import type { AnyJob, EnqueueOptions, JobMessage, JobPriority, JobProgress } from '../kit/define-job.ts';
-import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
+import { isDuplicateKey } from '../store/mongo.ts';
 
 export const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED'] as const;
 export type JobState = (typeof JOB_STATES)[number];

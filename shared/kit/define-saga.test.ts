@@ -1,194 +1,183 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomInt } from 'node:crypto';
-import type { Logger } from 'pino';
-import { z } from 'zod';
-import type { AnyContext } from './context.ts';
+import type { Connection } from 'mongoose';
 import { Problem } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
-import { newHolderId } from '../store/lease-holder.ts';
-import { createSagaRunner } from '../sagas/runner.ts';
-import { sagasOf } from '../sagas/store.ts';
-import { defineSaga, type Saga, type SagaRow } from './define-saga.ts';
-import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
-import { open, type TestApp } from '../testing/open.ts';
+import { createOutbox, outboxOf } from '../messaging/outbox.ts';
+import { createSagaIndexes } from '../sagas/store.ts';
+import { connectMongo } from '../store/mongo.ts';
+import { abandon, counted, deploySaga, historyOf, openBuild, type Builder } from '../testing/saga-builds.ts';
+import type { SagaPart, SagaRow } from './define-saga.ts';
 
-type Parts = Parameters<Parameters<typeof defineSaga<AnyContext, Record<string, never>, Record<string, unknown>>>[2]>[0];
-type Build = (parts: Parts) => Saga<Record<string, never>, Record<string, unknown>>['steps'];
-
-let app: TestApp;
+let db: Connection;
+let ahead = 0;
+const now = (): Date => new Date(Date.now() + ahead);
 beforeAll(async () => {
-  app = await open(subgraph);
+  db = (await connectMongo(process.env['MONGODB_URI']!)).useDb(`t${newId('run').slice(-12)}`);
+  await createSagaIndexes(db);
+  await createOutbox(db);
 });
-afterAll(() => app.close());
-
-/** One build of the program, in a process of its own as far as the store can tell. */
-function build(steps: Build) {
-  const holder = newHolderId();
-  const saga = defineSaga<AnyContext, Record<string, never>, Record<string, unknown>>('deploy', z.object({}).strict(), steps);
-  const errors: Record<string, unknown>[] = [];
-  const log = { error: (facts: Record<string, unknown>) => errors.push(facts), warn: () => undefined } as unknown as Logger;
-  const { db } = app.runtime();
-  const runner = createSagaRunner({ db, sagas: [saga], holder, log, now: app.clock.now, contextFor: () => app.context() });
-  return {
-    owner: holder,
-    errors,
-    ...runner,
-    begin: (key: string = newId('key')) => app.context().transaction((tx) => runner.start(tx, saga, { key, input: {} })),
-    arrive: async (id: string, signal: string) => runner.signal(saga, (await runner.load(id)).key, signal, {}),
-  };
-}
-
-/** As its lease looks once its runner has been silent for too long. */
-const abandon = (id: string, change: object = {}): Promise<unknown> =>
-  sagasOf(app.runtime().db).updateOne({ _id: id }, { $set: { 'lease.until': new Date(0), ...change } });
-
-const historyOf = ({ history }: SagaRow): string[] => history.map(({ step, outcome }) => `${step} ${outcome}`);
-
-describe('a saga in flight when a new build comes', () => {
-  const done: string[] = [];
-  const noted = (name: string, fault?: Error) => ({
-    run: async () => {
-      done.push(name);
-      if (fault) throw fault;
-    },
-    compensate: async () => void done.push(`un-${name}`),
-  });
-  const old: Build = ({ step, waitFor }) => [
-    step('charge', noted('charge')),
-    waitFor('paid', { withinMs: 60_000 }),
-    step('ship', noted('ship')),
-  ];
-
-  /** At its wait, begun by the old build. */
-  async function waiting(): Promise<string> {
-    done.length = 0;
-    const before = build(old);
-    const id = await before.begin();
-    expect((await before.run(id)).state).toBe('WAITING');
-    await before.stop();
-    await abandon(id);
-    return id;
-  }
-
-  // B6
-  test('survives a step that is added before the place where it stands', async () => {
-    const id = await waiting();
-    const after = build((parts) => [parts.step('assessRisk', noted('assessRisk')), ...old(parts)]);
-
-    await after.arrive(id, 'paid');
-    const { state } = await after.run(id);
-
-    expect({ done, state }).toEqual({ done: ['charge', 'ship'], state: 'DONE' });
-  });
-
-  test('undoes what it did, and nothing that was added and never done', async () => {
-    const id = await waiting();
-    const after = build(({ step, waitFor }) => [
-      step('assessRisk', noted('assessRisk')),
-      step('charge', noted('charge')),
-      step('insure', noted('insure')),
-      waitFor('paid', { withinMs: 60_000 }),
-      step('ship', noted('ship', new Problem('NO_SHIP', 'There is no ship.'))),
-    ]);
-
-    await after.arrive(id, 'paid');
-    const { state } = await after.run(id);
-
-    expect({ done, state }).toEqual({ done: ['charge', 'ship', 'un-ship', 'un-charge'], state: 'COMPENSATED' });
-  });
-
-  test('goes on although its row is of before and has an index only', async () => {
-    const id = await waiting();
-    await sagasOf(app.runtime().db).updateOne({ _id: id }, { $unset: { step: 1 } });
-    const after = build(old);
-
-    await after.arrive(id, 'paid');
-    const { state } = await after.run(id);
-
-    expect({ done, state }).toEqual({ done: ['charge', 'ship'], state: 'DONE' });
-  });
-
-  test('does nothing twice when a build that knows indexes only moved it on meanwhile', async () => {
-    const id = await waiting();
-    await sagasOf(app.runtime().db).updateOne({ _id: id }, { $set: { at: 2, 'results.paid': {}, state: 'RUNNING', waitsUntil: null } });
-
-    const { state } = await build(old).run(id);
-
-    expect({ done, state }).toEqual({ done: ['charge', 'ship'], state: 'DONE' });
-  });
-
-  const same = (row: SagaRow): SagaRow => row;
-  test.each<[string, Build, (row: SagaRow) => SagaRow]>([
-    ['its step is not there any more', ({ step }) => [step('charge', noted('charge')), step('ship', noted('ship'))], same],
-    [
-      'its index means another step now',
-      (parts) => [parts.step('assessRisk', noted('assessRisk')), ...old(parts)],
-      ({ step: _step, ...row }) => row,
-    ],
-    ['what it did cannot be undone any more', (parts) => old(parts).slice(1), (row) => ({ ...row, state: 'COMPENSATING' })],
-  ])('is stuck, told once and run no more when %s', async (_case, steps, changed) => {
-    const id = await waiting();
-    const rows = sagasOf(app.runtime().db);
-    // One try before the last: other processes of the same deploy were given time to know better.
-    await rows.replaceOne({ _id: id }, { ...changed((await rows.findOne({ _id: id }))!), attempts: 7 });
-    const after = build(steps);
-
-    await after.arrive(id, 'paid');
-    const row = await after.run(id);
-    await after.run(id);
-    await after.sweep();
-
-    expect(row).toMatchObject({ state: 'STUCK', refusal: null });
-    expect(historyOf(row).slice(-1)).toEqual([expect.stringMatching(/REFUSED$/)]);
-    expect(row.history.at(-1)!.message).toBe('UNKNOWN_STEP');
-    expect(after.errors).toEqual([expect.objectContaining({ saga: id, reason: 'UNKNOWN_STEP' })]);
-    expect(done).toEqual(['charge']);
-  });
-
-  test('is left to a process that knows its step for a while', async () => {
-    const id = await waiting();
-    const behind = build(({ step }) => [step('charge', noted('charge'))]);
-    await behind.arrive(id, 'paid');
-
-    const row = await behind.run(id, Date.now() + 50);
-    await abandon(id);
-    const { state } = await build(old).run(id);
-
-    expect(row.state).toBe('RUNNING');
-    expect({ done, state }).toEqual({ done: ['charge', 'ship'], state: 'DONE' });
-  });
-
-  test('goes on where it stood when an admin tries it again in a build that knows its step', async () => {
-    const id = await waiting();
-    await sagasOf(app.runtime().db).updateOne({ _id: id }, { $set: { attempts: 7 } });
-    const broken = build(({ step }) => [step('charge', noted('charge'))]);
-    await broken.arrive(id, 'paid');
-    expect((await broken.run(id)).state).toBe('STUCK');
-
-    const { state } = await build(old).retry(id);
-
-    expect({ done, state }).toEqual({ done: ['charge', 'ship'], state: 'DONE' });
-  });
+afterAll(async () => {
+  await db.dropDatabase();
+  await db.getClient().close();
 });
+
+const build = (parts: (builder: Builder) => SagaPart[]) => openBuild(db, [deploySaga(1, parts)], now);
+/** Runs to the end, however long the pauses. */
+const ran = (runner: ReturnType<typeof build>, id: string): Promise<SagaRow> => runner.run(id, Date.now() + 20_000);
+const none = async (): Promise<null> => null;
 
 // B7
-test('a saga that cannot be undone is told once as an error, with its id', async () => {
+test('a saga that cannot be undone is told once: as an error and as an event, with its id', async () => {
   const fault = () => Promise.reject(new Problem('NOT_BACK', 'It cannot be given back.'));
-  const only = build(({ step }) => [step('charge', { run: async () => null, compensate: fault }), step('ship', { run: fault })]);
+  const only = build(({ step }) => [step('charge', { run: none, compensate: fault }), step('ship', { run: fault })]);
   const id = await only.begin();
 
   const row = await only.run(id);
   await only.run(id);
   await only.sweep();
+  await only.review();
 
   expect(row.state).toBe('STUCK');
   expect(only.errors).toEqual([expect.objectContaining({ saga: id, step: 'charge', reason: 'NOT_BACK' })]);
+  const said = await outboxOf(db).find({ type: 'Saga.Halted' }).toArray();
+  expect(said.map(({ data }) => data)).toEqual([
+    {
+      subgraph: 'deploy',
+      sagaId: id,
+      name: 'deploy',
+      version: 1,
+      key: row.key,
+      step: 'charge',
+      state: 'STUCK',
+      reason: 'NOT_BACK',
+      timestamp: expect.any(String),
+    },
+  ]);
+  expect(await only.halted()).toEqual({ STUCK: 1, PARKED: 0 });
 });
 
-test('a saga with two steps of one name is refused', () => {
-  const twice: Build = ({ step }) => [step('charge', { run: async () => null }), step('charge', { run: async () => null })];
+test.each<[string, (builder: Builder) => SagaPart[]]>([
+  ['two steps of one name', ({ step }) => [step('charge', { run: none }), step('charge', { run: none })]],
+  ['two steps of one name', ({ step, parallel }) => [step('charge', { run: none }), parallel('pay', [step('charge', { run: none })])]],
+  ['has no step', () => []],
+  ['letters, digits', ({ step }) => [step('charge.card', { run: none })]],
+  ['tries charge never', ({ step }) => [step('charge', { run: none, retry: { attempts: 0 } })]],
+  ['no usable timeoutMs for charge', ({ step }) => [step('charge', { run: none, timeoutMs: 0 })]],
+  ['local step in parallel in pay', ({ step, parallel }) => [parallel('pay', [step('charge', { run: none, local: true })])]],
+])('a definition is refused with "%s"', (message, parts) => {
+  expect(() => deploySaga(1, parts)).toThrow(message);
+});
 
-  expect(() => build(twice)).toThrow('two steps of one name');
+test('a version that the manifest does not list is not begun', async () => {
+  const listed = openBuild(db, [deploySaga(2, ({ step }) => [step('charge', counted())])]);
+  const other = deploySaga(3, ({ step }) => [step('charge', counted())]);
+
+  await expect(listed.start({} as never, other, { key: 'k', input: {} })).rejects.toThrow(
+    'Version 3 of the saga deploy is not in the manifest',
+  );
+});
+
+/** A step that fails until it has been tried so often. */
+const failing = (times: number, error: () => unknown = () => new Error('broken')) => {
+  const tries: number[] = [];
+  const run = async (): Promise<null> => {
+    tries.push(Date.now());
+    if (tries.length <= times) throw error();
+    return null;
+  };
+  return { tries, run };
+};
+
+test.each([
+  ['8 attempts by default', {}, 20, 8, 'COMPENSATED'],
+  ['as many attempts as it says', { attempts: 3 }, 20, 3, 'COMPENSATED'],
+  ['any number of attempts until it is answered', { attempts: Infinity }, 20, 21, 'DONE'],
+  ['one attempt', { attempts: 1 }, 20, 1, 'COMPENSATED'],
+])('a step has %s', async (_case, retry, times, tried, state) => {
+  const { run, tries } = failing(times);
+  const one = build(({ step }) => [step('charge', { run, retry: { firstMs: 1, maxMs: 2, ...retry } })]);
+
+  const row = await ran(one, await one.begin());
+
+  expect({ state: row.state, tried: tries.length }).toEqual({ state, tried });
+  // Attempts at one step are one entry, however many they are.
+  expect(row.history.length).toBeLessThanOrEqual(3);
+});
+
+test('a step is tried for as long as it says, by the clock of the domain', async () => {
+  const { run, tries } = failing(100, () => {
+    if (tries.length === 12) ahead += 600_000;
+    return new Error('broken');
+  });
+  const one = build(({ step }) => [step('charge', { run, retry: { withinMs: 600_000, firstMs: 1, maxMs: 1 } })]);
+
+  const row = await ran(one, await one.begin());
+
+  expect({ state: row.state, tried: tries.length, code: row.refusal?.code }).toEqual({
+    state: 'COMPENSATED',
+    tried: 12,
+    code: 'UNAVAILABLE',
+  });
+});
+
+test.each([
+  ['an error that it calls final is not repeated', () => new Error('card expired'), 1],
+  ['a Problem that it calls passing is repeated', () => new Problem('BUSY', 'Later.'), 3],
+])('%s', async (_case, error, tried) => {
+  const { run, tries } = failing(2, error);
+  const retryable = (thrown: unknown): boolean => (thrown as Error).message !== 'card expired';
+  const one = build(({ step }) => [step('charge', { run, retryable, retry: { firstMs: 1 } })]);
+
+  const row = await ran(one, await one.begin());
+
+  expect({ state: row.state, tried: tries.length }).toEqual({ state: tried === 3 ? 'DONE' : 'COMPENSATED', tried });
+});
+
+test('an attempt that is late counts as failed, with its deadline in the context, and the next one goes on', async () => {
+  const deadlines: number[] = [];
+  const late = Promise.withResolvers<void>();
+  const one = build(({ step }) => [
+    step('charge', {
+      timeoutMs: 200,
+      retry: { firstMs: 1 },
+      run: (ctx) => {
+        deadlines.push(ctx.deadline - Date.now());
+        return deadlines.length === 1 ? late.promise : none();
+      },
+    }),
+  ]);
+
+  const row = await ran(one, await one.begin());
+  late.resolve();
+
+  expect(historyOf(row)).toEqual(['charge RETRIED', 'charge DONE']);
+  expect(deadlines).toHaveLength(2);
+  for (const ms of deadlines) expect(Math.abs(ms - 200)).toBeLessThan(150);
+});
+
+test('a wait lasts as long as the input says', async () => {
+  const one = build(({ waitFor }) => [waitFor('paid', { withinMs: ({ input }) => input['payWithinMs'] as number })]);
+  const ids = [await one.begin({ payWithinMs: 1_000_000 }), await one.begin({ payWithinMs: 3_000_000 })];
+  for (const id of ids) expect((await one.run(id)).state).toBe('WAITING');
+
+  ahead += 2_000_000;
+  const states = [];
+  for (const id of ids) states.push((await one.run(id)).state);
+
+  expect(states).toEqual(['COMPENSATED', 'WAITING']);
+});
+
+test('a wait whose time cannot be computed is stuck, and goes on when an admin retries it in a build that can', async () => {
+  const waits = (withinMs: () => number) => build(({ waitFor }) => [waitFor('paid', { withinMs })]);
+  const broken = waits(() => Number.NaN);
+  const id = await broken.begin();
+
+  const row = await ran(broken, id);
+  const again = waits(() => 1_000);
+
+  expect(row.state).toBe('STUCK');
+  expect((await again.retry(id)).state).toBe('WAITING');
 });
 
 // H2
@@ -207,8 +196,8 @@ test('a runner that lost its lease writes no progress, wherever it stood and how
     const taken = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
     const stepsOf =
-      (runner: string, at: (name: string) => Promise<void>): Build =>
-      ({ step }) =>
+      (runner: string, at: (name: string) => Promise<void>) =>
+      ({ step }: Builder) =>
         names.map((name) => step(name, { local: isLocal, run: async () => at(name).then(() => runner) }));
     const asleep = build(
       stepsOf('asleep', async (name) => {
@@ -228,7 +217,7 @@ test('a runner that lost its lease writes no progress, wherever it stood and how
     const sleeping = asleep.run(id);
     await reached.promise;
 
-    await abandon(id, { 'lease.owner': heir.owner });
+    await abandon(db, id, { 'lease.owner': heir.owner });
     const running = heir.run(id);
     await taken.promise;
     if (!comesFirst) await running;

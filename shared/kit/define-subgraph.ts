@@ -9,7 +9,7 @@ import type { EventHandler } from './define-event.ts';
 import type { JobHandler, JobSchedule } from './define-job.ts';
 import type { Permissions } from './permissions.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
-import type { Saga } from './define-saga.ts';
+import { refuseSameVersions, type Saga } from './define-saga.ts';
 
 export type Handler<C extends AnyContext = AnyContext> =
   | EventHandler<C>
@@ -33,6 +33,7 @@ export interface Subgraph<M = any, L = any, P = any> {
   /** By type. A cache assumes that entities of any other type depend on the viewer. */
   publicMaxAge: Readonly<Record<string, EntityMaxAge>>;
   handlers: Handler<any>[];
+  /** Each version of which rows may be open. */
   sagas: Saga<any, any>[];
   /** Adapters of third parties, created once per process; a test passes replacements. */
   providers: (settings: unknown) => P;
@@ -64,6 +65,7 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
 /** Declares a subgraph. Nothing is opened yet. */
 export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOptions<M, L, P, S>): Subgraph<M, L, P> {
   const { name, folder, models, loaders, resolvers, permissions } = options;
+  refuseSameVersions(name, options.sagas ?? []);
   return {
     name,
     schema: readSchema(folder),

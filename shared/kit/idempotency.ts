@@ -4,7 +4,8 @@ import type { AnyContext } from './context.ts';
 import { env } from '../base/env.ts';
 import { isProblem, Problem } from '../base/errors.ts';
 import { withHolder, isReleased } from '../store/lease-holder.ts';
-import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
+import { isDuplicateKey } from '../store/mongo.ts';
 import { createCipher } from '../base/encryption.ts';
 
 /** One request with an idempotency key: its holder while it runs, its response afterwards. */

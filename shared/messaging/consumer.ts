@@ -10,7 +10,8 @@ import type { Envelope, EventHandler } from '../kit/define-event.ts';
 import { createBatcher } from './batcher.ts';
 import { applyBatchOnce, applyOnce } from './event-effects.ts';
 import { ATTEMPTS, type Delivery, type Queues } from './queues.ts';
-import { createIndexes, isAway } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
+import { isAway } from '../store/mongo.ts';
 
 /** A delivery, or a run of a scheduled job, that was given up and waits for an operator. */
 export interface DeadLetter {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Connection, mongo } from 'mongoose';
 import type { Handler } from '../kit/define-subgraph.ts';
-import { createIndexes } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
 
 /** One queue that takes one version of one event. Type `*`, version 0: every event. */
 export interface ConsumerEntry {

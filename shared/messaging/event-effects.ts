@@ -2,7 +2,8 @@ import type { Connection } from 'mongoose';
 import type { AnyContext } from '../kit/context.ts';
 import { Problem } from '../base/errors.ts';
 import type { Envelope, EventHandler } from '../kit/define-event.ts';
-import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
+import { isDuplicateKey } from '../store/mongo.ts';
 
 interface InboxRow {
   _id: string;

@@ -1,6 +1,6 @@
 import type { Connection } from 'mongoose';
 import { idsSince, newId } from '../base/ids.ts';
-import { createIndexes } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
 import { replayName, takes, type ConsumerEntry, type ConsumerRegistry, type Consumers } from './consumers.ts';
 import { outboxOf, type OutboxRow } from './outbox.ts';
 import { firstCheck, type Check } from './outbox-writes.ts';

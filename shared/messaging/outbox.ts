@@ -4,7 +4,7 @@ import type { Envelope, EventDefinition, JobFacts, PublishedMessage } from '../k
 import { nextSequences } from './sequences.ts';
 import { newId } from '../base/ids.ts';
 import { encryptFields } from '../kit/encrypted-fields.ts';
-import { createIndexes } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
 
 export type OutboxState = 'NEW' | 'SENT' | 'DONE';
 

@@ -78,6 +78,7 @@ export function operationsApiHandlers(owner: string, operator: () => Operator): 
 const shown = (row: SagaRow): Record<string, unknown> => ({
   id: row._id,
   name: row.saga,
+  version: row.version ?? 1,
   key: row.key,
   state: row.state,
   attempts: row.attempts,
@@ -126,15 +127,17 @@ export const operationsApiTypeDefs = /* GraphQL */ `
     DONE
     "Everything was undone."
     COMPENSATED
-    "A compensation failed, or its step is not known any more: an operator must decide."
+    "A compensation failed: an operator must decide."
     STUCK
+    "No process at work knows its version or its step. It goes on by itself with a build that does."
+    PARKED
   }
 
   "One entry of a saga's history. For admins."
   type SagaStep @tag(name: "admin") {
     "Name of the step."
     name: String!
-    "DONE, UNDONE, REFUSED, RETRIED, WAITS or TIMED_OUT. Values may be added."
+    "DONE, UNDONE, REFUSED, RETRIED (several attempts in a row are one entry), WAITS, TIMED_OUT or PARKED. Values may be added."
     outcome: String!
     "When it happened."
     at: DateTime!
@@ -150,6 +153,8 @@ export const operationsApiTypeDefs = /* GraphQL */ `
     subgraph: String!
     "Kind of the process."
     name: String!
+    "Version of the steps by which it goes on: that of the build that began it."
+    version: Int!
     "What it is about: an id of the domain."
     key: String!
     "Where it stands."
@@ -254,7 +259,7 @@ export const operationsApiTypeDefs = /* GraphQL */ `
       @tag(name: "admin")
     "Tries the step at which a saga stands again, now. For admins."
     retrySaga("Which one." input: RetrySagaInput!): RetrySagaPayload! @policy(policies: [["role:admin"]]) @tag(name: "admin")
-    "Turns an open saga back: everything it did is undone. For admins."
+    "Turns a saga back that is open, STUCK or PARKED: everything it did is undone. For admins."
     compensateSaga("Which one and why." input: CompensateSagaInput!): CompensateSagaPayload!
       @policy(policies: [["role:admin"]])
       @tag(name: "admin")

@@ -24,6 +24,7 @@ import { newId } from '../base/ids.ts';
 import type { Identity } from '../base/identity.ts';
 import { createJobs, type Jobs } from '../jobs/jobs.ts';
 import { createJobRuns } from '../jobs/store.ts';
+import { createIndexes, declaredBy } from '../store/indexes.ts';
 import { createLeases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
 import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
@@ -104,7 +105,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     createSagaIndexes(db),
     createAuditIndexes(db),
     createJobRuns(db),
-    ...Object.values(models).map((model) => model.createIndexes()),
+    ...Object.values(models).map((model) => createIndexes(db, model.collection.name, declaredBy(model))),
   ]);
 
   const settings = subgraph.settings && parseEnv(subgraph.settings, host.environment);
@@ -134,7 +135,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     holder: host.holder,
     log,
     now: host.now,
-    contextFor: (row) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId }),
+    contextFor: (row, limits) => contexts.create({ identity: row.identity as Identity, correlationId: row.correlationId, ...limits }),
   });
   const commands = createCommands(subgraph, contexts, () => ({
     retryDeadLetter: (id) => anySucceeds([jobs.operations.retryLetter, ...consumers.map(({ retry }) => retry)], (retry) => retry(id)),

@@ -1,37 +1,52 @@
-import type { Saga, SagaRow, Step, Wait } from '../kit/define-saga.ts';
+import type { Problem } from '../base/errors.ts';
+import type { Refusal, Saga, SagaPart, SagaRow } from '../kit/define-saga.ts';
 
-type Part = Step<any, any> | Wait<any, any>;
-
-/** The position of a row in the current definition of its saga. */
-export interface Position<P extends Part = Part> {
-  steps: Part[];
+/** The position of a row in the definition of its version. */
+export interface Position<P extends SagaPart = SagaPart> {
+  steps: SagaPart[];
   index: number;
-  step: P;
+  part: P;
 }
 
-/** Undefined when the definition lacks the row's step, or a step that it would have to compensate. */
+/** Undefined when the definition cannot say what comes next: another build began the row, or the steps changed under one version. */
 export function positionOf(row: SagaRow, saga: Saga<any, any> | undefined): Position | undefined {
-  const steps = saga?.steps ?? [];
-  if (row.state === 'COMPENSATING' && Object.keys(row.results).some((name) => !steps.some((step) => step.name === name))) return undefined;
-  const index = hasName(row) ? steps.findIndex(({ name }) => name === row.step) : indexOf(row, steps);
-  const step = steps[index];
-  return step && { steps, index, step };
+  if (!saga || !isOf(row, saga)) return undefined;
+  const index = saga.steps.findIndex(({ name }) => name === row.step);
+  return { steps: saga.steps, index, part: saga.steps[index]! };
 }
 
-/** The name of a finished step comes from an older build, which advanced the row by its index alone. */
-const hasName = ({ state, step, results }: SagaRow): boolean => step !== undefined && (state === 'COMPENSATING' || !(step in results));
+/** Whether a row goes on by these steps. One of a build without fingerprints does when it fits them. */
+export function isOf(row: SagaRow, { name, version, fingerprint, stepNames }: Omit<Saga, 'input' | 'steps'>): boolean {
+  if (row.saga !== name || row.version !== version) return false;
+  return row.fingerprint === undefined ? fits(row, stepNames) : row.fingerprint === fingerprint;
+}
 
-/** An index is valid only while the finished steps before it are the same. */
-const indexOf = ({ at, results }: SagaRow, steps: Part[]): number => (steps.slice(0, at).every(({ name }) => name in results) ? at : -1);
+/** Such rows know no parallel steps. */
+function fits({ step, results, refusal }: SagaRow, stepNames: readonly string[]): boolean {
+  const index = stepNames.indexOf(step);
+  const isKnown = index >= 0 && Object.keys(results).every((name) => stepNames.includes(name));
+  return isKnown && (refusal !== null || stepNames.slice(0, index).every((name) => name in results));
+}
 
 export function stepAfter({ steps, index }: Position): Partial<SagaRow> {
-  return index + 1 === steps.length ? { at: steps.length, state: 'DONE' } : { ...standingAt(steps, index + 1), state: 'RUNNING' };
+  return index + 1 === steps.length ? { ...rested(), state: 'DONE' } : { ...standingAt(steps[index + 1]!), state: 'RUNNING' };
 }
 
-/** The last finished step before this one. A step that a deploy has inserted in between never ran. */
-export function stepBefore({ steps, index }: Position, { results }: SagaRow): Partial<SagaRow> {
-  const before = steps.findLastIndex(({ name }, other) => other < index && name in results);
-  return before < 0 ? { state: 'COMPENSATED' } : standingAt(steps, before);
+export function stepBefore({ steps, index }: Position): Partial<SagaRow> {
+  return index === 0 ? { ...rested(), state: 'COMPENSATED' } : standingAt(steps[index - 1]!);
 }
 
-const standingAt = (steps: Part[], at: number): Partial<SagaRow> => ({ at, step: steps[at]!.name, attempts: 0, wakeAt: new Date(0) });
+const standingAt = ({ name }: SagaPart): Partial<SagaRow> => ({ step: name, ...rested() });
+
+/** The failed step is compensated too: its effect before the failure is unknown. */
+export const startCompensation = (refusal: Refusal): Partial<SagaRow> => ({ ...rested(), state: 'COMPENSATING', refusal });
+
+export const refusalOf = (step: string, { code, message, extensions, typename }: Problem): Refusal => ({
+  code,
+  message,
+  step,
+  extensions: { ...extensions, typename },
+});
+
+/** Nothing of the attempts at the last step concerns the next one. */
+const rested = (): Partial<SagaRow> => ({ attempts: 0, tryingSince: null, branches: {}, waitsUntil: null, wakeAt: new Date(0) });

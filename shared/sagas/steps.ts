@@ -1,203 +1,139 @@
-import type { Logger } from 'pino';
 import type { AnyContext } from '../kit/context.ts';
 import { crashPoint } from './crash-point.ts';
 import { isProblem, Problem } from '../base/errors.ts';
-import { positionOf, stepAfter, stepBefore, type Position } from './current-step.ts';
-import { LostLease, type SagaStore } from './store.ts';
-import type { Saga, SagaRow, Step, StepArgs, Wait } from '../kit/define-saga.ts';
-import { isAway } from '../store/mongo.ts';
+import { argsOf, effectOf, isOfRunner, placeOf, withinTime, type StepTools } from './attempt.ts';
+import { isOf, positionOf, refusalOf, startCompensation, stepAfter, stepBefore, type Position } from './current-step.ts';
+import type { Definitions } from './definitions.ts';
+import { createParallel } from './parallel.ts';
+import { COMPENSATION_RETRY, judge, messageOf, nextAttempt } from './retries.ts';
+import type { SagaChange } from './store.ts';
+import { sagaHalted } from '../kit/saga-halted.ts';
+import type { SagaEntry, SagaRow, Step, Wait } from '../kit/define-saga.ts';
 
-/** 8 attempts, 100 ms doubling to 2 s: about 5 s. Then the saga compensates, unless the step is `untilAnswered`. */
-const ATTEMPTS = 8;
-const MIN_RETRY_MS = 100;
-const MAX_RETRY_MS = 2_000;
-/** A compensation is retried until it succeeds. */
-const MAX_COMPENSATION_RETRY_MS = 30_000;
-const NOW = new Date(0);
+/** Of a wait whose functions throw; what is wrong with them needs a new build. */
+const WAIT_ATTEMPTS = 8;
 
-interface StepsOptions {
-  store: SagaStore;
-  /** Undefined when this build knows no saga of that name. */
-  definitionOf(name: string): Saga<any, any> | undefined;
-  contextFor(row: SagaRow): AnyContext;
-  now(): Date;
-  log: Logger;
+interface StepsOptions extends StepTools {
+  definitions: Pick<Definitions, 'of' | 'announced'>;
 }
 
-/** The failed step is compensated too: its effect before the failure is unknown. */
-export const startCompensation = (step: string, problem: Problem): Partial<SagaRow> => ({
-  state: 'COMPENSATING',
-  attempts: 0,
-  wakeAt: NOW,
-  waitsUntil: null,
-  refusal: { code: problem.code, message: problem.message, step, extensions: { ...problem.extensions, typename: problem.typename } },
-});
-
 /** Advances a saga by one step: runs it, waits, or compensates. */
-export function createSteps({ store, definitionOf, contextFor, now, log }: StepsOptions) {
+export function createSteps({ store, definitions, contextFor, now, log }: StepsOptions) {
   const { save } = store;
 
-  const argsOf = (row: SagaRow, name: string, suffix = ''): StepArgs<any, any> => ({
-    id: row._id,
-    key: row.key,
-    input: row.input,
-    results: row.results,
-    signals: row.signals,
-    stepKey: `${row._id}:${name}${suffix}`,
-    failure: row.refusal,
-  });
-
-  const forward = (row: SagaRow, place: Position, result: unknown): Partial<SagaRow> => ({
-    attempts: 0,
-    wakeAt: NOW,
-    results: { ...row.results, [place.step.name]: result ?? null },
-    waitsUntil: null,
+  const forward = (place: Position, result: unknown): SagaChange => ({
+    [`results.${place.part.name}`]: result ?? null,
     ...stepAfter(place),
   });
 
   async function run(row: SagaRow, place: Position<Step<any, any>>): Promise<SagaRow> {
-    const { name, local, run: work } = place.step;
-    crashPoint(`${row.saga}.${name}:before`);
+    const step = place.part;
+    const work = effectOf(step, row);
+    if (!work) return save(row, stepBefore(place));
+    const entry = { step: step.name, outcome: row.refusal ? 'UNDONE' : 'DONE' } as const;
+    const progress = (result: unknown): SagaChange => (row.refusal ? stepBefore(place) : forward(place, result));
+    crashPoint(placeOf(row, step, 'before'));
     try {
-      return await effect(row, local, (ctx) => work(ctx, argsOf(row, name)), {
-        place: `${row.saga}.${name}:after`,
-        progress: (result) => forward(row, place, result),
-        entry: { step: name, outcome: 'DONE' },
-      });
+      return await (step.local ? runLocally(row, step, work, { progress, entry }) : runElsewhere(row, step, work, { progress, entry }));
     } catch (error) {
-      if (error instanceof LostLease || isAway(error)) throw error;
-      return failed(row, name, error);
+      if (isOfRunner(error)) throw error;
+      return row.refusal ? compensationFailed(row, step.name, error) : failed(row, step, error);
     }
   }
 
-  async function compensate(row: SagaRow, place: Position): Promise<SagaRow> {
-    const { step } = place;
-    const back = stepBefore(place, row);
-    if (step.kind !== 'step' || !step.compensate) return save(row, back);
-    const { compensate: work, name } = step;
-    crashPoint(`${row.saga}.${name}:undo-before`);
-    try {
-      return await effect(row, step.local, (ctx) => work(ctx, argsOf(row, name, ':undo')), {
-        place: `${row.saga}.${name}:undo-after`,
-        progress: () => back,
-        entry: { step: name, outcome: 'UNDONE' },
-      });
-    } catch (error) {
-      if (error instanceof LostLease || isAway(error)) throw error;
-      return compensationFailed(row, name, error);
-    }
+  interface Outcome {
+    progress(result: unknown): SagaChange;
+    entry: Omit<SagaEntry, 'at'>;
   }
+  type Work = (ctx: AnyContext) => Promise<unknown>;
 
-  interface Effect {
-    place: string;
-    progress(result: unknown): Partial<SagaRow>;
-    entry: { step: string; outcome: 'DONE' | 'UNDONE' };
-  }
-
-  /** A local effect and its progress are one transaction. A remote effect runs first, and runs again when the progress was lost. */
-  async function effect(
-    row: SagaRow,
-    local: boolean,
-    work: (ctx: AnyContext) => Promise<unknown>,
-    { place, progress, entry }: Effect,
-  ): Promise<SagaRow> {
-    const ctx = contextFor(row);
-    if (!local) {
-      const result = await work(ctx);
-      crashPoint(place);
-      return save(row, progress(result), entry);
-    }
+  /** The effect and its progress are one transaction. */
+  async function runLocally(row: SagaRow, step: Step<any, any>, work: Work, { progress, entry }: Outcome): Promise<SagaRow> {
+    const ctx = contextFor(row, { deadline: Date.now() + step.timeoutMs });
     const saved = await ctx.transaction(async (inner) => save(row, progress(await work(inner)), entry, inner));
-    crashPoint(place);
+    crashPoint(placeOf(row, step, 'after'));
     return saved;
   }
 
-  const isTriedUntilAnswered = (row: SagaRow, name: string): boolean =>
-    definitionOf(row.saga)?.steps.some((step) => step.kind === 'step' && step.name === name && step.untilAnswered) ?? false;
+  /** The effect comes first, and again when its progress was lost. */
+  async function runElsewhere(row: SagaRow, step: Step<any, any>, work: Work, { progress, entry }: Outcome): Promise<SagaRow> {
+    const result = await withinTime(step, (limits) => contextFor(row, limits), work);
+    crashPoint(placeOf(row, step, 'after'));
+    return save(row, progress(result), entry);
+  }
 
-  async function failed(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
-    if (isProblem(error) && !error.retryable) {
-      return save(row, startCompensation(step, error), { step, outcome: 'REFUSED', message: error.code });
-    }
-    const attempts = row.attempts + 1;
-    log.warn({ err: error, saga: row._id, step, attempts, correlationId: row.correlationId }, 'a saga step failed');
-    if (attempts >= ATTEMPTS && !isTriedUntilAnswered(row, step)) {
-      const problem = isProblem(error) ? error : new Problem('UNAVAILABLE', 'A part of the system did not answer in time.');
-      return save(row, startCompensation(step, problem), { step, outcome: 'REFUSED', message: `gave up after ${attempts} attempts` });
-    }
-    return save(row, { attempts, wakeAt: retryAt(attempts, MAX_RETRY_MS) }, { step, outcome: 'RETRIED', message: messageOf(error) });
+  async function failed(row: SagaRow, step: Step<any, any>, error: unknown): Promise<SagaRow> {
+    const { name } = step;
+    const verdict = judge(step, row, error, now());
+    log.warn({ err: error, saga: row._id, step: name, attempts: row.attempts + 1, correlationId: row.correlationId }, 'a saga step failed');
+    if (verdict.again) return save(row, { ...verdict.again }, { step: name, outcome: 'RETRIED', message: messageOf(error) });
+    return save(row, startCompensation(refusalOf(name, verdict.problem)), { step: name, outcome: 'REFUSED', message: verdict.note });
   }
 
   async function compensationFailed(row: SagaRow, step: string, error: unknown): Promise<SagaRow> {
-    if (isProblem(error) && !error.retryable) return park(row, step, error.code);
+    if (isProblem(error) && !error.retryable) return halt(row, 'STUCK', step, error.code);
     log.error({ err: error, saga: row._id, step, correlationId: row.correlationId }, 'a compensation failed; it will be tried again');
-    const attempts = row.attempts + 1;
-    return save(
-      row,
-      { attempts, wakeAt: retryAt(attempts, MAX_COMPENSATION_RETRY_MS) },
-      { step, outcome: 'RETRIED', message: messageOf(error) },
-    );
+    return save(row, { ...nextAttempt(row, COMPENSATION_RETRY, now()) }, { step, outcome: 'RETRIED', message: messageOf(error) });
   }
 
-  async function park(row: SagaRow, step: string, reason: string): Promise<SagaRow> {
-    const parked = await save(row, { state: 'STUCK' }, { step, outcome: 'REFUSED', message: reason });
-    log.error(
-      { saga: row._id, name: row.saga, step, reason, correlationId: row.correlationId },
-      'a saga is stuck: an operator must decide',
-    );
-    return parked;
-  }
-
-  /** During a deploy, another process may know a step that this build does not know. */
-  async function unknownStep(row: SagaRow): Promise<SagaRow> {
-    const attempts = row.attempts + 1;
-    if (attempts >= ATTEMPTS) return park(row, row.step ?? String(row.at), 'UNKNOWN_STEP');
-    return save(row, { attempts, wakeAt: retryAt(attempts, MAX_RETRY_MS) });
+  /** The saga does not go on by itself: said once, with the change of its row. */
+  async function halt(row: SagaRow, state: 'STUCK' | 'PARKED', step: string, reason: string): Promise<SagaRow> {
+    const { _id: sagaId, saga: name, version, key, correlationId } = row;
+    const halted = await contextFor(row).transaction(async (inner) => {
+      inner.publish(sagaHalted({ subgraph: inner.subgraph, sagaId, name, version, key, step, state, reason }));
+      return save(row, { state }, { step, outcome: state === 'PARKED' ? 'PARKED' : 'REFUSED', message: reason }, inner);
+    });
+    const text = state === 'PARKED' ? 'a saga is parked: no build at work knows its step' : 'a saga is stuck: an operator must decide';
+    log.error({ saga: sagaId, name, version, step, reason, correlationId }, text);
+    return halted;
   }
 
   async function waitForSignal(row: SagaRow, place: Position<Wait<any, any>>): Promise<SagaRow> {
-    const { name, when, withinMs } = place.step;
-    if (!when(argsOf(row, name))) return save(row, forward(row, place, null));
-    if (name in row.signals) return accept(row, place);
+    const { name, when, withinMs, accept } = place.part;
+    if (!when(argsOf(row, name))) return save(row, forward(place, null));
+    if (name in row.signals) return save(row, forward(place, accept(row.signals[name])), { step: name, outcome: 'DONE' });
     if (!row.waitsUntil) {
-      const waitsUntil = new Date(now().getTime() + withinMs);
+      const waitsUntil = new Date(now().getTime() + withinMs(argsOf(row, name)));
+      if (Number.isNaN(waitsUntil.getTime())) throw new TypeError(`withinMs of ${name} is no number of milliseconds`);
       return save(row, { state: 'WAITING', waitsUntil }, { step: name, outcome: 'WAITS' });
     }
-    if (now() < row.waitsUntil) return row;
-    return save(row, startCompensation(name, new Problem('TIMEOUT', `${name} did not come in time.`)), {
-      step: name,
-      outcome: 'TIMED_OUT',
-    });
+    if (now() < row.waitsUntil) return row.state === 'WAITING' ? row : save(row, { state: 'WAITING' });
+    const refusal = refusalOf(name, new Problem('TIMEOUT', `${name} did not come in time.`));
+    return save(row, startCompensation(refusal), { step: name, outcome: 'TIMED_OUT' });
   }
 
-  async function accept(row: SagaRow, place: Position<Wait<any, any>>): Promise<SagaRow> {
-    const { name, accept: read } = place.step;
+  async function wait(row: SagaRow, place: Position<Wait<any, any>>): Promise<SagaRow> {
+    const { name } = place.part;
+    if (row.refusal) return save(row, stepBefore(place));
     try {
-      return await save(row, forward(row, place, read(row.signals[name])), { step: name, outcome: 'DONE' });
+      return await waitForSignal(row, place);
     } catch (error) {
-      if (!isProblem(error)) throw error;
-      return save(row, startCompensation(name, error), { step: name, outcome: 'REFUSED', message: error.code });
+      if (isOfRunner(error)) throw error;
+      if (isProblem(error))
+        return save(row, startCompensation(refusalOf(name, error)), { step: name, outcome: 'REFUSED', message: error.code });
+      if (row.attempts + 1 >= WAIT_ATTEMPTS) return halt(row, 'STUCK', name, messageOf(error));
+      return save(row, nextAttempt(row, {}, now()), { step: name, outcome: 'RETRIED', message: messageOf(error) });
     }
   }
+
+  const isKnownElsewhere = async (row: SagaRow): Promise<boolean> => (await definitions.announced()).some((known) => isOf(row, known));
+
+  const parallel = createParallel({ store, contextFor, now, log, halt });
 
   return {
     async advance(row: SagaRow): Promise<SagaRow> {
-      const place = positionOf(row, definitionOf(row.saga));
-      if (!place) return unknownStep(row);
-      if (row.state === 'COMPENSATING') return compensate(row, place);
-      const { step } = place;
-      return step.kind === 'wait' ? waitForSignal(row, { ...place, step }) : run(row, { ...place, step });
+      const saga = definitions.of(row);
+      const place = positionOf(row, saga);
+      if (!place) return (await isKnownElsewhere(row)) ? row : halt(row, 'PARKED', row.step, 'UNKNOWN_STEP');
+      // A row of a build before versions is of these steps from now on.
+      if (row.fingerprint === undefined) return save(row, { version: row.version, fingerprint: saga!.fingerprint });
+      if (row.turnBack && !row.refusal) return save(row, startCompensation(row.turnBack));
+      const { part } = place;
+      if (part.kind === 'wait') return wait(row, { ...place, part });
+      if (part.kind === 'parallel') return parallel(row, { ...place, part });
+      return run(row, { ...place, part });
     },
     /** A signal that came while the row was saved as WAITING is already on it. */
-    isAsleep: (row: SagaRow): boolean =>
-      row.state === 'WAITING' && !((positionOf(row, definitionOf(row.saga))?.step.name ?? '') in row.signals),
+    isAsleep: (row: SagaRow): boolean => row.state === 'WAITING' && !(row.step in row.signals) && !row.turnBack,
   };
 }
-
-/** Half of the pause is random, so that sagas that failed together do not retry together. */
-function retryAt(attempt: number, maxMs: number): Date {
-  const full = Math.min(MIN_RETRY_MS * 2 ** (attempt - 1), maxMs);
-  return new Date(Date.now() + full / 2 + Math.random() * (full / 2));
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);

@@ -26,12 +26,12 @@ async function started(key: string): Promise<SagaRow> {
 
 test('what has ended goes after 30 days, what is open or stuck stays', async () => {
   const ends: Partial<Record<SagaRow['state'], boolean>> = {};
-  for (const state of ['RUNNING', 'WAITING', 'DONE', 'COMPENSATED', 'STUCK'] as const) {
+  for (const state of ['RUNNING', 'WAITING', 'DONE', 'COMPENSATED', 'STUCK', 'PARKED'] as const) {
     const row = await storeOf('ann').save(await started(`retention ${state}`), { state });
     ends[state] = row.finishedAt instanceof Date;
   }
 
-  expect(ends).toEqual({ RUNNING: false, WAITING: false, DONE: true, COMPENSATED: true, STUCK: false });
+  expect(ends).toEqual({ RUNNING: false, WAITING: false, DONE: true, COMPENSATED: true, STUCK: false, PARKED: false });
   const indexes = await sagasOf(db()).indexes();
   expect(indexes.find(({ key }) => 'finishedAt' in key)).toMatchObject({ key: { finishedAt: 1 }, expireAfterSeconds: 30 * 24 * 3_600 });
 });
@@ -64,9 +64,9 @@ test('finds what is due in each open state, the longest overdue first, and nothi
   await put('held', { 'lease.until': past(-60) });
   await put('later', { wakeAt: past(-60) });
   await put('waits', { state: 'WAITING', waitsUntil: past(-60) });
-  for (const state of ['DONE', 'COMPENSATED', 'STUCK']) await put(state, { state });
+  for (const state of ['DONE', 'COMPENSATED', 'STUCK', 'PARKED']) await put(state, { state });
 
-  expect(await storeOf('ann').due()).toEqual([due[1], due[0], due[2], due[3]]);
+  expect(await storeOf('ann').due(new Map([['walk', [1]]]))).toEqual([due[1], due[0], due[2], due[3]]);
 });
 
 test('is run by one at a time: who holds it goes on, others get it when its time has run out, and late writes are refused', async () => {
@@ -78,6 +78,6 @@ test('is run by one at a time: who holds it goes on, others get it when its time
   const taken = (await storeOf('bob').acquire(row._id))!;
 
   expect(taken.lease.token).toBe(mine.lease.token + 1);
-  await expect(storeOf('ann').save(mine, { at: 1 })).rejects.toThrow();
-  expect(await storeOf('bob').save(taken, { at: 1 })).toMatchObject({ at: 1 });
+  await expect(storeOf('ann').save(mine, { attempts: 1 })).rejects.toThrow();
+  expect(await storeOf('bob').save(taken, { attempts: 1 })).toMatchObject({ attempts: 1 });
 });

@@ -99,8 +99,3 @@ const DUPLICATE_KEY = 11_000;
 
 /** True when a write met a unique index (or an `_id`) that is taken. */
 export const isDuplicateKey = (error: unknown): boolean => error instanceof Error && (error as { code?: unknown }).code === DUPLICATE_KEY;
-
-/** Creates what is missing; the indexes of the kit's own collections and of the models alike. */
-export async function createIndexes(db: Connection, collection: string, indexes: mongo.IndexDescription[]): Promise<void> {
-  if (indexes.length > 0) await db.collection(collection).createIndexes(indexes);
-}

@@ -35,7 +35,8 @@ export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
   inbox: { after: 'at', seconds: 30 * DAY },
   newestEvents: { after: 'at', seconds: 30 * DAY },
   idempotency: { after: 'at', seconds: DAY },
-  sagas: { after: 'finishedAt', seconds: 30 * DAY, rest: 'open ones end; a STUCK one stays until somebody acts' },
+  sagas: { after: 'finishedAt', seconds: 30 * DAY, rest: 'open ones end; a STUCK or PARKED one stays until somebody acts' },
+  sagaDefinitions: { few: 'one row for each version of a saga' },
   deadLetters: { forEver: 'a lost effect stays until somebody tries it again' },
   audit: {
     job: 'audit sealer',

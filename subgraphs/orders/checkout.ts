@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { invalid, isProblem, notFound, Problem } from '#shared/base/errors.ts';
 import { newId } from '#shared/base/ids.ts';
 import { formatMoney, money, multiply, sum, type Money } from '#shared/base/money.ts';
-import { defineSaga, type StepArgs } from '#shared/kit/define-saga.ts';
+import { defineSaga, untilAnswered, type StepArgs } from '#shared/kit/define-saga.ts';
 import { findAddress } from '../accounts/contract.ts';
 import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStock } from '../inventory/contract.ts';
 import { findVendors } from '../vendors/contract.ts';
@@ -53,7 +53,7 @@ interface Results {
 type Args = StepArgs<Checkout, Results>;
 
 /** From a cart to a confirmed order, or back: the cart is then as it was, and nothing is held or sold. */
-export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({ step }) => [
+export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', { version: 1, input: Input }, ({ step }) => [
   step('validate', { run: validate, compensate: (ctx, { input }) => freeCart(ctx, input) }),
   step('price', { run: priceLines }),
   step('reserve', {
@@ -72,11 +72,11 @@ export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', Input, ({
   step('pay', { run: async () => ({ state: 'DUE_ON_DELIVERY' }) }),
   // The goods may be sold though nobody heard of it: only an answer, or the end of the hold, cancels the order.
   step('commitStock', {
-    untilAnswered: true,
+    retry: untilAnswered,
     run: (ctx, { input, stepKey }) =>
       ctx.call(commitReservation, { reference: input.orderId }, { idempotencyKey: stepKey }).then(() => null),
   }),
-  step('confirm', { local: true, untilAnswered: true, run: confirmOrder }),
+  step('confirm', { local: true, retry: untilAnswered, run: confirmOrder }),
 ]);
 
 /** Everything is still sold, by somebody who may, to a place that exists. */

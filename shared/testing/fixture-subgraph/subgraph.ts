@@ -90,7 +90,7 @@ interface Walked {
 /** Three steps and a wait; `words` are what each step writes. */
 export const walk = defineSaga<Ctx, { boardId: string; words: string[]; waits: boolean }, Walked>(
   'walk',
-  z.object({ boardId: z.string(), words: z.array(z.string()), waits: z.boolean() }),
+  { version: 1, input: z.object({ boardId: z.string(), words: z.array(z.string()), waits: z.boolean() }) },
   ({ step, waitFor }) => [
     step('first', {
       run: (ctx, { input, stepKey }) =>
