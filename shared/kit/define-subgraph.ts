@@ -29,9 +29,9 @@ export interface Subgraph<M = any, L = any, P = any> {
   handlers: Handler<any>[];
   sagas: Saga<any, any>[];
   /** Adapters of third parties, created once per process; a test passes replacements. */
-  providers: (settings: unknown) => P;
+  providers: (environment: unknown) => P;
   /** The environment variables of the providers. */
-  settings: z.ZodType | undefined;
+  environment: z.ZodType | undefined;
   /** Runs before the first request (makes a first key pair, say); must be safe to repeat. */
   prepare: ((ctx: Context<M, L, P>) => Promise<unknown>) | undefined;
   /** True for the one subgraph that serves the operations API: dead letters and sagas of all subgraphs, for admins. */
@@ -49,8 +49,8 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   publicMaxAge?: Readonly<Record<string, EntityMaxAge<any, Context<M, L, P>>>>;
   handlers?: Handler<any>[];
   sagas?: Saga<any, any>[];
-  settings?: S;
-  providers?: (settings: z.infer<S>) => P;
+  environment?: S;
+  providers?: (environment: z.infer<S>) => P;
   prepare?: (ctx: Context<M, L, P>) => Promise<unknown>;
   operationsApi?: boolean;
 }
@@ -69,7 +69,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     handlers: options.handlers ?? [],
     sagas: options.sagas ?? [],
     providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
-    settings: options.settings,
+    environment: options.environment,
     prepare: options.prepare,
     operationsApi: options.operationsApi ?? false,
   };

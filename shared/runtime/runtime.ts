@@ -92,7 +92,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     ...Object.values(models).map((model) => model.createIndexes()),
   ]);
 
-  const settings = subgraph.settings && parseEnv(subgraph.settings, host.environment);
+  const environment = subgraph.environment && parseEnv(subgraph.environment, host.environment);
   const orphanedSessions = createOrphanedSessions(db, host.holder);
   await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
   const leases = createLeases(db);
@@ -101,7 +101,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     subgraph,
     db,
     models,
-    providers: providers ?? subgraph.providers(settings),
+    providers: providers ?? subgraph.providers(environment),
     host,
     log,
     relay,
