@@ -9,6 +9,7 @@ import type { ScheduledJob } from './define-job.ts';
 import type { Permissions } from './permissions.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
 import type { Saga } from './define-saga.ts';
+import type { Flag, Setting } from '../settings/definitions.ts';
 
 export type Handler<C extends AnyContext = AnyContext> = EventHandler<C> | CommandHandler<C> | ScheduledJob<C>;
 
@@ -18,6 +19,7 @@ export type Resolvers = Record<string, any>;
 /** The manifest of a subgraph: declared in `subgraph.ts`; opened by a host, a test or its own process. */
 export interface Subgraph<M = any, L = any, P = any> {
   name: string;
+  folder: string;
   /** The SDL of the folder, without the kit's common types. */
   schema: string;
   models: (db: Connection) => M;
@@ -32,6 +34,9 @@ export interface Subgraph<M = any, L = any, P = any> {
   providers: (environment: unknown) => P;
   /** The environment variables of the providers. */
   environment: z.ZodType | undefined;
+  /** Values that admins change while it runs. */
+  settings: Setting<any, any>[];
+  flags: Flag<any>[];
   /** Runs before the first request (makes a first key pair, say); must be safe to repeat. */
   prepare: ((ctx: Context<M, L, P>) => Promise<unknown>) | undefined;
   /** True for the one subgraph that serves the operations API: dead letters and sagas of all subgraphs, for admins. */
@@ -50,6 +55,8 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   handlers?: Handler<any>[];
   sagas?: Saga<any, any>[];
   environment?: S;
+  settings?: Readonly<Record<string, Setting<any, any>>>;
+  flags?: Readonly<Record<string, Flag<any>>>;
   providers?: (environment: z.infer<S>) => P;
   prepare?: (ctx: Context<M, L, P>) => Promise<unknown>;
   operationsApi?: boolean;
@@ -60,6 +67,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
   const { name, folder, models, loaders, resolvers, permissions } = options;
   return {
     name,
+    folder,
     schema: readSchema(folder),
     models,
     loaders,
@@ -70,9 +78,19 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     sagas: options.sagas ?? [],
     providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
     environment: options.environment,
+    settings: ownedBy(name, options.settings),
+    flags: ownedBy(name, options.flags),
     prepare: options.prepare,
     operationsApi: options.operationsApi ?? false,
   };
+}
+
+/** Values are registered by their owner, so nobody else can list a definition. */
+function ownedBy<D extends { id: string; owner: string }>(name: string, definitions: Readonly<Record<string, D>> = {}): D[] {
+  const list = Object.values(definitions);
+  const foreign = list.find(({ owner }) => owner !== name);
+  if (foreign) throw new Error(`${name} lists ${foreign.id}, which ${foreign.owner} defines`);
+  return list;
 }
 
 /** The SDL of a folder: `schema.graphql`, or all files of `schema/` in the order of their names. */

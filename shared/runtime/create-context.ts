@@ -7,6 +7,7 @@ import type { PublishedMessage } from '../kit/define-event.ts';
 import type { Identity } from '../base/identity.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
+import { createFlagsReader } from './flags-reader.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
 import type { Live } from '../live/live.ts';
 import { epochKey, type Relay } from '../messaging/outbox-relay.ts';
@@ -72,6 +73,10 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
         return whileConnected(models);
       },
       providers,
+      settings: host.settings,
+      get flags() {
+        return createFlagsReader(host.settings, identity.viewer, host.now);
+      },
       session: undefined,
       requestKey: undefined,
       requestHash: undefined,
