@@ -30,12 +30,12 @@ function fieldsOf(schema: z.ZodType): string[] {
   return fields(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as z.core.JSONSchema.BaseSchema);
 }
 
-async function settingsOfSubgraphs(): Promise<string[]> {
+async function environmentOfSubgraphs(): Promise<string[]> {
   const names = readRoverConfig(ROOT, {}).map(({ name }) => name);
   const subgraphs = await Promise.all(
     names.map(async (name) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
   );
-  return subgraphs.flatMap(({ settings }) => (settings ? fieldsOf(settings) : []));
+  return subgraphs.flatMap(({ environment }) => (environment ? fieldsOf(environment) : []));
 }
 
 /** Variables that code reads past the schemas. */
@@ -48,7 +48,7 @@ function readDirectly(): string[] {
 test('docs/configuration.md lists every environment variable that the code reads, and no other', async () => {
   const kit = [environmentSchema, AuditSettings, RoverOverrides, HttpSettings, AdmissionSettings, StoreSettings, uploadSettings];
   const schemas = [...kit, GatewayEnvironment, ServeEnvironment].flatMap(fieldsOf);
-  const variables = new Set([...schemas, ...(await settingsOfSubgraphs()), ...readDirectly()]);
+  const variables = new Set([...schemas, ...(await environmentOfSubgraphs()), ...readDirectly()]);
 
   expect(firstColumn('docs/configuration.md').sort()).toEqual([...variables].filter((name) => !NOT_OURS.includes(name)).sort());
 });

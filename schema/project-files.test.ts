@@ -93,7 +93,7 @@ describe('docker-compose.yml', () => {
     expect(readEnv(environment)).toMatchObject({ NODE_ENV: 'production', HOST: '0.0.0.0', INTERNAL_SECRET: SECRETS['INTERNAL_SECRET'] });
     if (name === 'gateway') return void gatewaySettings(environment);
     const { subgraph } = (await import(join(ROOT, `subgraphs/${name}/subgraph.ts`))) as { subgraph: Subgraph };
-    if (subgraph.settings) parseEnv(subgraph.settings, environment);
+    if (subgraph.environment) parseEnv(subgraph.environment, environment);
   });
 
   test('keeps the key that signs with accounts', () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { unavailable } from '../base/errors.ts';
+import { withinTime } from '../base/time-limit.ts';
 
 /*
  * Glossary. Cache tag: the name of something that cached values depend on, equal in every cache of the project. Version: random text under a key
@@ -59,7 +60,7 @@ export function createVersionedStore(redis: Redis, { patienceMs = PATIENCE_MS }:
     async read(slots) {
       if (rests()) return undefined;
       const names = [...new Set(slots.flatMap(({ versions }) => versions))];
-      const found = await within(patienceMs, redis.mget([...slots.map(({ key }) => key), ...names])).catch(() => undefined);
+      const found = await withinTime(patienceMs, redis.mget([...slots.map(({ key }) => key), ...names])).catch(() => undefined);
       if (!found) restUntil = Date.now() + REST_MS;
       if (!found) return undefined;
       const versionOf = new Map(names.map((name, index) => [name, found[slots.length + index] ?? '-']));
@@ -87,7 +88,7 @@ export async function bumpVersions(redis: Redis, names: readonly string[], dropp
   const change = redis.multi();
   for (const name of new Set(names)) change.set(name, randomUUID(), 'EX', VERSION_TTL_SECONDS);
   if (dropped.length > 0) change.del(...dropped);
-  const outcome = await within(INVALIDATION_MS, change.exec()).catch((error: unknown) => {
+  const outcome = await withinTime(INVALIDATION_MS, change.exec()).catch((error: unknown) => {
     throw unavailable('cache', error);
   });
   const failed = outcome?.find(([error]) => error !== null);
@@ -103,15 +104,3 @@ export const invalidateTags = (redis: Redis, prefix: string, tags: readonly stri
     redis,
     tags.map((tag) => tagVersionKey(prefix, tag)),
   );
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

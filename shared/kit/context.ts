@@ -9,6 +9,9 @@ import type { EnqueueOptions, JobMessage } from './define-job.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
 import type { Live } from '../live/live.ts';
 import type { Saga, SagaRow, SagaStart } from './define-saga.ts';
+import type { Flag, FlagAttributes } from '../settings/definitions.ts';
+import type { FlagEvaluation } from '../settings/evaluate-flag.ts';
+import type { SettingsSource } from '../settings/settings-client.ts';
 
 /**
  * Everything an action may use of the outside world, so that a test can replace it. `M` models, `L` loaders, `P` providers (third parties).
@@ -33,6 +36,10 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly models: M;
   readonly loaders: L;
   readonly providers: P;
+  /** Values that admins change while the process runs. A read of known values does no I/O. */
+  readonly settings: SettingsSource;
+  /** Decisions of now about features. The viewer's id is the attribute `user`, and the `targetingKey` unless one is given. */
+  readonly flags: FlagsReader;
   /** Set inside a transaction; models take it by themselves. */
   readonly session: ClientSession | undefined;
   /** Set while a mutation with an idempotency key runs: equal for every attempt of one caller with one key. */
@@ -77,6 +84,12 @@ export interface Context<M, L, P = Record<never, never>> {
   replay(event: EventDefinition<any>, options: { since: Date; consumer?: string }): Promise<void>;
   /** Clears the loaders after a change. */
   clearLoaders(): void;
+}
+
+export interface FlagsReader {
+  isOn<K extends string>(flag: Flag<K>, attributes?: FlagAttributes<K>): Promise<boolean>;
+  /** The decision with the rule that made it. */
+  evaluate<K extends string>(flag: Flag<K>, attributes?: FlagAttributes<K>): Promise<FlagEvaluation>;
 }
 
 export type AnyContext = Context<any, any, any>;

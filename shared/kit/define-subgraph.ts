@@ -10,6 +10,7 @@ import type { JobHandler, JobSchedule } from './define-job.ts';
 import type { Permissions } from './permissions.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
 import { refuseSameVersions, type Saga } from './define-saga.ts';
+import type { Flag, Setting } from '../settings/definitions.ts';
 
 export type Handler<C extends AnyContext = AnyContext> =
   | EventHandler<C>
@@ -24,6 +25,7 @@ export type Resolvers = Record<string, any>;
 /** The manifest of a subgraph: declared in `subgraph.ts`; opened by a host, a test or its own process. */
 export interface Subgraph<M = any, L = any, P = any> {
   name: string;
+  folder: string;
   /** The SDL of the folder, without the kit's common types. */
   schema: string;
   models: (db: Connection) => M;
@@ -36,9 +38,12 @@ export interface Subgraph<M = any, L = any, P = any> {
   /** Each version of which rows may be open. */
   sagas: Saga<any, any>[];
   /** Adapters of third parties, created once per process; a test passes replacements. */
-  providers: (settings: unknown) => P;
+  providers: (environment: unknown) => P;
   /** The environment variables of the providers. */
-  settings: z.ZodType | undefined;
+  environment: z.ZodType | undefined;
+  /** Values that admins change while it runs. */
+  settings: Setting<any, any>[];
+  flags: Flag<any>[];
   /** Runs before the first request (makes a first key pair, say); must be safe to repeat. */
   prepare: ((ctx: Context<M, L, P>) => Promise<unknown>) | undefined;
   /** True for the one subgraph that serves the operations API: dead letters and sagas of all subgraphs, for admins. */
@@ -56,8 +61,10 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   publicMaxAge?: Readonly<Record<string, EntityMaxAge<any, Context<M, L, P>>>>;
   handlers?: Handler<any>[];
   sagas?: Saga<any, any>[];
-  settings?: S;
-  providers?: (settings: z.infer<S>) => P;
+  environment?: S;
+  settings?: Readonly<Record<string, Setting<any, any>>>;
+  flags?: Readonly<Record<string, Flag<any>>>;
+  providers?: (environment: z.infer<S>) => P;
   prepare?: (ctx: Context<M, L, P>) => Promise<unknown>;
   operationsApi?: boolean;
 }
@@ -68,6 +75,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
   refuseSameVersions(name, options.sagas ?? []);
   return {
     name,
+    folder,
     schema: readSchema(folder),
     models,
     loaders,
@@ -77,10 +85,20 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     handlers: options.handlers ?? [],
     sagas: options.sagas ?? [],
     providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
-    settings: options.settings,
+    environment: options.environment,
+    settings: ownedBy(name, options.settings),
+    flags: ownedBy(name, options.flags),
     prepare: options.prepare,
     operationsApi: options.operationsApi ?? false,
   };
+}
+
+/** Values are registered by their owner, so nobody else can list a definition. */
+function ownedBy<D extends { id: string; owner: string }>(name: string, definitions: Readonly<Record<string, D>> = {}): D[] {
+  const list = Object.values(definitions);
+  const foreign = list.find(({ owner }) => owner !== name);
+  if (foreign) throw new Error(`${name} lists ${foreign.id}, which ${foreign.owner} defines`);
+  return list;
 }
 
 /** The SDL of a folder: `schema.graphql`, or all files of `schema/` in the order of their names. */

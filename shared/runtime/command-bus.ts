@@ -4,13 +4,14 @@ import type { Contexts } from './create-context.ts';
 import { isProblem, Problem, unavailable } from '../base/errors.ts';
 import { runIdempotently } from '../kit/idempotency.ts';
 import { operationsApiHandlers, type Operator } from './operations-api.ts';
+import { settingHandlers } from './setting-definitions.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import type { CommandRequest } from '../kit/transport.ts';
 
 /** The commands that a subgraph handles: its own, and those of the operations API about its sagas and dead letters. */
 export function createCommands(subgraph: Subgraph, contexts: Contexts, operator: () => Operator) {
   const handlers = new Map<string, CommandHandler>();
-  for (const handler of [...operationsApiHandlers(subgraph.name, operator), ...subgraph.handlers]) {
+  for (const handler of [...operationsApiHandlers(subgraph.name, operator), ...settingHandlers(subgraph), ...subgraph.handlers]) {
     if (handler.kind === 'command') handlers.set(handler.command.name, handler);
   }
 

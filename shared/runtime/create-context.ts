@@ -14,6 +14,7 @@ import { messageFor, type EnqueuedJob, type Jobs } from '../jobs/jobs.ts';
 import { consumerQueue } from '../messaging/consumers.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
+import { createFlagsReader } from './flags-reader.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
 import type { Live } from '../live/live.ts';
 import { epochKey, type Relay } from '../messaging/outbox-relay.ts';
@@ -82,6 +83,10 @@ export function createContexts(options: ContextsOptions) {
         return whileConnected(models);
       },
       providers,
+      settings: host.settings,
+      get flags() {
+        return createFlagsReader(host.settings, identity.viewer, host.now);
+      },
       session: undefined,
       requestKey: undefined,
       requestHash: undefined,

@@ -7,6 +7,7 @@ import { createLog } from '../base/log.ts';
 import { newHolderId } from '../store/lease-holder.ts';
 import { createConsumerRegistry } from '../messaging/consumers.ts';
 import { createQueues } from '../messaging/queues.ts';
+import { createHostSettings } from './host-settings.ts';
 import { openRuntime, type Runtime, type HostServices } from './runtime.ts';
 import { withoutPassword } from '../services/provided.ts';
 import { StartError } from '../base/start-error.ts';
@@ -43,6 +44,8 @@ export interface Host {
   client: HostServices['client'];
   queues: HostServices['queues'];
   live: HostServices['live'];
+  settings: HostServices['settings'];
+  now(): Date;
   close(): Promise<void>;
 }
 
@@ -83,6 +86,13 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     prefix: redisPrefix,
   });
 
+  const peer = (name: string): CommandTransport => {
+    const found = runtimes.get(name) ?? options.remote?.(name);
+    if (!found) throw unavailable(name);
+    return found;
+  };
+  const settings = createHostSettings({ subgraphs, redis, redisPrefix, log, peer });
+
   const services: HostServices = {
     client,
     redis,
@@ -95,11 +105,8 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     redisPrefix,
     now,
     registry,
-    peer(name) {
-      const found = runtimes.get(name) ?? options.remote?.(name);
-      if (!found) throw unavailable(name);
-      return found;
-    },
+    peer,
+    settings: settings.client,
     background,
     environment,
     admission: createAdmission(readAdmissionLimits(environment).process),
@@ -108,10 +115,12 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   const notifications = openRedis();
   notifications.on('message', (channel: string) => {
     if (channel === registry.channel) registry.forget();
+    if (channel === settings.channel) void settings.client.refresh();
     for (const runtime of runtimes.values()) if (runtime.relay.notifyChannel === channel) void runtime.relay.flush();
   });
 
   async function close(): Promise<void> {
+    await settings.stop();
     await Promise.all([...runtimes.values()].map((runtime) => runtime.close()));
     registry.close();
     await live.close();
@@ -130,11 +139,13 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     for (const result of opening) if (result.status === 'rejected') throw result.reason;
     if (background) {
       await Promise.all([...runtimes.values()].map((runtime) => runtime.start()));
-      await notifications.subscribe(registry.channel, ...[...runtimes.values()].map(({ relay }) => relay.notifyChannel));
+      const channels = [...runtimes.values()].map(({ relay }) => relay.notifyChannel);
+      await notifications.subscribe(registry.channel, settings.channel, ...channels);
+      await settings.start();
     }
   } catch (error) {
     await close();
     throw error;
   }
-  return { runtimes, redis, client, queues, live, close };
+  return { runtimes, redis, client, queues, live, settings: settings.client, now, close };
 }

@@ -37,6 +37,8 @@ import { createSagaRunner, type SagaRunner } from '../sagas/runner.ts';
 import { createSagaIndexes } from '../sagas/store.ts';
 import { buildSchema, completeTypeDefs } from './build-schema.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
+import { applyVariables } from './setting-definitions.ts';
+import type { SettingsClient } from '../settings/settings-client.ts';
 import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from '../kit/transport.ts';
 
 /** The connections and services that the process shares with its subgraphs. */
@@ -56,6 +58,7 @@ export interface HostServices {
   /** False: no workers, relay and sweeper; a test runs them. */
   background: boolean;
   environment: Readonly<Record<string, string | undefined>>;
+  settings: SettingsClient;
   /** Admission to the whole process. */
   admission: Admission;
 }
@@ -108,7 +111,8 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     ...Object.values(models).map((model) => createIndexes(db, model.collection.name, declaredBy(model))),
   ]);
 
-  const settings = subgraph.settings && parseEnv(subgraph.settings, host.environment);
+  const environment = subgraph.environment && parseEnv(subgraph.environment, host.environment);
+  applyVariables(subgraph, host.environment, host.settings);
   const orphanedSessions = createOrphanedSessions(db, host.holder);
   await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
   const leases = createLeases(db);
@@ -120,7 +124,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     subgraph,
     db,
     models,
-    providers: providers ?? subgraph.providers(settings),
+    providers: providers ?? subgraph.providers(environment),
     host,
     log,
     relay,

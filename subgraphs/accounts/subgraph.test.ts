@@ -7,7 +7,7 @@ import { findAccounts } from './contract.ts';
 import { deviceName } from './devices.ts';
 import { permissions } from './permissions.ts';
 import { providers } from './providers/providers.ts';
-import { settings } from './providers/settings.ts';
+import { environment as schema } from './providers/environment.ts';
 import { newEmail, openAccounts, PASSWORD, type Accounts } from './testing.ts';
 
 const PRIVATE_FIELDS = [
@@ -244,11 +244,11 @@ describe('the environment', () => {
     ['a session of no hours', { REFRESH_TOKEN_HOURS: '0' }],
     ['a mail server that is none', { SMTP_URL: 'https://mail.example' }],
   ])('refuses %s', (_case, environment) => {
-    expect(settings.safeParse(environment).success).toBe(false);
+    expect(schema.safeParse(environment).success).toBe(false);
   });
 
   test('must bring a key in production, and one of the right kind', () => {
-    const open_ = (environment: object) => providers(settings.parse(environment));
+    const open_ = (environment: object) => providers(schema.parse(environment));
 
     expect(() => open_({ NODE_ENV: 'production' })).toThrow('ACCESS_TOKEN_PRIVATE_KEY must be set');
     expect(() => open_({ ACCESS_TOKEN_PRIVATE_KEY: pem('x25519') })).toThrow('must be an Ed25519 key');
@@ -267,7 +267,7 @@ describe('the environment', () => {
 
   test('seals what is sealed for one key only', () => {
     const [one, other] = ['a'.repeat(32), 'b'.repeat(32)].map(
-      (key) => providers(settings.parse({ ACCOUNTS_ENCRYPTION_KEY: key })).cipher,
+      (key) => providers(schema.parse({ ACCOUNTS_ENCRYPTION_KEY: key })).cipher,
     ) as [ReturnType<typeof providers>['cipher'], ReturnType<typeof providers>['cipher']];
     const sealed = one.encrypt('a secret');
 

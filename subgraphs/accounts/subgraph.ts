@@ -4,7 +4,7 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { providers } from './providers/providers.ts';
-import { settings } from './providers/settings.ts';
+import { environment } from './providers/environment.ts';
 import { resolvers } from './resolvers.ts';
 
 export const subgraph = defineSubgraph({
@@ -15,7 +15,7 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
-  settings,
+  environment,
   providers,
 });
 

@@ -4,7 +4,7 @@ import { createUploads, uploadSettings, type Uploads } from '#shared/uploads/upl
 const seconds = (fallback: number) => z.coerce.number().int().min(1).max(86_400).default(fallback);
 
 /** Cache times of public results, and the storage of files. */
-export const settings = uploadSettings.and(
+export const environment = uploadSettings.and(
   z.object({
     CACHE_PRODUCT_SECONDS: seconds(300),
     CACHE_PRODUCT_PAGE_SECONDS: seconds(120),
@@ -18,7 +18,7 @@ export interface Providers {
   cacheSeconds: { product: number; page: number; category: number; search: number };
 }
 
-export const providers = (given: z.output<typeof settings>): Providers => ({
+export const providers = (given: z.output<typeof environment>): Providers => ({
   uploads: createUploads(given),
   cacheSeconds: {
     product: given.CACHE_PRODUCT_SECONDS,

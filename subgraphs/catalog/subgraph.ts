@@ -3,7 +3,7 @@ import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
 import { models, type Product } from './model.ts';
 import { permissions } from './permissions.ts';
-import { providers, settings } from './providers.ts';
+import { environment, providers } from './providers.ts';
 import { resolvers } from './resolvers.ts';
 import { publicSeconds, type VariantOfProduct } from './visibility.ts';
 
@@ -19,7 +19,7 @@ export const subgraph = defineSubgraph({
     ProductVariant: ({ product }: VariantOfProduct, ctx) => publicSeconds(product, ctx.now()),
   },
   handlers,
-  settings,
+  environment,
   providers,
 });
 

@@ -13,7 +13,7 @@ export const subgraph = defineSubgraph({
   folder: import.meta.dirname,
   models,
   loaders,
-  settings: z.object({
+  environment: z.object({
     /** Checkouts under way at a time. */
     CHECKOUTS_AT_ONCE: z.coerce.number().int().min(1).max(1_000).default(8),
   }),

@@ -14,8 +14,8 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
-  settings: uploadSettings,
-  providers: (settings) => ({ uploads: createUploads(settings) }),
+  environment: uploadSettings,
+  providers: (environment) => ({ uploads: createUploads(environment) }),
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

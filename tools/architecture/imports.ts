@@ -23,7 +23,16 @@ const FILE_ROLES: Record<string, FileRole> = {
   contract: {
     own: [],
     contracts: false,
-    shared: ['kit/define-command', 'kit/define-event', 'kit/define-job', 'base/errors'],
+    shared: [
+      'kit/define-command',
+      'kit/define-event',
+      'kit/define-flags',
+      'kit/define-job',
+      'kit/define-settings',
+      'kit/settings-commands',
+      'settings/change-tags',
+      'base/errors',
+    ],
     only: ['zod'],
     never: [],
   },
@@ -50,7 +59,7 @@ const FOLDERS: Record<string, readonly string[]> = {
 };
 
 /** What a subgraph may use of `shared/`; its manifest also serves itself with `SERVE_PROCESS`. */
-const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'kit'];
+const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'kit'];
 const SERVE_PROCESS = 'shared/process/serve-process.ts';
 
 /**
@@ -62,6 +71,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['base'],
     ['services', 'graph-contracts'],
     ['store', 'cache', 'live', 'uploads'],
+    ['settings', 'limits'],
     ['kit'],
     ['messaging', 'sagas', 'audit'],
     ['jobs'],

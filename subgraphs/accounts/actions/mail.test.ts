@@ -7,7 +7,7 @@ import { deadLettersOf } from '#shared/messaging/consumer.ts';
 import { emailJob } from '../contract.ts';
 import { newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 import { createMailer } from '../providers/smtp.ts';
-import { settings } from '../providers/settings.ts';
+import { environment } from '../providers/environment.ts';
 import { listKeptMails, tokenIn } from './mail.ts';
 
 interface Received {
@@ -208,7 +208,7 @@ test.each([
 ])('%s with the mail server %s says aloud %i times that mails are kept', (NODE_ENV, SMTP_URL, times) => {
   const lines: unknown[] = [];
 
-  createMailer(settings.parse({ NODE_ENV, SMTP_URL }), { error: (line: unknown) => lines.push(line) } as never);
+  createMailer(environment.parse({ NODE_ENV, SMTP_URL }), { error: (line: unknown) => lines.push(line) } as never);
 
   expect(lines).toEqual(Array(times).fill(expect.stringContaining('SMTP_URL')));
 });

@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
-import type { Settings } from './settings.ts';
+import type { Environment } from './environment.ts';
 
 interface Claims {
   userId: string;
@@ -12,7 +12,7 @@ interface Claims {
 const NAME = 'soko';
 
 /** Signs who somebody is, for a few minutes. The gateway alone reads these tokens, with the public half of the key. */
-export function createAccessTokens({ ACCESS_TOKEN_PRIVATE_KEY, ACCESS_TOKEN_MINUTES, NODE_ENV }: Settings) {
+export function createAccessTokens({ ACCESS_TOKEN_PRIVATE_KEY, ACCESS_TOKEN_MINUTES, NODE_ENV }: Environment) {
   const key = ACCESS_TOKEN_PRIVATE_KEY ? readKey(ACCESS_TOKEN_PRIVATE_KEY) : makeKey(NODE_ENV);
   const lifetimeMs = ACCESS_TOKEN_MINUTES * 60_000;
 

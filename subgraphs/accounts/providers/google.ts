@@ -1,5 +1,5 @@
 import { Problem, unavailable } from '#shared/base/errors.ts';
-import type { Settings } from './settings.ts';
+import type { Environment } from './environment.ts';
 
 /** What has to be kept between sending somebody away and seeing them come back. */
 export interface Flow {
@@ -23,7 +23,7 @@ const TIMEOUT_SECONDS = 8;
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** Sign-in by OpenID Connect: code flow with PKCE, state and nonce; null when no client is configured. */
-export function createGoogle({ GOOGLE_ISSUER, GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET, GOOGLE_REDIRECT_URI, PUBLIC_URL }: Settings) {
+export function createGoogle({ GOOGLE_ISSUER, GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET, GOOGLE_REDIRECT_URI, PUBLIC_URL }: Environment) {
   if (!GOOGLE_CLIENT_ID) return null;
   const clientId = GOOGLE_CLIENT_ID;
   const redirectUri = GOOGLE_REDIRECT_URI ?? `${PUBLIC_URL.replace(/\/$/, '')}/auth/google/callback`;

@@ -1,5 +1,5 @@
 import { createLog, type Log } from '#shared/base/log.ts';
-import type { Settings } from './settings.ts';
+import type { Environment } from './environment.ts';
 
 export interface Mail {
   to: string;
@@ -23,7 +23,10 @@ const UNSENT =
  * Sends over SMTP; null when no server is configured, which is said aloud in production (a first start without mails must be possible).
  * The library is loaded with the first mail: it is slow to load.
  */
-export function createMailer({ SMTP_URL, MAIL_FROM, NODE_ENV }: Settings, log: Pick<Log, 'error'> = createLog('accounts')): Mailer | null {
+export function createMailer(
+  { SMTP_URL, MAIL_FROM, NODE_ENV }: Environment,
+  log: Pick<Log, 'error'> = createLog('accounts'),
+): Mailer | null {
   if (!SMTP_URL && NODE_ENV === 'production') log.error(UNSENT);
   if (!SMTP_URL) return null;
   let opened: Promise<{ sendMail(mail: object): Promise<unknown> }> | undefined;

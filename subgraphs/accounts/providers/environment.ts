@@ -43,10 +43,10 @@ const schema = z.object({
 });
 
 /** The environment variables of this subgraph. */
-export const settings = withFormerNames(schema, {
+export const environment = withFormerNames(schema, {
   FAILED_ATTEMPTS_PER_IP: 'GUESSES_PER_IP',
   FAILED_LOGIN_MIN_MS: 'REFUSAL_MS',
   ACCOUNTS_ENCRYPTION_KEY: 'ACCOUNTS_DATA_KEY',
 });
 
-export type Settings = z.output<typeof settings>;
+export type Environment = z.output<typeof environment>;

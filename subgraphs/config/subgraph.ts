@@ -1,0 +1,20 @@
+import { defineSubgraph } from '#shared/kit/define-subgraph.ts';
+import { settings } from './contract.ts';
+import { handlers } from './handlers.ts';
+import { loaders } from './loaders.ts';
+import { models } from './model.ts';
+import { permissions } from './permissions.ts';
+import { resolvers } from './resolvers.ts';
+
+export const subgraph = defineSubgraph({
+  name: 'config',
+  folder: import.meta.dirname,
+  models,
+  loaders,
+  resolvers,
+  permissions,
+  handlers,
+  settings,
+});
+
+if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);
