@@ -6,7 +6,6 @@ import { CORRELATION_HEADER, correlationIdFrom } from '#shared/base/correlation-
 import { createLog, type Log } from '#shared/base/log.ts';
 import { scalars as ownScalars } from '#shared/kit/scalars.ts';
 import { serveSockets } from '#shared/transport/websocket-server.ts';
-import { serveUploads } from '#shared/uploads/serve.ts';
 import { proxyWarning } from './plugins/use-client.ts';
 import { createRequestContexts, type RequestContexts } from './http/request-context.ts';
 import { createCommonHeaders } from './http/response-headers.ts';
@@ -22,6 +21,7 @@ import type { GatewayOptions } from './options.ts';
 import { useErrors, type UseErrors } from './plugins/use-errors.ts';
 import { checkContracts } from './plugins/use-api-keys.ts';
 import { LIMITS, type Limits } from './plugins/use-limits.ts';
+import { addSubgraphRoutes } from './subgraph-routes.ts';
 import { createWebsocketSessions } from './live/websocket-sessions.ts';
 import { websocketProtocol } from './live/websocket.ts';
 
@@ -79,7 +79,6 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const common = { common: await createCommonHeaders(), errors, isClosing: () => closing };
   await addHooks(app, { ...common, isAllowedOrigin: requestContexts.isAllowedOrigin });
   if (warnOfProxies) app.addHook('onRequest', warnOfProxies);
-  if (options.uploads) await serveUploads(app, options.uploads);
   const { perAddress, perViewer } = options.sockets ?? SOCKETS;
   const places = { viewers: createPlaces(perViewer), addresses: createPlaces(perAddress) };
   const overHttp = serveHttpStreams({
@@ -91,6 +90,18 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     places,
     heartbeatMs: options.heartbeatMs,
+  });
+  const showsDetails = (headers: IncomingMessage['headers']): boolean => !production || readsSchema(requestContexts, headers);
+  let { transports } = options;
+  const routes = addSubgraphRoutes(app, {
+    ...requestContexts,
+    routes: options.routes ?? [],
+    transportOf: (subgraph) => transports[subgraph],
+    admission: createAdmission(options.admission ?? ADMISSION),
+    places,
+    sessionWatch,
+    timeoutMs,
+    showsList: showsDetails,
   });
   addGraphqlRoute(app, {
     ...requestContexts,
@@ -108,12 +119,12 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const each = { most: perAddress, addressOf: (request: IncomingMessage) => requestContexts.clientOf(request)?.ip ?? '' };
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
-  const showsDetails = (headers: IncomingMessage['headers']): boolean => !production || readsSchema(requestContexts, headers);
   addHealthRoutes(app, { showsDetails, live, entityStore: options.entityStore, checks: options.checks ?? {} });
 
   let reloaded = Promise.resolve();
   const change = async (source: GraphSource): Promise<void> => {
     const retire = await graphs.replace(source);
+    transports = source.transports;
     await streams.replaceEngine(graphs.whole.engine);
     await retire();
   };
@@ -129,6 +140,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       closing = true;
       sessionWatch.stop();
       overHttp.close();
+      routes.close();
       await sockets.close();
       await app.close();
       await graphs.close();

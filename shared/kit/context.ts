@@ -82,6 +82,11 @@ export interface Context<M, L, P = Record<never, never>> {
    * producer's outbox still holds, 7 days. `consumer`: the name of a batch handler; default: the handlers of single events.
    */
   replay(event: EventDefinition<any>, options: { since: Date; consumer?: string }): Promise<void>;
+  /**
+   * Signs the path of a download for this viewer: `/files/reports/1?viewer=...&expires=...&signature=...`. Whoever has the address gets the file as
+   * this viewer, as long as the rule of the route still allows it. At most 7 days; for longer than 15 minutes without roles and scopes.
+   */
+  signedPath(path: string, options: { expiresInSeconds: number }): string;
   /** Clears the loaders after a change. */
   clearLoaders(): void;
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
-import type { GraphQLFieldResolver, GraphQLSchema } from 'graphql';
+import type { GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
 import type { AnyContext } from './context.ts';
 import { forbidden, isProblem, problemOf, unauthenticated } from '../base/errors.ts';
 
@@ -70,14 +70,20 @@ function guardSubscriptions(schema: GraphQLSchema, rules: Record<string, Rule> |
     if (!open) continue;
     const guarded: GraphQLFieldResolver<unknown, AnyContext & { _shield?: unknown }> = async (root, args, ctx, info) => {
       ctx._shield ??= { cache: {} };
-      const verdict: unknown = await rule.resolve(root as object, args, ctx as never, info, {
-        ...OPTIONS,
-        debug: false,
-        hashFunction: String,
-      } as never);
-      if (verdict !== true) throw verdict instanceof Error ? verdict : forbidden();
+      await evaluate(rule, [root as object, args, ctx as never, info]);
       return open(root, args, ctx, info) as unknown;
     };
     field.subscribe = guarded;
   }
+}
+
+/** Evaluates a rule outside of a GraphQL operation, afresh at each call. Rejects with the refusal. */
+export async function authorize(rule: Rule, ctx: AnyContext, args: object): Promise<void> {
+  const scope = Object.create(ctx, { _shield: { value: { cache: {} } } }) as never;
+  await evaluate(rule, [{}, args, scope, {} as never]);
+}
+
+async function evaluate(rule: Rule, asked: [root: object, args: object, ctx: never, info: GraphQLResolveInfo]): Promise<void> {
+  const verdict: unknown = await rule.resolve(...asked, { ...OPTIONS, debug: false, hashFunction: String } as never);
+  if (verdict !== true) throw verdict instanceof Error ? verdict : forbidden();
 }

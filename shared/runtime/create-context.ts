@@ -22,6 +22,7 @@ import type { SagaRunner } from '../sagas/runner.ts';
 import type { HostServices } from './runtime.ts';
 import { invalidateTags } from '../cache/cache-tags.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
+import { signAddress } from '../kit/signed-address.ts';
 import { inTransaction, outsideTransactions } from '../store/mongo.ts';
 
 interface ContextsOptions {
@@ -127,6 +128,8 @@ export function createContexts(options: ContextsOptions) {
         const queue = consumerQueue(subgraph.name, consumer);
         return host.registry.requestReplay({ _id: newId('rpl'), queue, type, version, since, at: new Date() });
       },
+      signedPath: (path: string, { expiresInSeconds }: { expiresInSeconds: number }) =>
+        signAddress(path, identity.viewer, { now: host.now(), expiresInSeconds }),
       clearLoaders(this: AnyContext) {
         withLoaders(this);
       },

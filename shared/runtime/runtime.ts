@@ -7,7 +7,7 @@ import { createAuditIndexes } from '../audit/rows.ts';
 import { createSealer, type Sealer } from '../audit/sealer.ts';
 import { AuditSettings } from '../audit/settings.ts';
 import { createAuditWriter } from '../audit/writer.ts';
-import { createAdmission, type Admission } from '../base/admission.ts';
+import { createAdmission, type Admission, type Wanted } from '../base/admission.ts';
 import { readAdmissionLimits } from '../base/admission-settings.ts';
 import { createCommands, type Commands } from './command-bus.ts';
 import { createConsumer, createDeadLetters, type Consumer } from '../messaging/consumer.ts';
@@ -31,6 +31,7 @@ import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
 import { createOutbox } from '../messaging/outbox.ts';
 import type { Queues } from '../messaging/queues.ts';
 import { createRelay, type Relay } from '../messaging/outbox-relay.ts';
+import { createRouteRequests } from './route-requests.ts';
 import { runSubscription } from './run-subscription.ts';
 import { extensionsFor } from '../kit/entity-max-age.ts';
 import { createSagaRunner, type SagaRunner } from '../sagas/runner.ts';
@@ -39,6 +40,7 @@ import { buildSchema, completeTypeDefs } from './build-schema.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import { applyVariables } from './setting-definitions.ts';
 import type { SettingsClient } from '../settings/settings-client.ts';
+import { createWebhookEvents } from '../kit/webhook.ts';
 import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from '../kit/transport.ts';
 
 /** The connections and services that the process shares with its subgraphs. */
@@ -108,6 +110,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     createSagaIndexes(db),
     createAuditIndexes(db),
     createJobRuns(db),
+    ...(subgraph.routes.some(({ kind }) => kind === 'webhook') ? [createWebhookEvents(db)] : []),
     ...Object.values(models).map((model) => createIndexes(db, model.collection.name, declaredBy(model))),
   ]);
 
@@ -229,10 +232,8 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
   const commandAdmission = createAdmission(limits.commands);
 
   /** Waits for admission to this subgraph, then to the process. */
-  function admitted<T>(request: SubgraphRequest, work: () => Promise<T>): Promise<T> {
-    const wanted = { deadline: request.deadline, signal: disconnectOf(request), caller: request.identity.viewer?.id };
-    return requestAdmission.run(() => host.admission.run(work, wanted), wanted);
-  }
+  const admitted = <T>(wanted: Wanted, work: () => Promise<T>): Promise<T> =>
+    requestAdmission.run(() => host.admission.run(work, wanted), wanted);
 
   async function execute(request: SubgraphRequest): Promise<ExecutionResult> {
     const { args, errors } = prepare(request);
@@ -254,7 +255,9 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
     runJob: jobs.run,
-    execute: (request) => admitted(request, () => execute(request)),
+    execute: (request) =>
+      admitted({ deadline: request.deadline, signal: disconnectOf(request), caller: request.identity.viewer?.id }, () => execute(request)),
+    request: createRouteRequests({ routes: subgraph.routes, contexts, now: host.now, admitted }),
     async subscribe(request) {
       // A stream outlives its request: each event has its own deadline.
       const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });
