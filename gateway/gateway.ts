@@ -16,6 +16,7 @@ import { openGraphRegistry, type GraphRegistry, type GraphSource } from './super
 import { createPersistedOperations } from './supergraph/persisted-operations.ts';
 import { serveHttpStreams } from './live/over-http.ts';
 import { openStreams } from './live/stream-registry.ts';
+import { silentConnections } from './http/silent-connections.ts';
 import { createSessionWatch } from './http/session-watch.ts';
 import type { GatewayOptions } from './options.ts';
 import { useErrors, type UseErrors } from './plugins/use-errors.ts';
@@ -47,6 +48,8 @@ const SOCKETS = { perAddress: 10_000, perViewer: 100 };
 const REVOCATION_CHECK_MS = 10_000;
 /** Ends slow requests: the headers must arrive soon, the whole request within the request timeout. */
 const HEADERS_TIMEOUT_MS = 10_000;
+/** How often connections are looked through for slow requests. */
+const SLOW_CHECK_MS = 5_000;
 
 /** Opens the public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
@@ -76,6 +79,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
   let closing = false;
   const app = createApp(limits, timeoutMs);
+  const closeSilent = silentConnections(app.server);
   const common = { common: await createCommonHeaders(), errors, isClosing: () => closing };
   await addHooks(app, { ...common, isAllowedOrigin: requestContexts.isAllowedOrigin });
   if (warnOfProxies) app.addHook('onRequest', warnOfProxies);
@@ -142,6 +146,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       overHttp.close();
       routes.close();
       await sockets.close();
+      closeSilent();
       await app.close();
       await graphs.close();
       await planners?.close();
@@ -196,7 +201,7 @@ const createApp = (limits: Limits, timeoutMs: number) =>
   fastify({
     bodyLimit: limits.bodyBytes,
     requestTimeout: timeoutMs,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: SLOW_CHECK_MS },
     forceCloseConnections: 'idle',
     genReqId: ({ headers }) => correlationIdFrom(headers[CORRELATION_HEADER]),
   });

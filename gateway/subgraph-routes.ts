@@ -1,4 +1,4 @@
-import { PassThrough, Readable, finished } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Admission } from '#shared/base/admission.ts';
 import type { RouteEntry } from '#shared/kit/define-route.ts';
@@ -7,6 +7,7 @@ import { hasSignature } from '#shared/kit/signed-address.ts';
 import type { RouteResponse, SubgraphTransport } from '#shared/kit/transport.ts';
 import { disconnectSignal } from '#shared/transport/client-disconnect.ts';
 import { subgraphUnavailable } from '#shared/transport/problem-json.ts';
+import { bodyOf, hasBody } from '#shared/transport/request-body.ts';
 import type { RequestContexts } from './http/request-context.ts';
 import type { SessionWatch } from './http/session-watch.ts';
 import { takePlace, type StreamPlaces } from './live/stream-places.ts';
@@ -56,7 +57,7 @@ export function addSubgraphRoutes(app: FastifyInstance, options: SubgraphRoutesO
         route: entry.path,
         url: request.url,
         headers: headersFor(entry, request),
-        body: bodyOf(request),
+        body: bodyOf(request.raw),
         identity,
         correlationId,
         deadline,
@@ -64,7 +65,7 @@ export function addSubgraphRoutes(app: FastifyInstance, options: SubgraphRoutesO
       });
     const response = await admission.run(work, wanted);
     if (entry.kind === 'eventStream') await endWithSession(request, reply);
-    return send(request, reply, response);
+    return send(reply, response);
   }
 
   async function callerOf(
@@ -84,10 +85,8 @@ export function addSubgraphRoutes(app: FastifyInstance, options: SubgraphRoutesO
     );
   }
 
-  function send(request: FastifyRequest, reply: FastifyReply, { status, headers, body }: RouteResponse): FastifyReply {
+  function send(reply: FastifyReply, { status, headers, body }: RouteResponse): FastifyReply {
     reply.status(status).headers(headers);
-    // What is still coming of a refused body is not read, so nothing else could come over this connection.
-    if (!request.raw.complete) reply.header('connection', 'close');
     if (!(body instanceof Readable)) return reply.send(body ?? '');
     open.add(body);
     body.once('close', () => open.delete(body));
@@ -99,6 +98,10 @@ export function addSubgraphRoutes(app: FastifyInstance, options: SubgraphRoutesO
     scope.removeAllContentTypeParsers();
     // Bodies stay streams: signatures are made over the raw bytes, and no file is held in memory.
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    // What is still coming of a refused body is not read, so nothing else could come over this connection.
+    scope.addHook('onSend', async ({ raw }, reply) => {
+      if (hasBody(raw) && !raw.complete) reply.header('connection', 'close');
+    });
     for (const entry of routes) {
       const { method, path: url, maxBytes } = entry;
       scope.route({
@@ -125,14 +128,4 @@ export function addSubgraphRoutes(app: FastifyInstance, options: SubgraphRoutesO
 function headersFor({ caller }: RouteEntry, { headers }: FastifyRequest): RouteResponse['headers'] {
   const { authorization: _token, ...rest } = headers;
   return (caller === 'VIEWER' ? rest : headers) as RouteResponse['headers'];
-}
-
-/** The raw body, behind a stream that a route may destroy without breaking the connection of the client. */
-function bodyOf({ raw }: FastifyRequest): Readable | undefined {
-  if (raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return undefined;
-  const body = new PassThrough();
-  finished(raw, (error) => void (error && body.destroy(error)));
-  // Its reader hears of it; without one it must not end the process.
-  body.on('error', () => undefined);
-  return raw.pipe(body);
 }

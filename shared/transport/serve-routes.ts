@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Readable } from 'node:stream';
 import { disconnectSignal } from './client-disconnect.ts';
 import { Problem } from '../base/errors.ts';
 import type { RouteRequest, SubgraphTransport } from '../kit/transport.ts';
+import { bodyOf } from './request-body.ts';
 import { endToEnd, ROUTE_HEADER, ROUTES_PATH } from './route-format.ts';
 
 interface RoutesOptions {
@@ -27,13 +27,17 @@ export function addRoutes(app: FastifyInstance, open: SubgraphTransport, { onReq
       async handler(request, reply) {
         const route = request.headers[ROUTE_HEADER];
         if (!open.request || typeof route !== 'string') throw new Problem('NOT_FOUND', 'There is nothing here.');
+        const sent = bodyOf(request.raw);
+        // Of a refused body the rest is read and dropped until the gateway, which has its response, stops sending: else it would get an error.
+        sent?.once('close', () => request.raw.resume());
+        reply.raw.once('finish', () => sent?.destroy());
         const { status, headers, body } = await open.request({
           ...envelopeOf(request),
           method: request.method,
           route,
           url: request.url.slice(ROUTES_PATH.length - 1),
           headers: endToEnd(request.headers),
-          body: request.body as Readable | undefined,
+          body: sent,
           signal: disconnectSignal(reply.raw),
         });
         return reply
