@@ -7,6 +7,7 @@ import type { PublishedMessage } from '../kit/define-event.ts';
 import type { Identity } from '../base/identity.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
+import { createLimits } from '../limits/limits.ts';
 import { createFlagsReader } from './flags-reader.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
 import type { Live } from '../live/live.ts';
@@ -49,6 +50,7 @@ const MIN_TRANSACTION_MS = 5_000;
 export function createContexts({ subgraph, db, models, providers, host, log, relay, sagas, orphanedSessions }: ContextsOptions) {
   const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
+  const limits = createLimits({ redis: host.redis, prefix: `${host.redisPrefix}:${subgraph.name}`, settings: host.settings });
   const mark = epochKey(host.redisPrefix, subgraph.name);
   const live: Live = { ...host.live, subscribe: (topic, options) => host.live.subscribe(topic, { mark, ...options }) };
 
@@ -74,6 +76,7 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
       },
       providers,
       settings: host.settings,
+      limits,
       get flags() {
         return createFlagsReader(host.settings, identity.viewer, host.now);
       },
