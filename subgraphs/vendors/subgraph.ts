@@ -5,6 +5,7 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
+import { settings } from './settings.ts';
 
 export const subgraph = defineSubgraph({
   name: 'vendors',
@@ -14,6 +15,7 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  settings,
   environment: uploadSettings,
   providers: (environment) => ({ uploads: createUploads(environment) }),
 });
