@@ -7,6 +7,7 @@ import type { Command } from './define-command.ts';
 import type { EventDefinition, PublishedMessage } from './define-event.ts';
 import type { EnqueueOptions, JobMessage } from './define-job.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Live } from '../live/live.ts';
 import type { Saga, SagaRow, SagaStart } from './define-saga.ts';
 import type { Flag, FlagAttributes } from '../settings/definitions.ts';
@@ -38,6 +39,8 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly providers: P;
   /** Values that admins change while the process runs. A read of known values does no I/O. */
   readonly settings: SettingsSource;
+  /** Limits of how often something may be done, declared with `defineLimit`. */
+  readonly limits: Limits;
   /** Decisions of now about features. The viewer's id is the attribute `user`, and the `targetingKey` unless one is given. */
   readonly flags: FlagsReader;
   /** Set inside a transaction; models take it by themselves. */

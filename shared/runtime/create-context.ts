@@ -14,6 +14,7 @@ import { messageFor, type EnqueuedJob, type Jobs } from '../jobs/jobs.ts';
 import { consumerQueue } from '../messaging/consumers.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
+import { createLimits } from '../limits/limits.ts';
 import { createFlagsReader } from './flags-reader.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
 import type { Live } from '../live/live.ts';
@@ -60,6 +61,7 @@ export function createContexts(options: ContextsOptions) {
   const { subgraph, db, models, providers, host, log, relay, sagas, jobs, orphanedSessions, audit } = options;
   const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
+  const limits = createLimits({ redis: host.redis, prefix: `${host.redisPrefix}:${subgraph.name}`, settings: host.settings });
   const mark = epochKey(host.redisPrefix, subgraph.name);
   const live: Live = { ...host.live, subscribe: (topic, options) => host.live.subscribe(topic, { mark, ...options }) };
 
@@ -85,6 +87,7 @@ export function createContexts(options: ContextsOptions) {
       },
       providers,
       settings: host.settings,
+      limits,
       get flags() {
         return createFlagsReader(host.settings, identity.viewer, host.now);
       },

@@ -149,12 +149,9 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
   }));
-  const byQueue = Map.groupBy(
-    subgraph.handlers.filter((handler) => handler.kind === 'event'),
-    () => name,
-  );
+  const events = subgraph.handlers.filter((handler) => handler.kind === 'event');
   const consumers = [
-    ...[...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers)),
+    ...(events.length > 0 ? [openConsumer(name, events)] : []),
     ...subgraph.handlers
       .filter((handler) => handler.kind === 'batch')
       .map((handler) => openConsumer(consumerQueue(name, handler.name), handler)),

@@ -6,6 +6,7 @@ import { permissions } from './permissions.ts';
 import { environment, providers } from './providers.ts';
 import { resolvers } from './resolvers.ts';
 import { routes } from './routes.ts';
+import { settings } from './settings.ts';
 import { publicSeconds, type VariantOfProduct } from './visibility.ts';
 
 export const subgraph = defineSubgraph({
@@ -21,6 +22,7 @@ export const subgraph = defineSubgraph({
   },
   handlers,
   routes,
+  settings,
   environment,
   providers,
 });

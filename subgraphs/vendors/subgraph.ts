@@ -6,6 +6,7 @@ import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
 import { routes } from './routes.ts';
+import { settings } from './settings.ts';
 
 export const subgraph = defineSubgraph({
   name: 'vendors',
@@ -16,6 +17,7 @@ export const subgraph = defineSubgraph({
   permissions,
   handlers,
   routes,
+  settings,
   environment: uploadSettings,
   providers: (environment) => ({ uploads: createUploads(environment) }),
 });
