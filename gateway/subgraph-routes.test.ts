@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Identity } from '#shared/base/identity.ts';
 import { routeEntries } from '#shared/kit/define-route.ts';
 import { webhookEventsOf } from '#shared/kit/webhook.ts';
-import { deadLettersOf } from '#shared/messaging/consumer.ts';
+import { jobRunsOf } from '#shared/jobs/store.ts';
 import {
   LARGE,
   read,
@@ -116,12 +116,13 @@ describe.each(['in process', 'over HTTP'])('routes %s', (mode) => {
       expect((await send(event)).status).toBe(200);
       await app.settled();
 
-      const [envelope] = (await app.said('webhook /hooks/boards/:provider')).slice(-1);
-      expect(JSON.stringify(envelope)).not.toContain(event.title);
+      const [run] = await jobRunsOf(app.runtime().db)
+        .find({ job: 'webhook-boards-by-provider', state: 'FAILED' })
+        .comment('plan: of a test')
+        .toArray();
+      expect(run).toMatchObject({ error: { code: 'NO_SUCH_BOARD' } });
+      expect(JSON.stringify(run)).not.toContain(event.title);
       expect(await boards(event.title)).toBe(0);
-      expect(await deadLettersOf(app.runtime().db).findOne({ _id: `boards-webhooks ${envelope!.id}` })).toMatchObject({
-        code: 'NO_SUCH_BOARD',
-      });
     });
 
     test.each([

@@ -4,7 +4,7 @@ import type { AnyContext } from './context.ts';
 import { Problem } from '../base/errors.ts';
 import type { Identity } from '../base/identity.ts';
 import { validationMessage } from '../base/validation-messages.ts';
-import type { EventHandler } from './define-event.ts';
+import type { JobHandler } from './define-job.ts';
 import { faultOfPath, shapeOfPath } from './route-paths.ts';
 import type { RouteRequest, RouteResponse } from './transport.ts';
 
@@ -47,8 +47,8 @@ export interface Route<C extends AnyContext = AnyContext> extends Omit<RouteEntr
   /** Who asks, where the address says so; undefined leaves it to the gateway. */
   identify?: ((request: RouteRequest, now: Date) => Identity | undefined) | undefined;
   handle(ctx: C, input: RouteInput): Promise<RouteResponse>;
-  /** Handlers of what the route has accepted. */
-  handlers: EventHandler<C>[];
+  /** Handlers of the jobs that the route enqueues. */
+  handlers: JobHandler<C>[];
 }
 
 const PREFIXES: Readonly<Record<RouteKind, (subgraph: string) => string>> = {

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Connection } from 'mongoose';
 import { z } from 'zod';
 import { isProblem, Problem } from '../base/errors.ts';
-import { createIndexes, isDuplicateKey } from '../store/mongo.ts';
+import { createIndexes } from '../store/indexes.ts';
+import { isDuplicateKey } from '../store/mongo.ts';
 import type { AnyContext } from './context.ts';
-import { createDefinition, onEvent } from './define-event.ts';
+import { defineJob, handleJob } from './define-job.ts';
 import type { Route, RouteInput } from './define-route.ts';
 import type { RouteResponse } from './transport.ts';
 
@@ -45,7 +46,7 @@ export async function createWebhookEvents(db: Connection): Promise<void> {
 
 /**
  * Takes events of a third party at `/hooks/<subgraph>/...`, without a viewer. 200 is answered once the event and its job are committed; the action
- * runs from the job, in one transaction, once for each key, with the retries and dead letters of events. So a slow action holds up no answer, and
+ * runs from the job, in one transaction, once for each key, with the retries and dead letters of jobs. So a slow action holds up no answer, and
  * an event that was answered is never lost.
  */
 export function webhook<T, C extends AnyContext>(
@@ -54,11 +55,9 @@ export function webhook<T, C extends AnyContext>(
   action: (ctx: C, event: T) => Promise<unknown>,
 ): Route<C> {
   const [, , owner = ''] = path.split('/');
-  const received = createDefinition(`webhook ${path}`, z.object({ event: z.string() }), {
-    version: 1,
-    topics: () => [],
-    tags: () => [],
+  const handleEvent = defineJob(jobName(path), {
     queue: `${owner}-webhooks`,
+    payload: z.object({ event: z.string() }),
     // Third parties send phone numbers and addresses.
     encrypted: ['event'],
   });
@@ -70,7 +69,7 @@ export function webhook<T, C extends AnyContext>(
     try {
       await ctx.transaction(async (inner) => {
         await rows.insertOne({ _id, at: new Date() }, { session: inner.session! });
-        inner.publish(received({ event: JSON.stringify(event) }));
+        inner.enqueue(handleEvent({ event: JSON.stringify(event) }));
       });
     } catch (error) {
       // Two deliveries at once: the other one has accepted it.
@@ -99,9 +98,13 @@ export function webhook<T, C extends AnyContext>(
       if (event !== null) await accept(ctx, request, event);
       return OK;
     },
-    handlers: [onEvent(received, (ctx: C, { event }) => action(ctx, JSON.parse(event) as T))],
+    handlers: [handleJob(handleEvent, (ctx: C, { event }) => action(ctx, JSON.parse(event) as T))],
   };
 }
+
+/** `/hooks/payments/:provider` has the job `webhook-payments-by-provider`. */
+const jobName = (path: string): string =>
+  `webhook${path.replace('/hooks', '').replaceAll('/:', '/by-')}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
 
 const rowId = (parts: unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 

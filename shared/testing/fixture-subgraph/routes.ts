@@ -85,6 +85,6 @@ export const subgraphWithRoutes: Subgraph = {
   ...subgraph,
   routes,
   handlers: [...subgraph.handlers, ...routes.flatMap(({ handlers }) => handlers)],
-  settings: uploadSettings,
-  providers: (settings) => ({ uploads: createUploads(settings as UploadSettings) }),
+  environment: uploadSettings,
+  providers: (environment) => ({ uploads: createUploads(environment as UploadSettings) }),
 };
