@@ -42,9 +42,10 @@ const FILE_ROLES: Record<string, FileRole> = {
   resolvers: { own: ['actions', 'contract', 'helper'], contracts: false, never: NO_QUEUES },
   handlers: { own: ['actions', 'contract', 'helper'], contracts: true, never: NO_TRANSPORT },
   routes: { own: ['actions', 'permissions', 'contract', 'helper'], contracts: false, never: NO_TRANSPORT },
+  migrations: { own: ['model', 'contract', 'helper'], contracts: false, never: NO_TRANSPORT },
   permissions: { own: ['contract', 'helper'], contracts: false, shared: ['kit/permissions', 'base/errors'], only: [], never: [] },
   subgraph: {
-    own: ['model', 'loaders', 'actions', 'resolvers', 'handlers', 'permissions', 'routes', 'contract', 'helper'],
+    own: ['model', 'loaders', 'actions', 'resolvers', 'handlers', 'migrations', 'permissions', 'routes', 'contract', 'helper'],
     contracts: false,
     never: NO_TRANSPORT,
   },
