@@ -40,13 +40,14 @@ describe.each(releases)('this build on the data of %s', (file) => {
   afterAll(async () => {
     for (const { db } of host.runtimes.values()) await db.dropDatabase();
     await host.close();
-  });
+  }, 60_000);
   const db = (name: string) => host.runtimes.get(name)!.db;
 
   test('is told beforehand what it will change, and that nothing is left afterwards', async () => {
     expect(planned).toContain('orders: 2026-11-29-saga-versions would change 1\n');
     expect(await migrate(run, '--dry-run', 'orders')).toBe('orders: nothing to migrate\n');
-    expect(await migrate(run)).toBe([...host.runtimes.keys()].map((name) => `${name}: nothing to migrate\n`).join(''));
+    const said = [...host.runtimes.keys()].map((name) => `${name}: nothing to migrate`);
+    expect((await migrate(run)).trim().split('\n').sort()).toEqual(said.sort());
     await expect(migrate(run, 'ghosts')).rejects.toThrow('There is no subgraph ghosts.');
   });
 
