@@ -149,7 +149,7 @@ async function saveLines(ctx: Ctx, cart: Cart, lines: CartLine[]): Promise<Cart>
   const most = await ctx.settings.get(settings.cartLines);
   // A cart that was filled before the limit fell can be emptied line by line.
   if (lines.length > Math.max(most, cart.lines.length)) {
-    throw new Problem('CART_FULL', `A cart holds at most ${most} lines.`, { path: ['input'] });
+    throw new Problem('CART_FULL', `A cart holds at most ${most} ${most === 1 ? 'line' : 'lines'}.`, { path: ['input'] });
   }
   const saved = await ctx.models.Cart.findOneAndUpdate(
     { _id: cart._id },
