@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMON_CODES } from '#shared/base/errors.ts';
-import { operationsApiPermissions, operationsApiTypeDefs } from '#shared/runtime/operations-api.ts';
+import { jobFailed } from '#shared/kit/job-events.ts';
+import { allOperationsPermissions, operationsApiTypeDefs } from '#shared/runtime/build-schema.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
 import { isAuthorizedPerEvent } from '#shared/kit/topic-stream.ts';
 import { composeSupergraph } from './compose.ts';
@@ -178,7 +179,9 @@ describe.each(FOLDERS)('%s', (name) => {
 
   test('subscribes only to events of a contract', async () => {
     const { subgraph } = await houseOf(name);
-    const declared = new Set((await Promise.all(FOLDERS.map(loadContract))).flatMap(({ events }) => events));
+    const contracts = await Promise.all(FOLDERS.map(loadContract));
+    // Each subgraph publishes that of the kit.
+    const declared = new Set([...contracts.flatMap(({ events }) => events), jobFailed]);
     const unknown = subgraph.handlers.flatMap((handler) =>
       handler.kind === 'event' && !declared.has(handler.event) ? [handler.event.type] : [],
     );
@@ -231,7 +234,7 @@ describe('all subgraphs', () => {
 });
 
 describe('the kit', () => {
-  const kit = readSdl(`${preamble}\n${operationsApiTypeDefs}`, operationsApiPermissions, new Set());
+  const kit = readSdl(`${preamble}\n${operationsApiTypeDefs}`, allOperationsPermissions, new Set());
 
   test('keeps the same rules in what it adds to every subgraph', () => {
     expect(rootFieldsWithoutRule(kit)).toEqual([]);
@@ -251,7 +254,7 @@ describe('the kit', () => {
   });
 
   test('tells the gateway who may ask for its own root fields, and has them in a contract', () => {
-    const sdl = readSdl(operationsApiTypeDefs, operationsApiPermissions, new Set());
+    const sdl = readSdl(operationsApiTypeDefs, allOperationsPermissions, new Set());
 
     expect([...rootFieldsGuardedOtherwise(sdl), ...rootFieldsOfNobody(sdl)]).toEqual([]);
   });

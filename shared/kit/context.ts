@@ -15,6 +15,8 @@ import type { Saga, SagaRow, SagaStart } from './define-saga.ts';
  */
 export interface Context<M, L, P = Record<never, never>> {
   readonly subgraph: string;
+  /** Names of all subgraphs of the system. */
+  readonly subgraphs: readonly string[];
   readonly identity: Identity;
   readonly viewer: Viewer | null;
   readonly correlationId: string;

@@ -3,13 +3,17 @@ import { join } from 'node:path';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { parse, type GraphQLSchema } from 'graphql';
 import type { AnyContext } from '../kit/context.ts';
-import { operationsApiResolvers, operationsApiPermissions, operationsApiTypeDefs } from './operations-api.ts';
+import { operationsApiResolvers, operationsApiPermissions, sagaTypeDefs } from './operations-api.ts';
+import { jobPermissions, jobResolvers, jobTypeDefs } from './operations-jobs.ts';
 import { guard, type Permissions } from '../kit/permissions.ts';
 import { recordEntityMaxAge } from '../kit/entity-max-age.ts';
 import { scalars } from '../kit/scalars.ts';
 import type { Resolvers, Subgraph } from '../kit/define-subgraph.ts';
 
 const PREAMBLE = readFileSync(join(import.meta.dirname, '../kit/common-types.graphql'), 'utf8');
+
+/** The SDL of the operations API. */
+export const operationsApiTypeDefs = `${sagaTypeDefs}\n${jobTypeDefs}`;
 
 /** The SDL that the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own. */
 export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operationsApi'>): string =>
@@ -19,15 +23,18 @@ export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operations
 export function buildSchema(subgraph: Subgraph): GraphQLSchema {
   const resolvers = mergeResolvers([
     { ...scalars, UserError: { __resolveType: (error: { __typename?: string }) => error.__typename ?? 'PlainUserError' } },
-    subgraph.operationsApi ? operationsApiResolvers : {},
+    ...(subgraph.operationsApi ? [operationsApiResolvers, jobResolvers] : []),
     subgraph.resolvers,
   ]);
   const schema = buildSubgraphSchema([
     { typeDefs: parse(completeTypeDefs(subgraph)), resolvers: withReferences(resolvers, subgraph.publicMaxAge) },
   ]);
-  const permissions = subgraph.operationsApi ? mergeResolvers([operationsApiPermissions, subgraph.permissions]) : subgraph.permissions;
+  const permissions = subgraph.operationsApi ? mergeResolvers([allOperationsPermissions, subgraph.permissions]) : subgraph.permissions;
   return guard(schema, permissions as Permissions);
 }
+
+/** Who may use the operations API. */
+export const allOperationsPermissions: Permissions = mergeResolvers([operationsApiPermissions, jobPermissions]);
 
 type ResolveReference = (reference: { id?: unknown }, ctx: AnyContext, ...rest: unknown[]) => unknown;
 

@@ -58,6 +58,7 @@ export function createContexts({ subgraph, db, models, providers, host, log, rel
     const { whileConnected, cache } = createRequestScope(sharedCache, signal);
     const ctx = {
       subgraph: subgraph.name,
+      subgraphs: host.subgraphNames,
       identity,
       viewer: identity.viewer,
       correlationId,

@@ -25,6 +25,8 @@ export interface HostOptions {
   now?: () => Date;
   /** The consumers of an event type. Default: the subgraphs of this process that subscribe to it. */
   consumersOf?: (type: string) => string[];
+  /** Names of all subgraphs of the system. Default: those of this process. */
+  subgraphNames?: readonly string[];
   /** How a subgraph of another process is reached. */
   remote?: (name: string) => CommandTransport | undefined;
   background?: boolean;
@@ -93,6 +95,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     databasePrefix,
     redisPrefix,
     now,
+    subgraphNames: options.subgraphNames ?? subgraphs.map(({ name }) => name),
     consumersOf: options.consumersOf ?? localConsumers,
     peer(name) {
       const found = runtimes.get(name) ?? options.remote?.(name);

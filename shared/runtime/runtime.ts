@@ -44,6 +44,8 @@ export interface HostServices {
   redisPrefix: string;
   now(): Date;
   consumersOf(type: string): string[];
+  /** Names of all subgraphs of the system. */
+  subgraphNames: readonly string[];
   peer(name: string): CommandTransport;
   /** False: no workers, relay and sweeper; a test runs them. */
   background: boolean;
@@ -124,6 +126,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     retryDeadLetter: (id) => anySucceeds([jobs.operations.retryLetter, ...consumers.map(({ retry }) => retry)], (retry) => retry(id)),
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
+    jobs: jobs.operations,
   }));
   const byQueue = Map.groupBy(
     subgraph.handlers.filter((handler) => handler.kind === 'event'),

@@ -23,7 +23,6 @@ export const subgraph = defineSubgraph({
   permissions,
   handlers,
   sagas: [checkout],
-  operationsApi: true,
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);
