@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMON_CODES } from '#shared/base/errors.ts';
-import { auditApiPermissions, auditApiTypeDefs } from '#shared/runtime/audit-api.ts';
-import { operationsApiPermissions, operationsApiTypeDefs } from '#shared/runtime/operations-api.ts';
+import { jobFailed } from '#shared/kit/job-events.ts';
+import { allOperationsPermissions, operationsApiTypeDefs } from '#shared/runtime/build-schema.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
 import { isAuditedMutation } from '#shared/kit/mutation.ts';
 import { isAuthorizedPerEvent } from '#shared/kit/topic-stream.ts';
@@ -27,9 +27,6 @@ import {
 } from './rules/sdl.ts';
 
 const FOLDERS = subgraphFolders();
-/** What the operations API adds to the subgraph that serves it. */
-const kitTypeDefs = `${operationsApiTypeDefs}\n${auditApiTypeDefs}`;
-const kitPermissions = { ...operationsApiPermissions, Query: { ...operationsApiPermissions.Query, ...auditApiPermissions.Query } };
 const preamble = readFileSync(join(ROOT, 'shared/kit/common-types.graphql'), 'utf8');
 const kitRefusals = readRefusals(productionSources('shared'));
 
@@ -189,7 +186,9 @@ describe.each(FOLDERS)('%s', (name) => {
 
   test('subscribes only to events of a contract', async () => {
     const { subgraph } = await houseOf(name);
-    const declared = new Set((await Promise.all(FOLDERS.map(loadContract))).flatMap(({ events }) => events));
+    const contracts = await Promise.all(FOLDERS.map(loadContract));
+    // Each subgraph publishes that of the kit.
+    const declared = new Set([...contracts.flatMap(({ events }) => events), jobFailed]);
     const unknown = subgraph.handlers.flatMap((handler) =>
       handler.kind === 'event' && !declared.has(handler.event) ? [handler.event.type] : [],
     );
@@ -242,7 +241,7 @@ describe('all subgraphs', () => {
 });
 
 describe('the kit', () => {
-  const kit = readSdl(`${preamble}\n${kitTypeDefs}`, kitPermissions, new Set());
+  const kit = readSdl(`${preamble}\n${operationsApiTypeDefs}`, allOperationsPermissions, new Set());
 
   test('keeps the same rules in what it adds to every subgraph', () => {
     expect(rootFieldsWithoutRule(kit)).toEqual([]);
@@ -262,7 +261,7 @@ describe('the kit', () => {
   });
 
   test('tells the gateway who may ask for its own root fields, and has them in a contract', () => {
-    const sdl = readSdl(kitTypeDefs, kitPermissions, new Set());
+    const sdl = readSdl(operationsApiTypeDefs, allOperationsPermissions, new Set());
 
     expect([...rootFieldsGuardedOtherwise(sdl), ...rootFieldsOfNobody(sdl)]).toEqual([]);
   });

@@ -20,6 +20,8 @@ import type { SettingsSource } from '../settings/settings-client.ts';
  */
 export interface Context<M, L, P = Record<never, never>> {
   readonly subgraph: string;
+  /** Names of all subgraphs of the system. */
+  readonly subgraphs: readonly string[];
   readonly identity: Identity;
   readonly viewer: Viewer | null;
   readonly correlationId: string;

@@ -34,11 +34,26 @@ export const objectRule = <P = any, A = any, C extends AnyContext = AnyContext>(
 export const isSignedIn: Rule = contextRule('isSignedIn', (ctx) => (ctx.viewer ? true : unauthenticated()));
 
 /** Nobody signed in is told to sign in; somebody without the role is refused. */
-export const hasRole = (...roles: string[]): Rule =>
-  contextRule(`hasRole ${roles.join(' ')}`, (ctx) => {
-    if (!ctx.viewer) return unauthenticated();
-    return ctx.viewer.roles.some((role) => roles.includes(role)) || forbidden();
-  });
+export function hasRole(...roles: string[]): Rule {
+  const name = `hasRole ${roles.join(' ')}`;
+  const made =
+    roleRules.get(name) ??
+    contextRule(name, (ctx) => {
+      if (!ctx.viewer) return unauthenticated();
+      return ctx.viewer.roles.some((role) => roles.includes(role)) || forbidden();
+    });
+  roleRules.set(name, made);
+  return made;
+}
+
+/** One rule for each name: graphql-shield refuses two with the same, and the kit's own fields have rules for admins too. */
+const roleRules = new Map<string, Rule>();
+
+/** A subgraph without entities has no field for them. */
+const federationRules = (schema: GraphQLSchema): Record<string, Rule> => ({
+  _service: allow,
+  ...(schema.getQueryType()?.getFields()['_entities'] && { _entities: allow }),
+});
 
 /**
  * Puts the rules on the schema. Root fields are closed unless opened; `_entities` passes no root field, so every entity type carries its own
@@ -48,7 +63,7 @@ export function guard(schema: GraphQLSchema, permissions: Permissions): GraphQLS
   const rules: Record<string, Record<string, Rule> | Rule> = { ...permissions };
   for (const root of ['Query', 'Mutation', 'Subscription']) {
     if (!schema.getType(root)) continue;
-    const open: Record<string, Rule> = root === 'Query' ? { _service: allow, _entities: allow } : {};
+    const open: Record<string, Rule> = root === 'Query' ? federationRules(schema) : {};
     rules[root] = { '*': shieldModule.deny, ...open, ...(permissions[root] as Record<string, Rule> | undefined) };
   }
   const guarded = middlewareModule.applyMiddleware(schema, shieldModule.shield(rules as Rules, OPTIONS)) as GraphQLSchema;

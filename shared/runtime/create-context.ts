@@ -69,6 +69,7 @@ export function createContexts(options: ContextsOptions) {
     const { whileConnected, cache } = createRequestScope(sharedCache, signal);
     const ctx = {
       subgraph: subgraph.name,
+      subgraphs: host.subgraphNames,
       identity,
       viewer: identity.viewer,
       correlationId,

@@ -49,6 +49,8 @@ export interface HostServices {
   redisPrefix: string;
   now(): Date;
   registry: ConsumerRegistry;
+  /** Names of all subgraphs of the system. */
+  subgraphNames: readonly string[];
   peer(name: string): CommandTransport;
   /** False: no workers, relay and sweeper; a test runs them. */
   background: boolean;
@@ -131,6 +133,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     retryDeadLetter: (id) => anySucceeds([jobs.operations.retryLetter, ...consumers.map(({ retry }) => retry)], (retry) => retry(id)),
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
+    jobs: jobs.operations,
   }));
   const events = subgraph.handlers.filter((handler) => handler.kind === 'event');
   const consumers = [

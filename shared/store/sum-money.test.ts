@@ -8,7 +8,7 @@ import { sumMoney } from './sum-money.ts';
 
 interface Entry {
   _id: string;
-  account: string;
+  holder: string;
   total: Money;
   at: Date;
 }
@@ -17,7 +17,7 @@ let db: Connection;
 let Entries: Model<Entry>;
 beforeAll(async () => {
   db = (await connectMongo(process.env['MONGODB_URI']!)).useDb(`t${newId('run').slice(-12)}`);
-  const schema = new Schema<Entry>({ _id: String, account: String, total: moneySchema, at: Date });
+  const schema = new Schema<Entry>({ _id: String, holder: String, total: moneySchema, at: Date });
   Entries = db.model<Entry>('Entry', schema);
 });
 afterAll(async () => {
@@ -25,8 +25,8 @@ afterAll(async () => {
   await db.getClient().close();
 });
 
-const add = async (account: string, ...totals: Money[]): Promise<void> => {
-  await Entries.insertMany(totals.map((total) => ({ _id: newId('ent'), account, total, at: new Date() })));
+const add = async (holder: string, ...totals: Money[]): Promise<void> => {
+  await Entries.insertMany(totals.map((total) => ({ _id: newId('ent'), holder, total, at: new Date() })));
 };
 const kwacha = (amount: number): Money => ({ amount, currency: 'ZMW' });
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -34,7 +34,7 @@ const MOST = Number.MAX_SAFE_INTEGER;
 test('adds up exactly past 2^53, where numbers do not', async () => {
   await add('rich', ...Array.from({ length: 1_000 }, () => kwacha(MOST)), kwacha(-1), kwacha(2));
 
-  const sums = await sumMoney({}, Entries, { filter: { account: 'rich' }, at: 'total' });
+  const sums = await sumMoney({}, Entries, { filter: { holder: 'rich' }, at: 'total' });
 
   expect(sums).toEqual([{ amount: BigInt(MOST) * 1_000n + 1n, currency: 'ZMW' }]);
 });
@@ -47,25 +47,25 @@ test.each<[string, number[], bigint]>([
 ])('adds %s', async (name, amounts, amount) => {
   await add(name, ...amounts.map(kwacha));
 
-  expect(await sumMoney({}, Entries, { filter: { account: name }, at: 'total' })).toEqual([{ amount, currency: 'ZMW' }]);
+  expect(await sumMoney({}, Entries, { filter: { holder: name }, at: 'total' })).toEqual([{ amount, currency: 'ZMW' }]);
 });
 
 test('keeps currencies apart, and has no sum where there is no row', async () => {
   await add('mixed', kwacha(5), { amount: 7, currency: 'USD' }, kwacha(1));
 
-  expect(await sumMoney({}, Entries, { filter: { account: 'mixed' }, at: 'total' })).toEqual([
+  expect(await sumMoney({}, Entries, { filter: { holder: 'mixed' }, at: 'total' })).toEqual([
     { amount: 7n, currency: 'USD' },
     { amount: 6n, currency: 'ZMW' },
   ]);
-  expect(await sumMoney({}, Entries, { filter: { account: 'nobody' }, at: 'total' })).toEqual([]);
+  expect(await sumMoney({}, Entries, { filter: { holder: 'nobody' }, at: 'total' })).toEqual([]);
 });
 
 test('reads in the transaction of its context, and refuses a filter on a field that does not exist', async () => {
   const sums = await inTransaction(
     db,
     async (session) => {
-      await Entries.insertMany([{ _id: newId('ent'), account: 'inside', total: kwacha(3), at: new Date() }], { session });
-      return sumMoney({ session }, Entries, { filter: { account: 'inside' }, at: 'total' });
+      await Entries.insertMany([{ _id: newId('ent'), holder: 'inside', total: kwacha(3), at: new Date() }], { session });
+      return sumMoney({ session }, Entries, { filter: { holder: 'inside' }, at: 'total' });
     },
     Date.now() + 10_000,
   );

@@ -25,7 +25,6 @@ export const subgraph = defineSubgraph({
   handlers,
   settings,
   sagas: [checkout],
-  operationsApi: true,
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);
