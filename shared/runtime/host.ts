@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { createAdmission } from '../base/admission.ts';
 import { readAdmissionLimits } from '../base/admission-settings.ts';
+import { dataKeys } from '../base/data-keys.ts';
 import { createLive } from '../live/live.ts';
 import { env } from '../base/env.ts';
 import { createLog } from '../base/log.ts';
@@ -59,6 +60,8 @@ const COMMAND_TIMEOUT_MS = 5_000;
 /** Opens subgraphs side by side; everything is closed again when one of them cannot be opened. */
 export async function openHost(subgraphs: Subgraph[], options: HostOptions): Promise<Host> {
   const { redisPrefix = 'soko', databasePrefix = '', now = () => new Date(), background = true, environment = process.env } = options;
+  // A wrong key is told at the start, not at the first secret.
+  dataKeys();
   const log = createLog('soko');
   const openRedis = (settings: object = {}): Redis => {
     const redis = new Redis(options.redisUrl, { commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 2, ...settings });
