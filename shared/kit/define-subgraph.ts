@@ -12,6 +12,7 @@ import { refuseUnordered, type Migration } from './migration.ts';
 import type { Permissions } from './permissions.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
 import { refuseSameVersions, type Saga } from './define-saga.ts';
+import type { Template } from '../templates/define-templates.ts';
 import type { Flag, Setting } from '../settings/definitions.ts';
 
 export type Handler<C extends AnyContext = AnyContext> =
@@ -47,6 +48,8 @@ export interface Subgraph<M = any, L = any, P = any> {
   providers: (environment: unknown) => P;
   /** The environment variables of the providers. */
   environment: z.ZodType | undefined;
+  /** Messages that it sends: `defineTemplates`. */
+  templates: Template<any>[];
   /** Values that admins change while it runs. */
   settings: Setting<any, any>[];
   flags: Flag<any>[];
@@ -69,6 +72,7 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   sagas?: Saga<any, any>[];
   routes?: Route<any>[];
   environment?: S;
+  templates?: Readonly<Record<string, Template<any>>>;
   settings?: Readonly<Record<string, Setting<any, any>>>;
   flags?: Readonly<Record<string, Flag<any>>>;
   providers?: (environment: z.infer<S>) => P;
@@ -98,6 +102,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     migrations: options.migrations ?? [],
     providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
     environment: options.environment,
+    templates: Object.values(options.templates ?? {}),
     settings: ownedBy(name, options.settings),
     flags: ownedBy(name, options.flags),
     prepare: options.prepare,

@@ -8,6 +8,7 @@ import { createLog } from '../base/log.ts';
 import { newHolderId } from '../store/lease-holder.ts';
 import { createConsumerRegistry } from '../messaging/consumers.ts';
 import { createQueues } from '../messaging/queues.ts';
+import { createTemplateRegistry } from '../templates/registry.ts';
 import { createHostSettings } from './host-settings.ts';
 import { openRuntime, type Runtime, type HostServices } from './runtime.ts';
 import { withoutPassword } from '../services/provided.ts';
@@ -48,6 +49,7 @@ export interface Host {
   queues: HostServices['queues'];
   live: HostServices['live'];
   settings: HostServices['settings'];
+  templates: HostServices['templates'];
   now(): Date;
   close(): Promise<void>;
 }
@@ -86,10 +88,9 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: redisPrefix });
   const runtimes = new Map<string, Runtime>();
 
-  const registry = createConsumerRegistry(client.useDb(`${databasePrefix}${KIT_DATABASE}`, { useCache: false }), {
-    redis,
-    prefix: redisPrefix,
-  });
+  const kitDatabase = client.useDb(`${databasePrefix}${KIT_DATABASE}`, { useCache: false });
+  const registry = createConsumerRegistry(kitDatabase, { redis, prefix: redisPrefix });
+  const templates = createTemplateRegistry(kitDatabase);
 
   const peer = (name: string): CommandTransport => {
     const found = runtimes.get(name) ?? options.remote?.(name);
@@ -111,6 +112,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     now,
     subgraphNames: options.subgraphNames ?? subgraphs.map(({ name }) => name),
     registry,
+    templates,
     peer,
     settings: settings.client,
     background,
@@ -136,7 +138,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   }
 
   try {
-    await registry.prepare();
+    await Promise.all([registry.prepare(), templates.prepare()]);
     const opening = await Promise.allSettled(
       subgraphs.map(async (subgraph) =>
         runtimes.set(subgraph.name, await openRuntime(subgraph, services, options.providers?.[subgraph.name])),
@@ -153,5 +155,5 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     await close();
     throw error;
   }
-  return { runtimes, redis, client, queues, live, settings: settings.client, now, close };
+  return { runtimes, redis, client, queues, live, settings: settings.client, templates, now, close };
 }

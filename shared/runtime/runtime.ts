@@ -33,6 +33,7 @@ import { createSagaRunner, type SagaRunner } from '../sagas/runner.ts';
 import { buildSchema, completeTypeDefs } from './build-schema.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import { applyVariables } from './setting-definitions.ts';
+import type { TemplateRegistry } from '../templates/registry.ts';
 import type { SettingsClient } from '../settings/settings-client.ts';
 import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from '../kit/transport.ts';
 
@@ -49,6 +50,7 @@ export interface HostServices {
   redisPrefix: string;
   now(): Date;
   registry: ConsumerRegistry;
+  templates: TemplateRegistry;
   /** Names of all subgraphs of the system. */
   subgraphNames: readonly string[];
   peer(name: string): CommandTransport;
@@ -101,6 +103,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
   await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
   const migrations = createMigrations({ ...host, subgraph, db, models, providers: made, orphanedSessions, log });
   await prepareDatabase({ subgraph, db, models, migrations });
+  await host.templates.register(subgraph.templates);
   await host.registry.register(consumersOfHandlers(name, subgraph.handlers));
   applyVariables(subgraph, host.environment, host.settings);
   const leases = createLeases(db);

@@ -61,7 +61,7 @@ const FOLDERS: Record<string, readonly string[]> = {
 };
 
 /** What a subgraph may use of `shared/`; its manifest also serves itself with `SERVE_PROCESS`. */
-const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'kit'];
+const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'templates', 'kit'];
 const SERVE_PROCESS = 'shared/process/serve-process.ts';
 
 /**
@@ -73,7 +73,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['base'],
     ['services', 'graph-contracts'],
     ['store', 'cache', 'live', 'uploads'],
-    ['settings'],
+    ['settings', 'templates'],
     ['limits'],
     ['kit'],
     ['messaging', 'sagas', 'audit'],

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { decryptField } from '#shared/store/encrypted.ts';
-import { emailJob, userProfileUpdated } from '../contract.ts';
+import { userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
+import { messages } from '../messages.ts';
 import type { User } from '../model.ts';
 import { givenPassword } from '../passwords.ts';
 import { hashRecoveryCode, newRecoveryCodes, newTotpSecret, stepOf, totpUri } from '../totp.ts';
@@ -82,12 +83,17 @@ async function useCode(ctx: Ctx, given: string): Promise<User> {
   return user;
 }
 
-function changeMfa(ctx: Ctx, filter: Record<string, unknown>, mfa: User['mfa'], template: string): Promise<User | null> {
+function changeMfa(
+  ctx: Ctx,
+  filter: Record<string, unknown>,
+  mfa: User['mfa'],
+  template: 'mfa-enabled' | 'mfa-disabled',
+): Promise<User | null> {
   return ctx.transaction(async (inner) => {
     const user = await inner.models.User.findOneAndUpdate(filter, { mfa }, { returnDocument: 'after' }).lean();
     if (user) {
       inner.publish(userProfileUpdated({ userId: user._id, changes: ['mfa'] }));
-      inner.enqueue(emailJob({ to: user.email, template, params: {} }));
+      inner.send(messages[template], { to: user.email, params: {} });
     }
     return user;
   });
