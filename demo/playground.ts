@@ -44,6 +44,20 @@ const LIVE = `subscription MyOrders {
 }
 `;
 
+const SETTINGS = `query Settings {
+  settings(first: 30) { nodes { id description default value version } }
+  flags(first: 10) { nodes { id description isOn rollout { percentage } } }
+}
+
+# Changes one, in force within 2 s: put its version into expectedVersion.
+mutation HoldLonger {
+  updateSetting(input: { id: "inventory.reservationSeconds", value: "900", expectedVersion: 0, reason: "Pay day" }) {
+    setting { value version }
+    ${ERRORS}
+  }
+}
+`;
+
 /** Operations of the playground, in the order of a first visit. */
 export const EXAMPLES = [
   { title: 'Products with vendor, categories, pictures, prices and stock', query: PAGE },
@@ -51,6 +65,7 @@ export const EXAMPLES = [
   { title: 'Sign in with an operation', query: SIGN_IN },
   { title: 'The signed-in user, the cart and the orders', query: VIEWER },
   { title: 'Live: every change of the own orders', query: LIVE },
+  { title: 'Admin: settings and flags', query: SETTINGS },
 ];
 
 const linkOf = (path: string, title: string, field: string, more: object = {}) => ({

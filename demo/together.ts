@@ -4,13 +4,13 @@ import { watchSupergraphFile } from '../gateway/supergraph/watch-file.ts';
 import { openGateway } from '../gateway/gateway.ts';
 import { useRevocations } from '../gateway/plugins/use-revocations.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
-import { env, parseEnv } from '#shared/base/env.ts';
+import { env } from '#shared/base/env.ts';
 import { openHost, type Host } from '#shared/runtime/host.ts';
 import { createLog } from '#shared/base/log.ts';
 import { readRoverConfig } from '#shared/process/rover-config.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
-import { uploadSettings } from '#shared/uploads/uploads.ts';
+import { RouteEntries } from '#shared/kit/define-route.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -49,7 +49,7 @@ export async function runTogether(host: Host, port: number): Promise<Running> {
     supergraphSdl,
     transports,
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY!,
-    uploads: parseEnv(uploadSettings),
+    routes: RouteEntries.parse(JSON.parse(readFileSync(join(ROOT, 'schema/routes.json'), 'utf8'))),
     isRevoked: useRevocations({ redis: host.redis, prefix: `${env.REDIS_PREFIX}:`, log }),
     port,
     host: env.HOST,

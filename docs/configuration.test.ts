@@ -35,7 +35,10 @@ async function environmentOfSubgraphs(): Promise<string[]> {
   const subgraphs = await Promise.all(
     names.map(async (name) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
   );
-  return subgraphs.flatMap(({ environment }) => (environment ? fieldsOf(environment) : []));
+  return subgraphs.flatMap(({ environment, settings }) => [
+    ...(environment ? fieldsOf(environment) : []),
+    ...settings.flatMap(({ variable }) => variable ?? []),
+  ]);
 }
 
 /** Variables that code reads past the schemas. */

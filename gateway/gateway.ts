@@ -6,7 +6,6 @@ import { CORRELATION_HEADER, correlationIdFrom } from '#shared/base/correlation-
 import { createLog, type Log } from '#shared/base/log.ts';
 import { scalars as ownScalars } from '#shared/kit/scalars.ts';
 import { serveSockets } from '#shared/transport/websocket-server.ts';
-import { serveUploads } from '#shared/uploads/serve.ts';
 import { proxyWarning } from './plugins/use-client.ts';
 import { createRequestContexts, type RequestContexts } from './http/request-context.ts';
 import { createCommonHeaders } from './http/response-headers.ts';
@@ -17,11 +16,13 @@ import { openGraphRegistry, type GraphRegistry, type GraphSource } from './super
 import { createPersistedOperations } from './supergraph/persisted-operations.ts';
 import { serveHttpStreams } from './live/over-http.ts';
 import { openStreams } from './live/stream-registry.ts';
+import { silentConnections } from './http/silent-connections.ts';
 import { createSessionWatch } from './http/session-watch.ts';
 import type { GatewayOptions } from './options.ts';
 import { useErrors, type UseErrors } from './plugins/use-errors.ts';
 import { checkContracts } from './plugins/use-api-keys.ts';
 import { LIMITS, type Limits } from './plugins/use-limits.ts';
+import { addSubgraphRoutes } from './subgraph-routes.ts';
 import { createWebsocketSessions } from './live/websocket-sessions.ts';
 import { websocketProtocol } from './live/websocket.ts';
 
@@ -47,6 +48,8 @@ const SOCKETS = { perAddress: 10_000, perViewer: 100 };
 const REVOCATION_CHECK_MS = 10_000;
 /** Ends slow requests: the headers must arrive soon, the whole request within the request timeout. */
 const HEADERS_TIMEOUT_MS = 10_000;
+/** How often connections are looked through for slow requests. */
+const SLOW_CHECK_MS = 5_000;
 
 /** Opens the public endpoint. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
@@ -76,10 +79,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
   let closing = false;
   const app = createApp(limits, timeoutMs);
+  const closeSilent = silentConnections(app.server);
   const common = { common: await createCommonHeaders(), errors, isClosing: () => closing };
   await addHooks(app, { ...common, isAllowedOrigin: requestContexts.isAllowedOrigin });
   if (warnOfProxies) app.addHook('onRequest', warnOfProxies);
-  if (options.uploads) await serveUploads(app, options.uploads);
   const { perAddress, perViewer } = options.sockets ?? SOCKETS;
   const places = { viewers: createPlaces(perViewer), addresses: createPlaces(perAddress) };
   const overHttp = serveHttpStreams({
@@ -91,6 +94,18 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     places,
     heartbeatMs: options.heartbeatMs,
+  });
+  const showsDetails = (headers: IncomingMessage['headers']): boolean => !production || readsSchema(requestContexts, headers);
+  let { transports } = options;
+  const routes = addSubgraphRoutes(app, {
+    ...requestContexts,
+    routes: options.routes ?? [],
+    transportOf: (subgraph) => transports[subgraph],
+    admission: createAdmission(options.admission ?? ADMISSION),
+    places,
+    sessionWatch,
+    timeoutMs,
+    showsList: showsDetails,
   });
   addGraphqlRoute(app, {
     ...requestContexts,
@@ -108,12 +123,12 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const each = { most: perAddress, addressOf: (request: IncomingMessage) => requestContexts.clientOf(request)?.ip ?? '' };
   const sockets = serveSockets({ server: app.server, path: PATH, protocol, maxPayload: limits.socketMessageBytes, accepts, each, log });
   const live = () => ({ connectedClients: sockets.open.size, subscriptions: streams.counters() });
-  const showsDetails = (headers: IncomingMessage['headers']): boolean => !production || readsSchema(requestContexts, headers);
   addHealthRoutes(app, { showsDetails, live, entityStore: options.entityStore, checks: options.checks ?? {} });
 
   let reloaded = Promise.resolve();
   const change = async (source: GraphSource): Promise<void> => {
     const retire = await graphs.replace(source);
+    transports = source.transports;
     await streams.replaceEngine(graphs.whole.engine);
     await retire();
   };
@@ -129,7 +144,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       closing = true;
       sessionWatch.stop();
       overHttp.close();
+      routes.close();
       await sockets.close();
+      closeSilent();
       await app.close();
       await graphs.close();
       await planners?.close();
@@ -184,7 +201,7 @@ const createApp = (limits: Limits, timeoutMs: number) =>
   fastify({
     bodyLimit: limits.bodyBytes,
     requestTimeout: timeoutMs,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: SLOW_CHECK_MS },
     forceCloseConnections: 'idle',
     genReqId: ({ headers }) => correlationIdFrom(headers[CORRELATION_HEADER]),
   });

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Redis } from 'ioredis';
 import { provideDevelopmentSecrets } from '#shared/process/development-secrets.ts';
-import { env, parseEnv, warnOfPublicSecret } from '#shared/base/env.ts';
+import { env, warnOfPublicSecret } from '#shared/base/env.ts';
 import { readResilience } from '#shared/transport/http-settings.ts';
 import { httpTransport } from '#shared/transport/http-transport.ts';
 import { createLog } from '#shared/base/log.ts';
 import { readRoverConfig } from '#shared/process/rover-config.ts';
 import { exitWithParent } from '#shared/process/exit-with-parent.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
-import { uploadSettings } from '#shared/uploads/uploads.ts';
+import { RouteEntries } from '#shared/kit/define-route.ts';
 import { watchSupergraphFile } from './supergraph/watch-file.ts';
 import { openGateway } from './gateway.ts';
 import { useRevocations } from './plugins/use-revocations.ts';
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     accessTokenPublicKey: env.ACCESS_TOKEN_PUBLIC_KEY,
     port: env.PORT ?? DEFAULT_PORT,
     host: env.HOST,
-    uploads: parseEnv(uploadSettings),
+    routes: RouteEntries.parse(JSON.parse(readFileSync(join(ROOT, 'schema/routes.json'), 'utf8'))),
     isRevoked: useRevocations({ redis, prefix: `${env.REDIS_PREFIX}:`, log }),
     checks: { redis: async () => ((await redis.ping()) === 'PONG' ? 'up' : 'down') },
     log,

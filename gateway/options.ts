@@ -3,7 +3,7 @@ import type { AdmissionLimits } from '#shared/base/admission.ts';
 import type { Check } from '#shared/base/health.ts';
 import type { Log } from '#shared/base/log.ts';
 import type { SubgraphTransport } from '#shared/kit/transport.ts';
-import type { UploadSettings } from '#shared/uploads/uploads.ts';
+import type { RouteEntry } from '#shared/kit/define-route.ts';
 import type { EntityStore } from './cache/entity-store.ts';
 import type { Engine, EngineOptions, Operation } from './engine/types.ts';
 import type { DedupeOptions } from './dedupe/dedupe-operations.ts';
@@ -71,8 +71,8 @@ export interface GatewayOptions {
   dedupe?: DedupeOptions;
   /** Cache of viewer-independent entities, shared by all gateways. Default: none. */
   entityStore?: EntityStore | undefined;
-  /** Serves uploads that are kept in a folder. The gateway is their public entry point. */
-  uploads?: UploadSettings;
+  /** Routes of the subgraphs: webhooks, event streams, downloads, files. Mounted at the start; a reload keeps them. Default none. */
+  routes?: readonly RouteEntry[];
   /** Operations that run at a time, and that may wait. Default 1,000 and 2,000. */
   admission?: AdmissionLimits;
   /** Open sockets per address and per viewer. Default 10,000 and 100. */

@@ -211,8 +211,13 @@ const STATUS: Record<string, number> = {
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
+  CURSOR_EXPIRED: 410,
+  PAYLOAD_TOO_LARGE: 413,
   TOO_MANY_OPERATIONS: 429,
   OVERLOADED: 503,
+  SUBGRAPH_UNAVAILABLE: 503,
+  UNAVAILABLE: 503,
+  TIMEOUT: 504,
 };
 
 /** Problems, and requests that Fastify itself refuses: too large, no JSON, or another content type. */

@@ -140,7 +140,7 @@ describe('compose', () => {
   test('names what is stale, writes it, and is content afterwards', async () => {
     expect(await run(true)).toEqual({
       code: 1,
-      text: expect.stringMatching(/: schema\/supergraph\.graphql, schema\/events\.json, schema\/sagas\.json$/),
+      text: expect.stringMatching(/: schema\/supergraph\.graphql, schema\/events\.json, schema\/sagas\.json, schema\/routes\.json$/),
     });
     await expect(read('schema/supergraph.graphql')).rejects.toThrow('ENOENT');
 

@@ -7,6 +7,7 @@ import { GraphQLError, parse, Source } from 'graphql';
 import { audiencesOf, contractOf } from '#shared/graph-contracts/graph-contract.ts';
 import { readRoverConfig, type RoverSubgraph } from '#shared/process/rover-config.ts';
 import { completeTypeDefs } from '#shared/runtime/build-schema.ts';
+import { routeConflicts, routeEntries, type RouteEntry } from '#shared/kit/define-route.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { apiSchemaOf, coordinatesOf } from './coordinates.ts';
 import { sagaVersions, type SagaVersions } from './saga-versions.ts';
@@ -28,6 +29,7 @@ const coordinatesFile = (audience: string): string => `schema/coordinates/${audi
 const contractFile = (audience: string): string => `.data/schema/contracts/${audience}.graphql`;
 const EVENTS_FILE = 'schema/events.json';
 const SAGAS_FILE = 'schema/sagas.json';
+const ROUTES_FILE = 'schema/routes.json';
 const BANNER = '# Written by `npm run compose`. Change the schemas of the subgraphs instead.\n';
 
 /** The supergraph SDL of these subgraphs; throws one error that lists what keeps them apart, each with file and line. */
@@ -73,6 +75,7 @@ export async function composeProject(root: string = ROOT): Promise<Composition> 
           ...contracts.map(({ audience, sdl }) => [coordinatesFile(audience), `${coordinatesOf(apiSchemaOf(sdl)).join('\n')}\n`] as const),
           [EVENTS_FILE, `${JSON.stringify(eventMap(subgraphs.map(({ subgraph }) => subgraph)), null, 2)}\n`],
           [SAGAS_FILE, `${JSON.stringify(versions, null, 2)}\n`],
+          [ROUTES_FILE, `${JSON.stringify(routeList(subgraphs.map(({ subgraph }) => subgraph)), null, 2)}\n`],
         ]),
         contracts: new Map(contracts.map(({ audience, sdl }) => [contractFile(audience), `${BANNER}${sdl}\n`])),
       };
@@ -90,6 +93,15 @@ export function eventMap(subgraphs: readonly Pick<Subgraph, 'name' | 'handlers'>
     }
   }
   return Object.fromEntries([...consumers].sort(([a], [b]) => compare(a, b)).map(([type, names]) => [type, [...names].sort(compare)]));
+}
+
+/** The routes of all subgraphs, as the gateway mounts them; throws when two are one path. */
+export function routeList(subgraphs: readonly Pick<Subgraph, 'name' | 'routes'>[]): RouteEntry[] {
+  const entries = subgraphs.flatMap(({ name, routes }) => routeEntries(name, routes));
+  const conflicts = routeConflicts(entries);
+  if (conflicts.length > 0)
+    throw new Error(`The routes of the subgraphs cannot be mounted:\n${conflicts.map((each) => `- ${each}`).join('\n')}`);
+  return entries;
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { checkout } from '../subgraphs/orders/checkout.ts';
-import { RESERVATION_SECONDS } from '../subgraphs/inventory/contract.ts';
+import { settings as inventory } from '../subgraphs/inventory/settings.ts';
 import { openCrashing, type Crashing } from './market/test-crashing.ts';
 import { Died } from './market/test-child.ts';
 import { newKey, type Data } from './market/test-door.ts';
@@ -130,7 +130,7 @@ describe('killed twice in a row', () => {
     async (first, second) => {
       const client = await withCart();
       await orderInto('checkout.pay:after', client);
-      const aheadMs = (RESERVATION_SECONDS + 60) * 1_000;
+      const aheadMs = (inventory.reservationSeconds.default + 60) * 1_000;
 
       await crashing.restart({ crashAt: first, aheadMs });
       await crashing.child().died();

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMON_CODES } from '#shared/base/errors.ts';
-import { auditApiPermissions, auditApiTypeDefs } from '#shared/runtime/audit-api.ts';
-import { operationsApiPermissions, operationsApiTypeDefs } from '#shared/runtime/operations-api.ts';
+import { allOperationsPermissions, operationsApiTypeDefs } from '#shared/runtime/build-schema.ts';
 import { rootFieldsGuardedOtherwise, rootFieldsOfNobody } from './audience.ts';
 import { readRefusals } from './codes.ts';
 import { readSdl } from './document.ts';
@@ -51,15 +50,11 @@ const TOP_LEVEL_ONLY = new Set([
   'UNKNOWN_OPERATION',
 ]);
 
-/** What the operations API and the audit add to the subgraph that serves them. */
-const typeDefs = `${operationsApiTypeDefs}\n${auditApiTypeDefs}`;
-const permissions = { ...operationsApiPermissions, Query: { ...operationsApiPermissions.Query, ...auditApiPermissions.Query } };
-
 /** Rules that the kit breaks in what it adds to every subgraph, and codes that it and the gateway throw without declaring them. */
 export function kitFaults(root: string): string[] {
   const preamble = readFileSync(join(ROOT, 'shared/kit/common-types.graphql'), 'utf8');
-  const kit = readSdl(`${preamble}\n${typeDefs}`, permissions, new Set());
-  const own = readSdl(typeDefs, permissions, new Set());
+  const kit = readSdl(`${preamble}\n${operationsApiTypeDefs}`, allOperationsPermissions, new Set());
+  const own = readSdl(operationsApiTypeDefs, allOperationsPermissions, new Set());
   const { codes } = declaredRefusals(kit);
   const common = declaredRefusals(readSdl(preamble, {}, new Set())).codes;
   const thrown = ['shared', 'gateway'].flatMap((folder) => readRefusals(productionSources(folder, root)).thrown);

@@ -18,8 +18,12 @@ export function listFaults(root: string): string[] {
   const twice = rover.filter(({ port }, index) => rover.findIndex((other) => other.port === port) !== index);
   return [
     ...missing.map((name) => `subgraphs/${name}: rover.yaml does not list it; add it, or remove the folder`),
-    ...listed.filter((name) => !folders.includes(name)).map((name) => `rover.yaml: lists ${name}, but there is no folder subgraphs/${name}`),
-    ...folders.filter((name) => !services.includes(name)).map((name) => `subgraphs/${name}: docker-compose.yml has no service of this name`),
+    ...listed
+      .filter((name) => !folders.includes(name))
+      .map((name) => `rover.yaml: lists ${name}, but there is no folder subgraphs/${name}`),
+    ...folders
+      .filter((name) => !services.includes(name))
+      .map((name) => `subgraphs/${name}: docker-compose.yml has no service of this name`),
     ...services
       .filter((name) => !folders.includes(name))
       .map((name) => `docker-compose.yml: has the service ${name}, but there is no folder subgraphs/${name}`),

@@ -35,7 +35,8 @@ export const subgraphFolders = (root = ROOT): string[] =>
     .sort();
 
 /** The code of a folder that runs outside tests. */
-export const productionSources = (folder: string, root = ROOT): Source[] => readSources(root, [folder]).filter(({ file }) => !isForTests(file));
+export const productionSources = (folder: string, root = ROOT): Source[] =>
+  readSources(root, [folder]).filter(({ file }) => !isForTests(file));
 
 /** Loads a subgraph as its folder stands; rejects when it cannot be loaded. */
 export async function loadSubgraph(name: string, root = ROOT): Promise<LoadedSubgraph> {

@@ -17,7 +17,8 @@ function faultsOf(model: AnyModel, jobs: readonly string[]): string[] {
     .map(([key]) => `has a retention whose ${key} is empty; give the reason`);
   if ('job' in retention && !jobs.includes(retention.job))
     faults.push(`leaves its retention to the job ${retention.job}, which handlers.ts does not schedule`);
-  if (!('after' in retention)) return ending.length > 0 ? [...faults, 'has an index that ends rows beside its retention; use retain'] : faults;
+  if (!('after' in retention))
+    return ending.length > 0 ? [...faults, 'has an index that ends rows beside its retention; use retain'] : faults;
   const { after, seconds } = retention;
   const [only, ...others] = ending;
   const isRight = only?.[0][after] === 1 && only[1]?.expireAfterSeconds === seconds && others.length === 0;

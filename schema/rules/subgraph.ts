@@ -7,6 +7,7 @@ import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { rootFieldsGuardedOtherwise, rootFieldsOfNobody } from './audience.ts';
 import type { Refusals } from './codes.ts';
 import { readmeFaults } from './folder.ts';
+import { isResolvable, typesOf } from './document.ts';
 import type { LoadedSubgraph } from './load-subgraph.ts';
 import { fieldsWithoutResolver, resolversWithoutField, rulesWithoutField } from './resolvers.ts';
 import { retentionFaults } from './retention.ts';
@@ -39,19 +40,24 @@ const db = mongoose.createConnection();
 
 /** Every rule that the files of one subgraph break, one line each. */
 export function subgraphFaults(loaded: LoadedSubgraph, surroundings: Surroundings): string[] {
-  const { sdl, subgraph, owns, name } = loaded;
+  const { subgraph, owns, name } = loaded;
+  const named = new Set([...owns, ...loaded.extends]);
+  // An entity that the README does not name is told once; the other rules take it for an own one.
+  const unnamed = typesOf(loaded.sdl.document).filter((type) => isResolvable(type) && !named.has(type.name));
+  const sdl = { ...loaded.sdl, owned: new Set([...owns, ...unnamed.map((type) => type.name)]) };
   const models = Object.values(subgraph.models(db.useDb(name, { useCache: false })) as Record<string, Model<unknown>>);
   const paths = new Map(models.map((model) => [model.modelName, rowFields(model)]));
-  const named = new Set([...owns, ...loaded.extends]);
+  const withoutRule = rootFieldsWithoutRule(sdl);
+  const guarded = rootFieldsGuardedOtherwise(sdl).filter((fault) => !withoutRule.some((field) => fault.startsWith(`${field} `)));
   return [
     ...(subgraph.name === name ? [] : [`subgraph.ts calls itself ${subgraph.name}; a subgraph is called like its folder`]),
-    ...each(rootFieldsWithoutRule(sdl), (field) => `${field} has no permission; add a rule to permissions.ts`),
+    ...each(withoutRule, (field) => `${field} has no permission; add a rule to permissions.ts`),
     ...each(rulesWithoutField(sdl), (field) => `permissions.ts has a rule for ${field}, which the schema does not have`),
     ...each(entitiesWithoutRule(sdl), (type) => `${type} has no permission for its fields; add '*' to permissions.ts`),
     ...each(resolversWithoutField(sdl, subgraph.resolvers), (field) => `resolvers.ts has ${field}, which the schema does not have`),
     ...each(fieldsWithoutResolver(sdl, subgraph.resolvers, paths), (field) => `${field} has no resolver and no field of its row`),
     ...each(undescribed(sdl), (place) => `${place} has no description`),
-    ...each(rootFieldsGuardedOtherwise(sdl), (fault) => `${fault}: let the schema and permissions.ts say the same`),
+    ...each(guarded, (fault) => `${fault}: let the schema and permissions.ts say the same`),
     ...each(rootFieldsOfNobody(sdl), (field) => `${field} is in no graph contract; add @tag for each audience`),
     ...each(entitiesOfNobody(sdl, named), (fault) => `${fault}; say in README.md what is owned and extended`),
     ...mutationsOfOtherShape(sdl).map((fault) => `mutation ${fault}`),
@@ -75,9 +81,7 @@ const rowFields = (model: Model<unknown>): Set<string> =>
 const isNotId = (name: string): boolean => name !== 'id';
 
 const scheduledJobs = ({ handlers }: Subgraph): string[] =>
-  handlers.flatMap((handler) =>
-    (handler.kind === 'job' && handler.schedule) || handler.kind === 'schedule' ? [handler.job.type] : [],
-  );
+  handlers.flatMap((handler) => ((handler.kind === 'job' && handler.schedule) || handler.kind === 'schedule' ? [handler.job.type] : []));
 
 function streamFaults({ resolvers }: Subgraph): string[] {
   const streams = Object.entries<{ subscribe?: object }>(resolvers['Subscription'] ?? {});
@@ -97,7 +101,7 @@ function messageFaults({ name, subgraph, events, commands, readme }: LoadedSubgr
   const answered = subgraph.handlers.flatMap((handler) => (handler.kind === 'command' ? [handler.command.name] : []));
   const messages = {
     publishes: events.map(({ type }) => type),
-    subscribesTo: heard.map(({ type }) => type),
+    subscribesTo: heard.filter((event) => declared.has(event)).map(({ type }) => type),
     handles: commands.map((command) => command.name.split('.')[1]!),
   };
   const names = commands.map((command) => command.name);
@@ -105,7 +109,9 @@ function messageFaults({ name, subgraph, events, commands, readme }: LoadedSubgr
     ...readmeFaults(readme, name, messages).map((fault) => `README.md ${fault}`),
     ...heard
       .filter((event) => !declared.has(event))
-      .map(({ type }) => `handlers.ts subscribes to ${type}, which no contract.ts declares; import the event from the contract of its owner`),
+      .map(
+        ({ type }) => `handlers.ts subscribes to ${type}, which no contract.ts declares; import the event from the contract of its owner`,
+      ),
     ...commands
       .filter(({ owner }) => owner !== name)
       .map((command) => `contract.ts declares the command ${command.name}, which must begin with ${name}`),
@@ -122,7 +128,9 @@ function refusalFaults({ sdl, refusals, uses }: LoadedSubgraph, { common, kit, r
   const sources = [refusals, kit, ...[...uses].map(refusalsOf)];
   const undocumented = refusals.thrown.filter(({ code }) => !codes.includes(code) && !(code in COMMON_CODES));
   return [
-    ...new Set(undocumented.map(({ code, file }) => `${file} throws ${code}, which the schema does not declare; extend enum UserErrorCode`)),
+    ...new Set(
+      undocumented.map(({ code, file }) => `${file} throws ${code}, which the schema does not declare; extend enum UserErrorCode`),
+    ),
     ...refusals.types
       .filter((type) => !types.includes(type) && !common.types.includes(type))
       .map((type) => `a refusal is of the type ${type}, which the schema does not have as a UserError`),

@@ -32,11 +32,11 @@ export interface Identity {
 /** The header in which a signed identity travels between services. */
 export const IDENTITY_HEADER = 'x-internal-key';
 
-/** Who asks for clients. It has queries and mutations only, no commands. */
+/** Who asks for clients. It has queries, mutations and routes only, no commands. */
 export const GATEWAY = 'gateway';
 
-/** What a token opens: everything a client may ask, or one command. */
-export type Purpose = 'graphql' | `command ${string}`;
+/** What a token opens: everything a client may ask, every route, or one command. */
+export type Purpose = 'graphql' | 'route' | `command ${string}`;
 
 const LIFETIME_SECONDS = 60;
 /** Clocks of two machines may differ by this much. */
@@ -84,7 +84,7 @@ export async function verifyIdentity(token: string, audience: string, purpose: P
       requiredClaims: ['iss', 'exp', 'iat'],
     });
     const { iss, exp, viewer, client, purpose: given } = Claims.parse(payload);
-    if (given !== purpose || (purpose !== 'graphql' && iss === GATEWAY)) throw unauthenticated();
+    if (given !== purpose || (purpose.startsWith('command ') && iss === GATEWAY)) throw unauthenticated();
     const identity: Identity = { issuer: iss, viewer, client };
     const ttl = exp * 1000 - Date.now();
     if (ttl > 0) verified.set(memo, identity, { ttl });

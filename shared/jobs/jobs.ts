@@ -94,7 +94,8 @@ export function createJobs(options: JobsOptions) {
 
   /** Tells followers which queues have changed. */
   function announceChanges(): void {
-    for (const queue of changedQueues) void options.live.publish(QUEUES_TOPIC, { payload: { subgraph, queue } }).catch(() => undefined);
+    for (const queue of changedQueues)
+      void options.live.publish(QUEUES_TOPIC, { payload: { data: { subgraph, queue } } }).catch(() => undefined);
     changedQueues.clear();
   }
 
@@ -164,6 +165,7 @@ export function createJobs(options: JobsOptions) {
         session,
       ),
     wake,
+    takeIn,
     /** Number of runs that are running, or due or soon due. */
     async pending(): Promise<number> {
       const soon = new Date(now().getTime() + SOON_MS);

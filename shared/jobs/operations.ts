@@ -53,6 +53,10 @@ const RETRY_WAIT_MS = 20_000;
 const RETRY_POLL_MS = 50;
 const JOB_RUNNING = () => new Problem('JOB_RUNNING', 'The job is running at the moment.', { path: ['input', 'id'], retryable: true });
 
+/** The code is one of the job's subgraph, which the schema of the operations API need not know. */
+const retryFailed = ({ code, message }: { code: string; message: string }) =>
+  new Problem('RETRY_FAILED', `It failed again with ${code}: ${message}`, { path: ['input', 'id'] });
+
 /** What an admin sees of the jobs of one subgraph, and may do to them. */
 export function createJobOperations(options: OperationsOptions) {
   const { subgraph, db, rows, handlers, schedules, queues, jobQueues, clock, now, wake } = options;
@@ -189,7 +193,7 @@ export function createJobOperations(options: OperationsOptions) {
   async function untilEnded(id: string): Promise<void> {
     for (const end = performance.now() + RETRY_WAIT_MS; performance.now() < end; await delay(RETRY_POLL_MS)) {
       const row = await rows.findOne({ _id: id });
-      if (row?.state === 'FAILED') throw new Problem(row.error!.code, row.error!.message);
+      if (row?.state === 'FAILED') throw retryFailed(row.error!);
       if (row?.state !== 'QUEUED' && row?.state !== 'RUNNING') return;
     }
   }

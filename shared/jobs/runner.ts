@@ -19,6 +19,7 @@ import type { JobRunRow, JobRuns } from './store.ts';
 import type { Wake } from './wake.ts';
 
 interface RunnerOptions {
+  subgraph: string;
   rows: JobRuns;
   handlers: ReadonlyMap<string, JobHandler>;
   attempts: Attempts;
@@ -168,7 +169,8 @@ export function createRunner(options: RunnerOptions) {
   }
 
   /** Followers read the row. */
-  const announce = (id: string): Promise<unknown> => live.publish(jobTopic(id), { payload: { runId: id } }).catch(() => undefined);
+  const announce = (id: string): Promise<unknown> =>
+    live.publish(jobTopic(id), { payload: { data: { subgraph: options.subgraph, runId: id } } }).catch(() => undefined);
 
   function startQueue({ name, perProcess }: JobQueue): Worker<Wake | Delivery> {
     const worker = new Worker<Wake | Delivery>(name, take, {

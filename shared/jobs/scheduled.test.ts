@@ -206,7 +206,7 @@ describe('a scheduled job that fails', () => {
 
     const id = 'boards-jobs fails';
     expect(await listed()).toEqual([{ id, type: 'fails', queue: 'boards-jobs', from: 'boards', ...facts }]);
-    expect((await app.ask(retry, { id })).errors).toBeDefined();
+    expect((await app.ask(retry, { id })).data.retryDeadLetter.userErrors).toEqual([{ code: 'RETRY_FAILED' }]);
     expect(await listed()).toHaveLength(1);
     isMended = true;
     expect((await app.ask(retry, { id })).data.retryDeadLetter).toEqual({ id, userErrors: [] });

@@ -7,6 +7,7 @@ import type { Command } from './define-command.ts';
 import type { EventDefinition, PublishedMessage } from './define-event.ts';
 import type { EnqueueOptions, JobMessage } from './define-job.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Live } from '../live/live.ts';
 import type { Saga, SagaRow, SagaStart } from './define-saga.ts';
 import type { Flag, FlagAttributes } from '../settings/definitions.ts';
@@ -19,6 +20,8 @@ import type { SettingsSource } from '../settings/settings-client.ts';
  */
 export interface Context<M, L, P = Record<never, never>> {
   readonly subgraph: string;
+  /** Names of all subgraphs of the system. */
+  readonly subgraphs: readonly string[];
   readonly identity: Identity;
   readonly viewer: Viewer | null;
   readonly correlationId: string;
@@ -38,6 +41,8 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly providers: P;
   /** Values that admins change while the process runs. A read of known values does no I/O. */
   readonly settings: SettingsSource;
+  /** Limits of how often something may be done, declared with `defineLimit`. */
+  readonly limits: Limits;
   /** Decisions of now about features. The viewer's id is the attribute `user`, and the `targetingKey` unless one is given. */
   readonly flags: FlagsReader;
   /** Set inside a transaction; models take it by themselves. */
@@ -82,6 +87,11 @@ export interface Context<M, L, P = Record<never, never>> {
    * producer's outbox still holds, 7 days. `consumer`: the name of a batch handler; default: the handlers of single events.
    */
   replay(event: EventDefinition<any>, options: { since: Date; consumer?: string }): Promise<void>;
+  /**
+   * Signs the path of a download for this viewer: `/files/reports/1?viewer=...&expires=...&signature=...`. Whoever has the address gets the file as
+   * this viewer, as long as the rule of the route still allows it. At most 7 days; for longer than 15 minutes without roles and scopes.
+   */
+  signedPath(path: string, options: { expiresInSeconds: number }): string;
   /** Clears the loaders after a change. */
   clearLoaders(): void;
 }

@@ -10,6 +10,8 @@ interface SettingOptions<K extends string> {
   encrypted?: boolean;
   /** Environment variable of the owner's processes that replaces the default. */
   variable?: string;
+  /** The name it had before. */
+  formerVariable?: string;
 }
 
 /** A setting that its group has yet to name. */
@@ -25,7 +27,7 @@ export function setting<T, const K extends string = never>(
   schema: z.ZodType<T>,
   options: SettingOptions<K> & { default?: T },
 ): Unnamed<T | null, K> {
-  const { description, per = [], encrypted = false, variable } = options;
+  const { description, per = [], encrypted = false, variable, formerVariable } = options;
   return {
     kind: 'setting',
     description,
@@ -34,6 +36,7 @@ export function setting<T, const K extends string = never>(
     per: [per].flat() as K[],
     encrypted,
     variable,
+    formerVariable,
   };
 }
 

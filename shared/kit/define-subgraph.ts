@@ -7,6 +7,8 @@ import type { AnyContext, Context } from './context.ts';
 import type { BatchHandler } from './batch-handler.ts';
 import type { EventHandler } from './define-event.ts';
 import type { JobHandler, JobSchedule } from './define-job.ts';
+import { routeEntries, type Route } from './define-route.ts';
+import { refuseUnordered, type Migration } from './migration.ts';
 import type { Permissions } from './permissions.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
 import { refuseSameVersions, type Saga } from './define-saga.ts';
@@ -37,6 +39,10 @@ export interface Subgraph<M = any, L = any, P = any> {
   handlers: Handler<any>[];
   /** Each version of which rows may be open. */
   sagas: Saga<any, any>[];
+  /** What it serves over HTTP beside GraphQL. */
+  routes: Route<any>[];
+  /** Changes of stored data, oldest first. */
+  migrations: Migration[];
   /** Adapters of third parties, created once per process; a test passes replacements. */
   providers: (environment: unknown) => P;
   /** The environment variables of the providers. */
@@ -61,18 +67,22 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   publicMaxAge?: Readonly<Record<string, EntityMaxAge<any, Context<M, L, P>>>>;
   handlers?: Handler<any>[];
   sagas?: Saga<any, any>[];
+  routes?: Route<any>[];
   environment?: S;
   settings?: Readonly<Record<string, Setting<any, any>>>;
   flags?: Readonly<Record<string, Flag<any>>>;
   providers?: (environment: z.infer<S>) => P;
+  migrations?: Migration[];
   prepare?: (ctx: Context<M, L, P>) => Promise<unknown>;
   operationsApi?: boolean;
 }
 
 /** Declares a subgraph. Nothing is opened yet. */
 export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOptions<M, L, P, S>): Subgraph<M, L, P> {
-  const { name, folder, models, loaders, resolvers, permissions } = options;
+  const { name, folder, models, loaders, resolvers, permissions, routes = [] } = options;
   refuseSameVersions(name, options.sagas ?? []);
+  routeEntries(name, routes); // Throws for a path that cannot be mounted.
+  refuseUnordered(name, options.migrations ?? []);
   return {
     name,
     folder,
@@ -82,8 +92,10 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     resolvers,
     permissions,
     publicMaxAge: options.publicMaxAge ?? {},
-    handlers: options.handlers ?? [],
+    handlers: [...(options.handlers ?? []), ...routes.flatMap(({ handlers }) => handlers)],
     sagas: options.sagas ?? [],
+    routes,
+    migrations: options.migrations ?? [],
     providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
     environment: options.environment,
     settings: ownedBy(name, options.settings),

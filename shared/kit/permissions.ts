@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
-import type { GraphQLFieldResolver, GraphQLSchema } from 'graphql';
+import type { GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
 import type { AnyContext } from './context.ts';
 import { forbidden, isProblem, problemOf, unauthenticated } from '../base/errors.ts';
 
@@ -34,11 +34,26 @@ export const objectRule = <P = any, A = any, C extends AnyContext = AnyContext>(
 export const isSignedIn: Rule = contextRule('isSignedIn', (ctx) => (ctx.viewer ? true : unauthenticated()));
 
 /** Nobody signed in is told to sign in; somebody without the role is refused. */
-export const hasRole = (...roles: string[]): Rule =>
-  contextRule(`hasRole ${roles.join(' ')}`, (ctx) => {
-    if (!ctx.viewer) return unauthenticated();
-    return ctx.viewer.roles.some((role) => roles.includes(role)) || forbidden();
-  });
+export function hasRole(...roles: string[]): Rule {
+  const name = `hasRole ${roles.join(' ')}`;
+  const made =
+    roleRules.get(name) ??
+    contextRule(name, (ctx) => {
+      if (!ctx.viewer) return unauthenticated();
+      return ctx.viewer.roles.some((role) => roles.includes(role)) || forbidden();
+    });
+  roleRules.set(name, made);
+  return made;
+}
+
+/** One rule for each name: graphql-shield refuses two with the same, and the kit's own fields have rules for admins too. */
+const roleRules = new Map<string, Rule>();
+
+/** A subgraph without entities has no field for them. */
+const federationRules = (schema: GraphQLSchema): Record<string, Rule> => ({
+  _service: allow,
+  ...(schema.getQueryType()?.getFields()['_entities'] && { _entities: allow }),
+});
 
 /**
  * Puts the rules on the schema. Root fields are closed unless opened; `_entities` passes no root field, so every entity type carries its own
@@ -48,7 +63,7 @@ export function guard(schema: GraphQLSchema, permissions: Permissions): GraphQLS
   const rules: Record<string, Record<string, Rule> | Rule> = { ...permissions };
   for (const root of ['Query', 'Mutation', 'Subscription']) {
     if (!schema.getType(root)) continue;
-    const open: Record<string, Rule> = root === 'Query' ? { _service: allow, _entities: allow } : {};
+    const open: Record<string, Rule> = root === 'Query' ? federationRules(schema) : {};
     rules[root] = { '*': shieldModule.deny, ...open, ...(permissions[root] as Record<string, Rule> | undefined) };
   }
   const guarded = middlewareModule.applyMiddleware(schema, shieldModule.shield(rules as Rules, OPTIONS)) as GraphQLSchema;
@@ -70,14 +85,20 @@ function guardSubscriptions(schema: GraphQLSchema, rules: Record<string, Rule> |
     if (!open) continue;
     const guarded: GraphQLFieldResolver<unknown, AnyContext & { _shield?: unknown }> = async (root, args, ctx, info) => {
       ctx._shield ??= { cache: {} };
-      const verdict: unknown = await rule.resolve(root as object, args, ctx as never, info, {
-        ...OPTIONS,
-        debug: false,
-        hashFunction: String,
-      } as never);
-      if (verdict !== true) throw verdict instanceof Error ? verdict : forbidden();
+      await evaluate(rule, [root as object, args, ctx as never, info]);
       return open(root, args, ctx, info) as unknown;
     };
     field.subscribe = guarded;
   }
+}
+
+/** Evaluates a rule outside of a GraphQL operation, afresh at each call. Rejects with the refusal. */
+export async function authorize(rule: Rule, ctx: AnyContext, args: object): Promise<void> {
+  const scope = Object.create(ctx, { _shield: { value: { cache: {} } } }) as never;
+  await evaluate(rule, [{}, args, scope, {} as never]);
+}
+
+async function evaluate(rule: Rule, asked: [root: object, args: object, ctx: never, info: GraphQLResolveInfo]): Promise<void> {
+  const verdict: unknown = await rule.resolve(...asked, { ...OPTIONS, debug: false, hashFunction: String } as never);
+  if (verdict !== true) throw verdict instanceof Error ? verdict : forbidden();
 }

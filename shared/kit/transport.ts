@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { ExecutionResult } from 'graphql';
 import type { Identity } from '../base/identity.ts';
 
@@ -20,10 +21,36 @@ export interface SubgraphRequest {
   wantsStart?: boolean | undefined;
 }
 
-/** Executes operations of a subgraph, in process or over HTTP. */
+/** A request of a client to a route (`define-route.ts`). */
+export interface RouteRequest {
+  method: string;
+  /** The path of the route as it is declared: `/files/reports/:id`. */
+  route: string;
+  /** Path and query as the client sent them. */
+  url: string;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Raw bytes; undefined for a request without a body. */
+  body: Readable | undefined;
+  identity: Identity;
+  correlationId: string;
+  /** Epoch milliseconds after which nobody waits for the head of the response. */
+  deadline: number;
+  /** Fires when the client disconnects. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface RouteResponse {
+  status: number;
+  headers: Record<string, string>;
+  body?: Readable | Buffer | string | undefined;
+}
+
+/** Executes operations of a subgraph and passes requests to its routes, in process or over HTTP. */
 export interface SubgraphTransport {
   execute(request: SubgraphRequest): Promise<ExecutionResult>;
   subscribe(request: SubgraphRequest): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
+  /** Absent for a subgraph that cannot have routes. Rejects with a `Problem` before the head of the response. */
+  request?(request: RouteRequest): Promise<RouteResponse>;
 }
 
 /** A command as it travels between processes: POST /internal/<command>. */

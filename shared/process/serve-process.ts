@@ -43,6 +43,7 @@ export async function serveSubgraphs(
     redisUrl: env.REDIS_URL,
     databasePrefix: env.DATABASE_PREFIX,
     redisPrefix: env.REDIS_PREFIX,
+    subgraphNames: addresses.map(({ name }) => name),
     remote,
     environment,
   });

@@ -5,7 +5,8 @@ import { parse, type GraphQLSchema } from 'graphql';
 import { auditApiPermissions, auditApiResolvers, auditApiTypeDefs } from './audit-api.ts';
 import { auditPermissions } from '../kit/audit.ts';
 import type { AnyContext } from '../kit/context.ts';
-import { operationsApiResolvers, operationsApiPermissions, operationsApiTypeDefs } from './operations-api.ts';
+import { operationsApiResolvers, operationsApiPermissions, sagaTypeDefs } from './operations-api.ts';
+import { jobPermissions, jobResolvers, jobTypeDefs } from './operations-jobs.ts';
 import { guard, type Permissions } from '../kit/permissions.ts';
 import { recordEntityMaxAge } from '../kit/entity-max-age.ts';
 import { scalars } from '../kit/scalars.ts';
@@ -13,25 +14,29 @@ import type { Resolvers, Subgraph } from '../kit/define-subgraph.ts';
 
 const PREAMBLE = readFileSync(join(import.meta.dirname, '../kit/common-types.graphql'), 'utf8');
 
+/** The SDL of the operations API. */
+export const operationsApiTypeDefs = `${sagaTypeDefs}\n${jobTypeDefs}\n${auditApiTypeDefs}`;
+
 /** The SDL that the gateway composes: the kit's scalars, money, errors and filters, then the subgraph's own. */
 export const completeTypeDefs = (subgraph: Pick<Subgraph, 'schema' | 'operationsApi'>): string =>
-  [PREAMBLE, ...(subgraph.operationsApi ? [operationsApiTypeDefs, auditApiTypeDefs] : []), subgraph.schema].filter(Boolean).join('\n');
+  [PREAMBLE, ...(subgraph.operationsApi ? [operationsApiTypeDefs] : []), subgraph.schema].filter(Boolean).join('\n');
 
 /** The guarded, executable schema of a subgraph. */
 export function buildSchema(subgraph: Subgraph): GraphQLSchema {
   const resolvers = mergeResolvers([
     { ...scalars, UserError: { __resolveType: (error: { __typename?: string }) => error.__typename ?? 'PlainUserError' } },
-    ...(subgraph.operationsApi ? [operationsApiResolvers, auditApiResolvers] : []),
+    ...(subgraph.operationsApi ? [operationsApiResolvers, jobResolvers, auditApiResolvers] : []),
     subgraph.resolvers,
   ]);
   const schema = buildSubgraphSchema([
     { typeDefs: parse(completeTypeDefs(subgraph)), resolvers: withReferences(resolvers, subgraph.publicMaxAge) },
   ]);
-  const permissions = subgraph.operationsApi
-    ? mergeResolvers([operationsApiPermissions, auditApiPermissions, subgraph.permissions])
-    : subgraph.permissions;
+  const permissions = subgraph.operationsApi ? mergeResolvers([allOperationsPermissions, subgraph.permissions]) : subgraph.permissions;
   return auditPermissions(guard(schema, permissions as Permissions));
 }
+
+/** Who may use the operations API. */
+export const allOperationsPermissions: Permissions = mergeResolvers([operationsApiPermissions, jobPermissions, auditApiPermissions]);
 
 type ResolveReference = (reference: { id?: unknown }, ctx: AnyContext, ...rest: unknown[]) => unknown;
 

@@ -3,15 +3,19 @@ import type { AnyContext } from '../kit/context.ts';
 import type { Contexts } from './create-context.ts';
 import { isProblem, Problem, unavailable } from '../base/errors.ts';
 import { runIdempotently } from '../kit/idempotency.ts';
+import type { JobOperations } from '../jobs/operations.ts';
 import { operationsApiHandlers, type Operator } from './operations-api.ts';
+import { jobOperationsHandlers } from './operations-jobs.ts';
 import { settingHandlers } from './setting-definitions.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import type { CommandRequest } from '../kit/transport.ts';
 
 /** The commands that a subgraph handles: its own, and those of the operations API about its sagas and dead letters. */
-export function createCommands(subgraph: Subgraph, contexts: Contexts, operator: () => Operator) {
+export function createCommands(subgraph: Subgraph, contexts: Contexts, operator: () => Operator & { jobs: JobOperations }) {
   const handlers = new Map<string, CommandHandler>();
-  for (const handler of [...operationsApiHandlers(subgraph.name, operator), ...settingHandlers(subgraph), ...subgraph.handlers]) {
+  const jobs = jobOperationsHandlers(subgraph.name, () => operator().jobs);
+  const kit = [...operationsApiHandlers(subgraph.name, operator), ...jobs, ...settingHandlers(subgraph)];
+  for (const handler of [...kit, ...subgraph.handlers]) {
     if (handler.kind === 'command') handlers.set(handler.command.name, handler);
   }
 

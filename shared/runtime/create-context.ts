@@ -14,6 +14,7 @@ import { messageFor, type EnqueuedJob, type Jobs } from '../jobs/jobs.ts';
 import { consumerQueue } from '../messaging/consumers.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
+import { createLimits } from '../limits/limits.ts';
 import { createFlagsReader } from './flags-reader.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
 import type { Live } from '../live/live.ts';
@@ -22,6 +23,7 @@ import type { SagaRunner } from '../sagas/runner.ts';
 import type { HostServices } from './runtime.ts';
 import { invalidateTags } from '../cache/cache-tags.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
+import { signAddress } from '../kit/signed-address.ts';
 import { inTransaction, outsideTransactions } from '../store/mongo.ts';
 
 interface ContextsOptions {
@@ -59,6 +61,7 @@ export function createContexts(options: ContextsOptions) {
   const { subgraph, db, models, providers, host, log, relay, sagas, jobs, orphanedSessions, audit } = options;
   const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
+  const limits = createLimits({ redis: host.redis, prefix: `${host.redisPrefix}:${subgraph.name}`, settings: host.settings });
   const mark = epochKey(host.redisPrefix, subgraph.name);
   const live: Live = { ...host.live, subscribe: (topic, options) => host.live.subscribe(topic, { mark, ...options }) };
 
@@ -66,6 +69,7 @@ export function createContexts(options: ContextsOptions) {
     const { whileConnected, cache } = createRequestScope(sharedCache, signal);
     const ctx = {
       subgraph: subgraph.name,
+      subgraphs: host.subgraphNames,
       identity,
       viewer: identity.viewer,
       correlationId,
@@ -84,6 +88,7 @@ export function createContexts(options: ContextsOptions) {
       },
       providers,
       settings: host.settings,
+      limits,
       get flags() {
         return createFlagsReader(host.settings, identity.viewer, host.now);
       },
@@ -127,6 +132,8 @@ export function createContexts(options: ContextsOptions) {
         const queue = consumerQueue(subgraph.name, consumer);
         return host.registry.requestReplay({ _id: newId('rpl'), queue, type, version, since, at: new Date() });
       },
+      signedPath: (path: string, { expiresInSeconds }: { expiresInSeconds: number }) =>
+        signAddress(path, identity.viewer, { now: host.now(), expiresInSeconds }),
       clearLoaders(this: AnyContext) {
         withLoaders(this);
       },

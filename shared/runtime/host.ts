@@ -25,6 +25,8 @@ export interface HostOptions {
   /** Prefix of every Redis key. */
   redisPrefix?: string;
   now?: () => Date;
+  /** Names of all subgraphs of the system. Default: those of this process. */
+  subgraphNames?: readonly string[];
   /** How a subgraph of another process is reached. */
   remote?: (name: string) => CommandTransport | undefined;
   background?: boolean;
@@ -104,6 +106,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     databasePrefix,
     redisPrefix,
     now,
+    subgraphNames: options.subgraphNames ?? subgraphs.map(({ name }) => name),
     registry,
     peer,
     settings: settings.client,

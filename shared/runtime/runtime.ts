@@ -3,38 +3,33 @@ import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { Connection, Model } from 'mongoose';
 import type { Logger } from 'pino';
-import { createAuditIndexes } from '../audit/rows.ts';
 import { createSealer, type Sealer } from '../audit/sealer.ts';
 import { AuditSettings } from '../audit/settings.ts';
 import { createAuditWriter } from '../audit/writer.ts';
-import { createAdmission, type Admission } from '../base/admission.ts';
+import { createAdmission, type Admission, type Wanted } from '../base/admission.ts';
 import { readAdmissionLimits } from '../base/admission-settings.ts';
 import { createCommands, type Commands } from './command-bus.ts';
-import { createConsumer, createDeadLetters, type Consumer } from '../messaging/consumer.ts';
+import { createConsumer, type Consumer } from '../messaging/consumer.ts';
 import { consumersOfHandlers, consumerQueue, type ConsumerRegistry } from '../messaging/consumers.ts';
-import { createInbox } from '../messaging/event-effects.ts';
-import { createReplays } from '../messaging/outbox-replays.ts';
 import type { AnyContext } from '../kit/context.ts';
 import { createContexts } from './create-context.ts';
 import { maskError } from '../base/errors.ts';
 import { parseEnv } from '../base/env.ts';
 import { createCompiledExecution } from './compiled-execution.ts';
-import { createIdempotency } from '../kit/idempotency.ts';
 import { newId } from '../base/ids.ts';
 import type { Identity } from '../base/identity.ts';
 import { createJobs, type Jobs } from '../jobs/jobs.ts';
-import { createJobRuns } from '../jobs/store.ts';
-import { createIndexes, declaredBy } from '../store/indexes.ts';
 import { createLeases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
+import { createMigrations } from './migrations.ts';
+import { prepareDatabase } from './prepare-database.ts';
 import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
-import { createOutbox } from '../messaging/outbox.ts';
 import type { Queues } from '../messaging/queues.ts';
 import { createRelay, type Relay } from '../messaging/outbox-relay.ts';
+import { createRouteRequests } from './route-requests.ts';
 import { runSubscription } from './run-subscription.ts';
 import { extensionsFor } from '../kit/entity-max-age.ts';
 import { createSagaRunner, type SagaRunner } from '../sagas/runner.ts';
-import { createSagaIndexes } from '../sagas/store.ts';
 import { buildSchema, completeTypeDefs } from './build-schema.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import { applyVariables } from './setting-definitions.ts';
@@ -54,6 +49,8 @@ export interface HostServices {
   redisPrefix: string;
   now(): Date;
   registry: ConsumerRegistry;
+  /** Names of all subgraphs of the system. */
+  subgraphNames: readonly string[];
   peer(name: string): CommandTransport;
   /** False: no workers, relay and sweeper; a test runs them. */
   background: boolean;
@@ -98,23 +95,14 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
   const log = host.log.child({ subgraph: name });
   const db = host.client.useDb(host.databasePrefix + name, { useCache: false });
   const models = subgraph.models(db) as Record<string, Model<unknown>>;
-  await Promise.all([
-    createOutbox(db),
-    createInbox(db),
-    createReplays(db),
-    createDeadLetters(db),
-    host.registry.register(consumersOfHandlers(name, subgraph.handlers)),
-    createIdempotency(db),
-    createSagaIndexes(db),
-    createAuditIndexes(db),
-    createJobRuns(db),
-    ...Object.values(models).map((model) => createIndexes(db, model.collection.name, declaredBy(model))),
-  ]);
-
   const environment = subgraph.environment && parseEnv(subgraph.environment, host.environment);
-  applyVariables(subgraph, host.environment, host.settings);
+  const made = providers ?? subgraph.providers(environment);
   const orphanedSessions = createOrphanedSessions(db, host.holder);
   await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
+  const migrations = createMigrations({ ...host, subgraph, db, models, providers: made, orphanedSessions, log });
+  await prepareDatabase({ subgraph, db, models, migrations });
+  await host.registry.register(consumersOfHandlers(name, subgraph.handlers));
+  applyVariables(subgraph, host.environment, host.settings);
   const leases = createLeases(db);
   const { AUDIT_RETENTION_YEARS: keptYears } = parseEnv(AuditSettings, host.environment);
   const sealer = createSealer({ subgraph: name, db, leases, holder: host.holder, log, keptYears });
@@ -124,7 +112,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     subgraph,
     db,
     models,
-    providers: providers ?? subgraph.providers(environment),
+    providers: made,
     host,
     log,
     relay,
@@ -145,13 +133,11 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     retryDeadLetter: (id) => anySucceeds([jobs.operations.retryLetter, ...consumers.map(({ retry }) => retry)], (retry) => retry(id)),
     retrySaga: sagas.retry,
     compensateSaga: sagas.compensate,
+    jobs: jobs.operations,
   }));
-  const byQueue = Map.groupBy(
-    subgraph.handlers.filter((handler) => handler.kind === 'event'),
-    () => name,
-  );
+  const events = subgraph.handlers.filter((handler) => handler.kind === 'event');
   const consumers = [
-    ...[...byQueue].map(([queue, handlers]) => openConsumer(queue, handlers)),
+    ...(events.length > 0 ? [openConsumer(name, events)] : []),
     ...subgraph.handlers
       .filter((handler) => handler.kind === 'batch')
       .map((handler) => openConsumer(consumerQueue(name, handler.name), handler)),
@@ -229,10 +215,8 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
   const commandAdmission = createAdmission(limits.commands);
 
   /** Waits for admission to this subgraph, then to the process. */
-  function admitted<T>(request: SubgraphRequest, work: () => Promise<T>): Promise<T> {
-    const wanted = { deadline: request.deadline, signal: disconnectOf(request), caller: request.identity.viewer?.id };
-    return requestAdmission.run(() => host.admission.run(work, wanted), wanted);
-  }
+  const admitted = <T>(wanted: Wanted, work: () => Promise<T>): Promise<T> =>
+    requestAdmission.run(() => host.admission.run(work, wanted), wanted);
 
   async function execute(request: SubgraphRequest): Promise<ExecutionResult> {
     const { args, errors } = prepare(request);
@@ -254,7 +238,9 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     commands,
     context: (identity) => contexts.create({ identity, correlationId: newId('ctx') }),
     runJob: jobs.run,
-    execute: (request) => admitted(request, () => execute(request)),
+    execute: (request) =>
+      admitted({ deadline: request.deadline, signal: disconnectOf(request), caller: request.identity.viewer?.id }, () => execute(request)),
+    request: createRouteRequests({ routes: subgraph.routes, contexts, now: host.now, admitted }),
     async subscribe(request) {
       // A stream outlives its request: each event has its own deadline.
       const { args, errors } = prepare({ ...request, deadline: Number.POSITIVE_INFINITY });

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { EnvSource } from '../base/env.ts';
+import { parseEnv, withFormerNames, type EnvSource } from '../base/env.ts';
 import { notFound } from '../base/errors.ts';
 import { StartError } from '../base/start-error.ts';
 import { sentenceOf, validationMessage } from '../base/validation-messages.ts';
@@ -17,13 +17,24 @@ export const definesAny = ({ settings, flags }: Definer): boolean => settings.le
 
 /** Replaces defaults by environment variables. Throws one line that names each wrong variable, never its value. */
 export function applyVariables({ settings }: Definer, environment: EnvSource, client: SettingsClient): void {
+  const given = readVariables(settings, environment);
   const faults = settings.flatMap((setting) => {
-    const text = setting.variable && environment[setting.variable];
+    const text = setting.variable && given[setting.variable];
     const read = text ? readVariable(setting, text) : { success: true as const, data: undefined };
     if (read.success) client.define(setting, read.data);
     return read.success ? [] : [`${setting.variable}: ${read.error.issues[0]?.message}`];
   });
   if (faults.length > 0) throw new StartError(`Environment: ${faults.join('; ')}`);
+}
+
+function readVariables(settings: Definer['settings'], environment: EnvSource): Record<string, string | undefined> {
+  const named = settings.filter(({ variable }) => variable);
+  const former = named
+    .filter(({ formerVariable }) => formerVariable)
+    .map(({ variable, formerVariable }) => [variable, formerVariable] as const);
+  // Only those that are named: a record of all would be the whole environment.
+  const shape = z.object(Object.fromEntries(named.map(({ variable }) => [variable!, z.string().optional()] as const)));
+  return parseEnv(withFormerNames(shape, Object.fromEntries(former)), environment) as Record<string, string | undefined>;
 }
 
 /** What the process tells the subgraph that stores the values. */

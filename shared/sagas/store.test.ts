@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createSagaIndexes, createSagaStore, sagasOf } from './store.ts';
+import { createSagaStore, sagasOf } from './store.ts';
 import type { SagaRow } from '../kit/define-saga.ts';
 import { subgraph, walk, type Ctx } from '../testing/fixture-subgraph/subgraph.ts';
 import { open, viewer, type TestApp } from '../testing/open.ts';
@@ -34,18 +34,6 @@ test('what has ended goes after 30 days, what is open or stuck stays', async () 
   expect(ends).toEqual({ RUNNING: false, WAITING: false, DONE: true, COMPENSATED: true, STUCK: false, PARKED: false });
   const indexes = await sagasOf(db()).indexes();
   expect(indexes.find(({ key }) => 'finishedAt' in key)).toMatchObject({ key: { finishedAt: 1 }, expireAfterSeconds: 30 * 24 * 3_600 });
-});
-
-test('rows from before there was a retention get their time when the subgraph is opened', async () => {
-  const rows = [await started('old done'), await started('old open')];
-  await storeOf('ann').save(rows[0]!, { state: 'DONE' });
-  const ids = { _id: { $in: rows.map(({ _id }) => _id) } };
-  await sagasOf(db()).updateMany(ids, { $unset: { finishedAt: 1 } });
-
-  await createSagaIndexes(db());
-
-  const found = await sagasOf(db()).find(ids).sort({ _id: 1 }).toArray();
-  expect(found.map(({ finishedAt }) => finishedAt instanceof Date)).toEqual([true, false]);
 });
 
 test('finds what is due in each open state, the longest overdue first, and nothing that is held or has ended', async () => {

@@ -37,8 +37,6 @@ export async function createSagaIndexes(db: Connection): Promise<void> {
     { key: { state: 1, saga: 1, version: 1 }, name: 'stateSagaVersion' },
     { key: { finishedAt: 1 }, name: 'finishedAt', expireAfterSeconds: KEPT_SECONDS },
   ]);
-  // Rows older than the retention; their time begins now.
-  await sagasOf(db).updateMany({ finishedAt: null, state: { $in: [...ENDED_STATES] } }, { $set: { finishedAt: new Date() } });
 }
 
 export { LostLease };
@@ -250,6 +248,7 @@ const ofVersions = (known: KnownVersions): Filter<SagaRow>[] =>
 const complete = (row: SagaRow): SagaRow => ({
   ...row,
   version: row.version ?? 1,
+  step: row.step ?? '',
   branches: row.branches ?? {},
   tryingSince: row.tryingSince ?? null,
 });

@@ -28,6 +28,8 @@ export interface Setting<T = unknown, K extends string = string> {
   encrypted: boolean;
   /** Environment variable of the owner's processes that replaces the default. */
   variable: string | undefined;
+  /** Still read, with a line of warning. */
+  formerVariable: string | undefined;
 }
 
 /** A switch that code reads with `ctx.flags.isOn`. `K` as in a setting. */

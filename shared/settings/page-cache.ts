@@ -9,6 +9,8 @@ const PATIENCE_MS = 50;
 /** How long the subgraph that stores the values is waited for. */
 const LOAD_MS = 1_000;
 const TTL_SECONDS = 24 * 3_600;
+/** Of scopes without values: clients may ask for any number of them. */
+const EMPTY_TTL_SECONDS = 60;
 
 /** Loads pages from the subgraph that stores the values. Rejects when it cannot be reached. */
 export type LoadPages = (scopes: string[]) => Promise<{ scope: string; page: SettingsPage }[]>;
@@ -45,13 +47,16 @@ export function createPageCache({ redis, prefix, load }: { redis: Redis; prefix:
       for (const { scope, page } of loaded) pages.set(scope, page);
       const writes = loaded.flatMap(({ scope, page }) => {
         const versions = found?.[scopes.indexOf(scope)]?.versions;
-        return versions === undefined ? [] : [{ key: slotOf(scope).key, versions, text: JSON.stringify(page), ttlSeconds: TTL_SECONDS }];
+        return versions === undefined ? [] : [{ key: slotOf(scope).key, versions, text: JSON.stringify(page), ttlSeconds: ttlOf(page) }];
       });
       void store.write(writes);
       return pages;
     },
   };
 }
+
+const ttlOf = ({ settings, overrides, flags }: SettingsPage): number =>
+  [settings, overrides, flags].some((values) => Object.keys(values).length > 0) ? TTL_SECONDS : EMPTY_TTL_SECONDS;
 
 /** Undefined for what another release of this code has written in another form. */
 function readPage(text: string | undefined): SettingsPage | undefined {

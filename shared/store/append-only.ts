@@ -25,7 +25,8 @@ const INSERT = 'insertOne';
 
 /**
  * A plugin for rows that stand for ever as they were written, such as entries of a ledger or an audit: every update, replacement and removal
- * through the model fails before it reaches the store. A mistake is corrected by another row. Only the driver's own collection gets past it.
+ * through the model fails before it reaches the store. A mistake is corrected by another row. Only the driver's own collection, and an operation that
+ * says `middleware: false`, get past it.
  */
 export function appendOnly(schema: Schema): void {
   const refuse = (operation: string) => (): never => {

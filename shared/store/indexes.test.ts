@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Schema, type Connection } from 'mongoose';
 import { newId } from '../base/ids.ts';
-import { createIndexes, declaredBy, dropIndexIfThere, plannedIndexes } from './indexes.ts';
+import { createIndexes, declaredIndexes, dropIndexIfThere, plannedIndexes } from './indexes.ts';
 import { connectMongo, isDuplicateKey } from './mongo.ts';
 
 let db: Connection;
@@ -113,11 +113,11 @@ test('the indexes of a schema are those that its model would create', async () =
   const schema = new Schema({ email: { type: String, unique: true }, at: Date }, { autoIndex: false });
   schema.index({ at: 1 }, { expireAfterSeconds: 60 });
   const model = db.model('Mail', schema, collection);
-  await createIndexes(db, collection, declaredBy(model));
+  await createIndexes(db, collection, declaredIndexes([model]).get(collection)!);
   changes.length = 0;
 
   await model.createIndexes();
-  await createIndexes(db, collection, declaredBy(model));
+  await createIndexes(db, collection, declaredIndexes([model]).get(collection)!);
 
   expect(Object.keys(await found()).sort()).toEqual(['at_1', 'email_1']);
   expect(changes.filter(({ name }) => name === 'drop')).toEqual([]);

@@ -37,8 +37,16 @@ export async function createIndexes(db: Connection, collection: string, indexes:
   }
 }
 
-/** The indexes that a model's schema declares. */
-export const declaredBy = (model: { schema: Pick<Schema, 'indexes'> }): Index[] =>
+interface Declaring {
+  schema: Pick<Schema, 'indexes'>;
+  collection: { name: string };
+}
+
+/** The indexes that the schemas of models declare, by collection. */
+export const declaredIndexes = (models: readonly Declaring[]): Map<string, Index[]> =>
+  new Map([...Map.groupBy(models, ({ collection }) => collection.name)].map(([name, list]) => [name, list.flatMap(declaredBy)]));
+
+const declaredBy = (model: Declaring): Index[] =>
   model.schema.indexes().map(([key, options]) => {
     const { background: _background, ...rest } = options as Record<string, unknown>;
     return { key: key as Index['key'], ...rest };

@@ -1,4 +1,5 @@
 import type { Connection } from 'mongoose';
+import { isDead } from './lease-holder.ts';
 import { isDuplicateKey } from './mongo.ts';
 
 export interface Lease {
@@ -42,6 +43,11 @@ export function createLeases(db: Connection) {
         if (isDuplicateKey(error)) return undefined;
         throw error;
       }
+    },
+    /** Frees a lease whose holder died on this machine, before it runs out. */
+    async freeDead(name: string): Promise<void> {
+      const held = await rows.findOne({ _id: name, until: { $gt: new Date() } });
+      if (held && isDead(held.owner)) await rows.updateOne({ _id: name, owner: held.owner }, { $set: { until: new Date(0) } });
     },
     async release(name: string, holder: string): Promise<void> {
       await rows.updateOne({ _id: name, owner: holder }, { $set: { until: new Date(0) } });

@@ -45,6 +45,7 @@ export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
   auditBlocks: { job: 'audit sealer', rest: 'together with their rows' },
   jobRuns: { after: 'removeAt', seconds: 0, rest: 'an unfinished run ends' },
   schedules: { few: 'one row for each scheduled job' },
+  migrations: { few: 'one row for each migration' },
   leases: { few: 'one row for each kind of work' },
   processes: { few: 'one row for each living process' },
 };

@@ -25,7 +25,7 @@ export const deploySaga = (version: number, build: (builder: Builder) => SagaPar
   );
 
 /** Of each effect: how often it ran, by saga, step and direction. */
-export const effectsOf = (db: Connection) => db.collection<{ _id: string; runs: number }>('effects');
+const effectsOf = (db: Connection) => db.collection<{ _id: string; runs: number }>('effects');
 
 type Options = Parameters<Builder['step']>[1];
 

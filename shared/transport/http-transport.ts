@@ -3,12 +3,14 @@ import { forbidden, overloaded, Problem, unauthenticated } from '../base/errors.
 import type { BatchedAnswer } from './batch-format.ts';
 import { createBatcher } from './http-batch.ts';
 import { createHttpClient, ResponseTimeout, type HttpRequest as HttpPost } from './http-client.ts';
-import type { BreakerOptions, Verdict } from './circuit-breaker.ts';
+import type { BreakerOptions } from './circuit-breaker.ts';
 import { acceptsAt, answersAt } from './probe.ts';
 import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
+import { createRouteClient } from './route-client.ts';
 import { externalAccess, firstPartyAccess, type Access } from './subgraph-access.ts';
-import type { CommandRequest, CommandTransport, SubgraphTransport } from '../kit/transport.ts';
+import type { CommandRequest, CommandTransport, RouteRequest, SubgraphTransport } from '../kit/transport.ts';
 import { changeTimeout, problemFromJson, subgraphAnswerInvalid, subgraphTimeout, subgraphUnavailable } from './problem-json.ts';
+import { impatient, isImpatient, isLost, judged, verdictOn } from './verdicts.ts';
 
 export interface HttpTransportOptions {
   /** Time limit of a query or mutation, retries included; the deadline of the request may shorten it. Default 5,000. */
@@ -50,6 +52,7 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
   const ready = new URL(`${prefix}/ready`, base.origin);
   const probe = () => (isExternal ? acceptsAt(base) : answersAt(ready));
   const { breaker, retry } = options.resilience ?? {};
+  const routes = createRouteClient(name, base, { access, connectTimeoutMs });
   const resilience = resilienceFor(name, probe, { ...(retry && { retry }), breaker: isExternal ? careful(breaker) : (breaker ?? {}) });
 
   return {
@@ -75,10 +78,15 @@ export function httpTransport(name: string, baseUrl: string, options: HttpTransp
       return resilience.run(work, { repeatable: idempotencyKey !== undefined, deadline: time.until });
     },
     subscribe: (request) => access.subscribe(request),
+    ...(!isExternal && {
+      // A body that has begun to flow cannot be sent again.
+      request: (request: RouteRequest) =>
+        resilience.run(() => routes.request(request), { repeatable: request.body === undefined, deadline: request.deadline }),
+    }),
     async close() {
       resilience.close();
       await access.close();
-      await client.close();
+      await Promise.all([client.close(), routes.close()]);
     },
   };
 }
@@ -161,39 +169,14 @@ function headersOf({ correlationId, deadline, idempotencyKey }: Envelope, creden
 /** Documents of the planner begin with their kind, so no parser is needed. */
 const isMutation = (query: string): boolean => /^\s*mutation\b/.test(query);
 
-/** The verdict about the process behind a problem, where the problem itself does not show it. */
-const verdicts = new WeakMap<Problem, Verdict>();
-
-function judged(problem: Problem, verdict: Verdict): Problem {
-  verdicts.set(problem, verdict);
-  return problem;
-}
-
-const impatientProblems = new WeakSet<Problem>();
-
-function impatient(problem: Problem): Problem {
-  judged(problem, 'nothing');
-  impatientProblems.add(problem);
-  return problem;
-}
-
-/** Codes of Node and undici for a connection that failed or broke. */
-const LOST = new Set(
-  `ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ETIMEDOUT ENOTFOUND EAI_AGAIN
-  UND_ERR_CONNECT_TIMEOUT UND_ERR_SOCKET`.split(/\s+/),
-);
-
-const isLost = (error: unknown): boolean => LOST.has(String((error as { code?: unknown } | null)?.code));
-
 const isTooLarge = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
 
 function resilienceFor(name: string, probe: () => Promise<boolean>, options: HttpTransportOptions['resilience']): Resilience {
   return createResilience({
     ...options,
     probe,
-    // A process that responds is alive, whatever the response.
-    verdictOf: (error) => (error instanceof Problem ? (verdicts.get(error) ?? 'alive') : 'nothing'),
-    isRetryable: (error) => error instanceof Problem && error.retryable && error.code !== 'OVERLOADED' && !impatientProblems.has(error),
+    verdictOf: (error) => (error instanceof Problem ? verdictOn(error) : 'nothing'),
+    isRetryable: (error) => error instanceof Problem && error.retryable && error.code !== 'OVERLOADED' && !isImpatient(error),
     refusal: () => subgraphUnavailable(name),
   });
 }

@@ -12,6 +12,8 @@ import { IDENTITY_HEADER, verifyIdentity, type Identity, type Purpose } from '..
 import { createLog, type Log } from '../base/log.ts';
 import type { OpenSubgraph } from '../runtime/runtime.ts';
 import { answerBatch } from './serve-batch.ts';
+import { PROBLEM_HEADER, ROUTES_PATH } from './route-format.ts';
+import { addRoutes } from './serve-routes.ts';
 import { serveSockets, type SocketExtra } from './websocket-server.ts';
 import type { SubgraphRequest } from '../kit/transport.ts';
 import { problemToJson } from './problem-json.ts';
@@ -99,6 +101,8 @@ export async function serve(open: OpenSubgraph, options: ServeOptions): Promise<
     return reply.send({ result: result ?? null });
   });
 
+  addRoutes(app, open, { ...identified(() => 'route'), envelopeOf });
+
   const protocol = socketProtocol(open, log);
   const sockets = serveSockets({ server: app.server, path: '/graphql', protocol, maxPayload: SOCKET_MESSAGE, log });
   await app.listen({ port: options.port, host });
@@ -181,13 +185,14 @@ function envelopeOf({
   };
 }
 
-/** One typed error and no data. Commands get it as `error`, everything else as a GraphQL answer. */
+/** One typed error and no data. Commands and routes get it as `error`, everything else as a GraphQL answer. */
 function refuse(reply: FastifyReply, error: unknown, { url, headers }: FastifyRequest, log: Log): FastifyReply {
   const { status, problem, message, extensions, correlationId } = refusalOf(error, headers, log);
   reply.status(status).header(CORRELATION_HEADER, correlationId);
   const { retryAfterSeconds } = extensions ?? {};
   if (typeof retryAfterSeconds === 'number') reply.header('retry-after', String(retryAfterSeconds));
-  if (!url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
+  if (url.startsWith(ROUTES_PATH)) reply.header(PROBLEM_HEADER, 'true').type('application/json');
+  else if (!url.startsWith('/internal/')) return reply.send({ errors: [{ message, extensions }] });
   return reply.send({ error: problem ? problemToJson(problem) : { code: 'INTERNAL_SERVER_ERROR', message, extensions } });
 }
 

@@ -47,7 +47,7 @@ export function isSigned(secret: string, grant: Grant, signature: string): boole
 
 export const putFacts = (contentType: string, size: number): string => `${contentType} ${size}`;
 
-/** Files in a folder of this machine, handed in and read through `serveUploads`. */
+/** Files in a folder of this machine, handed in and read through the routes of `uploadRoutes`. */
 export function openDisk({ directory, baseUrl, secret }: DiskSettings): FileStore {
   const signedUrl = (grant: Grant, extra: Record<string, string>): string => {
     const query = new URLSearchParams({ ...extra, expires: String(grant.expiresAt), signature: sign(secret, grant) });

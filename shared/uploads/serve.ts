@@ -1,17 +1,25 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { extname } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { UploadSettings } from './uploads.ts';
-import { diskSettings, isSigned, partBeside, pathOf, publish, putFacts, sizeOf, type DiskSettings } from './disk.ts';
+import { isSigned, partBeside, pathOf, publish, putFacts, sizeOf, type DiskSettings } from './disk.ts';
 import { FILE_TYPES, SNIFFED_BYTES, typeOfExtension, type FileType } from './file-types.ts';
 
-type Request = FastifyRequest<{
-  Params: { '*': string };
-  Querystring: { expires?: string; signature?: string; size?: string; name?: string };
-}>;
+/** A request for a file of a folder. Below the path of `UPLOADS_URL`, `key` is the rest of the path. */
+export interface FileRequest {
+  method: string;
+  key: string;
+  query: Readonly<Record<string, string | undefined>>;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  body: Readable | undefined;
+}
+
+export interface FileResponse {
+  status: number;
+  headers: Record<string, string>;
+  body?: Readable | string;
+}
 
 /** Why bytes were not taken, with the status it is answered by. */
 class Refused extends Error {
@@ -23,65 +31,54 @@ class Refused extends Error {
   }
 }
 
-interface ServeUploadsOptions {
-  now?: () => Date;
-}
-
-/**
- * Takes and gives the files of a folder over HTTP, at the path of `UPLOADS_URL`: PUT with a signed address, GET of public files by anybody
- * and of private ones with a signed address. Nothing that is served can run as script in a page of this origin. Adds nothing when the files
- * are in a bucket.
- */
-export async function serveUploads(
-  app: FastifyInstance,
-  settings: UploadSettings,
-  { now = () => new Date() }: ServeUploadsOptions = {},
-): Promise<void> {
-  if (settings.S3_BUCKET) return;
-  const disk = diskSettings(settings);
-  const path = new URL(disk.baseUrl).pathname.replace(/\/$/, '');
-  await app.register(async (scope) => {
-    scope.removeAllContentTypeParsers();
-    // The body stays a stream: a file is never held in memory.
-    scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-    scope.setErrorHandler((error, request, reply) => {
-      const status = error instanceof Refused ? error.status : ((error as { statusCode?: number }).statusCode ?? 500);
-      // What is still coming of a refused file is not read, so nothing else could come over this connection.
-      if (request.method === 'PUT') reply.header('connection', 'close');
-      return reply.status(status).send({ error: status < 500 ? (error as Error).message : 'Something went wrong on our side.' });
-    });
-    scope.put(`${path}/*`, { bodyLimit: LARGEST }, async (request: Request, reply) => {
-      await take(request, disk, now());
-      return reply.status(201).send();
-    });
-    scope.options(`${path}/*`, (_request, reply) =>
-      reply
-        .headers({ ...CROSS_ORIGIN, 'access-control-allow-methods': 'GET, PUT', 'access-control-allow-headers': 'content-type' })
-        .status(204)
-        .send(),
-    );
-    scope.get(`${path}/*`, (request: Request, reply) => give(request, reply, disk, now()));
-    scope.addHook('onSend', async (_request, reply) => void reply.headers(CROSS_ORIGIN));
-  });
-}
-
-/** A signature names the exact size; this only bounds what Fastify itself lets pass. */
-const LARGEST = 1024 * 1024 * 1024;
+/** A signature names the exact size; this only bounds what is read at all. */
+export const LARGEST_UPLOAD = 1024 * 1024 * 1024;
 /** Addresses carry their right with them, so any page may use them; no cookie is ever read. */
 const CROSS_ORIGIN = { 'access-control-allow-origin': '*' };
 
-async function take(request: Request, { directory, secret }: DiskSettings, now: Date): Promise<void> {
-  const { expires, signature, size } = request.query;
-  const contentType = request.headers['content-type'] ?? '';
+/**
+ * Takes and gives the files of a folder: PUT with a signed address, GET of public files by anybody and of private ones with a signed address.
+ * Nothing that is served can run as script in a page of this origin.
+ */
+export async function serveFile(request: FileRequest, disk: DiskSettings, now: Date): Promise<FileResponse> {
+  try {
+    if (request.method !== 'PUT') return withCrossOrigin(await give(request, disk, now));
+    await take(request, disk, now);
+    return withCrossOrigin({ status: 201, headers: {} });
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return withCrossOrigin({
+      status: error.status,
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify({ error: error.message }),
+    });
+  }
+}
+
+/** For files that are in a bucket: none is here. */
+export const noFile = (): FileResponse => ({
+  status: 404,
+  headers: { 'content-type': 'application/json' },
+  body: '{"error":"There is no such file."}',
+});
+
+const withCrossOrigin = ({ headers, ...response }: FileResponse): FileResponse => ({
+  ...response,
+  headers: { ...headers, ...CROSS_ORIGIN },
+});
+
+async function take({ key, query, headers, body }: FileRequest, { directory, secret }: DiskSettings, now: Date): Promise<void> {
+  const { expires, signature, size } = query;
+  const contentType = String(headers['content-type'] ?? '');
   const announced = Number(size);
-  const grant = { method: 'PUT' as const, key: request.params['*'], expiresAt: Number(expires), facts: putFacts(contentType, announced) };
+  const grant = { method: 'PUT' as const, key, expiresAt: Number(expires), facts: putFacts(contentType, announced) };
   if (!isSigned(secret, grant, String(signature))) throw new Refused(403, 'This address was not given out for this file.');
   if (now.getTime() > grant.expiresAt) throw new Refused(403, 'This address is too old.');
-  const length = request.headers['content-length'];
+  const length = headers['content-length'];
   if (length !== undefined && Number(length) !== announced) throw new Refused(413, `The file must have exactly ${announced} bytes.`);
   const type = FILE_TYPES.get(contentType);
   if (!type) throw new Refused(415, 'Files of this type are not taken.');
-  await keep(request.body as Readable, pathOf(directory, grant.key), { type, announced });
+  await keep(body ?? Readable.from([]), pathOf(directory, grant.key), { type, announced });
 }
 
 /** Paths whose file is coming in: an address is good for one file, and so for the disk space of one. */
@@ -132,12 +129,11 @@ async function* checked(source: AsyncIterable<Buffer>, { type, announced }: { ty
   if (seen < announced) throw new Refused(400, `The file must have exactly ${announced} bytes.`);
 }
 
-async function give(request: Request, reply: FastifyReply, { directory, secret }: DiskSettings, now: Date): Promise<FastifyReply> {
-  const key = request.params['*'];
+async function give({ key, query }: FileRequest, { directory, secret }: DiskSettings, now: Date): Promise<FileResponse> {
   const path = readablePath(directory, key);
   const found = path && typeOfExtension(extname(path).slice(1));
   if (!path || !found) throw new Refused(404, 'There is no such file.');
-  const { expires, signature, name = '' } = request.query;
+  const { expires, signature, name = '' } = query;
   const isPublic = key.startsWith('public/');
   if (!isPublic) {
     const grant = { method: 'GET' as const, key, expiresAt: Number(expires), facts: name };
@@ -148,16 +144,16 @@ async function give(request: Request, reply: FastifyReply, { directory, secret }
   if (size === undefined) throw new Refused(404, 'There is no such file.');
   const [contentType, type] = found;
   const disposition = type.inline && isPublic ? 'inline' : `attachment${name && !isPublic ? `; filename="${name}"` : ''}`;
-  reply.headers({
+  const headers = {
     'content-type': contentType === 'text/csv' ? 'text/csv; charset=utf-8' : contentType,
-    'content-length': size,
+    'content-length': String(size),
     'content-disposition': disposition,
     'cache-control': isPublic ? 'public, max-age=31536000, immutable' : 'private, no-store',
     'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'; sandbox",
     'cross-origin-resource-policy': 'cross-origin',
-  });
-  return reply.send(createReadStream(path));
+  };
+  return { status: 200, headers, body: createReadStream(path) };
 }
 
 function readablePath(directory: string, key: string): string | undefined {

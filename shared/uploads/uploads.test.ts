@@ -2,10 +2,9 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { fastify, type FastifyInstance } from 'fastify';
+import { openFileServer, type FileServer } from '../testing/file-server.ts';
 import { wholeFile } from '../testing/whole-file.ts';
-import { createUploads, uploadSettings, type Uploads, type UploadSettings, type UploadTicket } from './uploads.ts';
-import { serveUploads } from './serve.ts';
+import { uploadSettings, type Uploads, type UploadSettings, type UploadTicket } from './uploads.ts';
 
 const PNG = Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), Buffer.alloc(2_000, 7)]);
 const SVG = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
@@ -44,23 +43,18 @@ describe('settings', () => {
 
 describe('a folder', () => {
   let directory: string;
-  let app: FastifyInstance;
+  let files: FileServer;
   let settings: UploadSettings;
   let uploads: Uploads;
   let offset = 0;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'uploads-'));
-    app = fastify({ forceCloseConnections: true });
-    const now = (): Date => new Date(Date.now() + offset);
-    const given = { UPLOADS_DIR: directory, UPLOADS_URL: 'http://127.0.0.1/files' };
-    await serveUploads(app, uploadSettings.parse(given), { now });
-    const address = await app.listen({ port: 0, host: '127.0.0.1' });
-    settings = uploadSettings.parse({ ...given, UPLOADS_URL: `${address}/files` });
-    uploads = createUploads(settings, { now });
+    files = await openFileServer({ UPLOADS_DIR: directory }, { now: () => new Date(Date.now() + offset) });
+    ({ settings, uploads } = files);
   });
   afterAll(async () => {
-    await app.close();
+    await files.close();
     await rm(directory, { recursive: true, force: true });
   });
 

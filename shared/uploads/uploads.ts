@@ -3,13 +3,17 @@ import { newId } from '../base/ids.ts';
 import { diskSettings, openDisk } from './disk.ts';
 import { FILE_TYPES, type FileType } from './file-types.ts';
 import { openBucket } from './bucket.ts';
+import { noFile, serveFile, type FileRequest, type FileResponse } from './serve.ts';
 
 /** What of the environment says where files are kept: in a folder, or in a bucket of any store that speaks the S3 API when one is named. */
 export const uploadSettings = z
   .object({
     UPLOADS_DIR: z.string().min(1).default('.data/uploads'),
-    /** Where `serveUploads` answers, as clients see it. */
-    UPLOADS_URL: z.url().default('http://127.0.0.1:4000/uploads'),
+    /** Where clients reach the routes of files: those of the gateway are at /uploads. */
+    UPLOADS_URL: z
+      .url()
+      .regex(/\/uploads\/?$/, 'must end in /uploads, where the gateway serves files')
+      .default('http://127.0.0.1:4000/uploads'),
     /** Signs the addresses of files in a folder; the internal secret when left out. */
     UPLOADS_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
     S3_ENDPOINT: z.url().optional(),
@@ -72,6 +76,8 @@ export interface Uploads {
   /** An address that reads a private file for some minutes and saves it under `fileName`. */
   privateUrl(key: string, options: { expiresInSeconds: number; fileName: string }): Promise<string>;
   remove(key: string): Promise<void>;
+  /** Takes and gives files of a folder over HTTP, for the routes of `uploadRoutes`; a bucket does so itself. */
+  serve(request: FileRequest): Promise<FileResponse>;
 }
 
 /** What an adapter keeps; everything else is the same for all of them. */
@@ -97,7 +103,8 @@ const TICKET_MS = 15 * 60_000;
 
 /** Opens the adapter the settings name. Nothing is created or connected before the first file. */
 export function createUploads(settings: UploadSettings, { now = () => new Date() }: UploadsOptions = {}): Uploads {
-  const store = settings.S3_BUCKET ? openBucket(settings) : openDisk(diskSettings(settings));
+  const disk = settings.S3_BUCKET ? undefined : diskSettings(settings);
+  const store = disk ? openDisk(disk) : openBucket(settings);
   return {
     async prepare({ folder, visibility, contentType, size }) {
       const type = typeOf(contentType);
@@ -132,6 +139,7 @@ export function createUploads(settings: UploadSettings, { now = () => new Date()
       });
     },
     remove: (key) => store.remove(key),
+    serve: async (request) => (disk ? serveFile(request, disk, now()) : noFile()),
   };
 }
 

@@ -1,71 +1,29 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import { isProblem, Problem, unavailable } from '#shared/base/errors.ts';
+import { isProblem } from '#shared/base/errors.ts';
 import { networkOf } from '#shared/base/network.ts';
-import { createPlaces } from '#shared/base/quota.ts';
-import type { Ctx } from './loaders.ts';
+import { defineLimit } from '#shared/limits/define-limit.ts';
+import type { Taken } from '#shared/limits/limits.ts';
 import { USER_AGENT_LENGTH } from './devices.ts';
+import type { Ctx } from './loaders.ts';
 import { hashSecret } from './secrets.ts';
+import { settings } from './settings.ts';
 
-/**
- * Wrong guesses an account bears in the window, whatever they were made at: password, code, token. Whoever spends them locks strangers out, not
- * the devices that signed in before: each of those has as many of its own.
+/*
+ * Whoever spends the guesses of an account locks strangers out, not the devices that signed in before: each of those has as many of its own.
+ * An address that has no account is counted just the same.
  */
-const GUESSES_PER_ACCOUNT = 10;
-/** How many times its limit a network address may guess at accounts where nobody guessed wrong of late: thousands share one address. */
-const FALLBACK_SHARE = 5;
-const GUESS_WINDOW_SECONDS = 15 * 60;
-/** Mails of one purpose to an address in an hour; fewer of them on behalf of one network address, so that nobody alone spends them all. */
-const MAILS_PER_ADDRESS = 5;
-const MAILS_PER_ASKER = 3;
+
+const failures = { windowSeconds: 15 * 60, count: 'FAILURES' } as const;
 const HOUR_SECONDS = 3_600;
-/** Without Redis each process counts for itself, so it allows less. */
-const INSURED_SHARE = 0.5;
-/** Right guesses under way take places too: whoever finds none waits a little for one, if not too many do. */
-const WAITS = 5;
-const MOST_WAITING = 32;
-const MOST_WAITING_EACH = 5;
-const WAIT_MS = 100;
 
-interface Limits {
-  account: RateLimiterRedis;
-  device: RateLimiterRedis;
-  ip: RateLimiterRedis;
-  spare: RateLimiterRedis;
-  registrations: RateLimiterRedis;
-  mails: RateLimiterRedis;
-  mailsOfAsker: RateLimiterRedis;
-}
-
-const opened = new WeakMap<Redis, Limits>();
-
-/** Once for each connection of the process: what the insurance counts must outlive a request. */
-function limitsOf({ redis, redisPrefix, providers }: Ctx): Limits {
-  const limiter = (name: string, points: number, duration: number) =>
-    new RateLimiterRedis({
-      storeClient: redis,
-      keyPrefix: `${redisPrefix}:accounts:${name}`,
-      points,
-      duration,
-      rejectIfRedisNotReady: true,
-      insuranceLimiter: new RateLimiterMemory({ points: Math.ceil(points * INSURED_SHARE), duration }),
-    });
-  let limits = opened.get(redis);
-  if (!limits) {
-    limits = {
-      account: limiter('guesses', GUESSES_PER_ACCOUNT, GUESS_WINDOW_SECONDS),
-      device: limiter('guesses-device', GUESSES_PER_ACCOUNT, GUESS_WINDOW_SECONDS),
-      ip: limiter('guesses-ip', providers.settings.failedAttemptsPerIp, GUESS_WINDOW_SECONDS),
-      spare: limiter('guesses-ip-spare', providers.settings.failedAttemptsPerIp * FALLBACK_SHARE, GUESS_WINDOW_SECONDS),
-      registrations: limiter('registrations-ip', providers.settings.registrationsPerIp, HOUR_SECONDS),
-      mails: limiter('mails', MAILS_PER_ADDRESS, HOUR_SECONDS),
-      mailsOfAsker: limiter('mails-asker', MAILS_PER_ASKER, HOUR_SECONDS),
-    };
-    opened.set(redis, limits);
-  }
-  return limits;
-}
+const perAccount = defineLimit('guesses', { points: settings.failedAttempts, ...failures });
+const perDevice = defineLimit('guesses-device', { points: settings.failedAttempts, ...failures });
+const perIp = defineLimit('guesses-ip', { points: settings.failedAttemptsPerIp, ...failures });
+/** Beyond its limit a network address may guess at accounts where nobody guessed wrong of late: thousands share one address. */
+const perIpSpare = defineLimit('guesses-ip-spare', { points: settings.failedAttemptsPerIp, times: 5, ...failures });
+/** In an hour, so that neither the reader's mailbox fills nor one network address spends all that a mailbox may get. */
+const registrations = defineLimit('registrations-ip', { points: settings.registrationsPerIp, windowSeconds: HOUR_SECONDS });
+const mails = defineLimit('mails', { points: settings.mailsPerAddress, windowSeconds: HOUR_SECONDS });
+const mailsOfAsker = defineLimit('mails-asker', { points: settings.mailsPerAsker, windowSeconds: HOUR_SECONDS });
 
 /** Whose guesses are counted together: an account, or an address that has none (it is locked just the same). */
 export const guessedAt = (user: { _id: string } | null, email = ''): string => (user ? user._id : hashSecret(email));
@@ -76,61 +34,38 @@ export const guessedAt = (user: { _id: string } | null, email = ''): string => (
  */
 export async function guess<T>(ctx: Ctx, account: string | undefined, evaluate: () => Promise<T | null>): Promise<T | null> {
   const device = await knownDevice(ctx, account);
-  const places = [await takeAtAddress(ctx, account, device)];
-  const giveBack = async (): Promise<void> => {
-    for (const place of places) if (place) await place.limiter.reward(place.key);
-  };
-  try {
-    places.push(await takeAtAccount(ctx, account, device));
-  } catch (error) {
-    await giveBack();
+  const atAddress = await takeAtAddress(ctx, account, device);
+  const atAccount = await takeAtAccount(ctx, account, device).catch(async (error: unknown) => {
+    await atAddress?.giveBack();
     throw error;
-  }
-  try {
-    const result = await evaluate();
-    if (result !== null) await giveBack();
-    return result;
-  } catch (error) {
-    // Right, but refused for another reason.
-    if (isProblem(error)) await giveBack();
-    throw error;
-  }
+  });
+  return ctx.limits.evaluate([atAddress, atAccount], evaluate);
 }
 
-interface Place {
-  limiter: RateLimiterRedis;
-  key: string;
-}
+const isSpent = (error: unknown): boolean => isProblem(error) && error.code === 'RATE_LIMITED';
 
 /** One guess of the network address; beyond its limit a spare one, at an account where nobody guessed wrong; none from a known device. */
-async function takeAtAddress(ctx: Ctx, account: string | undefined, device: string | undefined): Promise<Place | undefined> {
+async function takeAtAddress(ctx: Ctx, account: string | undefined, device: string | undefined): Promise<Taken | undefined> {
   const key = networkOf(ctx.identity.client?.ip);
   if (!key) return undefined;
-  const { ip, spare, account: perAccount } = limitsOf(ctx);
   try {
-    await take(ip, key, 0);
-    return { limiter: ip, key };
+    return await ctx.limits.take(perIp, key);
   } catch (error) {
-    if (!isProblem(error) || error.code !== 'RATE_LIMITED') throw error;
+    if (!isSpent(error)) throw error;
     if (device) return undefined;
-    const failed = account ? await perAccount.get(account) : null;
-    if (failed && failed.consumedPoints > 0) throw error;
-    await take(spare, key, 0);
-    return { limiter: spare, key };
+    if (account && (await ctx.limits.used(perAccount, account)) > 0) throw error;
+    return ctx.limits.take(perIpSpare, key);
   }
 }
 
-/** One guess of the account; when strangers have used them up, one of the device's own. */
-async function takeAtAccount(ctx: Ctx, account: string | undefined, device: string | undefined): Promise<Place | undefined> {
+/** One guess of the account; when strangers have used them up, one of the device's own. Right guesses under way are waited for. */
+async function takeAtAccount(ctx: Ctx, account: string | undefined, device: string | undefined): Promise<Taken | undefined> {
   if (!account) return undefined;
-  const { account: limiter, device: perDevice } = limitsOf(ctx);
   try {
-    await take(limiter, account, device ? 0 : WAITS);
-    return { limiter, key: account };
+    return await ctx.limits.take(perAccount, account, { waits: !device });
   } catch (error) {
-    if (!device || !isProblem(error) || error.code !== 'RATE_LIMITED') throw error;
-    await take(perDevice, device, WAITS);
-    return { limiter: perDevice, key: device };
+    if (!device || !isSpent(error)) throw error;
+    return ctx.limits.take(perDevice, device, { waits: true });
   }
 }
 
@@ -150,7 +85,7 @@ async function knownDevice(ctx: Ctx, account: string | undefined): Promise<strin
 /** RATE_LIMITED when too many accounts were made from one network address. */
 export async function countRegistration(ctx: Ctx): Promise<void> {
   const network = networkOf(ctx.identity.client?.ip);
-  if (network) await take(limitsOf(ctx).registrations, network, 0);
+  if (network) await ctx.limits.consume(registrations, network);
 }
 
 /** Who asks for a mail, as it is counted: an event that is kept names no network address. Undefined when that is not known. */
@@ -172,12 +107,14 @@ export interface CountedMail {
  * Counts a mail that is about to be sent; false when the address got enough of them for now, or enough on behalf of this asker. The asker is
  * not told: that would say whether anybody reads them.
  */
-export async function mayMail(ctx: Ctx, mail: CountedMail): Promise<boolean> {
+export async function mayMail(ctx: Ctx, { to, purpose, asker }: CountedMail): Promise<boolean> {
+  const key = hashSecret(`${purpose} ${to}`);
   try {
-    for (const { limiter, key } of placesOf(ctx, mail)) await limiter.consume(key);
+    if (asker) await ctx.limits.consume(mailsOfAsker, `${key} ${asker}`);
+    await ctx.limits.consume(mails, key);
     return true;
   } catch (error) {
-    if (error instanceof RateLimiterRes) return false;
+    if (isSpent(error)) return false;
     throw error;
   }
 }
@@ -192,50 +129,3 @@ export async function sendCounted(ctx: Ctx, mail: CountedMail, send: () => Promi
   if (counted && !isCounted) await ctx.redis.set(counted, '1', 'EX', COUNTED_SECONDS).catch(() => undefined);
   await send();
 }
-
-function placesOf(ctx: Ctx, { to, purpose, asker }: CountedMail): Place[] {
-  const { mails, mailsOfAsker } = limitsOf(ctx);
-  const key = hashSecret(`${purpose} ${to}`);
-  return [...(asker ? [{ limiter: mailsOfAsker, key: `${key} ${asker}` }] : []), { limiter: mails, key }];
-}
-
-/** Waits for a place cost one of the few requests that run at a time: strangers who ask for a locked account must not have them all. */
-const waiting = createPlaces(MOST_WAITING_EACH);
-let waitingInAll = 0;
-
-async function take(limiter: RateLimiterRedis, key: string, waits: number): Promise<void> {
-  let stop: (() => void) | undefined;
-  try {
-    for (let wait = 0; ; wait += 1) {
-      const error = await consumed(limiter, key);
-      if (!error) return;
-      if (wait === 0 && waits > 0 && waitingInAll < MOST_WAITING) {
-        const free = waiting.take(key);
-        if (free) waitingInAll += 1;
-        stop = free && (() => void (free(), (waitingInAll -= 1)));
-      }
-      if (wait === waits || !stop) throw tooMany(error.msBeforeNext);
-      await delay(WAIT_MS * (1 + Math.random()));
-    }
-  } finally {
-    stop?.();
-  }
-}
-
-/** Undefined when there was a place; nothing is evaluated without one, so nothing is counted then. */
-async function consumed(limiter: RateLimiterRedis, key: string): Promise<RateLimiterRes | undefined> {
-  try {
-    await limiter.consume(key);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw unavailable('limit of guesses', error);
-    await limiter.reward(key);
-    return error;
-  }
-}
-
-const tooMany = (ms: number): Problem =>
-  new Problem('RATE_LIMITED', 'Too many attempts. Try again later.', {
-    retryable: true,
-    retryAfterSeconds: Math.max(1, Math.ceil(ms / 1_000)),
-  });

@@ -52,6 +52,13 @@ const TEMPLATES: Record<string, Words> = {
     paragraphs: ['Somebody asked for a new password for your account. The link is good for one hour, once.', ignore],
     link: { path: '/reset-password', label: 'Choose a new password' },
   },
+  'job-failed': {
+    subject: 'A job was given up: {job}',
+    paragraphs: [
+      'A run of the job {job} of {subgraph} was given up with {code}. It waits among the dead letters; its run is {runId}.',
+      'Further runs of this job within the next hour send no mail.',
+    ],
+  },
   'password-changed': {
     subject: 'Your password was changed',
     paragraphs: ['The password of your account was changed, and other devices were signed out.', beware],

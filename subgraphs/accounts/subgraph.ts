@@ -6,6 +6,7 @@ import { permissions } from './permissions.ts';
 import { providers } from './providers/providers.ts';
 import { environment } from './providers/environment.ts';
 import { resolvers } from './resolvers.ts';
+import { settings } from './settings.ts';
 
 export const subgraph = defineSubgraph({
   name: 'accounts',
@@ -15,6 +16,7 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  settings,
   environment,
   providers,
 });

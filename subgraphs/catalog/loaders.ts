@@ -5,6 +5,7 @@ import { findCategories } from '../categories/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
 import type { Attribute, Models, Product, ProductExport, ProductImport } from './model.ts';
 import type { Providers } from './providers.ts';
+import { settings } from './settings.ts';
 
 const CATEGORIES_A_CALL = 250;
 /** How long a variant's product is remembered: a variant never moves. */
@@ -18,11 +19,11 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Providers>
     /** As it is stored now, with what only members may see. */
     product: byId<Product>(Product),
     /** As everyone may know it, if it is published: some minutes old at most, without private metadata. */
-    sharedProduct: new DataLoader<string, Product | null>((ids) =>
+    sharedProduct: new DataLoader<string, Product | null>(async (ids) =>
       ctx.cache.cachedMany<Product>(ids, {
         key: (id) => `product:${id}`,
         tagsOf: (id) => [`Product:${id}`],
-        ttlSeconds: ctx.providers.cacheSeconds.product,
+        ttlSeconds: await ctx.settings.get(settings.productCacheSeconds),
         load: (missing) => loadShared(models, missing),
       }),
     ),
@@ -35,11 +36,11 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Providers>
     ),
     /** Whether a category still exists: an event that names categories makes what is kept of it stale. */
     categoryExists: new DataLoader<string, boolean | null>(
-      (ids) =>
+      async (ids) =>
         ctx.cache.cachedMany<boolean>(ids, {
           key: (id) => `category:${id}`,
           tagsOf: () => ['Category'],
-          ttlSeconds: ctx.providers.cacheSeconds.category,
+          ttlSeconds: await ctx.settings.get(settings.categoryCacheSeconds),
           load: async (missing) => {
             const { categories } = await ctx.call(findCategories, { ids: missing });
             return missing.map((id) => categories.some((category) => category.id === id) || null);

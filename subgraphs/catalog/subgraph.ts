@@ -5,6 +5,8 @@ import { models, type Product } from './model.ts';
 import { permissions } from './permissions.ts';
 import { environment, providers } from './providers.ts';
 import { resolvers } from './resolvers.ts';
+import { routes } from './routes.ts';
+import { settings } from './settings.ts';
 import { publicSeconds, type VariantOfProduct } from './visibility.ts';
 
 export const subgraph = defineSubgraph({
@@ -19,6 +21,8 @@ export const subgraph = defineSubgraph({
     ProductVariant: ({ product }: VariantOfProduct, ctx) => publicSeconds(product, ctx.now()),
   },
   handlers,
+  routes,
+  settings,
   environment,
   providers,
 });

@@ -1,12 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fastify } from 'fastify';
 import { unavailable } from '#shared/base/errors.ts';
 import type { PublishedMessage } from '#shared/kit/define-event.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '#shared/testing/open.ts';
-import { uploadSettings } from '#shared/uploads/uploads.ts';
-import { serveUploads } from '#shared/uploads/serve.ts';
+import { openFileServer } from '#shared/testing/file-server.ts';
 import { findCategories, findSubtree } from '../categories/contract.ts';
 import { findMemberships, findVendors, type VendorPermission } from '../vendors/contract.ts';
 import { subgraph } from './subgraph.ts';
@@ -51,16 +49,14 @@ export interface Market extends AsyncDisposable {
 
 export async function openMarket(environment: Record<string, string> = {}): Promise<Market> {
   const directory = await mkdtemp(join(tmpdir(), 'catalog-'));
-  const files = fastify({ forceCloseConnections: true });
-  await serveUploads(files, uploadSettings.parse({ UPLOADS_DIR: directory, UPLOADS_URL: 'http://127.0.0.1/uploads' }));
-  const address = await files.listen({ port: 0, host: '127.0.0.1' });
+  const files = await openFileServer({ UPLOADS_DIR: directory });
   const suspended = new Set<string>();
   const stateOf = (vendorId: string) => (suspended.has(vendorId) ? ('SUSPENDED' as const) : ('ACTIVE' as const));
   const gone = new Set<string>();
   const left = new Set<string>();
   const app = await open(subgraph, {
     viewer: ann,
-    environment: { UPLOADS_DIR: directory, UPLOADS_URL: `${address}/uploads`, ...environment },
+    environment: { UPLOADS_DIR: directory, UPLOADS_URL: files.settings.UPLOADS_URL, ...environment },
     answers: [
       answering(findMemberships, ({ userId }) => ({
         memberships: [(!left.has(userId) && MEMBERS[userId]) || []]

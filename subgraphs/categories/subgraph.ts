@@ -4,6 +4,7 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
+import { settings } from './settings.ts';
 
 export const subgraph = defineSubgraph({
   name: 'categories',
@@ -13,6 +14,7 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  settings,
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

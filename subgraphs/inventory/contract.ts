@@ -49,9 +49,6 @@ export const reservationExpired = defineEvent(
 const quantity = z.number().int().min(1).max(10_000);
 const reference = z.string().min(1).max(100);
 
-/** How long goods are held when nothing else is said. */
-export const RESERVATION_SECONDS = 600;
-
 /**
  * Holds all lines or none for `reference`, and answers the same when asked again. Problem INSUFFICIENT_STOCK (`typename` InsufficientStockError)
  * with `variantId` and `available` for the first line that cannot be held; TOO_MANY_RESERVATIONS; RESERVATION_ENDED for a reference that was
@@ -61,8 +58,9 @@ export const reserveStock = defineCommand('inventory', 'reserveStock', {
   input: z.object({
     reference,
     lines: z.array(z.object({ variantId, quantity })).min(1).max(250),
-    ttlSeconds: z.number().int().min(1).max(86_400).default(RESERVATION_SECONDS),
-    /** Reserves for this buyer; at most 20 open reservations each. */
+    /** Default: the setting `inventory.reservationSeconds`. */
+    ttlSeconds: z.number().int().min(1).max(86_400).optional(),
+    /** Reserves for this buyer; `inventory.openReservations` at a time. */
     holder: z.string(),
   }),
   output: z.object({ reservationId: z.string(), expiresAt: z.iso.datetime() }),

@@ -145,9 +145,10 @@ describe('stock alerts', () => {
   test('are recorded once when the work is delivered again', async () => {
     const cup = await lowCup();
     const [envelope] = (await shop.app.said('inventory-alerts')).filter(({ data }) => (data as Data).variantId === cup);
-    const consumer = shop.app.runtime().consumers.find(({ queue }) => queue === 'inventory-alerts');
+    const { jobs } = shop.app.runtime();
 
-    await Promise.all([1, 2, 3].map(() => consumer!.deliver({ envelope: envelope!, from: 'inventory' }, 1)));
+    await Promise.all([1, 2, 3].map(() => jobs.takeIn({ envelope: envelope!, from: 'inventory' })));
+    await shop.app.settled();
 
     expect(await alertsOf(cup)).toMatchObject([{ timesRaised: 1 }]);
   });

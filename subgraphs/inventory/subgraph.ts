@@ -4,6 +4,7 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
+import { settings } from './settings.ts';
 import { createKeyedMutex } from '#shared/store/keyed-mutex.ts';
 
 export const subgraph = defineSubgraph({
@@ -15,6 +16,7 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  settings,
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

@@ -121,6 +121,36 @@ describe('a cart', () => {
     expect((await add('var_many100', 1, {}, stranger)).userErrors[0].code).toBe('CART_FULL');
   });
 
+  test('follows the settings of its limits, and one that is fuller than a new limit can be emptied', async () => {
+    const values = { 'orders.cartLines': 1, 'orders.cartUnits': 3 };
+    await using other = await openOrders(market, {}, values);
+    const { models } = other.context() as Ctx;
+    const seen = { vendorId: 'vnd_grocer', priceSeen: { amount: 100, currency: 'ZMW' } };
+    await models.Cart.create([
+      {
+        userId: stranger.id,
+        lines: [
+          { _id: 'lin_1', variantId: 'var_meal', quantity: 5, ...seen },
+          { _id: 'lin_2', variantId: 'var_oil', quantity: 1, ...seen },
+          { _id: 'lin_3', variantId: 'var_dress', quantity: 1, ...seen },
+        ],
+      },
+    ]);
+
+    expect((await run(other, 'addToCart', { variantId: 'var_meal', quantity: 1 }, stranger)).userErrors[0]).toMatchObject({
+      code: 'INVALID',
+    });
+    expect((await run(other, 'addToCart', { variantId: 'var_meal', quantity: 4 })).userErrors[0]).toMatchObject({
+      message: 'A line holds at most 3 pieces.',
+    });
+    expect((await run(other, 'removeCartLine', { lineId: 'lin_1' }, stranger)).cart.lines).toHaveLength(2);
+    await run(other, 'addToCart', { variantId: 'var_meal', quantity: 1 });
+    expect((await run(other, 'addToCart', { variantId: 'var_oil', quantity: 1 })).userErrors[0]).toMatchObject({
+      code: 'CART_FULL',
+      message: 'A cart holds at most 1 line.',
+    });
+  });
+
   test('changes, removes and clears its lines; a line that is gone is no mistake', async () => {
     const { cart } = await add('var_meal', 2);
     await add('var_oil', 1);

@@ -4,7 +4,7 @@ import { newId } from '#shared/base/ids.ts';
 import { formatMoney, money, multiply, sum, type Money } from '#shared/base/money.ts';
 import { defineSaga, untilAnswered, type StepArgs } from '#shared/kit/define-saga.ts';
 import { findAddress } from '../accounts/contract.ts';
-import { commitReservation, RESERVATION_SECONDS, releaseReservation, reserveStock } from '../inventory/contract.ts';
+import { commitReservation, releaseReservation, reserveStock } from '../inventory/contract.ts';
 import { findVendors } from '../vendors/contract.ts';
 import { askVariants } from './cart-view.ts';
 import { isDeleted } from './actions/people.ts';
@@ -59,7 +59,7 @@ export const checkout = defineSaga<Ctx, Checkout, Results>('checkout', { version
   step('reserve', {
     run: (ctx, { input, results, stepKey }) => {
       const lines = input.lines.map(({ variantId, quantity }) => ({ variantId, quantity }));
-      const hold = { reference: input.orderId, lines, holder: input.buyerId, ttlSeconds: RESERVATION_SECONDS };
+      const hold = { reference: input.orderId, lines, holder: input.buyerId };
       return ctx.call(reserveStock, hold, { idempotencyKey: stepKey }).catch((error: unknown) => {
         throw namingProduct(error, results.price!.parts);
       });

@@ -6,6 +6,8 @@ import { answering, open, viewer, type Data, type TestApp } from '#shared/testin
 import { findAddress } from '../accounts/contract.ts';
 import { findVariants } from '../catalog/contract.ts';
 import { commitReservation, findStock, releaseReservation, reserveStock, restockReservation } from '../inventory/contract.ts';
+import { readSettings } from '#shared/kit/settings-commands.ts';
+import { EMPTY_PAGE } from '#shared/settings/page.ts';
 import { findMemberships, findVendors } from '../vendors/contract.ts';
 import { subgraph } from './subgraph.ts';
 
@@ -177,8 +179,19 @@ function answers(market: Market) {
   ];
 }
 
-export const openOrders = (market: Market, environment: Record<string, string> = {}): Promise<TestApp> =>
-  open(subgraph, { viewer: buyer, answers: answers(market), environment });
+export const openOrders = (
+  market: Market,
+  environment: Record<string, string> = {},
+  values: Record<string, number> = {},
+): Promise<TestApp> => open(subgraph, { viewer: buyer, answers: [...answers(market), settingsAnswer(values)], environment });
+
+/** What config would say: global values of settings, by id. */
+const settingsAnswer = (values: Record<string, number>) =>
+  answering(readSettings, ({ scopes }) => ({
+    pages: scopes.map((scope) => ({ scope, page: { ...EMPTY_PAGE, settings: mapValues(values) } })),
+  }));
+
+const mapValues = (values: Record<string, number>) => Object.fromEntries(Object.entries(values).map(([id, value]) => [id, String(value)]));
 
 const CART =
   'cart { id version totalQuantity lines { id quantity productName imageUrl variant { id } unitPrice { amount currency } total { amount } } groups { vendor { id } subtotal { amount } } problems { code lineId available previousPrice { amount } } subtotal { amount currency } user { id } }';

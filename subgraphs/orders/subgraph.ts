@@ -7,6 +7,7 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
+import { settings } from './settings.ts';
 
 export const subgraph = defineSubgraph({
   name: 'orders',
@@ -22,8 +23,8 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  settings,
   sagas: [checkout],
-  operationsApi: true,
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

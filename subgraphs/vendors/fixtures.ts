@@ -2,12 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
-import { fastify } from 'fastify';
 import type { Viewer } from '#shared/base/identity.ts';
 import { decryptFields } from '#shared/kit/encrypted-fields.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '#shared/testing/open.ts';
-import { serveUploads } from '#shared/uploads/serve.ts';
-import { createUploads, uploadSettings } from '#shared/uploads/uploads.ts';
+import { openFileServer } from '#shared/testing/file-server.ts';
 import { emailJob, findAccounts } from '../accounts/contract.ts';
 import { findUnfinishedParts } from '../orders/contract.ts';
 import { takeIn } from './actions/members.ts';
@@ -75,15 +73,11 @@ export async function openVendors(options: { now?: Date } = {}) {
   const accounts = new Map<string, Account>();
   const busy = new Set<string>();
   const folder = await mkdtemp(join(tmpdir(), 'vendors-'));
-  const files = fastify();
-  const secret = { UPLOADS_DIR: folder, UPLOADS_SECRET: 'x'.repeat(32) };
-  await serveUploads(files, uploadSettings.parse({ ...secret, UPLOADS_URL: 'http://127.0.0.1/uploads' }));
-  const address = await files.listen({ host: '127.0.0.1', port: 0 });
-  const settings = uploadSettings.parse({ ...secret, UPLOADS_URL: `${address}/uploads` });
+  const files = await openFileServer({ UPLOADS_DIR: folder, UPLOADS_SECRET: 'x'.repeat(32) });
   const app = await open(subgraph, {
     ...options,
     viewer: admin,
-    providers: { vendors: { uploads: createUploads(settings) } },
+    providers: { vendors: { uploads: files.uploads } },
     answers: [
       answering(findUnfinishedParts, ({ vendorId }) => ({ vendorOrderIds: busy.has(vendorId) ? ['vor_x'] : [] })),
       answering(findAccounts, ({ ids }) => ({

@@ -5,6 +5,8 @@ import { loaders } from './loaders.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
+import { routes } from './routes.ts';
+import { settings } from './settings.ts';
 
 export const subgraph = defineSubgraph({
   name: 'vendors',
@@ -14,6 +16,8 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  routes,
+  settings,
   environment: uploadSettings,
   providers: (environment) => ({ uploads: createUploads(environment) }),
 });

@@ -3,7 +3,7 @@ import { readImports, type Import, type Source } from './source.ts';
 
 /** What the files of one role may import besides `shared/`. Types of the own folder are free, except for a contract. */
 interface FileRole {
-  /** Roles of the own folder that may be imported at run time. `helper` is every file that is none of the ten. */
+  /** Roles of the own folder that may be imported at run time. `helper` is every file that has no other role. */
   own: readonly string[];
   /** Whether the contracts of other subgraphs may be imported at run time. */
   contracts: boolean;
@@ -41,9 +41,11 @@ const FILE_ROLES: Record<string, FileRole> = {
   actions: { own: ['contract', 'helper'], contracts: true, never: NO_TRANSPORT },
   resolvers: { own: ['actions', 'contract', 'helper'], contracts: false, never: NO_QUEUES },
   handlers: { own: ['actions', 'contract', 'helper'], contracts: true, never: NO_TRANSPORT },
+  routes: { own: ['actions', 'permissions', 'contract', 'helper'], contracts: false, never: NO_TRANSPORT },
+  migrations: { own: ['model', 'contract', 'helper'], contracts: false, never: NO_TRANSPORT },
   permissions: { own: ['contract', 'helper'], contracts: false, shared: ['kit/permissions', 'base/errors'], only: [], never: [] },
   subgraph: {
-    own: ['model', 'loaders', 'actions', 'resolvers', 'handlers', 'permissions', 'contract', 'helper'],
+    own: ['model', 'loaders', 'actions', 'resolvers', 'handlers', 'migrations', 'permissions', 'routes', 'contract', 'helper'],
     contracts: false,
     never: NO_TRANSPORT,
   },
@@ -71,7 +73,8 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['base'],
     ['services', 'graph-contracts'],
     ['store', 'cache', 'live', 'uploads'],
-    ['settings', 'limits'],
+    ['settings'],
+    ['limits'],
     ['kit'],
     ['messaging', 'sagas', 'audit'],
     ['jobs'],

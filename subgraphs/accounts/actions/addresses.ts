@@ -5,8 +5,7 @@ import { country, phone, text } from '#shared/base/input.ts';
 import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Address, User } from '../model.ts';
-
-const MAX_ADDRESSES = 50;
+import { settings } from '../settings.ts';
 
 const line = (max: number) => text({ min: 1, max });
 const maybe = (max: number) =>
@@ -43,8 +42,8 @@ export const CreateAddress = addressFields.extend({ isDefault: z.boolean().nulli
 /** The first address is the default one, whatever is said. */
 export async function createAddress(ctx: Ctx, { isDefault, ...fields }: z.infer<typeof CreateAddress>) {
   const user = await ownUser(ctx);
-  if (user.addresses.length >= MAX_ADDRESSES)
-    throw new Problem('TOO_MANY_ADDRESSES', `An account keeps at most ${MAX_ADDRESSES} addresses.`);
+  const most = await ctx.settings.get(settings.addresses);
+  if (user.addresses.length >= most) throw new Problem('TOO_MANY_ADDRESSES', `An account keeps at most ${most} addresses.`);
   const address = embedded(fields, ctx.now());
   const becomesDefault = isDefault || !user.defaultAddressId;
   return {

@@ -293,7 +293,7 @@ describe('guesses', () => {
 
     const keys = await app.host.redis.keys(`${app.ctx().redisPrefix}:*`);
 
-    expect(keys.some((key) => key.includes(':accounts:guesses:'))).toBe(true);
+    expect(keys.some((key) => key.includes(':accounts:limit:guesses:'))).toBe(true);
     expect(keys.filter((key) => key.includes('@') || key.includes('soko.example'))).toEqual([]);
   });
 });

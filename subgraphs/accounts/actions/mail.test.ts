@@ -101,7 +101,7 @@ describe('with a mail server', () => {
     await app.settled();
 
     expect(mails).toHaveLength(1);
-    expect(mails[0]!.mail.messageId).toMatch(/^<evt_\w+@soko>$/);
+    expect(mails[0]!.mail.messageId).toMatch(/^<job_\w+@soko>$/);
   });
 
   test('words for a store are filled in, and escaped', async () => {
@@ -192,10 +192,8 @@ describe('without a mail server', () => {
     await kept.settled();
     const [envelope] = await kept.said('email');
 
-    await kept
-      .runtime()
-      .consumers.find(({ queue }) => queue === 'email')!
-      .deliver({ envelope: envelope!, from: 'accounts' }, 1);
+    await kept.runtime().jobs.takeIn({ envelope: envelope!, from: 'accounts' });
+    await kept.settled();
 
     expect(await kept.mails(email)).toHaveLength(1);
   });

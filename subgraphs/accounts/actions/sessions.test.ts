@@ -403,7 +403,7 @@ describe('revokeAllSessions', () => {
 });
 
 describe('ended sessions', () => {
-  test('are announced again to a Redis that was wiped, as long as an access token of theirs can be good', async () => {
+  test('are announced again to a Redis that was wiped, as long as the longest access token can be good', async () => {
     const { email } = await app.person();
     const { as, sessionId } = await app.signIn(email);
     await app.run('logout', {}, 'loggedOut', { as });
@@ -413,7 +413,12 @@ describe('ended sessions', () => {
     expect(await app.isAnnounced(sessionId)).toBe(true);
 
     await app.host.redis.unlink(`${app.ctx().redisPrefix}:sessions:revoked:${sessionId}`);
-    app.clock.advance(15 * 60_000 + 1_000);
+    app.clock.advance(59 * 60_000);
+    await app.runJob('announce-revoked-sessions');
+    expect(await app.isAnnounced(sessionId)).toBe(true);
+
+    await app.host.redis.unlink(`${app.ctx().redisPrefix}:sessions:revoked:${sessionId}`);
+    app.clock.advance(60_000 + 1_000);
     await app.runJob('announce-revoked-sessions');
     expect(await app.isAnnounced(sessionId)).toBe(false);
   });

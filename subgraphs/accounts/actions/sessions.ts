@@ -4,6 +4,7 @@ import type { Ctx } from '../loaders.ts';
 import { USER_AGENT_LENGTH } from '../devices.ts';
 import type { Session, User } from '../model.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
+import { MAX_ACCESS_TOKEN_MINUTES, settings } from '../settings.ts';
 
 /** A user as its owner may see it, though the request itself came from nobody: it proved who it is just now. */
 export type Proven = User & { isProven?: true };
@@ -16,13 +17,16 @@ interface Opened {
 
 type Because = 'LOGOUT' | 'REVOKED' | 'REUSED' | 'PASSWORD_CHANGED' | 'ROLES_CHANGED' | 'DEACTIVATED' | 'DELETED';
 
-const SHORT_SESSION_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const SHORT_SESSION_MS = 24 * HOUR_MS;
+/** No access token lives longer, whatever the setting was when it was issued. */
+const LONGEST_TOKEN_MS = MAX_ACCESS_TOKEN_MINUTES * 60_000;
 const MAX_TOKENS = 200;
 
 /** Begins a session on the device that asks, inside a transaction that has written the user. */
 export async function openSession(ctx: Ctx, user: User, rememberMe: boolean): Promise<Opened> {
   const now = ctx.now();
-  const { refreshMs } = ctx.providers.settings;
+  const refreshMs = (await ctx.settings.get(settings.refreshTokenHours)) * HOUR_MS;
   const lifetimeMs = rememberMe ? refreshMs : Math.min(refreshMs, SHORT_SESSION_MS);
   const { ip } = ctx.identity.client ?? {};
   const [session] = await ctx.models.Session.create([
@@ -43,7 +47,8 @@ export async function openSession(ctx: Ctx, user: User, rememberMe: boolean): Pr
 /** What a client gets that has just signed in or refreshed. */
 export async function grant(ctx: Ctx, { user, session, refreshToken }: Opened) {
   const { _id: userId, roles, scopes } = user;
-  const access = await ctx.providers.accessTokens.sign({ userId, roles, scopes, sessionId: session._id }, ctx.now());
+  const minutes = await ctx.settings.get(settings.accessTokenMinutes);
+  const access = await ctx.providers.accessTokens.sign({ userId, roles, scopes, sessionId: session._id }, { now: ctx.now(), minutes });
   const proven: Proven = { ...user, isProven: true };
   return { ...access, refreshToken, refreshTokenExpiresAt: session.expiresAt, session: { ...session, isCurrent: true }, user: proven };
 }
@@ -90,7 +95,7 @@ async function rotate(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
 async function repeat(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
   const now = ctx.now();
   const { RefreshToken, Session: Sessions, User: Users } = ctx.models;
-  const graceBegan = new Date(now.getTime() - ctx.providers.settings.refreshGraceMs);
+  const graceBegan = new Date(now.getTime() - (await ctx.settings.get(settings.refreshGraceSeconds)) * 1_000);
   if (!(await RefreshToken.exists({ _id: hashSecret(refreshToken), usedAt: { $gt: graceBegan } }))) return null;
   const next = ctx.providers.cipher.derive(refreshToken);
   const successor = await RefreshToken.findOne({ _id: hashSecret(next), usedAt: null, expiresAt: { $gt: now } }).lean();
@@ -184,7 +189,7 @@ export async function endingSessions<T>(ctx: Ctx, work: (inner: Ctx) => Promise<
 
 /** Tells it again, so that neither a Redis that was away nor one that was wiped lets an ended session live on. */
 export async function announceRevokedSessions(ctx: Ctx): Promise<void> {
-  const since = new Date(ctx.now().getTime() - ctx.providers.accessTokens.lifetimeMs);
+  const since = new Date(ctx.now().getTime() - LONGEST_TOKEN_MS);
   const recent = await ctx.models.Session.find({ revokedAt: { $gt: since } }, { _id: 1 }).lean();
   await announce(
     ctx,
@@ -196,7 +201,7 @@ export async function announceRevokedSessions(ctx: Ctx): Promise<void> {
 async function announce(ctx: Ctx, sessionIds: string[]): Promise<void> {
   if (sessionIds.length === 0) return;
   const pipeline = ctx.redis.pipeline();
-  for (const id of sessionIds) pipeline.set(`${ctx.redisPrefix}:sessions:revoked:${id}`, '1', 'PX', ctx.providers.accessTokens.lifetimeMs);
+  for (const id of sessionIds) pipeline.set(`${ctx.redisPrefix}:sessions:revoked:${id}`, '1', 'PX', LONGEST_TOKEN_MS);
   // exec itself does not fail where a command did.
   const failed = (await pipeline.exec())?.find(([error]) => error);
   if (failed) throw failed[0]!;

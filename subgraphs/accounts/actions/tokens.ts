@@ -3,17 +3,18 @@ import { Problem } from '#shared/base/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { TokenPurpose } from '../model.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
+import { settings } from '../settings.ts';
 
 const MINUTE_MS = 60_000;
 
-/** How long each kind is good. */
-const LIFETIMES: Record<TokenPurpose, number> = {
-  VERIFY_EMAIL: 24 * 60 * MINUTE_MS,
-  RESET_PASSWORD: 60 * MINUTE_MS,
-  CHANGE_EMAIL: 60 * MINUTE_MS,
-  DELETE_ACCOUNT: 60 * MINUTE_MS,
-  MFA_CHALLENGE: 5 * MINUTE_MS,
-};
+/** For how many minutes each kind is good. */
+const LIFETIMES = {
+  VERIFY_EMAIL: settings.verificationMinutes,
+  RESET_PASSWORD: settings.passwordResetMinutes,
+  CHANGE_EMAIL: settings.emailChangeMinutes,
+  DELETE_ACCOUNT: settings.deletionMinutes,
+  MFA_CHALLENGE: settings.mfaMinutes,
+} satisfies Record<TokenPurpose, unknown>;
 
 /** A token as a client hands it back; anything else cannot be one. */
 export const tokenInput = () => z.string().regex(/^[\w-]{20,200}$/, 'must be a token as it was sent');
@@ -30,7 +31,7 @@ interface Order {
 /** A new secret for one purpose of one user; older ones of the same purpose end. */
 export async function issueToken(ctx: Ctx, { userId, purpose, email = null, rememberMe = true, besideOthers = false }: Order) {
   const secret = newSecret();
-  const expiresAt = new Date(ctx.now().getTime() + LIFETIMES[purpose]);
+  const expiresAt = new Date(ctx.now().getTime() + (await ctx.settings.get(LIFETIMES[purpose])) * MINUTE_MS);
   if (!besideOthers) await ctx.models.Token.deleteMany({ userId, purpose });
   await ctx.models.Token.create([{ _id: hashSecret(secret), userId, purpose, email, rememberMe, expiresAt }]);
   return { secret, expiresAt };

@@ -12,14 +12,15 @@ interface Claims {
 const NAME = 'soko';
 
 /** Signs who somebody is, for a few minutes. The gateway alone reads these tokens, with the public half of the key. */
-export function createAccessTokens({ ACCESS_TOKEN_PRIVATE_KEY, ACCESS_TOKEN_MINUTES, NODE_ENV }: Environment) {
+export function createAccessTokens({ ACCESS_TOKEN_PRIVATE_KEY, NODE_ENV }: Environment) {
   const key = ACCESS_TOKEN_PRIVATE_KEY ? readKey(ACCESS_TOKEN_PRIVATE_KEY) : makeKey(NODE_ENV);
-  const lifetimeMs = ACCESS_TOKEN_MINUTES * 60_000;
 
   return {
-    lifetimeMs,
-    async sign({ userId, roles, scopes, sessionId }: Claims, now: Date): Promise<{ accessToken: string; accessTokenExpiresAt: Date }> {
-      const accessTokenExpiresAt = new Date(now.getTime() + lifetimeMs);
+    async sign(
+      { userId, roles, scopes, sessionId }: Claims,
+      { now, minutes }: { now: Date; minutes: number },
+    ): Promise<{ accessToken: string; accessTokenExpiresAt: Date }> {
+      const accessTokenExpiresAt = new Date(now.getTime() + minutes * 60_000);
       const accessToken = await new SignJWT({ roles, scopes, sid: sessionId })
         .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
         .setIssuer(NAME)

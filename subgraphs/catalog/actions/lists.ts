@@ -3,6 +3,7 @@ import { connection, type Connection, type ListArguments } from '#shared/store/p
 import { forbidden, invalid, unauthenticated } from '#shared/base/errors.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Attribute, Product } from '../model.ts';
+import { settings } from '../settings.ts';
 import { isPublic, publicFilter, seesAll } from '../visibility.ts';
 import { translateProductWhere, type ProductWhere } from './where.ts';
 
@@ -53,7 +54,7 @@ interface Page {
 }
 
 async function listPublic(ctx: Ctx, list: ProductList): Promise<Connection<Product>> {
-  const { key, seconds, groups } = placeOf(ctx, list);
+  const { key, seconds, groups } = await placeOf(ctx, list);
   const page = await ctx.cache.cached<Page>(key, seconds, () => readPage(ctx, list), { groups });
   const products = await ctx.loaders.sharedProduct.loadMany(page.edges.map(({ id }) => id));
   const edges = page.edges.flatMap(({ cursor }, index) => {
@@ -92,8 +93,7 @@ const SEARCH_FIELDS = ['attributes', 'tags', 'price', 'nameStartsWith', 'created
  * Under which name a page is kept and for how long: plain pages, pages of a category, and everything that is narrowed further. The
  * time is part of the name, so that dates of publication take effect after that long at the latest.
  */
-function placeOf(ctx: Ctx, list: ProductList): { key: string; seconds: number; groups: string[] } {
-  const { cacheSeconds } = ctx.providers;
+async function placeOf(ctx: Ctx, list: ProductList): Promise<{ key: string; seconds: number; groups: string[] }> {
   const { where } = list;
   const at = (seconds: number): string => {
     const asked = JSON.stringify([
@@ -108,16 +108,15 @@ function placeOf(ctx: Ctx, list: ProductList): { key: string; seconds: number; g
     return createHash('sha256').update(asked).digest('base64url');
   };
   if (SEARCH_FIELDS.some((field) => where?.[field] !== undefined && where[field] !== null)) {
-    return { key: `products:search:${at(cacheSeconds.search)}`, seconds: cacheSeconds.search, groups: [] };
+    const seconds = await ctx.settings.get(settings.searchCacheSeconds);
+    return { key: `products:search:${at(seconds)}`, seconds, groups: [] };
   }
   if (where?.categoryId) {
-    return {
-      key: `products:category:${where.categoryId}:${at(cacheSeconds.category)}`,
-      seconds: cacheSeconds.category,
-      groups: [CATEGORY_PAGES],
-    };
+    const seconds = await ctx.settings.get(settings.categoryCacheSeconds);
+    return { key: `products:category:${where.categoryId}:${at(seconds)}`, seconds, groups: [CATEGORY_PAGES] };
   }
-  return { key: `products:page:${at(cacheSeconds.page)}`, seconds: cacheSeconds.page, groups: [PAGES] };
+  const seconds = await ctx.settings.get(settings.pageCacheSeconds);
+  return { key: `products:page:${at(seconds)}`, seconds, groups: [PAGES] };
 }
 
 /** Attributes of the marketplace and of one vendor, by name. */

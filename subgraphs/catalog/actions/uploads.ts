@@ -4,6 +4,7 @@ import { idempotencyKey } from '#shared/base/input.ts';
 import { drawnOf, isBeyond } from '#shared/uploads/allowance.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Upload } from '../model.ts';
+import { settings } from '../settings.ts';
 
 const MEGABYTE = 1024 * 1024;
 const MAX_BYTES: ReadonlyMap<string, number> = new Map([
@@ -16,9 +17,6 @@ const MAX_BYTES: ReadonlyMap<string, number> = new Map([
   ['video/mp4', 100 * MEGABYTE],
 ]);
 const MAX_CSV_BYTES = 20 * MEGABYTE;
-/** What a vendor may have drawn and not used, and what it may draw in a day. */
-const MAX_UNUSED = { files: 200, bytes: 1_000 * MEGABYTE };
-const MAX_PER_DAY = { files: 2_000, bytes: 5_000 * MEGABYTE };
 const DAY_MS = 24 * 3_600_000;
 
 const size = z.int('must be a whole number').min(1, 'must be at least 1');
@@ -70,10 +68,25 @@ async function draw(ctx: Ctx, vendorId: string, bytes: number): Promise<void> {
     { $inc: { files: 1, bytes }, $setOnInsert: { endsAt: new Date(now.getTime() + 2 * DAY_MS) } },
     { upsert: true, returnDocument: 'after' },
   ).lean();
-  if (isBeyond(today, MAX_PER_DAY)) throw tooMuch('This vendor has prepared as many files today as a day may bring.');
-  const unused = await ctx.models.Upload.find({ vendorId, usedBy: null }, { size: 1 }).limit(MAX_UNUSED.files).lean();
-  if (isBeyond(drawnOf([...unused, { size: bytes }]), MAX_UNUSED))
+  const { perDay, inUnused } = await allowances(ctx, vendorId);
+  if (isBeyond(today, perDay)) throw tooMuch('This vendor has prepared as many files today as a day may bring.');
+  const unused = await ctx.models.Upload.find({ vendorId, usedBy: null }, { size: 1 }).limit(inUnused.files).lean();
+  if (isBeyond(drawnOf([...unused, { size: bytes }]), inUnused))
     throw tooMuch('This vendor has prepared many files that are not in use; use them, or wait a day until they are removed.');
+}
+
+/** What a vendor may have drawn and not used, and what it may draw in a day. */
+async function allowances(ctx: Ctx, vendor: string) {
+  const [unusedFiles, unusedMegabytes, files, megabytes] = await Promise.all([
+    ctx.settings.get(settings.unusedUploads, { vendor }),
+    ctx.settings.get(settings.unusedUploadMegabytes, { vendor }),
+    ctx.settings.get(settings.dailyUploads, { vendor }),
+    ctx.settings.get(settings.dailyUploadMegabytes, { vendor }),
+  ]);
+  return {
+    inUnused: { files: unusedFiles, bytes: unusedMegabytes * MEGABYTE },
+    perDay: { files, bytes: megabytes * MEGABYTE },
+  };
 }
 
 const tooMuch = (message: string): Problem => new Problem('UPLOAD_LIMIT', message, { path: ['input', 'vendorId'] });

@@ -5,6 +5,7 @@ import type { Ctx } from '../loaders.ts';
 import type { Reservation, ReservationLine, StockItem } from '../model.ts';
 import { endHold } from './end.ts';
 import { merge } from './merge.ts';
+import { settings } from '../settings.ts';
 import { move } from './move.ts';
 import { reservationEnded } from './reservations.ts';
 
@@ -15,8 +16,6 @@ interface Share {
   quantity: number;
 }
 
-/** Held for one buyer at the same time; more is hoarding. */
-const MAX_OPEN = 20;
 /** Overdue reservations that are ended at a time, until there is enough. */
 const MAX_OVERDUE = 50;
 
@@ -31,7 +30,8 @@ export async function reserve(ctx: Ctx, { reference, lines, ttlSeconds, holder }
   const shares = await share(ctx, wanted, lines);
   await requireRoom(ctx, holder);
   const now = ctx.now();
-  const expiresAt = new Date(now.getTime() + ttlSeconds * 1_000);
+  const seconds = ttlSeconds ?? (await ctx.settings.get(settings.reservationSeconds));
+  const expiresAt = new Date(now.getTime() + seconds * 1_000);
   const [reservation] = await ctx.models.Reservation.create([
     { reference, holder, state: 'HELD', lines: shares.map(lineOf), expiresAt, createdAt: now },
   ]);
@@ -59,8 +59,9 @@ async function requireRoom(ctx: Ctx, holder: string): Promise<void> {
   const now = ctx.now();
   await ctx.models.Holder.updateOne({ _id: holder }, { $inc: { reservations: 1 }, $set: { at: now } }, { upsert: true });
   const open = await ctx.models.Reservation.countDocuments({ holder, state: 'HELD', expiresAt: { $gt: now } });
-  if (open >= MAX_OPEN) {
-    throw new Problem('TOO_MANY_RESERVATIONS', `At most ${MAX_OPEN} reservations can be open at the same time.`, {
+  const most = await ctx.settings.get(settings.openReservations);
+  if (open >= most) {
+    throw new Problem('TOO_MANY_RESERVATIONS', `At most ${most} reservations can be open at the same time.`, {
       path: ['holder'],
       open,
     });

@@ -4,10 +4,10 @@ import { country, idempotencyKey, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { updateVersioned } from '#shared/store/versioned-update.ts';
 import type { Ctx } from '../loaders.ts';
+import { settings } from '../settings.ts';
 import type { Warehouse } from '../model.ts';
 
 /** A vendor's warehouses are shown as one plain list. */
-const MAX_WAREHOUSES = 50;
 
 const id = text({ min: 1, max: 100 });
 const name = text({ min: 1, max: 100 });
@@ -41,8 +41,9 @@ export async function createWarehouse(ctx: Ctx, { vendorId, name: called, addres
   await ctx.loaders.memberships.require(vendorId, 'STOCK');
   await ctx.providers.locks.acquire(ctx.session!, [vendorId], { deadline: ctx.deadline });
   const known = await ctx.models.Warehouse.find({ vendorId }, { priority: 1 }).sort({ priority: -1 }).lean();
-  if (known.length >= MAX_WAREHOUSES) {
-    throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${MAX_WAREHOUSES} warehouses.`, { path: ['input', 'vendorId'] });
+  const most = await ctx.settings.get(settings.warehouses, { vendor: vendorId });
+  if (known.length >= most) {
+    throw new Problem('TOO_MANY_WAREHOUSES', `A vendor has at most ${most} warehouses.`, { path: ['input', 'vendorId'] });
   }
   const last = known[0]?.priority ?? -1;
   const [warehouse] = await refuseTakenName(

@@ -7,10 +7,9 @@ import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { askVariants, type Variant } from '../cart-view.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Cart, CartLine } from '../model.ts';
+import { settings } from '../settings.ts';
 import { refuseDeleted } from './people.ts';
 
-const MAX_LINES = 100;
-const MAX_UNITS = 10_000;
 const REMEMBERED_MERGES = 20;
 
 const id = z.string().min(1).max(100);
@@ -55,9 +54,11 @@ export async function addToCart(ctx: Ctx, input: z.infer<typeof AddToCart>) {
   const { cart, token } = await openCart(ctx, input.guestToken);
   const seen = asSeen(variant);
   const line = cart.lines.find(({ variantId }) => variantId === input.variantId);
+  const wanted = (line?.quantity ?? 0) + input.quantity;
+  await requireUnits(ctx, wanted);
   const lines = line
-    ? cart.lines.map((each) => (each === line ? { ...each, ...seen, quantity: addedUp(each.quantity, input.quantity) } : each))
-    : [...cart.lines, { _id: newId('lin'), variantId: input.variantId, vendorId: variant.vendorId, quantity: input.quantity, ...seen }];
+    ? cart.lines.map((each) => (each === line ? { ...each, ...seen, quantity: wanted } : each))
+    : [...cart.lines, { _id: newId('lin'), variantId: input.variantId, vendorId: variant.vendorId, quantity: wanted, ...seen }];
   return { cart: await saveLines(ctx, cart, lines), guestToken: token };
 }
 
@@ -67,6 +68,7 @@ export const UpdateCartLine = z.object({ lineId: id, quantity: quantity(), guest
 export async function updateCartLine(ctx: Ctx, input: z.infer<typeof UpdateCartLine>) {
   const cart = await requireCart(ctx, input.guestToken);
   if (!cart.lines.some(({ _id }) => _id === input.lineId)) throw notFound('CartLine', input.lineId, ['input', 'lineId']);
+  await requireUnits(ctx, input.quantity);
   const lines = cart.lines.map((line) => (line._id === input.lineId ? { ...line, quantity: input.quantity } : line));
   return { cart: await saveLines(ctx, cart, lines) };
 }
@@ -102,14 +104,20 @@ export async function mergeCarts(ctx: Ctx, input: z.infer<typeof MergeCarts>) {
   const { cart: mine } = await openCart(ctx, null);
   await ctx.models.Cart.updateOne({ _id: mine._id }, { $push: { mergedGuests: { $each: [guestHash], $slice: -REMEMBERED_MERGES } } });
   if (input.strategy === 'KEEP_MINE') return { cart: mine };
-  return { cart: await saveLines(ctx, mine, input.strategy === 'KEEP_GUEST' ? guest.lines : bothLines(mine.lines, guest.lines)) };
+  return {
+    cart: await saveLines(
+      ctx,
+      mine,
+      input.strategy === 'KEEP_GUEST' ? guest.lines : bothLines(mine.lines, guest.lines, await ctx.settings.get(settings.cartUnits)),
+    ),
+  };
 }
 
-function bothLines(mine: CartLine[], guests: CartLine[]): CartLine[] {
+function bothLines(mine: CartLine[], guests: CartLine[], most: number): CartLine[] {
   const lines = new Map(mine.map((line) => [line.variantId, line]));
   for (const line of guests) {
     const same = lines.get(line.variantId);
-    lines.set(line.variantId, same ? { ...same, quantity: Math.min(same.quantity + line.quantity, MAX_UNITS) } : line);
+    lines.set(line.variantId, same ? { ...same, quantity: Math.max(same.quantity, Math.min(same.quantity + line.quantity, most)) } : line);
   }
   return [...lines.values()];
 }
@@ -138,7 +146,11 @@ async function openCart(ctx: Ctx, token: string | null | undefined): Promise<{ c
 }
 
 async function saveLines(ctx: Ctx, cart: Cart, lines: CartLine[]): Promise<Cart> {
-  if (lines.length > MAX_LINES) throw new Problem('CART_FULL', `A cart holds at most ${MAX_LINES} lines.`, { path: ['input'] });
+  const most = await ctx.settings.get(settings.cartLines);
+  // A cart that was filled before the limit fell can be emptied line by line.
+  if (lines.length > Math.max(most, cart.lines.length)) {
+    throw new Problem('CART_FULL', `A cart holds at most ${most} ${most === 1 ? 'line' : 'lines'}.`, { path: ['input'] });
+  }
   const saved = await ctx.models.Cart.findOneAndUpdate(
     { _id: cart._id },
     { $set: { lines }, $inc: { version: 1 } },
@@ -147,9 +159,10 @@ async function saveLines(ctx: Ctx, cart: Cart, lines: CartLine[]): Promise<Cart>
   return saved!;
 }
 
-function addedUp(before: number, more: number): number {
-  if (before + more > MAX_UNITS) throw new Problem('INVALID', `A line holds at most ${MAX_UNITS} pieces.`, { path: ['input', 'quantity'] });
-  return before + more;
+/** INVALID when a line would hold more pieces than one may. */
+async function requireUnits(ctx: Ctx, quantity: number): Promise<void> {
+  const most = await ctx.settings.get(settings.cartUnits);
+  if (quantity > most) throw new Problem('INVALID', `A line holds at most ${most} pieces.`, { path: ['input', 'quantity'] });
 }
 
 const asSeen = ({ price, productName, variantName, imageUrl }: Variant) => ({ priceSeen: price, productName, variantName, imageUrl });

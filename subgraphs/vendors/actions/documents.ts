@@ -5,11 +5,11 @@ import { drawnOf, isBeyond } from '#shared/uploads/allowance.ts';
 import { newId } from '#shared/base/ids.ts';
 import type { Ctx } from '../loaders.ts';
 import { sourcesOf } from '../machine.ts';
+import { settings } from '../settings.ts';
 import type { Application, ApplicationDocument } from '../model/application.ts';
 import { documentsOf } from './checklist-of.ts';
 import { requireApplication, touchApplication, wrongStatus } from './move-application.ts';
 
-const MAX_DOCUMENTS = 30;
 /** Uploads that were begun count as well, so that nobody fills the disk with files he never hands in. */
 const MAX_DRAWN = { files: 100, bytes: 500_000_000 };
 const MAX_BYTES = 10_000_000;
@@ -66,7 +66,7 @@ export async function addApplicationDocument(ctx: Ctx, { applicationId, uploadId
 
 async function attach(ctx: Ctx, { applicationId, uploadId, checklistKey }: z.infer<typeof AddApplicationDocument>) {
   const application = await touchApplication(ctx, applicationId);
-  if ((await documentsOf(ctx, application)).length >= MAX_DOCUMENTS) throw tooMany();
+  if ((await documentsOf(ctx, application)).length >= (await ctx.settings.get(settings.applicationDocuments))) throw tooMany();
   const document = await ctx.models.ApplicationDocument.findOneAndUpdate(
     { _id: uploadId, applicationId, state: { $ne: 'DROPPED' } },
     { $set: { state: 'ATTACHED', checklistKey, uploadedAt: ctx.now(), removeAfter: null } },
@@ -118,4 +118,4 @@ export const dropDocumentsOf = (ctx: Ctx, applications: Pick<Application, '_id'>
 const dropped = (ctx: Ctx) => ({ state: 'DROPPED' as const, removeAfter: new Date(ctx.now().getTime() + RESENT_MS) });
 
 const tooMany = (): Problem =>
-  new Problem('DOCUMENT_LIMIT', `An application has at most ${MAX_DOCUMENTS} documents.`, { path: ['input', 'applicationId'] });
+  new Problem('DOCUMENT_LIMIT', 'This application has as many documents as it may have.', { path: ['input', 'applicationId'] });

@@ -7,20 +7,16 @@ import { refuseInactive } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES } from '../roles.ts';
+import { settings } from '../settings.ts';
 import { closed } from './close-invitation.ts';
 import { takeIn } from './members.ts';
 import { requireActive, requireVendor, roleIn, viewerId } from './rights.ts';
 
-const VALID_MS = 7 * 24 * 60 * 60_000;
 const TOKEN_BYTES = 32;
-const MAX_OPEN = 50;
-/** Letters go to people who did not ask for them, so there is a limit a day as well. */
-const MAX_PER_DAY = 100;
 const DAY_MS = 24 * 60 * 60_000;
 /** To one address in an hour, from all stores together: stores cost nothing to somebody who wants to fill a mailbox. */
 const MAX_PER_HOUR_TO_ONE = 5;
 const HOUR_MS = 60 * 60_000;
-const MAX_MEMBERS = 500;
 
 export const InviteVendorMember = z.object({
   vendorId: z.string(),
@@ -40,7 +36,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   await refuseTooManyTo(ctx, to);
   const at = ctx.now();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
-  const expiresAt = new Date(at.getTime() + VALID_MS);
+  const expiresAt = new Date(at.getTime() + (await ctx.settings.get(settings.invitationDays)) * DAY_MS);
   const draft = {
     vendorId,
     email: to,
@@ -104,7 +100,8 @@ async function join(ctx: Ctx, { _id, vendorId, role }: Invitation, userId: strin
   if (await ctx.models.Member.exists({ vendorId, userId })) throw refused('ALREADY_MEMBER', 'You are a member of this store already.');
   const vendor = await ctx.models.Vendor.findById(vendorId, { state: 1, memberCount: 1 }).lean<Vendor>();
   refuseInactive(vendor?.state ?? 'CLOSED', ['input', 'token']);
-  if (vendor!.memberCount >= MAX_MEMBERS) throw refused('MEMBER_LIMIT', `A store has at most ${MAX_MEMBERS} members.`);
+  const most = await ctx.settings.get(settings.members, { vendor: vendorId });
+  if (vendor!.memberCount >= most) throw refused('MEMBER_LIMIT', `A store has at most ${most} members.`);
   return { member: await takeIn(ctx, { vendorId, userId, role }) };
 }
 
@@ -118,11 +115,14 @@ async function requireAddress(ctx: Ctx, userId: string, address: string): Promis
   if (!account.emailVerified) throw refused('EMAIL_NOT_VERIFIED', 'Verify the address of your account first.');
 }
 
+/** Letters go to people who did not ask for them, so there is a limit a day as well. */
 async function refuseTooMany(ctx: Ctx, vendorId: string): Promise<void> {
   const now = ctx.now();
   const open = await ctx.models.Invitation.countDocuments({ vendorId, status: 'PENDING', expiresAt: { $gt: now } });
   const today = await ctx.models.Invitation.countDocuments({ vendorId, createdAt: { $gt: new Date(now.getTime() - DAY_MS) } });
-  if (open >= MAX_OPEN || today >= MAX_PER_DAY)
+  const mostOpen = await ctx.settings.get(settings.openInvitations, { vendor: vendorId });
+  const mostToday = await ctx.settings.get(settings.dailyInvitations, { vendor: vendorId });
+  if (open >= mostOpen || today >= mostToday)
     throw new Problem('INVITATION_LIMIT', 'Too many invitations of this store are out.', { path: ['input', 'vendorId'] });
 }
 
