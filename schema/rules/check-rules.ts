@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jobFailed } from '#shared/kit/job-events.ts';
 import { mongoose } from '#shared/store/mongo.ts';
