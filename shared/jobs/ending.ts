@@ -129,13 +129,13 @@ export type Ending = ReturnType<typeof createEnding>;
 /** One dead letter for each enqueued run, and one for all runs of a schedule: the next turn does the work of the last one. */
 export const letterIdOf = ({ queue, job, trigger, _id }: JobRunRow): string => `${queue} ${trigger === 'ENQUEUED' ? _id : job}`;
 
-export const errorOf = (error: unknown): { code: string; message: string } => ({
+const errorOf = (error: unknown): { code: string; message: string } => ({
   code: isProblem(error) ? error.code : error instanceof JobStop ? error.reason : 'INTERNAL_SERVER_ERROR',
   message: messageOf(error),
 });
 
 /** Doubling, with up to half of it less, so that runs that failed together are not tried again together. */
-export function pauseAfter(failures: number, { firstMs, maxMs }: Backoff): number {
+function pauseAfter(failures: number, { firstMs, maxMs }: Backoff): number {
   const full = Math.min(firstMs * 2 ** Math.min(failures - 1, 30), maxMs);
   return full * (1 - Math.random() / 2);
 }

@@ -206,8 +206,6 @@ export function createRunner(options: RunnerOptions) {
   };
 }
 
-export type Runner = ReturnType<typeof createRunner>;
-
 /** The work's outcome; after the signal has fired, its reason once the work has ended or was waited for long enough. */
 async function untilStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => undefined);
