@@ -58,10 +58,11 @@ const FOLDERS: Record<string, readonly string[]> = {
   gateway: ['gateway', 'shared', 'schema'],
   schema: ['schema', 'shared', 'tools'],
   tools: ['tools'],
+  sandbox: ['sandbox', 'shared'],
 };
 
 /** What a subgraph may use of `shared/`; its manifest also serves itself with `SERVE_PROCESS`. */
-const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'kit'];
+const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'providers', 'kit'];
 const SERVE_PROCESS = 'shared/process/serve-process.ts';
 
 /**
@@ -74,7 +75,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['services', 'graph-contracts'],
     ['store', 'cache', 'live', 'uploads'],
     ['settings'],
-    ['limits'],
+    ['limits', 'providers'],
     ['kit'],
     ['messaging', 'sagas', 'audit'],
     ['jobs'],
