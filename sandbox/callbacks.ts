@@ -20,7 +20,7 @@ export function createCallbacks(faults: Faults, tell: (line: { thirdParty: strin
 
   return {
     callback(thirdParty: string, callback: Callback): void {
-      const fault = faults.take(thirdParty, ['twice', 'out-of-order', 'late', 'forged']);
+      const fault = faults.take(thirdParty, ['twice', 'out-of-order', 'late', 'forged'], 'callback');
       if (fault?.kind === 'out-of-order') return void held.set(thirdParty, [...(held.get(thirdParty) ?? []), callback]);
       if (fault?.kind === 'late') {
         const timer = setTimeout(() => void send(thirdParty, callback).finally(() => timers.delete(timer)), fault.afterMs);

@@ -61,6 +61,6 @@ export interface Fault {
   /** How many requests or callbacks have it. Default 1. */
   times: number;
   afterMs: number;
-  /** Only requests that begin so: `POST /payments`. Default: all. */
+  /** Only requests that begin so, such as `POST /letters`; `callback`: only callbacks. Default: all. */
   request: string;
 }

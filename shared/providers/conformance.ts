@@ -31,7 +31,7 @@ export interface EffectCase<P> {
   input: unknown;
   /** Its name in the sandbox. */
   thirdParty: string;
-  /** The request that has the effect, so that the answer of that one is lost: `POST /payments`. */
+  /** The request that has the effect, so that the answer of that one is lost: `POST /letters`. */
   request: string;
   /** Whether an entry of the sandbox is the effect with this id. */
   isEffect(entry: { kind: string; data?: unknown }, ownId: string): boolean;

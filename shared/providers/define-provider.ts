@@ -66,7 +66,7 @@ export interface Choice<P = any, I = any> {
   rule: (input: I) => string;
 }
 
-/** `ctx.providers.payment(method)` is the provider that the rule names; without a rule the input is the name. */
+/** `ctx.providers.carrier(country)` is the provider that the rule names; without a rule the input is the name. */
 export function oneOf<P, K extends string, I = K>(choices: Record<K, Provider<P>>, rule?: (input: I) => K): Choice<P, I> {
   return { kind: 'choice', choices, rule: rule ?? ((input) => String(input)) };
 }

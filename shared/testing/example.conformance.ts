@@ -5,25 +5,25 @@ import { defineConformance } from '../providers/conformance.ts';
 import { defineProvider } from '../providers/define-provider.ts';
 import { effectCall } from '../providers/effect.ts';
 
-/* The provider of the kit's own tests, and what a new one may begin from: payments at the sandbox's third party `example`. */
+/* The provider of the kit's own tests, and what a new one may begin from: letters at the sandbox's third party `example`. */
 
-const Payment = z.object({ id: z.string(), ownId: z.string(), amount: z.number() });
+const Letter = z.object({ id: z.string(), ownId: z.string(), pages: z.number() });
 
 export const example = defineProvider('example', {
   settings: z.object({ EXAMPLE_URL: z.url() }),
   sandbox: { EXAMPLE_URL: '/example' },
   http: { timeoutMs: 2_000, retry: { attempts: 2 }, redact: ['ownId'] },
   open: ({ settings: { EXAMPLE_URL }, http }) => ({
-    pay: effectCall({
+    post: effectCall({
       effect: true,
-      async send(ownId: string, { amount }: { amount: number }) {
-        const response = await http.request({ name: 'pay', method: 'POST', url: `${EXAMPLE_URL}/payments`, body: { ownId, amount } });
-        return response.json(Payment);
+      async send(ownId: string, { pages }: { pages: number }) {
+        const response = await http.request({ name: 'post', method: 'POST', url: `${EXAMPLE_URL}/letters`, body: { ownId, pages } });
+        return response.json(Letter);
       },
       async find(ownId: string) {
-        const url = `${EXAMPLE_URL}/payments?${new URLSearchParams({ ownId })}`;
-        const [payment] = (await http.request({ name: 'find', url })).json(z.array(Payment));
-        return payment ?? null;
+        const url = `${EXAMPLE_URL}/letters?${new URLSearchParams({ ownId })}`;
+        const [letter] = (await http.request({ name: 'find', url })).json(z.array(Letter));
+        return letter ?? null;
       },
     }),
   }),
@@ -32,33 +32,33 @@ export const example = defineProvider('example', {
 export const conformance = defineConformance(example, {
   cases: [
     {
-      title: 'pays once for each of our ids',
-      async run({ pay }) {
+      title: 'sends once for each of our ids',
+      async run({ post }) {
         const ownId = randomUUID();
-        const first = await pay(ownId, { amount: 5 });
-        deepEqual(await pay(ownId, { amount: 5 }), first);
-        equal((await pay(randomUUID(), { amount: 5 })).id === first.id, false);
+        const first = await post(ownId, { pages: 5 });
+        deepEqual(await post(ownId, { pages: 5 }), first);
+        equal((await post(randomUUID(), { pages: 5 })).id === first.id, false);
       },
     },
   ],
   sandboxCases: [
     {
-      title: 'finds a payment whose answer was lost',
-      async run({ pay }, sandbox) {
+      title: 'finds a letter whose answer was lost',
+      async run({ post }, sandbox) {
         const ownId = randomUUID();
-        sandbox.fault({ thirdParty: 'example', kind: 'lost-answer', request: 'POST /payments' });
-        equal((await pay(ownId, { amount: 7 })).ownId, ownId);
+        sandbox.fault({ thirdParty: 'example', kind: 'lost-answer', request: 'POST /letters' });
+        equal((await post(ownId, { pages: 7 })).ownId, ownId);
         equal(sandbox.received('example').filter(({ data }) => (data as { ownId: string }).ownId === ownId).length, 1);
       },
     },
   ],
   effects: {
-    pay: {
-      call: ({ pay }) => pay,
-      input: { amount: 12 },
+    post: {
+      call: ({ post }) => post,
+      input: { pages: 12 },
       thirdParty: 'example',
-      request: 'POST /payments',
-      isEffect: ({ kind, data }, ownId) => kind === 'payment' && (data as { ownId: string }).ownId === ownId,
+      request: 'POST /letters',
+      isEffect: ({ kind, data }, ownId) => kind === 'letter' && (data as { ownId: string }).ownId === ownId,
     },
   },
 });
