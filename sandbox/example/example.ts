@@ -10,7 +10,7 @@ export interface ExampleLetter {
   pages: number;
 }
 
-export const EXAMPLE_SECRET = 'secret of the example';
+const EXAMPLE_SECRET = 'secret of the example';
 export const exampleSignature = (body: string): string => createHmac('sha256', EXAMPLE_SECRET).update(body).digest('hex');
 
 /**

@@ -101,10 +101,10 @@ describe('a call', () => {
     const hear = (message: unknown): void => void facts.push(message as ProviderCallFacts);
     subscribe(PROVIDER_CALLS, hear);
     setTraceHeaders(() => ({ traceparent: '00-1-2-01' }));
-    const headers = { authorization: 'Bearer hidden-1', 'x-customer': 'hidden-2', 'x-plain': 'shown' };
+    const headers = { authorization: 'Bearer hidden-1', 'x-person': 'hidden-2', 'x-plain': 'shown' };
     answers = [200, 404];
 
-    await withHttp({ redact: ['x-customer', 'number'] }, async (http) => {
+    await withHttp({ redact: ['x-person', 'number'] }, async (http) => {
       await http.request({ name: 'read', url: `${url}?number=hidden-3&page=2`, headers });
       await http.request({ name: 'find', url });
     });
