@@ -3,9 +3,22 @@ import { openServices } from '#shared/services/services.ts';
 
 /* `npm run bench -- NAME [options]`: side-by-side measurements. Each ends with one line of JSON: { "bench": NAME, "figures": {...} }. */
 
-const BENCHES = ['checkout', 'events', 'growth', 'lists', 'overload', 'start', 'gateway', 'peers', 'live', 'planning', 'reload'] as const;
+const BENCHES = [
+  'checkout',
+  'events',
+  'growth',
+  'jobs',
+  'lists',
+  'overload',
+  'start',
+  'gateway',
+  'peers',
+  'live',
+  'planning',
+  'reload',
+] as const;
 /** The others keep nothing, or start what they need themselves. */
-const WITH_STORES: readonly string[] = ['checkout', 'events', 'growth', 'lists'];
+const WITH_STORES: readonly string[] = ['checkout', 'events', 'growth', 'jobs', 'lists'];
 
 /** `keepsStores`: the stores were given and outlive the bench, so it takes away what it has put there. */
 export interface Bench {

@@ -4,6 +4,8 @@ import type { Connection, Model } from 'mongoose';
 import { readRoverConfig } from '#shared/process/rover-config.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
+import type { Migrations } from '#shared/runtime/migrations.ts';
+import type { OrphanedSessions } from '#shared/store/orphaned-sessions.ts';
 import { loadSubgraph } from './load-subgraph.ts';
 import { useRunningMarket } from './running-market.ts';
 
@@ -34,19 +36,43 @@ await runStart(async () => {
 });
 
 async function migrate(db: Connection, subgraph: Subgraph, dryRun: boolean): Promise<void> {
+  const { Redis } = await import('ioredis');
   const { createMigrations } = await import('#shared/runtime/migrations.ts');
-  const { prepareDatabase } = await import('#shared/runtime/prepare-database.ts');
+  const { openProviders } = await import('#shared/providers/define-provider.ts');
   const { createOrphanedSessions } = await import('#shared/store/orphaned-sessions.ts');
   const { newHolderId } = await import('#shared/store/lease-holder.ts');
   const { createLog } = await import('#shared/base/log.ts');
-  const { parseEnv } = await import('#shared/base/env.ts');
+  const { env, parseEnv } = await import('#shared/base/env.ts');
   const { name } = subgraph;
   const holder = newHolderId();
   const orphanedSessions = createOrphanedSessions(db, holder);
   const models = subgraph.models(db) as Record<string, Model<unknown>>;
-  const providers = subgraph.providers(subgraph.environment && parseEnv(subgraph.environment, process.env));
   const log = createLog(name);
-  const migrations = createMigrations({ subgraph, db, models, providers, holder, orphanedSessions, log, now: () => new Date() });
+  const now = (): Date => new Date();
+  const redis = new Redis(env.REDIS_URL, { lazyConnect: true });
+  const tools = { environment: process.env, log, now, redis, redisPrefix: env.REDIS_PREFIX };
+  const opened = openProviders(subgraph.providers(subgraph.environment && parseEnv(subgraph.environment, process.env)), tools);
+  const { providers } = opened;
+  const migrations = createMigrations({ subgraph, db, models, providers, holder, orphanedSessions, log, now });
+  try {
+    await runMigrations({ subgraph, db, models, migrations, orphanedSessions }, dryRun);
+  } finally {
+    await opened.close();
+    redis.disconnect();
+  }
+}
+
+interface Prepared {
+  subgraph: Subgraph;
+  db: Connection;
+  models: Record<string, Model<unknown>>;
+  migrations: Migrations;
+  orphanedSessions: OrphanedSessions;
+}
+
+async function runMigrations({ subgraph, db, models, migrations, orphanedSessions }: Prepared, dryRun: boolean): Promise<void> {
+  const { prepareDatabase } = await import('#shared/runtime/prepare-database.ts');
+  const { name } = subgraph;
   if (dryRun) return sayPlan(db, name, models, await migrations.dryRun());
   await orphanedSessions.killOrphaned();
   const before = new Set((await migrations.rows()).filter(({ finishedAt }) => finishedAt).map(({ _id }) => _id));

@@ -48,14 +48,6 @@ const SETTINGS = `query Settings {
   settings(first: 30) { nodes { id description default value version } }
   flags(first: 10) { nodes { id description isOn rollout { percentage } } }
 }
-
-# Changes one, in force within 2 s: put its version into expectedVersion.
-mutation HoldLonger {
-  updateSetting(input: { id: "inventory.reservationSeconds", value: "900", expectedVersion: 0, reason: "Pay day" }) {
-    setting { value version }
-    ${ERRORS}
-  }
-}
 `;
 
 /** Operations of the playground, in the order of a first visit. */

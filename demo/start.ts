@@ -11,10 +11,11 @@ import { loadingError, openingError, placeOf } from './startup-errors.ts';
 import { writeGuide } from './playground.ts';
 import { takePort } from './ports.ts';
 import type { Running } from './together.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 
 /*
  * `npm start`: services, secrets, demo data, marketplace. `--split` runs the gateway and groups of subgraphs as processes of their own,
- * `--fresh` begins with empty stores, `--port` takes another port (0: a free one).
+ * `--fresh` begins with empty stores, `--port` takes another port (0: a free one), `--sandbox` takes third parties from the sandbox.
  */
 
 const DEFAULT_PORT = 4000;
@@ -24,17 +25,18 @@ const TELL_MS = 500;
 const since = performance.now();
 const say = (line: string): void => console.log(line);
 const accounts = Object.fromEntries(users.map(({ key, email, password }) => [key, { email, password }]));
-const opened: { market?: Running; services?: Services; telling?: NodeJS.Timeout; demoFile?: string } = {};
+const opened: { market?: Running; services?: Services; sandbox?: Sandbox; telling?: NodeJS.Timeout; demoFile?: string } = {};
 
 // Before there is anything to close in order, the process just ends: the services it started end with it.
 // On SIGHUP the gateway looks for another supergraph.
 closeWithGrace({ delay: STOP_MS, skip: ['SIGHUP'] }, async ({ err }) => {
   if (err) console.error(err);
-  const { market, services, telling, demoFile } = opened;
+  const { market, services, sandbox, telling, demoFile } = opened;
   if (!market) return;
   clearInterval(telling);
   rmSync(demoFile!, { force: true });
   await market.close();
+  await sandbox?.close();
   await services?.close();
 });
 
@@ -49,6 +51,7 @@ await runStart(async () => {
   const demoFile = join(data, 'demo.json');
   rmSync(demoFile, { force: true });
   setEnvironment({ data, port, services });
+  if (options.sandbox) opened.sandbox = await startSandbox();
   const market = await openMarket({ data, port, services, isSplit: options.split ?? false });
   Object.assign(opened, { market, services, demoFile });
   const tell = demoFileWriter(demoFile, services);
@@ -58,6 +61,15 @@ await runStart(async () => {
   const { announce } = await import('./announce.ts');
   announce({ http: market.http, accounts, seconds: (performance.now() - since) / 1_000 });
 });
+
+/** Third parties that are not real: every part, also those in processes of their own, finds them by the environment. */
+async function startSandbox(): Promise<Sandbox> {
+  const { openSandbox } = await import('../sandbox/sandbox.ts');
+  const sandbox = await openSandbox();
+  process.env['SANDBOX_URL'] = sandbox.url;
+  say(`Third parties are those of the sandbox. What they receive, mails too: ${sandbox.url}`);
+  return sandbox;
+}
 
 interface Opening {
   data: string;
@@ -109,9 +121,11 @@ function demoFileWriter(demoFile: string, services: Services): (market: Running)
   };
 }
 
-function readOptions(): { split?: boolean; fresh?: boolean; port?: string } {
+function readOptions(): { split?: boolean; fresh?: boolean; sandbox?: boolean; port?: string } {
   try {
-    return parseArgs({ options: { split: { type: 'boolean' }, fresh: { type: 'boolean' }, port: { type: 'string' } } }).values;
+    return parseArgs({
+      options: { split: { type: 'boolean' }, fresh: { type: 'boolean' }, sandbox: { type: 'boolean' }, port: { type: 'string' } },
+    }).values;
   } catch (error) {
     return giveUp(error as Error);
   }

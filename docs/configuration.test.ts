@@ -11,9 +11,11 @@ import { COMMON_CODES } from '#shared/base/errors.ts';
 import { HttpSettings } from '#shared/transport/http-settings.ts';
 import { RoverOverrides, readRoverConfig } from '#shared/process/rover-config.ts';
 import { StoreSettings } from '#shared/store/mongo.ts';
+import type { RouteEntry } from '#shared/kit/define-route.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { AuditSettings } from '#shared/audit/settings.ts';
-import { uploadSettings } from '#shared/uploads/uploads.ts';
+import { providersIn } from '#shared/providers/define-provider.ts';
+import { SandboxSettings } from '#shared/providers/sandbox-settings.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** The system's and Node's own, those of tests, and those of a library. */
@@ -36,15 +38,16 @@ async function environmentOfSubgraphs(): Promise<string[]> {
   const subgraphs = await Promise.all(
     names.map(async (name) => ((await import(`../subgraphs/${name}/subgraph.ts`)) as { subgraph: Subgraph }).subgraph),
   );
-  return subgraphs.flatMap(({ environment, settings }) => [
+  return subgraphs.flatMap(({ environment, settings, providers }) => [
     ...(environment ? fieldsOf(environment) : []),
     ...settings.flatMap(({ variable }) => variable ?? []),
+    ...providersIn(providers(environment?.parse({}))).flatMap((provider) => fieldsOf(provider.settings)),
   ]);
 }
 
 /** Variables that code reads past the schemas. */
 function readDirectly(): string[] {
-  const files = globSync('{shared,gateway,subgraphs,demo,commands,tools}/**/*.{ts,mjs}', { cwd: ROOT });
+  const files = globSync('{shared,gateway,subgraphs,demo,commands,tools,sandbox}/**/*.{ts,mjs}', { cwd: ROOT });
   const ours = files.filter((file) => !/\.test\.ts$|\/test-|testing/.test(file));
   return ours.flatMap((file) => [...text(file).matchAll(/\benv(?:\.|\[')([A-Z][A-Z0-9_]{2,})\b/g)].map(([, name]) => name!));
 }
@@ -58,12 +61,19 @@ test('docs/configuration.md lists every environment variable that the code reads
     AdmissionSettings,
     StoreSettings,
     DataKeySettings,
-    uploadSettings,
+    SandboxSettings,
   ];
   const schemas = [...kit, GatewayEnvironment, ServeEnvironment].flatMap(fieldsOf);
   const variables = new Set([...schemas, ...(await environmentOfSubgraphs()), ...readDirectly()]);
 
   expect(firstColumn('docs/configuration.md').sort()).toEqual([...variables].filter((name) => !NOT_OURS.includes(name)).sort());
+});
+
+test('docs/routes.md lists every route', () => {
+  const routes = JSON.parse(text('schema/routes.json')) as RouteEntry[];
+  const listed = [...text('docs/routes.md').matchAll(/^\| `((?:GET|PUT|POST) [^`]+)`/gm)].map(([, route]) => route!);
+
+  expect(listed.sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
 });
 
 test('docs/gateway.md lists every common error code', () => {

@@ -8,7 +8,9 @@ import { z } from 'zod';
 import { defineEvent, onEvent } from '#shared/kit/define-event.ts';
 import { defineJob, handleJob } from '#shared/kit/define-job.ts';
 import { defineSaga } from '#shared/kit/define-saga.ts';
-import { composeSupergraph, eventMap, runCompose } from './compose.ts';
+import { download } from '#shared/kit/download.ts';
+import { isSignedIn } from '#shared/kit/permissions.ts';
+import { composeSupergraph, eventMap, routeList, runCompose } from './compose.ts';
 import { sagaVersions } from './saga-versions.ts';
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
@@ -140,7 +142,7 @@ describe('compose', () => {
   test('names what is stale, writes it, and is content afterwards', async () => {
     expect(await run(true)).toEqual({
       code: 1,
-      text: expect.stringMatching(/: schema\/supergraph\.graphql, schema\/events\.json, schema\/sagas\.json$/),
+      text: expect.stringMatching(/: schema\/supergraph\.graphql, schema\/events\.json, schema\/sagas\.json, schema\/routes\.json$/),
     });
     await expect(read('schema/supergraph.graphql')).rejects.toThrow('ENOENT');
 
@@ -160,4 +162,18 @@ describe('compose', () => {
 
     expect(await run(false)).toEqual({ code: 1, text: 'rover.yaml lists ghosts, but subgraphs/ghosts/subgraph.ts is missing.' });
   });
+});
+
+test('refuses two routes with one path, and names both', () => {
+  const route = (path: string) =>
+    download(path, { description: 'A note.', auth: isSignedIn }, async () => Promise.reject(new Error('none')));
+  const notes = { name: 'notes', routes: [route('/files/notes/:id')] };
+
+  expect(routeList([notes, { name: 'other', routes: [route('/files/others/:id')] }]).map(({ path }) => path)).toEqual([
+    '/files/notes/:id',
+    '/files/others/:id',
+  ]);
+  expect(() => routeList([notes, { name: 'other', routes: [route('/files/notes/:noteId')] }])).toThrow(
+    'GET /files/notes/:id of notes and GET /files/notes/:noteId of other are one path',
+  );
 });

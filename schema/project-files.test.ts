@@ -11,35 +11,11 @@ import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { environmentOf, readCompose, SECRETS } from './rules/compose-file.ts';
 import { ROOT, subgraphFolders } from './rules/load-subgraph.ts';
 
-const STORES = ['mongo', 'mongo-init', 'redis'];
 const FOLDERS = subgraphFolders();
 const manifest = readRoverConfig(ROOT, {});
 const text = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const compose = readCompose();
 const { services } = compose;
-
-describe('the lists of subgraphs', () => {
-  test('are equal: folders, rover.yaml and docker-compose.yml', () => {
-    const inManifest = manifest.map(({ name }) => name).sort();
-    const inCompose = Object.keys(services).filter((name) => name !== 'gateway' && !STORES.includes(name));
-
-    expect(inManifest).toEqual(FOLDERS);
-    expect(inCompose.sort()).toEqual(FOLDERS);
-  });
-
-  test('have the ports of rover.yaml, each once', () => {
-    for (const { name, routingUrl, port } of manifest) expect(routingUrl).toBe(`http://${name}:${port}/graphql`);
-    expect(new Set(manifest.map(({ port }) => port)).size).toBe(manifest.length);
-  });
-
-  test('name the schema file that npm run compose writes', () => {
-    for (const { name, schemaFile } of manifest) expect(schemaFile).toBe(`.data/schema/subgraphs/${name}.graphql`);
-  });
-
-  test('are in the same order in both files', () => {
-    expect(Object.keys(services).filter((name) => FOLDERS.includes(name))).toEqual(manifest.map(({ name }) => name));
-  });
-});
 
 describe('docker-compose.yml', () => {
   test('is a compose file', () => {

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { check, readParts, type Part } from './check.ts';
+import { check, readParts } from './check.ts';
+import { subgraphParts, type Part } from './subgraph-parts.ts';
+import { jestArguments } from './test.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -82,12 +84,40 @@ describe('the parts', () => {
       readParts()
         .map(({ name }) => name)
         .sort(),
-    ).toEqual(['architecture', 'composition', 'format', 'lint', 'types', 'unused']);
+    ).toEqual(['architecture', 'composition', 'format', 'lint', 'rules', 'types', 'unused']);
   });
 
   test('must all be scripts of package.json', async () => {
     await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: { types: 'tsc' } }));
 
     expect(() => readParts(folder)).toThrow('package.json has no script lint');
+  });
+});
+
+describe('one subgraph', () => {
+  test('is checked with the files that import its contract, and without the rest', async () => {
+    await mkdir(join(folder, 'subgraphs/notes'), { recursive: true });
+    await mkdir(join(folder, 'subgraphs/boards'), { recursive: true });
+    await writeFile(join(folder, 'subgraphs/boards/actions.ts'), `import { a } from '../notes/contract.ts';\n`);
+    await writeFile(join(folder, 'subgraphs/boards/model.ts'), `export const unrelated = 'notes/';\n`);
+
+    const commands = subgraphParts(folder, 'notes').map(({ command }) => command);
+
+    const project = JSON.parse(await readFile(join(folder, '.data/check/notes.json'), 'utf8')) as { include: string[] };
+    expect(project.include).toEqual(['../../subgraphs/notes', '../../subgraphs/boards/actions.ts']);
+    expect(commands.filter((command) => !/notes/.test(command))).toEqual(['node schema/compose.ts --check']);
+  });
+
+  test('that is not there is refused by its name', () => {
+    expect(() => subgraphParts(folder, 'nots')).toThrow('There is no folder subgraphs/nots.');
+    expect(() => subgraphParts(folder, '../shared')).toThrow('There is no folder subgraphs/../shared.');
+  });
+
+  test('is tested by its name, which means nothing else', async () => {
+    await mkdir(join(folder, 'subgraphs/notes'), { recursive: true });
+
+    const given = ['notes', 'schema/notes', '--maxWorkers=1', 'note'];
+
+    expect(jestArguments(given, folder)).toEqual(['subgraphs/notes/', 'schema/notes', '--maxWorkers=1', 'note']);
   });
 });

@@ -2,12 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-
-/** One part of the check: a command line, as npm would run it. */
-export interface Part {
-  name: string;
-  command: string;
-}
+import { subgraphParts, type Part } from './subgraph-parts.ts';
 
 interface Outcome {
   failed: boolean;
@@ -25,7 +20,7 @@ interface CheckOptions {
 
 const ROOT = join(import.meta.dirname, '..');
 /** Scripts of package.json, the slowest first so that the two lanes end together; each also runs alone, by `npm run <name>`. */
-const SCRIPTS = ['types', 'lint', 'composition', 'unused', 'architecture', 'format'];
+const SCRIPTS = ['types', 'lint', 'rules', 'composition', 'unused', 'architecture', 'format'];
 
 /** Runs all parts whatever becomes of the others. Says one line for each, and what a part printed only when it failed; true when none did. */
 export async function check(parts: readonly Part[], { folder = ROOT, atOnce = 2, say }: CheckOptions): Promise<boolean> {
@@ -74,6 +69,14 @@ export function readParts(root: string = ROOT): Part[] {
 }
 
 if (import.meta.main) {
-  const passed = await check(readParts(), { say: (text) => void process.stdout.write(text) });
-  process.exitCode = passed ? 0 : 1;
+  const [name] = process.argv.slice(2);
+  try {
+    const passed = await check(name === undefined ? readParts() : subgraphParts(ROOT, name), {
+      say: (text) => void process.stdout.write(text),
+    });
+    process.exitCode = passed ? 0 : 1;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { Connection } from 'mongoose';
 import { openHost } from '#shared/runtime/host.ts';
+import { jobRunsOf } from '#shared/jobs/store.ts';
 import { outboxOf } from '#shared/messaging/outbox.ts';
 import { sagasOf } from '#shared/sagas/store.ts';
 import { connectMongo } from '#shared/store/mongo.ts';
@@ -22,7 +23,7 @@ export interface Crashing {
   restart(opening?: { crashAt?: string; aheadMs?: number }): Promise<void>;
   /** How many sagas are not at their end. */
   openSagas(): Promise<number>;
-  /** Waits until every event has had its effects; answers how long that took. */
+  /** Waits until every event and every job has had its effects; answers how long that took. */
   settled(patienceMs: number): Promise<number>;
   faults(): Promise<string[]>;
   close(): Promise<void>;
@@ -55,7 +56,11 @@ export async function openCrashing(): Promise<Crashing> {
     async settled(patienceMs) {
       const since = performance.now();
       for (;;) {
-        const counts = subgraphs.map(({ name }) => outboxOf(db(name)).countDocuments({ state: { $in: ['NEW', 'SENT'] } }));
+        const counts = subgraphs.flatMap(({ name }) => [
+          outboxOf(db(name)).countDocuments({ state: { $in: ['NEW', 'SENT'] } }),
+          // One that failed and waits for its next attempt is on its way too; the runs of schedules go on for ever.
+          jobRunsOf(db(name)).countDocuments({ state: { $in: ['QUEUED', 'RUNNING'] }, trigger: 'ENQUEUED' }),
+        ]);
         if ((await Promise.all(counts)).every((count) => count === 0)) return performance.now() - since;
         if (performance.now() - since > patienceMs)
           throw new Error(`events are still on their way: ${(await faultsOf(db, subgraphs)).join('; ')}`);

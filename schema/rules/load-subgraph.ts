@@ -10,8 +10,8 @@ import { readRefusals, type Refusals } from './codes.ts';
 import { readSdl, type Sdl } from './document.ts';
 import { typesNamed } from './folder.ts';
 
-/** One folder of `subgraphs/`, read and loaded, with all that the rules look at. */
-export interface House {
+/** One folder of `subgraphs/`, read and loaded, with everything that the rules look at. */
+export interface LoadedSubgraph {
   name: string;
   folder: string;
   readme: string;
@@ -28,25 +28,26 @@ export interface House {
 
 export const ROOT = join(import.meta.dirname, '../..');
 
-export const subgraphFolders = (): string[] =>
-  readdirSync(join(ROOT, 'subgraphs'), { withFileTypes: true })
+export const subgraphFolders = (root = ROOT): string[] =>
+  readdirSync(join(root, 'subgraphs'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
     .sort();
 
 /** The code of a folder that runs outside tests. */
-export const productionSources = (folder: string): Source[] => readSources(ROOT, [folder]).filter(({ file }) => !isForTests(file));
+export const productionSources = (folder: string, root = ROOT): Source[] =>
+  readSources(root, [folder]).filter(({ file }) => !isForTests(file));
 
 /** Loads a subgraph as its folder stands; rejects when it cannot be loaded. */
-export async function loadHouse(name: string): Promise<House> {
-  const folder = join(ROOT, 'subgraphs', name);
+export async function loadSubgraph(name: string, root = ROOT): Promise<LoadedSubgraph> {
+  const folder = join(root, 'subgraphs', name);
   const load = (file: string): Promise<Record<string, unknown>> => import(pathToFileURL(join(folder, file)).href);
   const { subgraph } = (await load('subgraph.ts')) as { subgraph: Subgraph };
-  const declared = await loadContract(name);
+  const declared = await loadContract(name, root);
   const readmeFile = join(folder, 'README.md');
   const readme = existsSync(readmeFile) ? readFileSync(readmeFile, 'utf8') : '';
   const owns = typesNamed(readme, 'Owns');
-  const sources = productionSources(`subgraphs/${name}`);
+  const sources = productionSources(`subgraphs/${name}`, root);
   return {
     name,
     folder,
@@ -62,8 +63,8 @@ export async function loadHouse(name: string): Promise<House> {
 }
 
 /** What a contract declares: events and work, commands. */
-export async function loadContract(name: string): Promise<{ events: EventDefinition[]; commands: Command[] }> {
-  const file = join(ROOT, 'subgraphs', name, 'contract.ts');
+export async function loadContract(name: string, root = ROOT): Promise<{ events: EventDefinition[]; commands: Command[] }> {
+  const file = join(root, 'subgraphs', name, 'contract.ts');
   const exported = Object.values((await import(pathToFileURL(file).href)) as Record<string, unknown>);
   return { events: exported.filter(isEvent), commands: exported.filter(isCommand) };
 }

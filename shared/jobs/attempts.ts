@@ -1,26 +1,6 @@
+import { JobStop, type StopReason } from '../kit/job-stop.ts';
 import type { Leases } from '../store/leases.ts';
 import type { JobRunRow, JobRuns } from './store.ts';
-
-/** Why an attempt must end. */
-export type StopReason = 'CANCELLED' | 'TIMEOUT' | 'LOST' | 'SHUTDOWN' | 'CRASHED';
-
-const MESSAGES: Record<StopReason, string> = {
-  CANCELLED: 'The run was cancelled.',
-  TIMEOUT: 'The attempt has passed its time limit.',
-  LOST: 'The attempt has lost its lease: another process may run it.',
-  SHUTDOWN: 'The process stops; the run goes on in another one.',
-  CRASHED: 'Each process that ran it has ended.',
-};
-
-/** The reason of an attempt's signal. */
-export class JobStop extends Error {
-  readonly reason: StopReason;
-  constructor(reason: StopReason) {
-    super(MESSAGES[reason]);
-    this.name = 'JobStop';
-    this.reason = reason;
-  }
-}
 
 /** The lease of an exclusive run. */
 export interface HeldKey {

@@ -5,8 +5,8 @@ import type { AnyContext } from '../kit/context.ts';
 import { isProblem } from '../base/errors.ts';
 import type { Backoff, JobHandler } from '../kit/define-job.ts';
 import { jobFailed } from '../kit/job-events.ts';
+import { JobStop } from '../kit/job-stop.ts';
 import { deadLettersOf, isFinalFailure, messageOf } from '../messaging/consumer.ts';
-import { JobStop } from './attempts.ts';
 import { wakeAfter, type JobRunRow, type JobRuns } from './store.ts';
 
 interface EndingOptions {
@@ -37,8 +37,8 @@ export function createEnding({ subgraph, db, rows, log, now, contextFor, wake, k
   const ownedBy = ({ _id, token }: JobRunRow) => ({ _id, token, state: 'RUNNING' as const });
 
   const ended = (row: JobRunRow, state: Ended, facts: Partial<JobRunRow>) => ({
-    $set: { ...facts, state, finishedAt: now(), removeAt: new Date(Date.now() + keepMs(row)) },
-    $unset: { openKey: true as const, holder: true as const, cancelledAt: true as const },
+    $set: { ...facts, state, openKey: row._id, finishedAt: now(), removeAt: new Date(Date.now() + keepMs(row)) },
+    $unset: { holder: true as const, cancelledAt: true as const },
   });
 
   /** Throws LostRun when the run is not this attempt's. With the context of a transaction, as part of it. */
@@ -100,13 +100,14 @@ export function createEnding({ subgraph, db, rows, log, now, contextFor, wake, k
     await end(row, undefined, state, error);
   }
 
-  async function failed(row: JobRunRow, handler: JobHandler, error: unknown): Promise<void> {
+  /** Without a handler: of a cancelled run only. */
+  async function failed(row: JobRunRow, handler: JobHandler | undefined, error: unknown): Promise<void> {
     const reason = error instanceof JobStop ? error.reason : undefined;
     if (reason === 'LOST' || error instanceof LostRun) return log.warn({ job: row.job, run: row._id }, 'jobs: an attempt has lost its run');
     if (reason === 'SHUTDOWN') return requeue(row, 0, {});
     if (reason === 'CANCELLED') return giveUp(row, handler, 'CANCELLED', error);
     const failures = row.failures + 1;
-    const { attempts, backoff } = handler.job;
+    const { attempts, backoff } = handler!.job;
     if (isFinalFailure(error) || failures >= attempts) return giveUp({ ...row, failures }, handler, 'FAILED', error);
     log.warn({ err: error, job: row.job, run: row._id, attempt: failures }, 'jobs: an attempt failed; it will be tried again');
     await requeue(row, pauseAfter(failures, backoff), { failures, error: errorOf(error) });
@@ -128,13 +129,13 @@ export type Ending = ReturnType<typeof createEnding>;
 /** One dead letter for each enqueued run, and one for all runs of a schedule: the next turn does the work of the last one. */
 export const letterIdOf = ({ queue, job, trigger, _id }: JobRunRow): string => `${queue} ${trigger === 'ENQUEUED' ? _id : job}`;
 
-export const errorOf = (error: unknown): { code: string; message: string } => ({
+const errorOf = (error: unknown): { code: string; message: string } => ({
   code: isProblem(error) ? error.code : error instanceof JobStop ? error.reason : 'INTERNAL_SERVER_ERROR',
   message: messageOf(error),
 });
 
 /** Doubling, with up to half of it less, so that runs that failed together are not tried again together. */
-export function pauseAfter(failures: number, { firstMs, maxMs }: Backoff): number {
+function pauseAfter(failures: number, { firstMs, maxMs }: Backoff): number {
   const full = Math.min(firstMs * 2 ** Math.min(failures - 1, 30), maxMs);
   return full * (1 - Math.random() / 2);
 }

@@ -12,7 +12,7 @@ export interface JobQueue {
 }
 
 /** The queue of `scheduledJob`s. */
-export const ownQueue = (subgraph: string): string => `${subgraph}-jobs`;
+const ownQueue = (subgraph: string): string => `${subgraph}-jobs`;
 
 export const queueNameOf = (subgraph: string, job: AnyJob): string => (job.queue === OWN_QUEUE ? ownQueue(subgraph) : job.queue);
 

@@ -1,9 +1,11 @@
 import type { Redis } from 'ioredis';
 import type { ClientSession, Connection } from 'mongoose';
 import type { Logger } from 'pino';
+import { notFound } from '../base/errors.ts';
 import type { AnyContext } from '../kit/context.ts';
 import type { EventDefinition, PublishedMessage } from '../kit/define-event.ts';
-import type { EnqueueOptions, JobHandler, JobMessage, JobSchedule } from '../kit/define-job.ts';
+import type { EnqueueOptions, FoundRun, JobDefinition, JobHandler, JobMessage, JobSchedule } from '../kit/define-job.ts';
+import { decryptFields } from '../kit/encrypted-fields.ts';
 import { QUEUES_TOPIC } from '../kit/job-events.ts';
 import type { Live } from '../live/live.ts';
 import type { Delivery, Queues } from '../messaging/queues.ts';
@@ -72,7 +74,7 @@ export function createJobs(options: JobsOptions) {
   const schedules = createSchedules({ db, declared, log, clock, now, write: (run) => writeRun(rows, run), wake });
   const sweeper = createSweeper({ db, rows, holder, attempts, ending, handlers, now, wake });
   const runner = createRunner({ ...options, rows, handlers, attempts, ending, takeIn, onChange: changed });
-  const operations = createJobOperations({ subgraph, db, rows, handlers, schedules, queues, jobQueues, clock, now, wake });
+  const operations = createJobOperations({ subgraph, db, rows, handlers, schedules, queues, jobQueues, ending, holder, clock, now, wake });
   const term = createTerm(leases, { name: 'jobs', holder, ttlMs: LEASE_MS });
   const epoch = `${prefix}:jobs-epoch:${subgraph}`;
   const changedQueues = new Set<string>();
@@ -166,6 +168,18 @@ export function createJobs(options: JobsOptions) {
       ),
     wake,
     takeIn,
+    async find<T, R>(job: JobDefinition<T, R>, id: string): Promise<FoundRun<T, R> | null> {
+      const row = await rows.findOne({ _id: id });
+      if (row?.job !== job.type) return null;
+      const { state, createdAt, progress = null, error = null, finishedAt = null } = row;
+      const input = decryptFields(job, row.input) as T;
+      const result = (row.result ?? null) as R | null;
+      return { id, state, input, progress, result, error, createdAt, finishedAt, isCancelling: row.cancelledAt !== undefined };
+    },
+    async cancel(job: JobDefinition, id: string): Promise<void> {
+      if ((await operations.findRun(id)).job !== job.type) throw notFound('JobRun', id, ['input', 'id']);
+      await operations.cancel(id);
+    },
     /** Number of runs that are running, or due or soon due. */
     async pending(): Promise<number> {
       const soon = new Date(now().getTime() + SOON_MS);

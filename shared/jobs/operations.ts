@@ -2,13 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from 'mongoose';
 import { newId } from '../base/ids.ts';
 import { invalid, notFound, Problem } from '../base/errors.ts';
-import type { JobHandler, MissedPolicy, Schedule } from '../kit/define-job.ts';
+import type { JobHandler, JobState, MissedPolicy, Schedule } from '../kit/define-job.ts';
+import { JobStop } from '../kit/job-stop.ts';
 import { deadLettersOf, type DeadLetter } from '../messaging/consumer.ts';
 import type { Queues } from '../messaging/queues.ts';
+import type { Ending } from './ending.ts';
 import type { JobQueue } from './job-queues.ts';
 import { faultOf, nextTurn } from './next-turn.ts';
 import type { ScheduleRow, Schedules } from './schedules.ts';
-import { newRun, wakeAfter, writeRun, type JobRunRow, type JobRuns, type JobState } from './store.ts';
+import { newRun, wakeAfter, writeRun, type JobRunRow, type JobRuns } from './store.ts';
 import { wakeId } from './wake.ts';
 
 interface OperationsOptions {
@@ -19,6 +21,8 @@ interface OperationsOptions {
   schedules: Schedules;
   queues: Queues;
   jobQueues: readonly JobQueue[];
+  ending: Ending;
+  holder: string;
   clock(): Date;
   now(): Date;
   wake(runs: JobRunRow[]): Promise<void>;
@@ -28,8 +32,8 @@ export interface RunFilter {
   job?: string | undefined;
   queue?: string | undefined;
   state?: JobState | undefined;
-  /** Id of a run: only older ones. */
-  before?: string | undefined;
+  /** Only runs that were enqueued before. */
+  before?: Date | undefined;
   limit: number;
 }
 
@@ -59,13 +63,13 @@ const retryFailed = ({ code, message }: { code: string; message: string }) =>
 
 /** What an admin sees of the jobs of one subgraph, and may do to them. */
 export function createJobOperations(options: OperationsOptions) {
-  const { subgraph, db, rows, handlers, schedules, queues, jobQueues, clock, now, wake } = options;
+  const { subgraph, db, rows, handlers, schedules, queues, jobQueues, ending, holder, clock, now, wake } = options;
   const deadLetters = deadLettersOf(db);
 
   /** Newest first. */
   async function listRuns({ job, queue, state, before, limit }: RunFilter): Promise<JobRunRow[]> {
-    const rest = { ...(state && { state }), ...(before && { _id: { $lt: before } }) };
-    const read = (filter: object): Promise<JobRunRow[]> => rows.find(filter).sort({ _id: -1 }).limit(limit).toArray();
+    const rest = { ...(state && { state }), ...(before && { createdAt: { $lt: before } }) };
+    const read = (filter: object): Promise<JobRunRow[]> => rows.find(filter).sort({ createdAt: -1 }).limit(limit).toArray();
     if (job) return read({ job, ...(queue && { queue }), ...rest });
     if (!state && !queue) return read(rest);
     // Each queue and state has its own part of the index.
@@ -74,7 +78,7 @@ export function createJobOperations(options: OperationsOptions) {
     const parts = await Promise.all(names.flatMap((name) => states.map((each) => read({ ...rest, queue: name, state: each! }))));
     return parts
       .flat()
-      .sort((a, b) => (a._id < b._id ? 1 : -1))
+      .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
       .slice(0, limit);
   }
 
@@ -84,23 +88,20 @@ export function createJobOperations(options: OperationsOptions) {
     return row;
   }
 
-  /** A queued run is cancelled at once, a running one as soon as its attempt hears of it. */
+  /** A queued run ends here and now, a running one as soon as its attempt hears of it. */
   async function cancel(id: string): Promise<JobRunRow> {
     const row = await findRun(id);
     if (row.state !== 'QUEUED' && row.state !== 'RUNNING')
       throw new Problem('JOB_NOT_OPEN', 'The run has ended already.', { path: ['input', 'id'] });
-    const { matchedCount } = await rows.updateOne(
-      { _id: id, state: row.state, token: row.token },
-      { $set: { cancelledAt: now(), runAt: now() } },
-    );
+    // A queued one is claimed, so that no worker begins it.
+    const claim = row.state === 'QUEUED' ? { state: 'RUNNING' as const, token: row.token + 1, holder } : {};
+    const change = { ...claim, cancelledAt: now() };
+    const { matchedCount } = await rows.updateOne({ _id: id, state: row.state, token: row.token }, { $set: change });
     if (matchedCount === 0) return cancel(id);
     if (row.state === 'QUEUED') {
-      // Its worker ends it, with what the job does then.
-      await queues
-        .queue(row.queue)
-        .remove(wakeId(row))
-        .catch(() => undefined);
-      await wake([{ ...row, runAt: now() }]).catch(() => undefined);
+      const removed = queues.queue(row.queue).remove(wakeId(row));
+      await ending.failed({ ...row, ...change }, handlers.get(row.job), new JobStop('CANCELLED'));
+      await removed.catch(() => undefined); // Its entry finds no queued run.
     }
     return findRun(id);
   }
@@ -200,7 +201,7 @@ export function createJobOperations(options: OperationsOptions) {
 
   async function stateOf({ name, perProcess, total }: JobQueue): Promise<QueueState> {
     const queue = queues.queue(name);
-    const oldestOf = () => rows.find({ queue: name, state: 'QUEUED' }).sort({ _id: 1 }).limit(1).next();
+    const oldestOf = () => rows.find({ queue: name, state: 'QUEUED' }).sort({ createdAt: 1 }).limit(1).next();
     const [counts, oldest, failed, metrics] = await Promise.all([
       queue.getJobCounts('wait', 'prioritized', 'delayed', 'active'),
       oldestOf(),

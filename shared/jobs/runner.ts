@@ -8,11 +8,12 @@ import type { AnyContext } from '../kit/context.ts';
 import { decryptFields } from '../kit/encrypted-fields.ts';
 import type { JobHandler, JobProgress } from '../kit/define-job.ts';
 import { jobTopic } from '../kit/job-events.ts';
+import { JobStop } from '../kit/job-stop.ts';
 import type { Live } from '../live/live.ts';
 import type { Delivery, Queues } from '../messaging/queues.ts';
 import { newHolderId } from '../store/lease-holder.ts';
 import type { Leases } from '../store/leases.ts';
-import { JobStop, LEASE_MS, type Attempt, type Attempts, type HeldKey } from './attempts.ts';
+import { LEASE_MS, type Attempt, type Attempts, type HeldKey } from './attempts.ts';
 import { LostRun, type Ending } from './ending.ts';
 import type { JobQueue } from './job-queues.ts';
 import type { JobRunRow, JobRuns } from './store.ts';
@@ -111,9 +112,7 @@ export function createRunner(options: RunnerOptions) {
     const attempt = attempts.open({ ...before, ...change }, held, handler.job.timeoutMs);
     try {
       const { matchedCount } = await rows.updateOne(mine, { $set: change });
-      if (matchedCount === 0) return;
-      if (before.cancelledAt) attempt.stop('CANCELLED');
-      await runClaimed(attempt, handler);
+      if (matchedCount > 0) await runClaimed(attempt, handler);
     } finally {
       attempt.close();
       options.onChange(before.queue);
@@ -122,7 +121,6 @@ export function createRunner(options: RunnerOptions) {
 
   async function runClaimed(attempt: Attempt, handler: JobHandler): Promise<void> {
     try {
-      attempt.signal.throwIfAborted();
       await untilStopped(perform(attempt, handler), attempt.signal);
     } catch (error) {
       // What an action throws after its signal is the signal's doing.
@@ -150,7 +148,7 @@ export function createRunner(options: RunnerOptions) {
   }
 
   /** Progress of an action in a transaction is not written before its end: the write would conflict with the transaction. */
-  function createProgress({ row, signal, stop }: Attempt, isWritten: boolean) {
+  function createProgress({ row, signal }: Attempt, isWritten: boolean) {
     let latest: JobProgress | undefined;
     let reportedAt = Number.NEGATIVE_INFINITY;
     return {
@@ -160,8 +158,9 @@ export function createRunner(options: RunnerOptions) {
         latest = progress;
         if (!isWritten || performance.now() - reportedAt < PROGRESS_MS) return;
         reportedAt = performance.now();
-        const { matchedCount } = await rows.updateOne({ _id: row._id, token: row.token, state: 'RUNNING' }, { $set: { progress } });
-        if (matchedCount === 0) stop('LOST');
+        const mine = { _id: row._id, token: row.token, state: 'RUNNING' as const, cancelledAt: { $exists: false } };
+        const { matchedCount } = await rows.updateOne(mine, { $set: { progress } });
+        if (matchedCount === 0) await attempts.check(); // Lost or cancelled.
         signal.throwIfAborted();
         await announce(row._id);
       },
@@ -206,8 +205,6 @@ export function createRunner(options: RunnerOptions) {
     },
   };
 }
-
-export type Runner = ReturnType<typeof createRunner>;
 
 /** The work's outcome; after the signal has fired, its reason once the work has ended or was waited for long enough. */
 async function untilStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

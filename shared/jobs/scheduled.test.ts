@@ -7,7 +7,7 @@ import type { AnyContext } from '../kit/context.ts';
 import { Problem } from '../base/errors.ts';
 import { defineEvent, onEvent } from '../kit/define-event.ts';
 import { openHost, type Host, type HostOptions } from '../runtime/host.ts';
-import { attemptsOf, scheduledJob } from '../kit/define-job.ts';
+import { attemptsOf, defineJob, handleJob, schedule, scheduledJob } from '../kit/define-job.ts';
 import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
 import { open, viewer, type TestApp } from '../testing/open.ts';
 import { until } from '../testing/until.ts';
@@ -100,6 +100,23 @@ describe('a scheduled job', () => {
     const before = runs;
 
     await until(() => runs > before + 1);
+  });
+
+  test('is a job with its own options, too', async () => {
+    const job = defineJob('close-day', { payload: z.object({}), timeoutMs: 60_000 });
+    let id = '';
+    const handler = handleJob(job, async (ctx: AnyContext, _input, run) => {
+      id = run.id;
+      await ctx.models.Board.create([{ title: 'closed' }]);
+    });
+
+    const app = await start(handler, schedule(job, { every: HOUR }));
+    await until(() => id !== '');
+    await app.settled();
+
+    expect(await app.context().findRun(job, id)).toMatchObject({ state: 'DONE' });
+    expect((await app.runtime().jobs.operations.listQueues()).map(({ name }) => name)).toEqual(['close-day']);
+    expect(await app.context().models.Board.countDocuments({ title: 'closed' })).toBe(1);
   });
 
   test('leaves no schedule behind that an earlier version had in Redis', async () => {
@@ -243,8 +260,8 @@ describe('a scheduled job that fails', () => {
     [{ every: 60_000 }, 6],
     [{ every: HOUR }, 8],
     [{ cron: '0 3 * * *', tz: 'UTC' }, 8],
-  ])('has as many tries as fit before its next turn: %j', (schedule, attempts) => {
-    expect(attemptsOf(schedule)).toBe(attempts);
+  ])('has as many tries as fit before its next turn: %j', (each, attempts) => {
+    expect(attemptsOf(each)).toBe(attempts);
   });
 });
 

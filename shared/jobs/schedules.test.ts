@@ -34,7 +34,9 @@ async function begin(options: ScheduleOptions = DAILY, at = '2026-06-01T12:00:00
     /** When the turns were that have a run. */
     turns: async () => (await rows.find().sort({ _id: 1 }).toArray()).map(({ _id }) => new Date(Number(_id.split('.')[1])).toISOString()),
     /** All runs have ended. */
-    end: () => rows.updateMany({}, { $set: { state: 'DONE' }, $unset: { openKey: true } }),
+    async end() {
+      for (const { _id } of await rows.find().toArray()) await rows.updateOne({ _id }, { $set: { state: 'DONE', openKey: _id } });
+    },
     [Symbol.asyncDispose]: async (): Promise<void> => {
       await db.dropDatabase();
     },

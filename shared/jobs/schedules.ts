@@ -51,12 +51,12 @@ interface SchedulesOptions {
 }
 
 /** A turn that is later than this was missed. */
-export const LATE_MS = 60_000;
+const LATE_MS = 60_000;
 const SEEN_MS = 60_000;
 /** A schedule that no process has declared for so long was removed from the code. */
 const GONE_MS = 5 * 60_000;
 
-export const scheduleKey = (job: string): string => `${job} schedule`;
+const scheduleKey = (job: string): string => `${job} schedule`;
 
 /**
  * The schedules of one subgraph, as rows: nothing of them is in Redis. `declare` runs in each process; `enqueueDue` under a lease, but it is

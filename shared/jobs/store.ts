@@ -2,12 +2,11 @@ import type { ClientSession, Connection, mongo } from 'mongoose';
 import { newId } from '../base/ids.ts';
 import type { JobFacts } from '../kit/define-event.ts';
 import { encryptFields } from '../kit/encrypted-fields.ts';
-import type { AnyJob, EnqueueOptions, JobMessage, JobPriority, JobProgress } from '../kit/define-job.ts';
+import type { AnyJob, EnqueueOptions, JobMessage, JobPriority, JobProgress, JobState } from '../kit/define-job.ts';
 import { createIndexes } from '../store/indexes.ts';
 import { isDuplicateKey } from '../store/mongo.ts';
 
-export const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED'] as const;
-export type JobState = (typeof JOB_STATES)[number];
+export const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED'] as const satisfies JobState[];
 
 /** Why a run exists. */
 export type JobTrigger = 'ENQUEUED' | 'SCHEDULE' | 'ADMIN';
@@ -37,8 +36,8 @@ export interface JobRunRow {
   token: number;
   /** The process that runs it. */
   holder?: string;
-  /** Unique while the run is unfinished. */
-  openKey?: string;
+  /** Unique: the key of an unfinished run that has one, otherwise its id. */
+  openKey: string;
   /** Runs with an equal one do not overlap. */
   exclusiveKey?: string;
   startedAt?: Date;
@@ -56,13 +55,13 @@ export interface JobRunRow {
 
 const INDEXES: mongo.IndexDescription[] = [
   // A run with a key: is there one that has not finished?
-  { key: { openKey: 1 }, name: 'openKey', unique: true, partialFilterExpression: { openKey: { $type: 'string' } } },
+  { key: { openKey: 1 }, name: 'openKey', unique: true },
   // Sweeper: RUNNING runs of dead processes, QUEUED runs that are not on their queue.
   { key: { state: 1, wakeAt: 1 }, name: 'wakeAt' },
   // Operations API: depth, oldest run and history of a queue.
-  { key: { queue: 1, state: 1, _id: -1 }, name: 'queue' },
+  { key: { queue: 1, state: 1, createdAt: -1 }, name: 'queue' },
   // Operations API: history of a job.
-  { key: { job: 1, _id: -1 }, name: 'job' },
+  { key: { job: 1, createdAt: -1 }, name: 'job' },
   { key: { removeAt: 1 }, name: 'removeAt', expireAfterSeconds: 0 },
 ];
 
@@ -72,9 +71,9 @@ export type JobRuns = ReturnType<typeof jobRunsOf>;
 export const createJobRuns = (db: Connection): Promise<void> => createIndexes(db, 'jobRuns', INDEXES);
 
 /** The facts of a job at the moment of `ctx.enqueue`. */
-export function factsOf({ runAt, delayMs = 0, priority = 'NORMAL', key }: EnqueueOptions, now: Date): JobFacts {
+export function factsOf({ id = newId('job'), runAt, delayMs = 0, priority = 'NORMAL', key }: EnqueueOptions, now: Date): JobFacts {
   const at = runAt ?? new Date(now.getTime() + delayMs);
-  return { id: newId('job'), runAt: at.toISOString(), priority, ...(key !== undefined && { key }) };
+  return { id, runAt: at.toISOString(), priority, ...(key !== undefined && { key }) };
 }
 
 /** Redis is given this long before the sweeper looks at a run that is due. */
@@ -114,7 +113,7 @@ export function newRun({ job, queue, input, facts, trigger, correlationId, creat
     failures: 0,
     lost: 0,
     token: 0,
-    ...(key !== undefined && { openKey: `${job.type} ${key}` }),
+    openKey: key === undefined ? id : `${job.type} ${key}`,
   };
 }
 
@@ -133,9 +132,9 @@ export async function writeRuns(rows: JobRuns, runs: readonly JobRunRow[], sessi
   const written: JobRunRow[] = [];
   const taken = new Set<string>();
   for (const run of runs) {
-    const { openKey } = run;
-    if (openKey !== undefined && (taken.has(openKey) || (await rows.findOne({ openKey }, { session })))) continue;
-    if (openKey !== undefined) taken.add(openKey);
+    const { _id, openKey } = run;
+    if (openKey !== _id && (taken.has(openKey) || (await rows.findOne({ openKey }, { session })))) continue;
+    taken.add(openKey);
     written.push(run);
   }
   if (written.length === 0) return written;

@@ -100,5 +100,3 @@ export function createSweeper({ db, rows, holder, attempts, ending, handlers, no
       leases.deleteMany({ _id: { $gte: processLease(''), $lt: processLease('\uffff') }, until: { $lt: new Date(Date.now() - DAY_MS) } }),
   };
 }
-
-export type Sweeper = ReturnType<typeof createSweeper>;

@@ -5,7 +5,7 @@ import type { AuditEntry } from './audit.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { Command } from './define-command.ts';
 import type { EventDefinition, PublishedMessage } from './define-event.ts';
-import type { EnqueueOptions, JobMessage } from './define-job.ts';
+import type { EnqueueOptions, FoundRun, JobDefinition, JobMessage } from './define-job.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Live } from '../live/live.ts';
@@ -57,6 +57,10 @@ export interface Context<M, L, P = Record<never, never>> {
   now(): Date;
   /** Publishes events in the running transaction: the outbox sends them when it commits, and only then. */
   publish(...messages: PublishedMessage<any>[]): void;
+  /** A run of one of this subgraph's jobs, with its input as it was enqueued; null when it is not kept any more. */
+  findRun<T, R>(job: JobDefinition<T, R>, id: string): Promise<FoundRun<T, R> | null>;
+  /** Cancels a run: one that waits at once, one that runs a moment later. Refused with JOB_NOT_OPEN when it has ended. */
+  cancelRun(job: JobDefinition<any, any>, id: string): Promise<void>;
   /** Enqueues a job in the running transaction: it runs when that commits, and only then. Returns the id of its run. */
   enqueue(message: JobMessage<any>, options?: EnqueueOptions): string;
   /**

@@ -60,6 +60,8 @@ export type AnyJob = JobDefinition<any, any>;
 export type JobPriority = 'HIGH' | 'NORMAL' | 'LOW';
 
 export interface EnqueueOptions {
+  /** Id of the run, such as that of the row that it works on; default a new one that begins with job_. */
+  id?: string;
   /** Not before this time of `ctx.now()`. */
   runAt?: Date;
   /** Not before so many milliseconds have passed. */
@@ -108,6 +110,23 @@ export function defineJob<T, R = unknown>(name: string, options: JobOptions<T, R
     exclusive: options.exclusive,
   });
   return made;
+}
+
+export type JobState = 'QUEUED' | 'RUNNING' | 'DONE' | 'FAILED' | 'CANCELLED';
+
+/** A run as its subgraph reads it. */
+export interface FoundRun<T = unknown, R = unknown> {
+  id: string;
+  state: JobState;
+  input: T;
+  progress: JobProgress | null;
+  /** Null until it is DONE. */
+  result: R | null;
+  /** Of the last failed attempt. */
+  error: { code: string; message: string } | null;
+  createdAt: Date;
+  finishedAt: Date | null;
+  isCancelling: boolean;
 }
 
 export interface JobProgress {

@@ -10,6 +10,7 @@ import type { JobHandler, JobSchedule } from './define-job.ts';
 import { routeEntries, type Route } from './define-route.ts';
 import { refuseUnordered, type Migration } from './migration.ts';
 import type { Permissions } from './permissions.ts';
+import type { Opened } from '../providers/define-provider.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
 import { refuseSameVersions, type Saga } from './define-saga.ts';
 import type { Template } from '../templates/define-templates.ts';
@@ -44,8 +45,8 @@ export interface Subgraph<M = any, L = any, P = any> {
   routes: Route<any>[];
   /** Changes of stored data, oldest first. */
   migrations: Migration[];
-  /** Adapters of third parties, created once per process; a test passes replacements. */
-  providers: (environment: unknown) => P;
+  /** Adapters of third parties, opened once per process by `openProviders`; a test passes replacements. */
+  providers: (environment: unknown) => object;
   /** The environment variables of the providers. */
   environment: z.ZodType | undefined;
   /** Messages that it sends: `defineTemplates`. */
@@ -59,7 +60,7 @@ export interface Subgraph<M = any, L = any, P = any> {
   operationsApi: boolean;
 }
 
-interface SubgraphOptions<M, L, P, S extends z.ZodType> {
+interface SubgraphOptions<M, L, D extends object, S extends z.ZodType, P = Opened<D>> {
   name: string;
   /** `import.meta.dirname`: the folder with `schema.graphql` (or a folder `schema/` of several). */
   folder: string;
@@ -75,15 +76,18 @@ interface SubgraphOptions<M, L, P, S extends z.ZodType> {
   templates?: Readonly<Record<string, Template<any>>>;
   settings?: Readonly<Record<string, Setting<any, any>>>;
   flags?: Readonly<Record<string, Flag<any>>>;
-  providers?: (environment: z.infer<S>) => P;
+  /** Definitions of `defineProvider` and `oneOf`, and values that are what they are; a function where these come from the environment. */
+  providers?: D | ((environment: z.infer<S>) => D);
   migrations?: Migration[];
   prepare?: (ctx: Context<M, L, P>) => Promise<unknown>;
   operationsApi?: boolean;
 }
 
 /** Declares a subgraph. Nothing is opened yet. */
-export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOptions<M, L, P, S>): Subgraph<M, L, P> {
-  const { name, folder, models, loaders, resolvers, permissions, routes = [] } = options;
+export function defineSubgraph<M, L, D extends object, S extends z.ZodType>(
+  options: SubgraphOptions<M, L, D, S>,
+): Subgraph<M, L, Opened<D>> {
+  const { name, folder, models, loaders, resolvers, permissions, routes = [], providers: listed = {} } = options;
   refuseSameVersions(name, options.sagas ?? []);
   routeEntries(name, routes); // Throws for a path that cannot be mounted.
   refuseUnordered(name, options.migrations ?? []);
@@ -100,7 +104,7 @@ export function defineSubgraph<M, L, P, S extends z.ZodType>(options: SubgraphOp
     sagas: options.sagas ?? [],
     routes,
     migrations: options.migrations ?? [],
-    providers: (options.providers ?? (() => ({}))) as Subgraph<M, L, P>['providers'],
+    providers: (environment) => (typeof listed === 'function' ? (listed as (given: unknown) => D)(environment) : listed),
     environment: options.environment,
     templates: Object.values(options.templates ?? {}),
     settings: ownedBy(name, options.settings),

@@ -32,7 +32,7 @@ export function paramsOf(path: string, url: string): Record<string, string> {
   return params;
 }
 
-export const pathOf = (url: string): string => url.split('?', 1)[0]!;
+const pathOf = (url: string): string => url.split('?', 1)[0]!;
 
 /** The parameters of the query; of one that is given twice the last. */
 export const queryOf = (url: string): Record<string, string> => {

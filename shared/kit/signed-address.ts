@@ -10,11 +10,6 @@ import { notFoundHere } from './route-problems.ts';
  * expires; the rule of the route is asked at each use.
  */
 
-export interface SignedAddress {
-  viewer: Viewer | null;
-  expiresAt: Date;
-}
-
 /** As long as an access token: for longer, nobody vouches for roles. */
 const ROLES_SECONDS = 15 * 60;
 const MAX_SECONDS = 7 * 24 * 3_600;

@@ -121,7 +121,7 @@ export function createLimits({ redis, prefix, settings }: LimitsOptions): Limits
   }
 
   const giveBack = async (taken: readonly (Taken | undefined)[]): Promise<void> => {
-    await Promise.all(taken.map((each) => each?.giveBack()));
+    await Promise.all(taken.map(async (each) => each?.giveBack()));
   };
 
   async function evaluate<T>(taken: readonly (Taken | undefined)[], work: () => Promise<T>): Promise<T> {

@@ -66,5 +66,3 @@ export function createKeyLines(redis: Redis, prefix: string) {
     },
   };
 }
-
-export type KeyLines = ReturnType<typeof createKeyLines>;

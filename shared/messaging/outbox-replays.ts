@@ -156,5 +156,3 @@ export function createReplayer({ db, registry, enqueue }: ReplayerOptions) {
     },
   };
 }
-
-export type Replayer = ReturnType<typeof createReplayer>;

@@ -110,8 +110,6 @@ export function createSender({ subgraph, db, redis, prefix, queues, live, epoch 
   };
 }
 
-export type Sender = ReturnType<typeof createSender>;
-
 /** A job names its queue. An event goes to those who consume it now. */
 const withConsumers = (row: OutboxRow, { consumersOf }: Consumers): OutboxRow =>
   row.isJob ? row : { ...row, waiting: [...new Set([...row.waiting, ...consumersOf(row.type, row.version)])] };

@@ -7,7 +7,7 @@ import { createCache } from '../cache/cache.ts';
 import type { Command } from '../kit/define-command.ts';
 import type { AnyContext } from '../kit/context.ts';
 import type { EventDefinition, PublishedMessage } from '../kit/define-event.ts';
-import type { EnqueueOptions, JobMessage } from '../kit/define-job.ts';
+import type { EnqueueOptions, JobDefinition, JobMessage } from '../kit/define-job.ts';
 import type { Identity } from '../base/identity.ts';
 import { newId } from '../base/ids.ts';
 import { messageFor, type EnqueuedJob, type Jobs } from '../jobs/jobs.ts';
@@ -140,6 +140,12 @@ export function createContexts(options: ContextsOptions) {
       },
       signedPath: (path: string, { expiresInSeconds }: { expiresInSeconds: number }) =>
         signAddress(path, identity.viewer, { now: host.now(), expiresInSeconds }),
+      findRun(job: JobDefinition, id: string) {
+        return jobs().find(job, id);
+      },
+      cancelRun(job: JobDefinition, id: string) {
+        return jobs().cancel(job, id);
+      },
       clearLoaders(this: AnyContext) {
         withLoaders(this);
       },

@@ -33,7 +33,7 @@ export interface HostOptions {
   remote?: (name: string) => CommandTransport | undefined;
   background?: boolean;
   /** Replacements of providers, by subgraph. */
-  providers?: Record<string, unknown>;
+  providers?: Record<string, object>;
   environment?: Readonly<Record<string, string | undefined>>;
   /** True: the client reports each command it sends; for measurements. */
   monitorCommands?: boolean;

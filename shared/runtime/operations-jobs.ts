@@ -25,7 +25,7 @@ const Runs = z.object({
   job: z.string().max(100).optional(),
   queue: z.string().max(100).optional(),
   state: z.enum(JOB_STATES).optional(),
-  before: z.string().max(200).optional(),
+  before: z.iso.datetime().optional(),
   limit: z.number().int().min(1).max(100),
 });
 const missed = z.enum(['RUN_ONCE', 'SKIP']);
@@ -50,7 +50,9 @@ export function jobOperationsHandlers(owner: string, jobs: () => JobOperations):
   const admin = (ctx: AnyContext): string => ctx.viewer!.id;
   return [
     forAdmins(commands.listSchedules, async () => ({ rows: (await jobs().listSchedules()).map(shownSchedule) })),
-    forAdmins(commands.listJobRuns, async (_ctx, filter) => ({ rows: (await jobs().listRuns(filter)).map(shownRun) })),
+    forAdmins(commands.listJobRuns, async (_ctx, { before, ...filter }) => ({
+      rows: (await jobs().listRuns({ ...filter, before: before === undefined ? undefined : new Date(before) })).map(shownRun),
+    })),
     forAdmins(commands.findJobRun, async (_ctx, { id }) => ({ row: await jobs().findRun(id).then(shownRun, nullIfMissing) })),
     forAdmins(commands.listQueues, async () => ({ rows: (await jobs().listQueues()).map(shownQueue) })),
     forAdmins(commands.runSchedule, async (_ctx, { job }) => ({ row: shownRun(await jobs().runSchedule(job)) })),
@@ -125,9 +127,10 @@ const shownQueue = ({ concurrency: { perProcess, total }, oldestAt, ...rest }: Q
   concurrencyTotal: total,
 });
 
-interface RunsArgs extends Omit<z.input<typeof Runs>, 'limit'> {
+interface RunsArgs extends Omit<z.input<typeof Runs>, 'limit' | 'before'> {
   subgraph?: string | null;
   first: number;
+  before?: Date | null;
 }
 
 const byName = (rows: readonly Facts[], field: string): Facts[] =>
@@ -141,7 +144,10 @@ const ChangeScheduledJob = JobTarget.extend({
   timeZone: z.string().max(100).nullish(),
   everyMs: z.number().int().min(MIN_EVERY_MS).nullish(),
   missed: missed.nullish(),
-}).refine(({ cron, everyMs }) => (cron == null) !== (everyMs == null), { path: ['cron'], error: 'or everyMs must be given, and not both' });
+}).refine(({ cron, everyMs }) => (typeof cron === 'string') !== (typeof everyMs === 'number'), {
+  path: ['cron'],
+  error: 'or everyMs must be given, and not both',
+});
 
 /** A mutation that asks one subgraph and returns the row that it has answered. */
 const changing = <I extends { subgraph: string }>(
@@ -174,10 +180,13 @@ export const jobResolvers = {
   Query: {
     scheduledJobs: async (_root: unknown, { subgraph }: { subgraph?: string | null }, ctx: AnyContext) =>
       byName(await askEach(ctx, subgraph, (name) => [commandsOf(name).listSchedules, {}]), 'job'),
-    jobRuns: async (_root: unknown, { subgraph, first, ...filter }: RunsArgs, ctx: AnyContext) => {
+    jobRuns: async (_root: unknown, { subgraph, first, before, ...filter }: RunsArgs, ctx: AnyContext) => {
       const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== null));
-      const rows = await askEach(ctx, subgraph, (name) => [commandsOf(name).listJobRuns, { ...given, limit: limited(first) }]);
-      return newestFirst(rows, 'id', first);
+      const rows = await askEach(ctx, subgraph, (name) => [
+        commandsOf(name).listJobRuns,
+        { ...given, before: before?.toISOString(), limit: limited(first) },
+      ]);
+      return newestFirst(rows, 'createdAt', first);
     },
     jobRun: (_root: unknown, { subgraph, id }: { subgraph: string; id: string }, ctx: AnyContext) => findRun(ctx, subgraph, id),
     queues: async (_root: unknown, { subgraph }: { subgraph?: string | null }, ctx: AnyContext) =>
@@ -203,7 +212,7 @@ export const jobResolvers = {
       ask(ctx, subgraph, (name) => commandsOf(name).pauseSchedule, { job, paused: false }),
     ),
     changeScheduledJob: changing(ChangeScheduledJob, 'scheduledJob', (ctx, { subgraph, job, cron, timeZone, everyMs, missed: policy }) => {
-      const schedule = cron == null ? { every: everyMs! } : { cron, tz: timeZone ?? 'UTC' };
+      const schedule = typeof cron !== 'string' ? { every: everyMs! } : { cron, tz: timeZone ?? 'UTC' };
       return ask(ctx, subgraph, (name) => commandsOf(name).changeSchedule, { job, schedule, ...(policy && { missed: policy }) });
     }),
     resetScheduledJob: changing(JobTarget, 'scheduledJob', (ctx, { subgraph, job }) =>

@@ -25,6 +25,7 @@ import { createMigrations } from './migrations.ts';
 import { prepareDatabase } from './prepare-database.ts';
 import { createOrphanedSessions } from '../store/orphaned-sessions.ts';
 import type { Queues } from '../messaging/queues.ts';
+import { openProviders } from '../providers/define-provider.ts';
 import { createRelay, type Relay } from '../messaging/outbox-relay.ts';
 import { createRouteRequests } from './route-requests.ts';
 import { runSubscription } from './run-subscription.ts';
@@ -92,16 +93,16 @@ const MAX_DOCUMENTS = 2_000;
 const HEALTH_MS = 1_000;
 
 /** Connects models, creates indexes, starts workers, and answers requests and commands. */
-export async function openRuntime(subgraph: Subgraph, host: HostServices, providers?: unknown): Promise<Runtime> {
+export async function openRuntime(subgraph: Subgraph, host: HostServices, replacements?: object): Promise<Runtime> {
   const { name } = subgraph;
   const log = host.log.child({ subgraph: name });
   const db = host.client.useDb(host.databasePrefix + name, { useCache: false });
   const models = subgraph.models(db) as Record<string, Model<unknown>>;
   const environment = subgraph.environment && parseEnv(subgraph.environment, host.environment);
-  const made = providers ?? subgraph.providers(environment);
+  const opened = openProviders(subgraph.providers(environment), { ...host, log }, replacements);
   const orphanedSessions = createOrphanedSessions(db, host.holder);
   await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
-  const migrations = createMigrations({ ...host, subgraph, db, models, providers: made, orphanedSessions, log });
+  const migrations = createMigrations({ ...host, subgraph, db, models, providers: opened.providers, orphanedSessions, log });
   await prepareDatabase({ subgraph, db, models, migrations });
   await host.templates.register(subgraph.templates);
   await host.registry.register(consumersOfHandlers(name, subgraph.handlers));
@@ -115,7 +116,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
     subgraph,
     db,
     models,
-    providers: made,
+    providers: opened.providers,
     host,
     log,
     relay,
@@ -282,6 +283,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, provid
       await audit.close();
       await sealer.stop();
       await relay.stop();
+      await opened.close();
       await orphanedSessions.close().catch(() => undefined);
     },
   };

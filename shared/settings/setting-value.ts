@@ -1,4 +1,5 @@
 import { dataCipher } from '../base/data-keys.ts';
+import { validationMessage } from '../base/validation-messages.ts';
 import { holdsCiphertext } from '../store/encrypted.ts';
 import type { Setting } from './definitions.ts';
 
@@ -42,7 +43,10 @@ export function readVariable({ schema }: Pick<Setting, 'schema'>, text: string) 
   } catch {
     // Plain text.
   }
-  const parsed = schema.safeParse(given);
+  const parse = (value: unknown) => schema.safeParse(value, { error: validationMessage });
+  const parsed = parse(given);
+  if (parsed.success) return parsed;
   // A text of digits is meant as a text where the setting is one.
-  return parsed.success ? parsed : schema.safeParse(text).success ? schema.safeParse(text) : parsed;
+  const asText = parse(text);
+  return asText.success ? asText : parsed;
 }

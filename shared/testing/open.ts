@@ -19,7 +19,7 @@ export interface OpenOptions {
   /** Who asks when a test says nothing else; nobody by default. */
   viewer?: Viewer | null;
   /** Replacements of providers, by subgraph name. */
-  providers?: Record<string, unknown>;
+  providers?: Record<string, object>;
   environment?: Record<string, string>;
   /** Answers of subgraphs that are not opened in this test. */
   answers?: Answer[];

@@ -3,9 +3,9 @@ import { forbidden, overloaded, Problem, unauthenticated } from '../base/errors.
 import type { BatchedAnswer } from './batch-format.ts';
 import { createBatcher } from './http-batch.ts';
 import { createHttpClient, ResponseTimeout, type HttpRequest as HttpPost } from './http-client.ts';
-import type { BreakerOptions } from './circuit-breaker.ts';
+import type { BreakerOptions } from '../base/circuit-breaker.ts';
 import { acceptsAt, answersAt } from './probe.ts';
-import { createResilience, type Resilience, type ResilienceOptions } from './resilience.ts';
+import { createResilience, type Resilience, type ResilienceOptions } from '../base/resilience.ts';
 import { createRouteClient } from './route-client.ts';
 import { externalAccess, firstPartyAccess, type Access } from './subgraph-access.ts';
 import type { CommandRequest, CommandTransport, RouteRequest, SubgraphTransport } from '../kit/transport.ts';

@@ -1,5 +1,5 @@
 import type { Problem } from '../base/errors.ts';
-import type { Verdict } from './circuit-breaker.ts';
+import type { Verdict } from '../base/circuit-breaker.ts';
 
 /* What a failed call says of the process behind it, where its Problem does not show that. */
 

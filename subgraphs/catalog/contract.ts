@@ -61,11 +61,27 @@ export const findVariants = defineCommand('catalog', 'findVariants', {
 
 /* Work of this subgraph alone, on queues of its own. */
 
-/** A part of a CSV import is due; the parts follow one another. */
-export const importJob = defineJob('catalog-imports', { payload: z.object({ importId: z.string(), part: z.number().int() }) });
+const HOUR_MS = 3_600_000;
 
-/** A part of a CSV export is due. */
-export const exportJob = defineJob('catalog-exports', { payload: z.object({ exportId: z.string(), part: z.number().int() }) });
+/** Reads a CSV file, one import of a vendor at a time. The id of the run is that of the import. */
+export const importJob = defineJob('catalog-imports', {
+  payload: z.object({ importId: z.string(), vendorId: z.string() }),
+  exclusive: ({ vendorId }) => vendorId,
+  timeoutMs: 2 * HOUR_MS,
+  concurrency: { perProcess: 4 },
+});
+
+/** Writes products into a CSV file. Its run is the export. */
+export const exportJob = defineJob('catalog-exports', {
+  payload: z.object({ vendorId: z.string(), startedBy: z.string(), states: z.array(z.string()) }),
+  result: z.object({ key: z.string(), expiresAt: z.iso.datetime() }),
+  timeoutMs: HOUR_MS,
+  keepDays: 90,
+  concurrency: { perProcess: 4 },
+});
+
+/** Removes the file of an export that is due to go. */
+export const removeExportJob = defineJob('remove-export', { payload: z.object({ key: z.string() }) });
 
 /** What is cached of these products is stale. */
 export const invalidateCacheJob = defineJob('catalog-cache', {

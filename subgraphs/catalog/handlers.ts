@@ -4,8 +4,8 @@ import { handleJob, scheduledJob } from '#shared/kit/define-job.ts';
 import { categoryCreated, categoryDeleted, categoryMoved, categoryUpdated } from '../categories/contract.ts';
 import { vendorClosed, vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
 import { findSnapshots } from './actions/snapshots.ts';
-import { giveUpExport, runExportPart } from './actions/export.ts';
-import { giveUpImport, runImportPart } from './actions/import.ts';
+import { removeExport, runExport } from './actions/export.ts';
+import { giveUpImport, runImport } from './actions/import.ts';
 import {
   dropCategory,
   invalidateCategoryPages,
@@ -14,9 +14,17 @@ import {
   reinstateVendor,
   suspendVendor,
 } from './actions/listening.ts';
-import { endStalledJobs } from './actions/stalled-jobs.ts';
 import { removeUnusedUploads } from './actions/uploads.ts';
-import { exportJob, findVariants, invalidateCacheJob, importJob, productCreated, productDeleted, productUpdated } from './contract.ts';
+import {
+  exportJob,
+  findVariants,
+  importJob,
+  invalidateCacheJob,
+  productCreated,
+  productDeleted,
+  productUpdated,
+  removeExportJob,
+} from './contract.ts';
 
 const HOUR = 3_600_000;
 
@@ -32,10 +40,9 @@ export const handlers = [
   onEvent(vendorSuspended, suspendVendor),
   onEvent(vendorReinstated, reinstateVendor),
   onEvent(vendorClosed, suspendVendor),
-  // Each part checks itself whether it is due, and the first one is many transactions.
-  handleJob(importJob, runImportPart, { idempotent: true, onGivenUp: giveUpImport }),
-  handleJob(exportJob, runExportPart, { onGivenUp: giveUpExport }),
+  handleJob(importJob, runImport, { idempotent: true, onGivenUp: giveUpImport }),
+  handleJob(exportJob, runExport, { idempotent: true }),
+  handleJob(removeExportJob, removeExport, { idempotent: true }),
   handleJob(invalidateCacheJob, runCacheInvalidation, { idempotent: true }),
   scheduledJob('remove-unused-uploads', { every: HOUR }, removeUnusedUploads),
-  scheduledJob('end-stalled-jobs', { every: HOUR }, endStalledJobs),
 ];

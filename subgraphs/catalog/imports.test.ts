@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Envelope } from '#shared/kit/define-event.ts';
 import type { Data } from '#shared/testing/open.ts';
-import { ATTEMPTS } from '#shared/messaging/queues.ts';
-import { exportJob, importJob } from './contract.ts';
-import { admin, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
+import { jobRunsOf } from '#shared/jobs/store.ts';
+import { removeExport } from './actions/export.ts';
+import { admin, ben, codesOf, openMarket, published, topCodes, zmw, type Market } from './testing.ts';
 import { finished, handIn, IMPORT, importFile } from './test-files.ts';
 
 let market: Market;
@@ -149,45 +148,36 @@ describe('a row of an import', () => {
   });
 });
 
-/** Delivers a job's next part, as its queue would at the last attempt. */
-async function deliverLast(of: Market, type: string, data: Record<string, unknown>): Promise<void> {
-  const consumer = of.app.runtime().consumers.find(({ queue }) => queue === type)!;
-  const envelope: Envelope = {
-    id: `evt_${type}`,
-    type,
-    version: 1,
-    occurredAt: of.app.clock.now().toISOString(),
-    correlationId: 'test',
-    data,
-  };
-  await consumer.deliver({ envelope, from: 'catalog' }, ATTEMPTS);
+/** Calls `before` with the number of the call, then inserts. */
+function onInsert(of: Market, before: (call: number, products: unknown[]) => void): void {
+  const { Product } = of.app.context().models;
+  const insertMany = Product.insertMany;
+  let calls = 0;
+  Product.insertMany = async function watched(this: unknown, ...args: Data[]) {
+    before((calls += 1), args[0]);
+    return insertMany.apply(this, args as never);
+  } as never;
+}
+
+const rowsOf = (count: number): string =>
+  ['slug,name,sku,price', ...Array.from({ length: count }, (_, index) => `p-${index},P,P-${index},1.00`)].join('\n');
+
+async function startImport(of: Market, text: string): Promise<string> {
+  const uploadId = await handIn(of, text);
+  return (await of.change('startProductImport', { vendorId: 'ven_a', uploadId }, IMPORT)).productImport.id;
 }
 
 describe('a job that is given up', () => {
   test('ends an import as FAILED, tells its owner why, and is seen by admins', async () => {
     await using other = await openMarket();
     const { models } = other.app.context();
-    await models.ProductImport.create([
-      {
-        _id: 'imp_1',
-        vendorId: 'ven_a',
-        startedBy: 'usr_ann',
-        key: 'x',
-        errorPolicy: 'IGNORE_FAILED',
-        state: 'RUNNING',
-        parts: 1,
-        total: 1,
-      },
-    ]);
-    await models.ImportPart.create([{ _id: 'imp_1 1', importId: 'imp_1', rows: [{ number: 2, cells: { slug: 'a' }, fault: null }] }]);
-    await models.ImportTurn.create([{ _id: 'ven_a', importId: 'imp_1' }]);
     models.Attribute.find = () => {
       throw new TypeError('password=secret at 10.0.0.7');
     };
 
-    await deliverLast(other, importJob.type, { importId: 'imp_1', part: 1 });
+    const { id } = await importFile(other, rowsOf(1));
 
-    const query = `{ productImport(id: "imp_1") { ${IMPORT.slice('productImport {'.length, -1)} } }`;
+    const query = `{ productImport(id: "${id}") { ${IMPORT.slice('productImport {'.length, -1)} } }`;
     for (const as of [undefined, admin]) {
       const { data } = await other.app.ask(query, {}, as && { as });
       expect(data.productImport).toMatchObject({
@@ -199,171 +189,187 @@ describe('a job that is given up', () => {
       expect(JSON.stringify(data)).not.toContain('secret');
     }
     expect(await other.app.context().db.collection('deadLetters').countDocuments({ queue: 'catalog-imports' })).toBe(1);
-    expect(await models.ImportTurn.countDocuments()).toBe(0);
   });
 
   test('ends an export as FAILED and tells its owner why', async () => {
     await using other = await openMarket();
     const { models } = other.app.context();
-    await models.ProductExport.create([{ _id: 'exp_1', vendorId: 'ven_a', startedBy: 'usr_ann', productStates: [], columns: [] }]);
     models.Attribute.find = () => {
       throw new TypeError('password=secret');
     };
+    const { productExport } = await other.change('startProductExport', { vendorId: 'ven_a' }, 'productExport { id state }');
 
-    await deliverLast(other, exportJob.type, { exportId: 'exp_1', part: 0 });
+    const done = await finished(other, 'productExport', productExport.id, 'failure url finishedAt');
 
-    const { data } = await other.app.ask('{ productExport(id: "exp_1") { state failure url finishedAt } }');
-    expect(data.productExport).toEqual({
-      state: 'FAILED',
-      failure: expect.stringMatching(/on our side/),
-      url: null,
-      finishedAt: expect.any(String),
-    });
+    expect(done).toEqual({ state: 'FAILED', failure: expect.stringMatching(/on our side/), url: null, finishedAt: expect.any(String) });
   });
 
-  test('lets the next import of the vendor begin', async () => {
+  test.each<[string, () => Error]>([
+    ['a mistake of ours', () => new RangeError('offset 17825793 is out of range')],
+    ['a document that is too large', () => Object.assign(new Error('BSONObj size is invalid'), { code: 10_334 })],
+  ])('by %s ends at once, and the next import of the vendor begins', async (_case, error) => {
     await using other = await openMarket();
-    const { models } = other.app.context();
-    await models.ImportTurn.create([{ _id: 'ven_a', importId: 'imp_1' }]);
-    await models.ProductImport.create([
-      { _id: 'imp_1', vendorId: 'ven_a', startedBy: 'usr_ann', key: 'x', errorPolicy: 'IGNORE_FAILED', state: 'RUNNING' },
-    ]);
-    const uploadId = await handIn(other, 'slug,name,sku,price\nwaits,W,W-1,1.00\n');
-    const { productImport } = await other.change('startProductImport', { vendorId: 'ven_a', uploadId }, IMPORT);
-    await other.app.settled();
-    const { data } = await other.app.ask(`{ productImport(id: "${productImport.id}") { state total } }`);
-
-    other.app.clock.advance(25 * 3_600_000);
-    await other.app.runJob('end-stalled-jobs');
-
-    expect(data.productImport).toEqual({ state: 'QUEUED', total: null });
-    expect(await finished(other, 'productImport', productImport.id, 'created')).toMatchObject({ state: 'DONE', created: 1 });
-    const { data: stalled } = await other.app.ask('{ productImport(id: "imp_1") { state errors { code message } } }');
-    expect(stalled.productImport).toEqual({
-      state: 'FAILED',
-      errors: [{ code: 'JOB_FAILED', message: 'It stood still for a day and was ended.' }],
+    let attempts = 0;
+    onInsert(other, (call) => {
+      attempts = call;
+      if (call === 1) throw error();
     });
+
+    const [first, second] = [await startImport(other, 'slug,name,sku,price\nfirst,F,F-1,1.00\n'), await startImport(other, rowsOf(1))];
+    const [done, next] = await Promise.all(
+      [first, second].map((id) => finished(other, 'productImport', id, 'created errors { code message }')),
+    );
+
+    expect(done).toMatchObject({ state: 'FAILED', errors: [{ code: 'JOB_FAILED', message: expect.stringMatching(/on our side/) }] });
+    expect(next).toMatchObject({ state: 'DONE', created: 1 });
+    expect(attempts).toBe(2);
   });
+});
+
+test('imports of a vendor do not overlap', async () => {
+  await using other = await openMarket();
+  const ids = [await startImport(other, rowsOf(120)), await startImport(other, rowsOf(120))];
+
+  for (const id of ids) expect(await finished(other, 'productImport', id, 'total')).toEqual({ state: 'DONE', total: 120 });
+
+  const runs = await Promise.all(ids.map((_id) => jobRunsOf(other.app.context().db).findOne({ _id })));
+  const [one, two] = runs.toSorted((a, b) => a!.startedAt!.getTime() - b!.startedAt!.getTime());
+  expect(two!.startedAt!.getTime()).toBeGreaterThanOrEqual(one!.finishedAt!.getTime());
 });
 
 test('an import ends where its store is suspended, and says so', async () => {
   await using other = await openMarket();
-  const { models } = other.app.context();
-  await models.ProductImport.create([
-    { _id: 'imp_2', vendorId: 'ven_a', startedBy: 'usr_ann', key: 'x', errorPolicy: 'IGNORE_FAILED', state: 'RUNNING', parts: 1, total: 1 },
-  ]);
-  const cells = { slug: 'late', name: 'Late', sku: 'LATE', price: '1.00' };
-  await models.ImportPart.create([{ _id: 'imp_2 1', importId: 'imp_2', rows: [{ number: 2, cells, fault: null }] }]);
-  other.suspended.add('ven_a');
+  onInsert(other, () => void other.suspended.add('ven_a'));
 
-  await deliverLast(other, importJob.type, { importId: 'imp_2', part: 1 });
+  const id = await startImport(other, rowsOf(150));
 
-  const { data } = await other.app.ask('{ productImport(id: "imp_2") { state created errors { row code } } }', {}, { as: admin });
-  expect(data.productImport).toEqual({ state: 'FAILED', created: 0, errors: [{ row: null, code: 'VENDOR_SUSPENDED' }] });
-  expect(await models.Product.countDocuments()).toBe(0);
+  expect(await finished(other, 'productImport', id, 'created errors { row code }', { as: admin })).toEqual({
+    state: 'FAILED',
+    created: 100,
+    errors: [{ row: null, code: 'VENDOR_SUSPENDED' }],
+  });
 });
 
-test('a job stops when whoever started it may not edit products any more', async () => {
+test('a job stops when the person who started it may not edit products any more', async () => {
   await using other = await openMarket();
   const { models } = other.app.context();
-  await models.ProductImport.create([
-    { _id: 'imp_1', vendorId: 'ven_a', startedBy: 'usr_ann', key: 'x', errorPolicy: 'IGNORE_FAILED', state: 'RUNNING', parts: 1, total: 1 },
-  ]);
-  const cells = { slug: 'late', name: 'Late', sku: 'LATE', price: '1.00' };
-  await models.ImportPart.create([{ _id: 'imp_1 1', importId: 'imp_1', rows: [{ number: 2, cells, fault: null }] }]);
-  await models.ProductExport.create([{ _id: 'exp_1', vendorId: 'ven_a', startedBy: 'usr_ann', productStates: ['DRAFT'], columns: [] }]);
-  other.left.add('usr_ann');
+  const count = models.Product.countDocuments;
+  models.Product.countDocuments = function leaving(this: unknown, ...args: Data[]) {
+    other.left.add('usr_ann');
+    return count.apply(this, args as never);
+  } as never;
+  const { productExport } = await other.change('startProductExport', { vendorId: 'ven_a' }, 'productExport { id }');
+  const exported = await finished(other, 'productExport', productExport.id, 'failure', { as: admin });
+  other.left.delete('usr_ann');
+  onInsert(other, () => void other.left.add('usr_ann'));
+  const id = await startImport(other, rowsOf(150));
 
-  await deliverLast(other, importJob.type, { importId: 'imp_1', part: 1 });
-  await deliverLast(other, exportJob.type, { exportId: 'exp_1', part: 0 });
+  const imported = await finished(other, 'productImport', id, 'created errors { message }', { as: admin });
 
-  const { data } = await other.app.ask(
-    '{ productImport(id: "imp_1") { state errors { message } } productExport(id: "exp_1") { state failure } }',
-    {},
-    { as: admin },
-  );
   const message = expect.stringMatching(/may not edit products of the vendor any more/);
-  expect(data.productImport).toEqual({ state: 'FAILED', errors: [{ message }] });
-  expect(data.productExport).toEqual({ state: 'FAILED', failure: message });
-  expect(await models.Product.countDocuments()).toBe(0);
+  expect(imported).toEqual({ state: 'FAILED', created: 100, errors: [{ message }] });
+  expect(exported).toEqual({ state: 'FAILED', failure: message });
 });
 
-test('the rows of a wide file are laid aside without their empty cells, in parts the store can hold, and an empty cell still clears', async () => {
+test('the rows of a wide file are imported in parts the store can hold, and an empty cell still clears', async () => {
   await using other = await openMarket();
   const { models } = other.app.context();
   await published(other, { slug: 'wide-0', description: 'Old', variants: [{ sku: 'W-0', price: zmw('1.00'), weightGrams: 5 }] });
-  const insertMany = models.ImportPart.insertMany;
-  const sizes: number[] = [];
-  models.ImportPart.insertMany = async function measured(this: unknown, ...args: Data[]) {
-    sizes.push(JSON.stringify(args[0]).length);
-    return insertMany.apply(this, args as never);
-  } as never;
   const names = Array.from({ length: 990 }, (_, index) => `attribute:${'a'.repeat(90)}-${index}`);
   const heading = ['slug', 'name', 'description', 'sku', 'price', 'weight_grams', ...names].join(',');
   const rows = Array.from(
     { length: 14 },
-    (_, index) => `wide-${index},W,,W-${index},1.00,${',x'.repeat(index < 7 ? 0 : 990) || ','.repeat(990)}`,
+    (_, index) => `wide-${index},W,,W-${index},1.00,${`,${'x'.repeat(50)}`.repeat(index < 7 ? 0 : 990) || ','.repeat(990)}`,
   );
 
-  const done = await importFile(other, [heading, ...rows].join('\n'));
+  const done = await importFile(
+    other,
+    [heading, ...rows, ...rows.slice(7).map((row) => row.replaceAll('wide-', 'wider-').replaceAll('W-', 'V-'))].join('\n'),
+  );
 
-  expect(done).toMatchObject({ state: 'DONE', total: 14, processed: 14, created: 6, updated: 1, failed: 7, errorCount: 7 * 990 });
-  expect(sizes.length).toBeGreaterThan(1);
-  expect(Math.max(...sizes)).toBeLessThan(1_000_000);
+  expect(done).toMatchObject({ state: 'DONE', total: 21, processed: 21, created: 6, updated: 1, failed: 14, errorCount: 14 * 990 });
+  expect((await models.ProductImport.findById(done.id).lean())!.parts).toBe(2);
   expect(await models.Product.findOne({ slug: 'wide-0' }).lean()).toMatchObject({ description: null, variants: [{ weightGrams: null }] });
 });
 
-test.each<[string, () => Error]>([
-  ['a mistake of ours', () => new RangeError('offset 17825793 is out of range')],
-  ['a document that is too large', () => Object.assign(new Error('BSONObj size is invalid'), { code: 10_334 })],
-])('%s while a file is read ends the import at once, and the next one begins', async (_case, error) => {
+test('an import goes on behind the parts that are done, in transactions of some rows each', async () => {
   await using other = await openMarket();
-  const { models } = other.app.context();
-  const insertMany = models.ImportPart.insertMany;
-  let attempts = 0;
-  models.ImportPart.insertMany = async function failing(this: unknown, ...args: Data[]) {
-    attempts += 1;
-    if (attempts === 1) throw error();
-    return insertMany.apply(this, args as never);
-  } as never;
-
-  const done = await importFile(other, 'slug,name,sku,price\nfirst,F,F-1,1.00\n');
-  const next = await importFile(other, 'slug,name,sku,price\nsecond,S,S-1,1.00\n');
-
-  expect(done).toMatchObject({ state: 'FAILED', errorCount: 1 });
-  expect(done.errors).toEqual([{ row: null, column: null, code: 'JOB_FAILED', message: expect.stringMatching(/on our side/) }]);
-  expect(next).toMatchObject({ state: 'DONE', created: 1 });
-  expect(attempts).toBe(2);
-});
-
-test('reading a file goes on behind the rows that are laid aside, in transactions of some rows each', async () => {
-  await using other = await openMarket();
-  const { models } = other.app.context();
-  const insertMany = models.ImportPart.insertMany;
-  const staged: [string, number][] = [];
-  models.ImportPart.insertMany = async function dying(this: unknown, ...args: Data[]) {
-    const [{ _id, rows }] = args[0];
-    staged.push([_id.split(' ')[1], rows.length]);
+  const inserted: number[] = [];
+  onInsert(other, (call, products) => {
+    inserted.push(products.length);
     // What a process that dies here leaves behind: the part before was committed, this one is not.
-    if (staged.length === 3) throw new Error('died while reading');
-    return insertMany.apply(this, args as never);
-  } as never;
-  const rows = Array.from({ length: 450 }, (_, index) => `p-${index},P,P-${index},1.00`);
+    if (call === 3) throw new Error('died in the middle of a part');
+  });
 
-  const done = await importFile(other, ['slug,name,sku,price', ...rows].join('\n'));
+  const done = await importFile(other, rowsOf(450));
 
-  expect(staged).toEqual([
-    ['1', 100],
-    ['2', 100],
-    ['3', 100],
-    ['3', 100],
-    ['4', 100],
-    ['5', 50],
-  ]);
+  expect(inserted).toEqual([100, 100, 100, 100, 100, 50]);
   expect(done).toMatchObject({ state: 'DONE', total: 450, processed: 450, created: 450 });
-  expect(await models.Product.countDocuments()).toBe(450);
-  expect([await models.ImportPart.countDocuments(), await models.ImportTurn.countDocuments()]).toEqual([0, 0]);
+  expect(await other.app.context().models.Product.countDocuments()).toBe(450);
 }, 60_000);
+
+describe('a job that is under way', () => {
+  test('is followed live, and cancelled: what an import has written stays', async () => {
+    await using other = await openMarket();
+    let free: () => void = () => undefined;
+    const blocked = new Promise<void>((resolve) => (free = resolve));
+    const { Product } = other.app.context().models;
+    const insertMany = Product.insertMany;
+    let calls = 0;
+    Product.insertMany = async function blocking(this: unknown, ...args: Data[]) {
+      if ((calls += 1) === 1) await blocked;
+      return insertMany.apply(this, args as never);
+    } as never;
+    const id = await startImport(other, rowsOf(4_000));
+    const stream = await other.app.subscribe(
+      'subscription ($id: ID!) { productImportChanged(id: $id) { cursor productImport { state processed total } } }',
+      { id },
+    );
+    const next = stream.next();
+    free();
+    const first = (await next).value.data.productImportChanged;
+
+    const { productImport } = await other.change('cancelProductImport', { id }, 'productImport { state }');
+    const done = await finished(other, 'productImport', id, 'errorCount');
+
+    expect(first).toEqual({ cursor: expect.any(String), productImport: { state: 'RUNNING', processed: expect.any(Number), total: 4_000 } });
+    expect(productImport.state).toBe('RUNNING');
+    expect(done).toEqual({ state: 'CANCELLED', errorCount: 0 });
+    await other.app.settled();
+    const written = await Product.countDocuments();
+    expect([written % 100, written > 0, written < 4_000]).toEqual([0, true, true]);
+    expect(codesOf(await other.change('cancelProductImport', { id }, 'productImport { id }'))).toEqual(['JOB_NOT_OPEN']);
+    await stream.return?.();
+  });
+
+  test('is cancelled and followed by members only', async () => {
+    await using other = await openMarket();
+    const { productExport } = await other.change('startProductExport', { vendorId: 'ven_a' }, 'productExport { id }');
+    const input = { id: productExport.id };
+
+    expect(codesOf(await other.change('cancelProductExport', input, 'productExport { id }', ben))).toEqual(['NOT_FOUND']);
+    const following = other.app.subscribe('subscription ($id: ID!) { productExportChanged(id: $id) { cursor } }', input, { as: ben });
+    await expect(following).rejects.toThrow('There is no ProductExport');
+  });
+
+  test('leaves the file of an export for 30 days, and its removal is enqueued', async () => {
+    await using other = await openMarket();
+    const { productExport } = await other.change('startProductExport', { vendorId: 'ven_a' }, 'productExport { id }');
+    const { fileExpiresAt } = await finished(other, 'productExport', productExport.id, 'fileExpiresAt');
+    const removal = await jobRunsOf(other.app.context().db).findOne({ job: 'remove-export' });
+    const key = (removal!.input as { key: string }).key;
+
+    other.app.clock.advance(31 * 24 * 3_600_000);
+
+    expect(removal!.runAt.toISOString()).toBe(fileExpiresAt);
+    const { data } = await other.app.ask(`{ productExport(id: "${productExport.id}") { state url } }`);
+    expect(data.productExport).toEqual({ state: 'DONE', url: null });
+    const { uploads } = other.app.context().providers;
+    expect((await uploads.inspect(key)).state).toBe('STORED');
+    await removeExport(other.app.context() as never, { key });
+    expect((await uploads.inspect(key)).state).toBe('MISSING');
+  });
+});
 
 test('nobody else learns of a failed export', async () => {
   expect(topCodes(await market.app.ask('{ productExport(id: "exp_none") { failure } }', {}, { as: null }))).toEqual(['UNAUTHENTICATED']);

@@ -3,7 +3,7 @@ import type { Context } from '#shared/kit/context.ts';
 import { byId } from '#shared/store/loaders.ts';
 import { findCategories } from '../categories/contract.ts';
 import { createMemberships } from '../vendors/contract.ts';
-import type { Attribute, Models, Product, ProductExport, ProductImport } from './model.ts';
+import type { Attribute, Models, Product, ProductImport } from './model.ts';
 import type { Providers } from './providers.ts';
 import { settings } from './settings.ts';
 
@@ -12,7 +12,7 @@ const CATEGORIES_A_CALL = 250;
 const VARIANT_SECONDS = 3_600;
 
 export const loaders = (models: Models, ctx: Context<Models, unknown, Providers>) => {
-  const { Product, Attribute, ProductImport, ProductExport } = models;
+  const { Product, Attribute, ProductImport } = models;
   return {
     memberships: createMemberships(ctx),
     attribute: byId<Attribute>(Attribute),
@@ -49,7 +49,6 @@ export const loaders = (models: Models, ctx: Context<Models, unknown, Providers>
       { maxBatchSize: CATEGORIES_A_CALL },
     ),
     productImport: byId<ProductImport>(ProductImport),
-    productExport: byId<ProductExport>(ProductExport),
   };
 };
 

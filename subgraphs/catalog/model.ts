@@ -162,8 +162,8 @@ const drawnSchema = new Schema(
 retain(drawnSchema, { after: 'endsAt', seconds: 0 });
 
 /** Its owner reads how it ended for this long. */
-const KEPT_JOB_SECONDS = 90 * 24 * 3_600;
-const JOB_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED'] as const;
+const KEPT_IMPORT_SECONDS = 90 * 24 * 3_600;
+const IMPORT_STATES = ['QUEUED', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED'] as const;
 
 const rowErrorSchema = new Schema(
   { row: Number, column: text, code: { type: String, required: true }, message: { type: String, required: true } },
@@ -177,10 +177,10 @@ const importSchema = new Schema(
     startedBy: { type: String, required: true },
     key: { type: String, required: true },
     errorPolicy: { type: String, required: true },
-    state: { type: String, enum: JOB_STATES, required: true, default: 'QUEUED' },
-    /** Parts that were laid aside, and the one that is due; `total` is set when the file is read to its end. */
+    state: { type: String, enum: IMPORT_STATES, required: true, default: 'QUEUED' },
+    /** Parts that are imported. */
     parts: { type: Number, required: true, default: 0 },
-    next: { type: Number, required: true, default: 1 },
+    /** Set when the file was read to its end once. */
     total: { type: Number, default: null },
     processed: { type: Number, required: true, default: 0 },
     created: { type: Number, required: true, default: 0 },
@@ -192,60 +192,7 @@ const importSchema = new Schema(
   },
   { timestamps: true, versionKey: false, suppressReservedKeysWarning: true },
 );
-importSchema.index({ vendorId: 1, state: 1, _id: 1 }); // the vendor's next import
-importSchema.index({ state: 1, updatedAt: 1 }); // the job end-stalled-jobs
-retain(importSchema, { after: 'finishedAt', seconds: KEPT_JOB_SECONDS, rest: 'one that is under way ends' });
-
-/** Which import of a vendor runs; gone when it has ended. */
-const turnSchema = new Schema(
-  { _id: { type: String }, importId: { type: String, required: true }, asked: { type: Number, required: true, default: 1 } },
-  { versionKey: false },
-);
-retain(turnSchema, { few: 'one row for each vendor whose import runs' });
-
-/** The rows of an import, parted so that each part is one transaction. Gone when it is imported. */
-const importPartSchema = new Schema(
-  {
-    _id: { type: String },
-    importId: { type: String, required: true },
-    rows: { type: [Schema.Types.Mixed], required: true },
-    columns: { type: [String], default: undefined },
-  },
-  { versionKey: false },
-);
-importPartSchema.index({ importId: 1 });
-retain(importPartSchema, { few: 'the end of an import removes its parts' });
-
-const exportSchema = new Schema(
-  {
-    _id: { type: String, default: () => newId('exp') },
-    vendorId: { type: String, required: true },
-    startedBy: { type: String, required: true },
-    state: { type: String, enum: JOB_STATES, required: true, default: 'QUEUED' },
-    productStates: { type: [String], required: true },
-    columns: { type: [String], required: true },
-    /** Products up to here are written; the next part goes on behind it. */
-    after: text,
-    total: { type: Number, default: null },
-    processed: { type: Number, required: true, default: 0 },
-    parts: { type: Number, required: true, default: 0 },
-    key: text,
-    /** Why it could not be done. */
-    failure: text,
-    finishedAt: time,
-  },
-  { timestamps: true, versionKey: false },
-);
-exportSchema.index({ state: 1, updatedAt: 1 }); // the job end-stalled-jobs
-
-retain(exportSchema, { after: 'finishedAt', seconds: KEPT_JOB_SECONDS, rest: 'one that is under way ends' });
-
-const exportPartSchema = new Schema(
-  { _id: { type: String }, exportId: { type: String, required: true }, text: { type: String, default: '' } },
-  { versionKey: false },
-);
-exportPartSchema.index({ exportId: 1 });
-retain(exportPartSchema, { few: 'the end of an export removes its parts' });
+retain(importSchema, { after: 'finishedAt', seconds: KEPT_IMPORT_SECONDS, rest: 'one that is under way ends' });
 
 /** What `lean` gives: arrays of plain objects, where mongoose names its own document arrays. */
 type Plain<T> = 0 extends 1 & T
@@ -268,7 +215,6 @@ export type Product = Raw<typeof productSchema>;
 export type Variant = Product['variants'][number];
 export type Media = Product['media'][number];
 export type ProductImport = Raw<typeof importSchema>;
-export type ProductExport = Raw<typeof exportSchema>;
 export type Upload = Raw<typeof uploadSchema>;
 
 export const models = (db: Connection) => ({
@@ -278,10 +224,6 @@ export const models = (db: Connection) => ({
   Upload: db.model('Upload', uploadSchema),
   UploadsDrawn: db.model('UploadsDrawn', drawnSchema),
   ProductImport: db.model('ProductImport', importSchema),
-  ImportTurn: db.model('ImportTurn', turnSchema),
-  ImportPart: db.model('ImportPart', importPartSchema),
-  ProductExport: db.model('ProductExport', exportSchema),
-  ExportPart: db.model('ExportPart', exportPartSchema),
 });
 
 export type Models = ReturnType<typeof models>;

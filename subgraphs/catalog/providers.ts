@@ -1,11 +1,6 @@
-import type { z } from 'zod';
-import { createUploads, uploadSettings, type Uploads } from '#shared/uploads/uploads.ts';
+import type { Opened } from '#shared/providers/define-provider.ts';
+import { uploads } from '#shared/providers/uploads.ts';
 
-/** The storage of files. */
-export const environment = uploadSettings;
+export const providers = { uploads };
 
-export interface Providers {
-  uploads: Uploads;
-}
-
-export const providers = (given: z.output<typeof environment>): Providers => ({ uploads: createUploads(given) });
+export type Providers = Opened<typeof providers>;

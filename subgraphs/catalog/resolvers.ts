@@ -4,14 +4,29 @@ import { formatMoney, type Money } from '#shared/base/money.ts';
 import { mutation } from '#shared/kit/mutation.ts';
 import { CreateAttribute, createAttribute, UpdateAttribute, updateAttribute } from './actions/attributes.ts';
 import { BulkCreateProducts, bulkCreateProducts, BulkUpdateProducts, bulkUpdateProducts } from './actions/bulk.ts';
-import { exportUrl, StartProductExport, startProductExport } from './actions/export.ts';
-import { MAX_ERRORS, StartProductImport, startProductImport } from './actions/import.ts';
-import { findJob } from './actions/jobs.ts';
+import {
+  CancelProductExport,
+  cancelProductExport,
+  exportUrl,
+  findExport,
+  StartProductExport,
+  startProductExport,
+  type ProductExport,
+} from './actions/export.ts';
+import {
+  CancelProductImport,
+  cancelProductImport,
+  findImport,
+  MAX_ERRORS,
+  StartProductImport,
+  startProductImport,
+} from './actions/import.ts';
 import { invalidateChanged } from './actions/listening.ts';
 import { listAttributes, listProducts, within, type ProductList } from './actions/lists.ts';
 import { AddMedia, addMedia, RemoveMedia, removeMedia, ReorderMedia, reorderMedia, UpdateMedia, updateMedia } from './actions/media.ts';
 import * as products from './actions/products.ts';
 import { availableActions } from './actions/publication.ts';
+import { subscriptions } from './actions/streams.ts';
 import { CreateMediaUpload, createMediaUpload, CreateProductImportUpload, createProductImportUpload } from './actions/uploads.ts';
 import { optionsOf, textOf, type CheckedValue } from './actions/values.ts';
 import * as variants from './actions/variants.ts';
@@ -27,7 +42,7 @@ import {
   type VariantOfProduct,
 } from './visibility.ts';
 import type { Ctx } from './loaders.ts';
-import type { Attribute, Media, Product, ProductExport, ProductImport } from './model.ts';
+import type { Attribute, Media, Product, ProductImport } from './model.ts';
 
 type Id = { id: string };
 
@@ -59,8 +74,8 @@ export const resolvers = {
     variants: (_root: unknown, { ids }: { ids: string[] }, ctx: Ctx) =>
       Promise.all(atMost(ids, MAX_IDS, 'ids').map((id) => findVariant(ctx, id))),
     productAttributes: (_root: unknown, list: Parameters<typeof listAttributes>[1], ctx: Ctx) => listAttributes(ctx, list),
-    productImport: (_root: unknown, { id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productImport, id),
-    productExport: (_root: unknown, { id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productExport, id),
+    productImport: (_root: unknown, { id }: Id, ctx: Ctx) => findImport(ctx, id),
+    productExport: (_root: unknown, { id }: Id, ctx: Ctx) => findExport(ctx, id),
   },
   Mutation: {
     createAttribute: mutation(CreateAttribute, createAttribute),
@@ -87,7 +102,10 @@ export const resolvers = {
     createProductImportUpload: mutation(CreateProductImportUpload, createProductImportUpload),
     startProductImport: mutation(StartProductImport, startProductImport),
     startProductExport: mutation(StartProductExport, startProductExport),
+    cancelProductImport: mutation(CancelProductImport, cancelProductImport, { transaction: false }),
+    cancelProductExport: mutation(CancelProductExport, cancelProductExport, { transaction: false }),
   },
+  Subscription: subscriptions,
   Product: {
     __resolveReference: ({ id }: Id, ctx: Ctx) => findProduct(ctx, id),
     id: (product: Product) => product._id,
@@ -137,16 +155,16 @@ export const resolvers = {
       productId && loaders.product.load(productId),
   },
   ProductImport: {
-    __resolveReference: ({ id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productImport, id),
+    __resolveReference: ({ id }: Id, ctx: Ctx) => findImport(ctx, id),
     id: (running: ProductImport) => running._id,
     vendor: ({ vendorId }: ProductImport) => ({ id: vendorId }),
     errors: ({ errors }: ProductImport, { first }: { first?: number | null }) =>
       errors.slice(0, Math.min(Math.max(first ?? 100, 0), MAX_ERRORS)),
   },
   ProductExport: {
-    __resolveReference: ({ id }: Id, ctx: Ctx) => findJob(ctx, ctx.loaders.productExport, id),
-    id: (running: ProductExport) => running._id,
+    __resolveReference: ({ id }: Id, ctx: Ctx) => findExport(ctx, id),
     vendor: ({ vendorId }: ProductExport) => ({ id: vendorId }),
+    fileExpiresAt: ({ result }: ProductExport) => result && new Date(result.expiresAt),
     url: (running: ProductExport, _args: unknown, ctx: Ctx) => exportUrl(ctx, running),
   },
   Vendor: {

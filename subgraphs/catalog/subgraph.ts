@@ -3,7 +3,7 @@ import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
 import { models, type Product } from './model.ts';
 import { permissions } from './permissions.ts';
-import { environment, providers } from './providers.ts';
+import { providers } from './providers.ts';
 import { resolvers } from './resolvers.ts';
 import { routes } from './routes.ts';
 import { settings } from './settings.ts';
@@ -23,7 +23,6 @@ export const subgraph = defineSubgraph({
   handlers,
   routes,
   settings,
-  environment,
   providers,
 });
 

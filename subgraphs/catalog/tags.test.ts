@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { buildSchema } from '#shared/runtime/build-schema.ts';
+import { jobRunsOf } from '#shared/jobs/store.ts';
 import { outboxOf } from '#shared/messaging/outbox.ts';
 import type { Data } from '#shared/testing/open.ts';
 import { categoryDeleted } from '../categories/contract.ts';
 import { vendorReinstated, vendorSuspended } from '../vendors/contract.ts';
+import { invalidateCacheJob } from './contract.ts';
 import { subgraph } from './subgraph.ts';
 import { admin, aProduct, dora, hear, openMarket, PRODUCT, someAttributes, zmw, type Market } from './testing.ts';
 
@@ -44,8 +46,16 @@ async function seen(): Promise<Map<string, string>> {
   return new Map(references.map(({ __typename, id }, index) => [`${__typename}:${id}`, JSON.stringify(data._entities[index])]));
 }
 
-const toldTags = async (): Promise<string[]> =>
-  (await outboxOf(market.app.runtime().db).find().sort({ _id: 1 }).toArray()).flatMap(({ tags = [] }) => tags);
+/** Of events and of the job that invalidates caches. */
+async function toldTags(): Promise<string[]> {
+  const events = await outboxOf(market.app.runtime().db).find().toArray();
+  const runs = await jobRunsOf(market.app.runtime().db).find({ job: invalidateCacheJob.type }).toArray();
+  const told = [
+    ...events.map(({ occurredAt, tags = [] }) => ({ at: occurredAt, tags })),
+    ...runs.map(({ createdAt, input }) => ({ at: createdAt, tags: invalidateCacheJob.tags(input as never) })),
+  ];
+  return told.toSorted((a, b) => a.at.getTime() - b.at.getTime()).flatMap(({ tags }) => tags);
+}
 
 /** The product as it is now, for whoever edits it. */
 async function current(): Promise<Data> {
@@ -120,6 +130,8 @@ const NOTHING_SEEN = [
   'createProductImportUpload',
   'startProductImport',
   'startProductExport',
+  'cancelProductImport',
+  'cancelProductExport',
 ];
 /** From one state that nobody but the vendor sees to another. */
 const UNSEEN = new Set(['restoreProduct']);

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import type { Data } from '#shared/testing/open.ts';
+import type { Viewer } from '#shared/base/identity.ts';
 import { ann, type Market } from './testing.ts';
 
 /* What tests of imports and exports have in common. */
@@ -17,11 +18,17 @@ export async function handIn(of: Market, text: string | Buffer, as = ann, vendor
 }
 
 /** Waits until an import or export has come to its end. */
-export async function finished(of: Market, field: string, id: string, selection: string, patienceMs = 60_000): Promise<Data> {
+export async function finished(
+  of: Market,
+  field: string,
+  id: string,
+  selection: string,
+  { as, patienceMs = 60_000 }: { as?: Viewer; patienceMs?: number } = {},
+): Promise<Data> {
   const until = Date.now() + patienceMs;
   for (;;) {
-    const { data } = await of.app.ask(`query ($id: ID!) { ${field}(id: $id) { state ${selection} } }`, { id });
-    if (['DONE', 'FAILED'].includes(data[field].state)) return data[field];
+    const { data } = await of.app.ask(`query ($id: ID!) { ${field}(id: $id) { state ${selection} } }`, { id }, as && { as });
+    if (['DONE', 'FAILED', 'CANCELLED'].includes(data[field].state)) return data[field];
     if (Date.now() > until) throw new Error(`${field} is ${data[field].state}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

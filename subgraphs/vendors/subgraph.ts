@@ -1,5 +1,5 @@
 import { defineSubgraph } from '#shared/kit/define-subgraph.ts';
-import { createUploads, uploadSettings } from '#shared/uploads/uploads.ts';
+import { uploads } from '#shared/providers/uploads.ts';
 import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
 import { messages } from './messages.ts';
@@ -20,8 +20,7 @@ export const subgraph = defineSubgraph({
   templates: messages,
   routes,
   settings,
-  environment: uploadSettings,
-  providers: (environment) => ({ uploads: createUploads(environment) }),
+  providers: { uploads },
 });
 
 if (import.meta.main) await (await import('#shared/process/serve-process.ts')).serveProcess(subgraph);

@@ -58,10 +58,14 @@ const FOLDERS: Record<string, readonly string[]> = {
   gateway: ['gateway', 'shared', 'schema'],
   schema: ['schema', 'shared', 'tools'],
   tools: ['tools'],
+  sandbox: ['sandbox', 'shared'],
 };
 
+/** What the sandbox may use of `shared/`: it stands for others, and must not pass or fail with our code. */
+const SANDBOX_SHARED = 'shared/base/';
+
 /** What a subgraph may use of `shared/`; its manifest also serves itself with `SERVE_PROCESS`. */
-const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'templates', 'kit'];
+const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'templates', 'providers', 'kit'];
 const SERVE_PROCESS = 'shared/process/serve-process.ts';
 
 /**
@@ -74,7 +78,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['services', 'graph-contracts'],
     ['store', 'cache', 'live', 'uploads'],
     ['settings', 'templates'],
-    ['limits'],
+    ['limits', 'providers'],
     ['kit'],
     ['messaging', 'sagas', 'audit'],
     ['jobs'],
@@ -125,6 +129,8 @@ function faultOf(file: string, imported: Import): string | undefined {
   if (target === undefined) return undefined;
   const allowed = FOLDERS[top];
   if (allowed && !allowed.includes(target.split('/')[0] ?? '')) return `imports ${target}; ${top}/ may import ${allowed.join(', ')} only`;
+  if (top === 'sandbox' && target.startsWith('shared/') && !target.startsWith(SANDBOX_SHARED))
+    return `imports ${target}; sandbox/ may import ${SANDBOX_SHARED} of shared/ only`;
   if (allowed && !isForTests(file) && isForTests(target)) return `imports ${target}, which is for tests`;
   return isForTests(file) ? undefined : faultOfLayers(top, file, target, imported);
 }

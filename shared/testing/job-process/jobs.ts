@@ -15,7 +15,7 @@ export const exclusive = defineJob('exclusive', { payload, exclusive: ({ title }
 /** Runs in the middle of each action, after its effect. */
 type Middle = (ctx: Ctx, run: JobRun) => Promise<void>;
 
-export function handlersWith(middle: Middle) {
+function handlersWith(middle: Middle) {
   const write = async (ctx: Ctx, { title }: { title: string }, run: JobRun): Promise<void> => {
     await ctx.models.Board.create([{ title }]);
     await middle(ctx, run);

@@ -1,32 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import type { JWK } from 'jose';
-import { OAuth2Server, type MutableToken } from 'oauth2-mock-server';
+import { openSandbox, type Sandbox } from '../../../sandbox/sandbox.ts';
 import { codeOf, newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 
 const CLIENT_ID = 'soko-test';
 const SESSION = 'accessToken refreshToken session { id } user { id name email } mfaChallenge { token }';
 
-/* A real provider on loopback: discovery, keys, codes, PKCE and signed tokens; only who signs in there is decided by the test. */
-let google: OAuth2Server;
+/* The sandbox speaks the protocol: discovery, keys, codes, PKCE and signed tokens; the test decides who signs in there. */
+let sandbox: Sandbox;
 let app: Accounts;
 beforeAll(async () => {
-  google = await provider();
-  await google.start(0, '127.0.0.1');
-  app = await openAccounts({ environment: configuration(google.issuer.url!) });
+  sandbox = await openSandbox();
+  app = await openAccounts({ environment: configuration(`${sandbox.url}/google`) });
 });
 afterAll(async () => {
   await app.close();
-  await google.stop();
+  await sandbox.close();
 });
-
-/** Its own way of making keys does not work inside jest, whose objects have another prototype than Node's. */
-async function provider(): Promise<OAuth2Server> {
-  const server = new OAuth2Server();
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
-  await server.issuer.keys.add({ ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'RS256' } as JWK);
-  return server;
-}
 
 const configuration = (issuer: string) => ({
   GOOGLE_ISSUER: issuer,
@@ -63,13 +52,8 @@ async function visit(url: string): Promise<{ code: string; state: string }> {
 }
 
 async function finish(input: object, claims: Claims, options = {}) {
-  const sign = ({ payload }: MutableToken) => void Object.assign(payload, claims);
-  google.service.on('beforeTokenSigning', sign);
-  try {
-    return await app.run('googleOAuth', input, SESSION, { as: null, ...options });
-  } finally {
-    google.service.off('beforeTokenSigning', sign);
-  }
+  sandbox.control('google', { claims });
+  return app.run('googleOAuth', input, SESSION, { as: null, ...options });
 }
 
 async function signIn(claims: Claims) {
@@ -112,17 +96,14 @@ describe('googleAuthUrl', () => {
   });
 
   test('says that Google is away, and tries again', async () => {
-    const late = await provider();
-    await late.start(0, '127.0.0.1');
-    const { port } = late.address();
-    const issuer = late.issuer.url!;
-    await late.stop();
-    await using other = await openAccounts({ environment: configuration(issuer) });
+    const away = await openSandbox();
+    await away.close();
+    await using other = await openAccounts({ environment: configuration(`${away.url}/google`) });
 
     expect(await other.refusal('googleAuthUrl', {}, 'url')).toBe('UNAVAILABLE');
-    await late.start(port, '127.0.0.1');
-    expect((await other.run('googleAuthUrl', {}, 'url')).url).toContain(issuer);
-    await late.stop();
+    const back = await openSandbox({ port: Number(new URL(away.url).port) });
+    expect((await other.run('googleAuthUrl', {}, 'url')).url).toContain(away.url);
+    await back.close();
   });
 });
 
@@ -223,10 +204,8 @@ describe('googleOAuth', () => {
     const begun = await Promise.all([begin(), begin(), begin()]);
     const back = await Promise.all(begun.map(async ({ url, flowToken }) => ({ ...(await visit(url)), flowToken })));
 
-    const sign = ({ payload }: MutableToken) => void Object.assign(payload, person);
-    google.service.on('beforeTokenSigning', sign);
+    sandbox.control('google', { claims: person });
     const answers = await Promise.all(back.map((input) => app.run('googleOAuth', input, SESSION, { as: null })));
-    google.service.off('beforeTokenSigning', sign);
 
     expect(new Set(answers.map(({ user }) => user.id)).size).toBe(1);
     expect(await app.ctx().models.User.countDocuments({ email: person.email! })).toBe(1);
@@ -304,13 +283,8 @@ describe('a code opens nothing', () => {
   });
 
   test('when the id token was signed by somebody else', async () => {
-    const forger = await provider();
-    forger.issuer.url = google.issuer.url!;
     const person = somebody();
-    const forge = async () =>
-      forger.issuer.buildToken({ scopesOrTransform: (_header, payload) => void Object.assign(payload, person, { aud: CLIENT_ID }) });
-    const token = await forge();
-    google.service.once('beforeResponse', ({ body }) => void Object.assign(body as object, { id_token: token }));
+    sandbox.fault({ thirdParty: 'google', kind: 'forged', request: 'POST /token' });
 
     expect((await finish(await ready(), person)).userErrors).toEqual(failed('code'));
     expect(await userBy(person.email!)).toBeNull();

@@ -21,14 +21,6 @@ const schema = z.object({
   FAILED_LOGIN_MIN_MS: whole(0, 5_000, 250),
   /** Where the links in mails lead. */
   PUBLIC_URL: z.url().default('http://127.0.0.1:4000'),
-  /** `smtp://user:password@host:587`; left out, mails are kept in the database and shown by `npm run mail`. */
-  SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
-  MAIL_FROM: z.string().default('Soko <no-reply@soko.example>'),
-  GOOGLE_ISSUER: z.url().default('https://accounts.google.com'),
-  GOOGLE_CLIENT_ID: z.string().optional(),
-  GOOGLE_CLIENT_SECRET: z.string().optional(),
-  /** Where Google sends people back to; `<PUBLIC_URL>/auth/google/callback` when left out. */
-  GOOGLE_REDIRECT_URI: z.url().optional(),
   /** Encrypts stored authenticator secrets and derives each refresh token from the one before; derived from INTERNAL_SECRET when absent. */
   ACCOUNTS_ENCRYPTION_KEY: z.string().min(32).optional(),
 });

@@ -1,5 +1,6 @@
-import { Problem, unavailable } from '#shared/base/errors.ts';
-import type { Environment } from './environment.ts';
+import { z } from 'zod';
+import { isProblem, Problem, unavailable } from '#shared/base/errors.ts';
+import { defineProvider, type ProviderTools } from '#shared/providers/define-provider.ts';
 
 /** What has to be kept between sending somebody away and seeing them come back. */
 export interface Flow {
@@ -19,11 +20,28 @@ type Library = typeof import('openid-client');
 type Configuration = Awaited<ReturnType<Library['discovery']>>;
 
 const SCOPE = 'openid email profile';
-const TIMEOUT_SECONDS = 8;
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
-/** Sign-in by OpenID Connect: code flow with PKCE, state and nonce; null when no client is configured. */
-export function createGoogle({ GOOGLE_ISSUER, GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET, GOOGLE_REDIRECT_URI, PUBLIC_URL }: Environment) {
+const settings = z.object({
+  GOOGLE_ISSUER: z.url().default('https://accounts.google.com'),
+  GOOGLE_CLIENT_ID: z.string().optional(),
+  GOOGLE_CLIENT_SECRET: z.string().optional(),
+  /** Where Google sends people back to; `<PUBLIC_URL>/auth/google/callback` when left out. */
+  GOOGLE_REDIRECT_URI: z.url().optional(),
+  PUBLIC_URL: z.url().default('http://127.0.0.1:4000'),
+});
+
+/** Sign-in with Google; null when no client is configured. */
+export const google = defineProvider('google', {
+  settings,
+  sandbox: { GOOGLE_ISSUER: '/google', GOOGLE_CLIENT_ID: 'soko-sandbox', GOOGLE_CLIENT_SECRET: 'secret of the sandbox' },
+  http: { timeoutMs: 8_000, redact: ['code', 'code_verifier', 'client_secret'] },
+  open: (tools) => createGoogle(tools),
+});
+
+/** By OpenID Connect: code flow with PKCE, state and nonce. */
+function createGoogle({ settings: given, http }: Pick<ProviderTools<z.output<typeof settings>>, 'settings' | 'http'>) {
+  const { GOOGLE_ISSUER, GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET, GOOGLE_REDIRECT_URI, PUBLIC_URL } = given;
   if (!GOOGLE_CLIENT_ID) return null;
   const clientId = GOOGLE_CLIENT_ID;
   const redirectUri = GOOGLE_REDIRECT_URI ?? `${PUBLIC_URL.replace(/\/$/, '')}/auth/google/callback`;
@@ -35,7 +53,9 @@ export function createGoogle({ GOOGLE_ISSUER, GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SE
     (discovered ??= (async (): Promise<[Library, Configuration]> => {
       const library = await import('openid-client');
       const plainHttp = issuer.protocol === 'http:' && LOOPBACK.has(issuer.hostname);
-      const options = { timeout: TIMEOUT_SECONDS, ...(plainHttp && { execute: [library.allowInsecureRequests] }) };
+      // The library trusts TLS for the signature of an id token, unless it is told to check it.
+      const execute = [library.enableNonRepudiationChecks, ...(plainHttp ? [library.allowInsecureRequests] : [])];
+      const options = { [library.customFetch]: http.fetch, execute };
       return [library, await library.discovery(issuer, clientId, GOOGLE_CLIENT_SECRET, undefined, options)];
     })().catch((error: unknown) => {
       discovered = undefined;
@@ -73,6 +93,7 @@ export function createGoogle({ GOOGLE_ISSUER, GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SE
           idTokenExpected: true,
         })
         .catch((error: unknown) => {
+          if (isProblem(error) || isProblem((error as Error).cause)) throw unavailable('sign-in with Google', error);
           throw new Problem('GOOGLE_SIGN_IN_FAILED', 'Google did not confirm this sign-in. Begin again.', {
             path: ['input', 'code'],
             cause: error,

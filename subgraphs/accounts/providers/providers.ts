@@ -1,14 +1,15 @@
+import type { Opened } from '#shared/providers/define-provider.ts';
 import { createAccessTokens } from './access-tokens.ts';
-import { createGoogle } from './google.ts';
+import { google } from './google.ts';
 import type { Environment } from './environment.ts';
-import { createMailer } from './smtp.ts';
+import { mailer } from './mailer.ts';
 import { createSuccessors } from './cipher.ts';
 
-/** Third parties, keys and what the environment says about this subgraph, created once per process. */
+/** Third parties, keys and what the environment says about this subgraph. */
 export const providers = (environment: Environment) => ({
   accessTokens: createAccessTokens(environment),
-  google: createGoogle(environment),
-  mailer: createMailer(environment),
+  google,
+  mailer,
   successorOf: createSuccessors(environment),
   settings: {
     requireVerifiedEmail: environment.REQUIRE_VERIFIED_EMAIL,
@@ -17,4 +18,4 @@ export const providers = (environment: Environment) => ({
   },
 });
 
-export type Providers = ReturnType<typeof providers>;
+export type Providers = Opened<ReturnType<typeof providers>>;

@@ -1,11 +1,15 @@
 import { z } from 'zod';
+import { notFound } from '#shared/base/errors.ts';
+import { newId } from '#shared/base/ids.ts';
 import { idempotencyKey, list } from '#shared/base/input.ts';
-import { exportJob } from '../contract.ts';
+import type { FoundRun, JobRun } from '#shared/kit/define-job.ts';
+import { exportJob, removeExportJob } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import { PRODUCT_STATES, type ProductState } from '../machine.ts';
-import type { Attribute, Product, ProductExport } from '../model.ts';
+import type { Attribute, Product } from '../model.ts';
+import { seesPrivate } from '../visibility.ts';
 import { columnsFor, rowsOf, writeRows } from './csv.ts';
-import { failureOf, whyNotRead } from './jobs.ts';
+import { finalOf, messageFor, whyNotRead } from './jobs.ts';
 
 export const StartProductExport = z.object({
   vendorId: z.string(),
@@ -15,71 +19,62 @@ export const StartProductExport = z.object({
 
 export async function startProductExport(ctx: Ctx, { vendorId, states }: z.infer<typeof StartProductExport>) {
   await ctx.loaders.memberships.requireReader(vendorId, 'PRODUCTS');
-  const wanted = { vendorId, startedBy: ctx.viewer!.id, productStates: states ?? [...PRODUCT_STATES] };
-  const [row] = await ctx.models.ProductExport.create([wanted]);
-  ctx.enqueue(exportJob({ exportId: row!._id, part: 0 }));
-  return { productExport: row!.toObject() };
+  const input = { vendorId, startedBy: ctx.viewer!.id, states: states ?? [...PRODUCT_STATES] };
+  const id = ctx.enqueue(exportJob(input), { id: newId('exp') });
+  const queued = { state: 'QUEUED' as const, progress: null, result: null, error: null, finishedAt: null, isCancelling: false };
+  return { productExport: shown({ id, input, createdAt: ctx.now(), ...queued }) };
 }
 
-/** What one part reads, and writes: a product may have many variants and a long description, and a document of the store holds 16 MB. */
-const PRODUCTS_A_PART = 50;
-const ROWS_A_PART = 400;
-const CHARACTERS_A_PART = 500_000;
+const PRODUCTS_AT_ONCE = 50;
 const MINUTES_15 = 15 * 60;
+const FILE_KEPT_MS = 30 * 24 * 3_600_000;
 
-/** Part 0 counts, each later part writes some products behind those before; the last one puts the file together. */
-export async function runExportPart(ctx: Ctx, { exportId, part }: { exportId: string; part: number }): Promise<void> {
-  const running = await ctx.models.ProductExport.findById(exportId).lean<ProductExport>();
-  if (!running || running.finishedAt || running.parts !== part) return;
-  const refusal = await whyNotRead(ctx, running);
-  if (refusal) return giveUpExport(ctx, { exportId }, refusal);
-  const filter = { vendorId: running.vendorId, deletedAt: null, state: { $in: running.productStates as ProductState[] } };
-  const attributes = await ctx.models.Attribute.find({ vendorId: { $in: [null, running.vendorId] } })
+type ExportInput = z.infer<typeof exportJob.schema>;
+type ExportResult = z.infer<NonNullable<typeof exportJob.result>>;
+
+/** Safe to repeat: the file has the name of the run. */
+export const runExport = (ctx: Ctx, input: ExportInput, run: JobRun): Promise<ExportResult> =>
+  writeProducts(ctx, input, run).catch((error: unknown) => {
+    throw finalOf(error);
+  });
+
+async function writeProducts(ctx: Ctx, input: ExportInput, run: JobRun): Promise<ExportResult> {
+  const { vendorId, states } = input;
+  const attributes = await ctx.models.Attribute.find({ vendorId: { $in: [null, vendorId] } })
     .sort({ code: 1 })
     .lean<Attribute[]>();
-  if (part === 0) {
-    const columns = columnsFor(await usedCodes(ctx, running.vendorId, attributes));
-    const total = await ctx.models.Product.countDocuments(filter);
-    await ctx.models.ProductExport.updateOne({ _id: exportId }, { $set: { state: 'RUNNING', total, columns, parts: 1 } });
-    ctx.enqueue(exportJob({ exportId, part: 1 }));
-    return;
-  }
-  const beyond = running.after ? { ...filter, _id: { $gt: running.after } } : filter;
-  const products = await ctx.models.Product.find(beyond).sort({ _id: 1 }).limit(PRODUCTS_A_PART).lean<Product[]>();
-  const { text, written } = writeSome(running.columns, products, { attributes, header: part === 1 });
-  await ctx.models.ExportPart.create([{ _id: `${exportId} ${String(part).padStart(6, '0')}`, exportId, text }]);
-  if (written === products.length && written < PRODUCTS_A_PART) return finish(ctx, running, written);
-  await ctx.models.ProductExport.updateOne(
-    { _id: exportId },
-    { $set: { after: products[written - 1]!._id, parts: part + 1 }, $inc: { processed: written } },
-  );
-  ctx.enqueue(exportJob({ exportId, part: part + 1 }));
-}
-
-interface Written {
-  text: string;
-  /** How many of the products fitted. */
-  written: number;
-}
-
-/** Writes products until the part is full, at least one. */
-function writeSome(
-  columns: readonly string[],
-  products: readonly Product[],
-  { attributes, header }: { attributes: readonly Attribute[]; header: boolean },
-): Written {
+  const filter = { vendorId, deletedAt: null, state: { $in: states as ProductState[] } };
+  const total = await ctx.models.Product.countDocuments(filter);
+  const columns = columnsFor(await usedCodes(ctx, vendorId, attributes));
   const byId = new Map(attributes.map((attribute) => [attribute._id, attribute]));
-  let text = header ? writeRows(columns, [], { header }) : '';
-  let [written, rows] = [0, 0];
-  for (const product of products) {
-    if (written > 0 && (rows >= ROWS_A_PART || text.length >= CHARACTERS_A_PART)) break;
-    const own = rowsOf(product, byId);
-    text += writeRows(columns, own, { header: false });
-    written += 1;
-    rows += own.length;
+  const pieces = [Buffer.from(writeRows(columns, [], { header: true }))];
+  let [done, after] = [0, ''];
+  for (;;) {
+    // The person who started it may have lost the right to since.
+    const refusal = await whyNotRead(ctx, input);
+    if (refusal) throw refusal;
+    const beyond = after === '' ? filter : { ...filter, _id: { $gt: after } };
+    const products = await ctx.models.Product.find(beyond).sort({ _id: 1 }).limit(PRODUCTS_AT_ONCE).lean<Product[]>();
+    pieces.push(Buffer.from(products.map((product) => writeRows(columns, rowsOf(product, byId), { header: false })).join('')));
+    done += products.length;
+    await run.progress({ done, total: Math.max(done, total) });
+    if (products.length < PRODUCTS_AT_ONCE) break;
+    after = products.at(-1)!._id;
   }
-  return { text, written };
+  await run.progress({ done, total: done });
+  return keepFile(ctx, { vendorId, name: run.id, body: Buffer.concat(pieces) });
 }
+
+/** Its removal is enqueued before the file is there, so that none is forgotten. */
+async function keepFile(ctx: Ctx, { vendorId, name, body }: { vendorId: string; name: string; body: Buffer }): Promise<ExportResult> {
+  const place = { folder: `exports/${vendorId}`, visibility: 'PRIVATE', contentType: 'text/csv' } as const;
+  const { key } = await ctx.providers.uploads.store(place, name, body);
+  const expiresAt = new Date(ctx.now().getTime() + FILE_KEPT_MS);
+  await ctx.transaction(async (inner: Ctx) => inner.enqueue(removeExportJob({ key }), { runAt: expiresAt, key }));
+  return { key, expiresAt: expiresAt.toISOString() };
+}
+
+export const removeExport = (ctx: Ctx, { key }: { key: string }): Promise<void> => ctx.providers.uploads.remove(key);
 
 /** The codes of attributes that the vendor's products have, so that the table is no wider than it must be. */
 async function usedCodes(ctx: Ctx, vendorId: string, attributes: readonly Attribute[]): Promise<string[]> {
@@ -90,42 +85,33 @@ async function usedCodes(ctx: Ctx, vendorId: string, attributes: readonly Attrib
   return attributes.filter(({ _id }) => used.has(_id)).map(({ code }) => code);
 }
 
-/** The name of the file is that of the export, so that a repeated run leaves one file. */
-async function finish(ctx: Ctx, { _id, vendorId }: ProductExport, last: number): Promise<void> {
-  const body = await bodyOf(ctx, _id);
-  const { key } = await ctx.providers.uploads.store(
-    { folder: `exports/${vendorId}`, visibility: 'PRIVATE', contentType: 'text/csv' },
-    _id,
-    body,
-  );
-  await ctx.models.ProductExport.updateOne({ _id }, { $set: { state: 'DONE', key, finishedAt: ctx.now() }, $inc: { processed: last } });
-  await ctx.models.ExportPart.deleteMany({ exportId: _id });
+export type ProductExport = ReturnType<typeof shown>;
+
+/** A run as the export that it is. */
+function shown({ id, input, state, progress, result, error, createdAt, finishedAt }: FoundRun<ExportInput, ExportResult>) {
+  const { vendorId } = input;
+  const failure = state === 'FAILED' && error ? messageFor(error) : null;
+  return { id, vendorId, state, total: progress?.total ?? null, processed: progress?.done ?? 0, failure, result, createdAt, finishedAt };
 }
 
-const PARTS_AT_ONCE = 10;
-
-async function bodyOf(ctx: Ctx, exportId: string): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let after = '';
-  for (;;) {
-    const parts = await ctx.models.ExportPart.find({ exportId, _id: { $gt: after } })
-      .sort({ _id: 1 })
-      .limit(PARTS_AT_ONCE)
-      .lean();
-    for (const { text } of parts) pieces.push(Buffer.from(text));
-    if (parts.length < PARTS_AT_ONCE) return Buffer.concat(pieces);
-    after = parts.at(-1)!._id!;
-  }
+/** An export, if the viewer may edit products of its vendor; to others there is none. */
+export async function findExport(ctx: Ctx, id: string): Promise<ProductExport | null> {
+  const run = await ctx.findRun(exportJob, id);
+  return run && (await seesPrivate(ctx, run.input.vendorId)) ? shown(run) : null;
 }
 
-/** The delivery of a part was given up: the export ends, and its owner reads why. */
-export async function giveUpExport(ctx: Ctx, { exportId }: { exportId: string }, error: unknown): Promise<void> {
-  ctx.log.error({ exportId, err: error }, 'an export was given up');
-  const failed = { state: 'FAILED', failure: failureOf(error).message, finishedAt: ctx.now() } as const;
-  await ctx.models.ProductExport.updateOne({ _id: exportId, finishedAt: null }, { $set: failed });
+export const CancelProductExport = z.object({ id: z.string() });
+
+export async function cancelProductExport(ctx: Ctx, { id }: z.infer<typeof CancelProductExport>) {
+  if (!(await findExport(ctx, id))) throw notFound('ProductExport', id, ['input', 'id']);
+  await ctx.cancelRun(exportJob, id);
+  return { productExport: await findExport(ctx, id) };
 }
 
-export const exportUrl = ({ providers }: Ctx, { key, createdAt }: ProductExport): Promise<string> | null =>
-  key
-    ? providers.uploads.privateUrl(key, { expiresInSeconds: MINUTES_15, fileName: `products-${createdAt.toISOString().slice(0, 10)}.csv` })
+export const exportUrl = ({ providers, now }: Ctx, { result, createdAt }: ProductExport): Promise<string> | null =>
+  result && new Date(result.expiresAt) > now()
+    ? providers.uploads.privateUrl(result.key, {
+        expiresInSeconds: MINUTES_15,
+        fileName: `products-${createdAt.toISOString().slice(0, 10)}.csv`,
+      })
     : null;

@@ -13,7 +13,7 @@ import { changed, differing, updateOf } from './editing.ts';
 import { findFacts, type Facts } from './facts.ts';
 import { archivedAs, keyOf, mediaFrom, mediaIdOf, metadataFrom, stateFrom, wantsArchived } from './import-cells.ts';
 import { columnOf, productInput, variantInput } from './import-rows.ts';
-import { skuOf } from './import-staging.ts';
+import { skuOf } from './import-parts.ts';
 import { failureOf } from './jobs.ts';
 import { MAX_VARIANTS, NewProduct, NewVariant, ProductChange, VariantChange } from './inputs.ts';
 import { addDrafted, changesOf } from './products.ts';
