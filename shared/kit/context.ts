@@ -8,6 +8,7 @@ import type { EventDefinition, PublishedMessage } from './define-event.ts';
 import type { EnqueueOptions, FoundRun, JobDefinition, JobMessage } from './define-job.ts';
 import type { Identity, Viewer } from '../base/identity.ts';
 import type { Limits } from '../limits/limits.ts';
+import type { Files } from '../files/files.ts';
 import type { Live } from '../live/live.ts';
 import type { MessageInput } from './send-message.ts';
 import type { Sources, Template } from '../templates/define-templates.ts';
@@ -41,6 +42,8 @@ export interface Context<M, L, P = Record<never, never>> {
   readonly models: M;
   readonly loaders: L;
   readonly providers: P;
+  /** Files made here; for subgraphs with `files: true` in their manifest. */
+  readonly files: Files;
   /** Values that admins change while the process runs. A read of known values does no I/O. */
   readonly settings: SettingsSource;
   /** Limits of how often something may be done, declared with `defineLimit`. */

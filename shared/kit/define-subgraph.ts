@@ -12,6 +12,7 @@ import { refuseUnordered, type Migration } from './migration.ts';
 import type { Permissions } from './permissions.ts';
 import type { Opened } from '../providers/define-provider.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
+import { removeOldFiles } from './file-retention.ts';
 import { refuseSameVersions, type Saga } from './define-saga.ts';
 import type { Template } from '../templates/define-templates.ts';
 import type { Flag, Setting } from '../settings/definitions.ts';
@@ -49,6 +50,8 @@ export interface Subgraph<M = any, L = any, P = any> {
   providers: (environment: unknown) => object;
   /** The environment variables of the providers. */
   environment: z.ZodType | undefined;
+  /** True: `ctx.files`, and the job that removes old ones. */
+  files: boolean;
   /** Messages that it sends: `defineTemplates`. */
   templates: Template<any>[];
   /** Values that admins change while it runs. */
@@ -73,6 +76,7 @@ interface SubgraphOptions<M, L, D extends object, S extends z.ZodType, P = Opene
   sagas?: Saga<any, any>[];
   routes?: Route<any>[];
   environment?: S;
+  files?: boolean;
   templates?: Readonly<Record<string, Template<any>>>;
   settings?: Readonly<Record<string, Setting<any, any>>>;
   flags?: Readonly<Record<string, Flag<any>>>;
@@ -87,7 +91,7 @@ interface SubgraphOptions<M, L, D extends object, S extends z.ZodType, P = Opene
 export function defineSubgraph<M, L, D extends object, S extends z.ZodType>(
   options: SubgraphOptions<M, L, D, S>,
 ): Subgraph<M, L, Opened<D>> {
-  const { name, folder, models, loaders, resolvers, permissions, routes = [], providers: listed = {} } = options;
+  const { name, folder, models, loaders, resolvers, permissions, routes = [], files = false, providers: listed = {} } = options;
   refuseSameVersions(name, options.sagas ?? []);
   routeEntries(name, routes); // Throws for a path that cannot be mounted.
   refuseUnordered(name, options.migrations ?? []);
@@ -100,12 +104,13 @@ export function defineSubgraph<M, L, D extends object, S extends z.ZodType>(
     resolvers,
     permissions,
     publicMaxAge: options.publicMaxAge ?? {},
-    handlers: [...(options.handlers ?? []), ...routes.flatMap(({ handlers }) => handlers)],
+    handlers: [...(options.handlers ?? []), ...routes.flatMap(({ handlers }) => handlers), ...(files ? [removeOldFiles()] : [])],
     sagas: options.sagas ?? [],
     routes,
     migrations: options.migrations ?? [],
     providers: (environment) => (typeof listed === 'function' ? (listed as (given: unknown) => D)(environment) : listed),
     environment: options.environment,
+    files,
     templates: Object.values(options.templates ?? {}),
     settings: ownedBy(name, options.settings),
     flags: ownedBy(name, options.flags),

@@ -14,6 +14,9 @@ import { messageFor, type EnqueuedJob, type Jobs } from '../jobs/jobs.ts';
 import { consumerQueue } from '../messaging/consumers.ts';
 import { writeOutbox } from '../messaging/outbox.ts';
 import { createRequestScope } from './request-scope.ts';
+import { parseEnv } from '../base/env.ts';
+import { createFiles, type Files } from '../files/files.ts';
+import { createUploads, uploadSettings } from '../uploads/uploads.ts';
 import { createLimits } from '../limits/limits.ts';
 import { createFlagsReader } from './flags-reader.ts';
 import type { OrphanedSessions } from '../store/orphaned-sessions.ts';
@@ -63,6 +66,7 @@ export function createContexts(options: ContextsOptions) {
   const { subgraph, db, models, providers, host, log, relay, sagas, jobs, orphanedSessions, audit } = options;
   const sharedCache = createCache(host.redis, { prefix: `${host.redisPrefix}:${subgraph.name}`, tagPrefix: host.redisPrefix });
 
+  const files = subgraph.files ? openFiles(db, host) : undefined;
   const limits = createLimits({ redis: host.redis, prefix: `${host.redisPrefix}:${subgraph.name}`, settings: host.settings });
   const mark = epochKey(host.redisPrefix, subgraph.name);
   const live: Live = { ...host.live, subscribe: (topic, options) => host.live.subscribe(topic, { mark, ...options }) };
@@ -89,6 +93,10 @@ export function createContexts(options: ContextsOptions) {
         return whileConnected(models);
       },
       providers,
+      get files() {
+        if (!files) throw new Error(`${subgraph.name} has no files: add files: true to its manifest`);
+        return files;
+      },
       settings: host.settings,
       limits,
       get flags() {
@@ -245,5 +253,9 @@ const partition = <T>(list: readonly T[], isFirst: (each: T) => boolean): [T[], 
 ];
 
 const ownDeadline = ({ deadline }: AnyContext): number => Math.min(deadline, Date.now() + PIECE_MS);
+
+function openFiles(db: Connection, { environment, now }: HostServices): Files {
+  return createFiles({ db, uploads: createUploads(parseEnv(uploadSettings, environment), { now }), now });
+}
 
 export type Contexts = ReturnType<typeof createContexts>;

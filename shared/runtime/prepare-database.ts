@@ -1,5 +1,6 @@
 import type { Connection, Model } from 'mongoose';
 import { createAuditIndexes } from '../audit/rows.ts';
+import { createFileIndexes } from '../files/files.ts';
 import { createJobRuns } from '../jobs/store.ts';
 import { createIdempotency } from '../kit/idempotency.ts';
 import { createWebhookEvents } from '../kit/webhook.ts';
@@ -32,6 +33,7 @@ export async function prepareDatabase({ subgraph, db, models, migrations }: Data
     createAuditIndexes(db),
     createJobRuns(db),
     ...(subgraph.routes.some(({ kind }) => kind === 'webhook') ? [createWebhookEvents(db)] : []),
+    ...(subgraph.files ? [createFileIndexes(db)] : []),
     ...[...declaredIndexes(Object.values(models))].map(([collection, indexes]) => createIndexes(db, collection, indexes)),
   ]);
 }

@@ -46,6 +46,8 @@ export const KIT_RETENTION: Readonly<Record<string, Retention>> = {
   jobRuns: { after: 'removeAt', seconds: 0, rest: 'an unfinished run ends' },
   schedules: { few: 'one row for each scheduled job' },
   migrations: { few: 'one row for each migration' },
+  files: { job: 'remove-old-files', rest: 'files without an end are removed by their subgraph' },
+  fileWrites: { job: 'remove-old-files' },
   leases: { few: 'one row for each kind of work' },
   processes: { few: 'one row for each living process' },
 };

@@ -1,18 +1,15 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 import { AwsV4Signer } from 'aws4fetch';
 import { unavailable } from '../base/errors.ts';
+import { abandonMultipart, openMultipart, type BucketCall } from './multipart.ts';
 import type { FileStore, UploadSettings } from './uploads.ts';
 import { SNIFFED_BYTES } from './file-types.ts';
 
 const TIMEOUT_MS = 10_000;
 /** Enough for a file of a few hundred megabytes made here. */
 const WRITE_TIMEOUT_MS = 60_000;
-
-interface Call {
-  method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
-  key: string;
-  headers?: Record<string, string>;
-  body?: Buffer;
-}
 
 /** Files in a bucket, by the S3 API. Clients put and get them there directly, by addresses this process signs (SigV4). */
 export function openBucket(settings: UploadSettings): FileStore {
@@ -42,8 +39,12 @@ export function openBucket(settings: UploadSettings): FileStore {
     return (await signer.sign()).url.href;
   }
 
-  async function send({ method, key, headers = {}, body }: Call): Promise<Response> {
-    const signer = new AwsV4Signer({ ...credentials, method, url: `${base}/${key}`, headers, ...(body && { body: bytesOf(body) }) });
+  async function send({ method, key, query, headers = {}, body, allowed = [404] }: BucketCall): Promise<Response> {
+    const hash = createHash('sha256')
+      .update(body ?? '')
+      .digest('hex');
+    const url = `${base}/${key}${query ? `?${query}` : ''}`;
+    const signer = new AwsV4Signer({ ...credentials, method, url, headers: { ...headers, 'x-amz-content-sha256': hash } });
     const signed = await signer.sign();
     // Ends with the head of the answer: a large file may be read for minutes.
     const patience = new AbortController();
@@ -51,14 +52,17 @@ export function openBucket(settings: UploadSettings): FileStore {
     const answer = await fetch(signed.url, {
       method,
       headers: signed.headers,
-      ...(body && { body: bytesOf(body) }),
+      ...(body && { body: body as Uint8Array<ArrayBuffer> }),
       signal: patience.signal,
     })
       .catch((error: unknown) => {
         throw unavailable('file store', error);
       })
       .finally(() => clearTimeout(timer));
-    if (!answer.ok && answer.status !== 404) throw unavailable('file store', new Error(`${method} was answered with ${answer.status}`));
+    if (!answer.ok && !allowed.includes(answer.status)) {
+      await answer.body?.cancel();
+      throw unavailable('file store', new Error(`${method} was answered with ${answer.status}`));
+    }
     return answer;
   }
 
@@ -77,12 +81,15 @@ export function openBucket(settings: UploadSettings): FileStore {
       const start = size > 0 ? await send({ method: 'GET', key, headers: { range: `bytes=0-${SNIFFED_BYTES - 1}` } }) : undefined;
       return { contentType, size, start: start ? Buffer.from(await start.arrayBuffer()).subarray(0, SNIFFED_BYTES) : Buffer.alloc(0) };
     },
-    async stream(key) {
+    async read(key) {
       const answer = await send({ method: 'GET', key });
-      if (answer.status !== 404) return answer.body ?? undefined;
+      if (answer.status !== 404 && answer.body)
+        return { body: Readable.fromWeb(answer.body as ReadableStream), size: Number(answer.headers.get('content-length')) };
       await answer.body?.cancel();
       return undefined;
     },
+    open: async (key, { contentType, keep }) => openMultipart(send, { key, contentType, keep }),
+    abandon: (key, token) => abandonMultipart(send, key, token),
     async write(key, contentType, body) {
       await send({ method: 'PUT', key, headers: { 'content-type': contentType }, body });
     },
@@ -94,6 +101,3 @@ export function openBucket(settings: UploadSettings): FileStore {
     },
   };
 }
-
-/** A view that fetch and the signer both type as a body. */
-const bytesOf = (body: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(body);

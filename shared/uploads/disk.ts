@@ -21,6 +21,9 @@ export const diskSettings = ({ UPLOADS_DIR, UPLOADS_URL, UPLOADS_SECRET }: Uploa
 
 const KEY = /^(?:public|private)(?:\/[\w-]+)+\.[a-z0-9]+$/;
 
+/** What stands behind a key while its file grows. */
+const PART = /^\.[0-9a-f]{12}\.part$/;
+
 /** Keys are the only paths there are: no dot but the one before the ending, so none leads out of the folder. */
 export function pathOf(directory: string, key: string): string {
   if (!KEY.test(key)) throw new TypeError('This is not the key of a file');
@@ -65,7 +68,37 @@ export function openDisk({ directory, baseUrl, secret }: DiskSettings): FileStor
       if (size === undefined || !found) return undefined;
       return { contentType: found[0], size, start: await startOf(path) };
     },
-    stream: async (key) => (await absentAsUndefined(open(pathOf(directory, key))))?.createReadStream(),
+    async read(key) {
+      const file = await absentAsUndefined(open(pathOf(directory, key)));
+      if (!file) return undefined;
+      // Of the same file, should another one take its name now.
+      const { size } = await file.stat();
+      return { body: file.createReadStream(), size };
+    },
+    async open(key, { keep }) {
+      const path = pathOf(directory, key);
+      const part = await partBeside(path);
+      await keep(part.slice(path.length));
+      const file = await open(part, 'wx');
+      return {
+        async write(chunk) {
+          await file.writeFile(chunk);
+        },
+        async finish() {
+          await file.sync();
+          await file.close();
+          await rename(part, path);
+        },
+        async abandon() {
+          await file.close().catch(() => undefined);
+          await rm(part, { force: true });
+        },
+      };
+    },
+    async abandon(key, token) {
+      if (!PART.test(token)) throw new TypeError('This is not a part of a file');
+      await rm(pathOf(directory, key) + token, { force: true });
+    },
     async write(key, _contentType, body) {
       const path = pathOf(directory, key);
       const part = await partBeside(path);

@@ -1,12 +1,14 @@
 import { isDrawable, pixelsOfGif, pixelsOfPng, pixelsOfWebp } from './pixels.ts';
 
-/** A type of file that may be handed in. What can carry script (SVG, HTML, XML) is none of them. */
+/** A type of file that is kept here. What can carry script (SVG, HTML, XML) is none of them. */
 export interface FileType {
   extension: string;
   /** Whether the first bytes are those of this type, whatever the sender says, and claim no more pixels than a picture has. */
   fits(start: Buffer): boolean;
   /** Shown by a browser in place; all others are saved. */
   inline: boolean;
+  /** Only files made here have it: clients hand in none. */
+  isMadeHere?: true;
 }
 
 /** So many bytes are enough to tell the types apart. */
@@ -43,6 +45,10 @@ export const FILE_TYPES: ReadonlyMap<string, FileType> = new Map<string, FileTyp
   ['image/avif', { extension: 'avif', fits: isBoxOf(AVIF_BRANDS), inline: true }],
   ['video/mp4', { extension: 'mp4', fits: isBoxOf(MP4_BRANDS), inline: true }],
   ['application/pdf', { extension: 'pdf', fits: begins(0x25, 0x50, 0x44, 0x46, 0x2d), inline: false }],
+  [
+    'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+    { extension: 'xlsx', fits: begins(0x50, 0x4b, 0x03, 0x04), inline: false, isMadeHere: true },
+  ],
   ['text/csv', { extension: 'csv', fits: isPlainText, inline: false }],
 ]);
 

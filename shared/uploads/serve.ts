@@ -77,7 +77,7 @@ async function take({ key, query, headers, body }: FileRequest, { directory, sec
   const length = headers['content-length'];
   if (length !== undefined && Number(length) !== announced) throw new Refused(413, `The file must have exactly ${announced} bytes.`);
   const type = FILE_TYPES.get(contentType);
-  if (!type) throw new Refused(415, 'Files of this type are not taken.');
+  if (!type || type.isMadeHere) throw new Refused(415, 'Files of this type are not taken.');
   await keep(body ?? Readable.from([]), pathOf(directory, grant.key), { type, announced });
 }
 

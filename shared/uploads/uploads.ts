@@ -1,7 +1,8 @@
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { newId } from '../base/ids.ts';
 import { diskSettings, openDisk } from './disk.ts';
-import { FILE_TYPES, type FileType } from './file-types.ts';
+import { FILE_TYPES, typeOfExtension, type FileType } from './file-types.ts';
 import { openBucket } from './bucket.ts';
 import { noFile, serveFile, type FileRequest, type FileResponse } from './serve.ts';
 
@@ -70,7 +71,15 @@ export interface Uploads {
   inspect(key: string): Promise<Inspected>;
   /** The bytes of a file as they come, so that nobody holds all of it; undefined when there is none. */
   stream(key: string): Promise<AsyncIterable<Uint8Array> | undefined>;
-  /** Keeps a file made here. The same `name` replaces what it held, so that a repeated job leaves one file. */
+  /** The same with its size and content type. */
+  read(key: string): Promise<ReadFile | undefined>;
+  /** The key of a file made here. */
+  keyFor(file: Omit<NewFile, 'size'>, name: string): string;
+  /** Begins a file made here, under a key of `keyFor`. It replaces what the key held once it is finished, and is never seen in part. */
+  open(key: string, contentType: string, keep: KeepToken): Promise<FileWriter>;
+  /** Removes what is left of a file that a process began and did not finish, by the token that it was told. */
+  abandon(key: string, token: string): Promise<void>;
+  /** Keeps a small file made here, of which all bytes are there. The same `name` replaces what it held, so that a repeated job leaves one file. */
   store(file: Omit<NewFile, 'size'>, name: string, body: Buffer): Promise<StoredFile>;
   publicUrl(key: string): string;
   /** An address that reads a private file for some minutes and saves it under `fileName`. */
@@ -78,6 +87,22 @@ export interface Uploads {
   remove(key: string): Promise<void>;
   /** Takes and gives files of a folder over HTTP, for the routes of `uploadRoutes`; a bucket does so itself. */
   serve(request: FileRequest): Promise<FileResponse>;
+}
+
+export interface ReadFile {
+  body: Readable;
+  contentType: string;
+  size: number;
+}
+
+/** Told what to `abandon` should this process end now; the writer goes on when it is kept. */
+export type KeepToken = (token: string) => Promise<void>;
+
+/** Takes the bytes of one file one after the other. */
+export interface FileWriter {
+  write(chunk: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+  abandon(): Promise<void>;
 }
 
 /** What an adapter keeps; everything else is the same for all of them. */
@@ -88,7 +113,9 @@ export interface FileStore {
   ): Promise<Pick<UploadTicket, 'url' | 'headers'>>;
   /** Content type and size, and the first bytes for sniffing. */
   head(key: string): Promise<{ contentType: string; size: number; start: Buffer } | undefined>;
-  stream(key: string): Promise<AsyncIterable<Uint8Array> | undefined>;
+  read(key: string): Promise<Omit<ReadFile, 'contentType'> | undefined>;
+  open(key: string, options: { contentType: string; keep: KeepToken }): Promise<FileWriter>;
+  abandon(key: string, token: string): Promise<void>;
   write(key: string, contentType: string, body: Buffer): Promise<void>;
   publicUrl(key: string): string;
   privateUrl(key: string, options: { expiresAt: Date; now: Date; fileName: string }): Promise<string>;
@@ -108,6 +135,7 @@ export function createUploads(settings: UploadSettings, { now = () => new Date()
   return {
     async prepare({ folder, visibility, contentType, size }) {
       const type = typeOf(contentType);
+      if (type.isMadeHere) throw new TypeError(`${contentType} is not a type of file that may be handed in`);
       if (!Number.isSafeInteger(size) || size < 1) throw new TypeError('A file has a whole number of bytes, at least one');
       const key = keyOf(visibility, folder, newId('upl'), type);
       const at = now();
@@ -123,7 +151,15 @@ export function createUploads(settings: UploadSettings, { now = () => new Date()
       await store.remove(key);
       return { state: 'REFUSED', reason: 'The content is not of the type it was announced as.' };
     },
-    stream: (key) => store.stream(key),
+    stream: async (key) => (await store.read(key))?.body,
+    async read(key) {
+      const found = await store.read(key);
+      const type = typeOfExtension(key.slice(key.lastIndexOf('.') + 1));
+      return found && { ...found, contentType: type?.[0] ?? 'application/octet-stream' };
+    },
+    keyFor: ({ folder, visibility, contentType }, name) => keyOf(visibility, folder, name, typeOf(contentType)),
+    open: (key, contentType, keep) => store.open(key, { contentType, keep }),
+    abandon: (key, token) => store.abandon(key, token),
     async store({ folder, visibility, contentType }, name, body) {
       const key = keyOf(visibility, folder, name, typeOf(contentType));
       await store.write(key, contentType, body);

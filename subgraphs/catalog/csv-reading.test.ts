@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { splitList, unescaped, writeRows } from './actions/csv.ts';
+import { unescapedCell } from '#shared/files/csv.ts';
+import { splitList, writeRows } from './actions/csv.ts';
 import { readTable, SLICE_BYTES, type TableRow } from './actions/csv-reading.ts';
 import { factsOf, productInput } from './actions/import-rows.ts';
 import { NewProduct } from './actions/inputs.ts';
@@ -95,7 +96,7 @@ describe('a long row', () => {
 
 describe('a long cell', () => {
   const understand = (cell: string): void => {
-    splitList(unescaped(cell));
+    splitList(unescapedCell(cell));
     factsOf(cell);
     productInput({ tags: cell }, new Map(), undefined);
     NewProduct.safeParse({

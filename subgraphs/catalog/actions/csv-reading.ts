@@ -2,7 +2,8 @@ import { pipeline, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { CsvError, parse } from 'csv-parse';
 import { Problem } from '#shared/base/errors.ts';
-import { isColumn, REQUIRED_COLUMNS, unescaped, type Row } from './csv.ts';
+import { unescapedCell } from '#shared/files/csv.ts';
+import { isColumn, REQUIRED_COLUMNS, type Row } from './csv.ts';
 
 /** A row with its number as a spreadsheet counts: blank rows are rows, and a cell with several lines is in one row. */
 export interface TableRow {
@@ -178,4 +179,4 @@ function behindQuoted(raw: string, start: number): number | undefined {
 }
 
 /** Spaces around a cell say nothing, nor does the apostrophe of our own files. */
-const clean = (cell: string): string => unescaped(cell.trim()).trim();
+const clean = (cell: string): string => unescapedCell(cell.trim()).trim();

@@ -1,4 +1,4 @@
-import { stringify } from 'csv-stringify/sync';
+import { csvLines, escapedCell } from '#shared/files/csv.ts';
 import { formatDecimal } from '#shared/base/money.ts';
 import type { Attribute, Product, Value, Variant } from '../model.ts';
 
@@ -39,15 +39,6 @@ const MAX_COLUMN_LENGTH = ATTRIBUTE.length + 100;
 
 export const isColumn = (name: string): boolean => KNOWN.has(name) || (name.startsWith(ATTRIBUTE) && name.length <= MAX_COLUMN_LENGTH);
 
-/**
- * A cell that begins like a formula would run in the spreadsheet of whoever opens the file, so it gets an apostrophe; so does one that looks
- * as if it had got one. Reading takes away what writing put there, nothing else.
- */
-const RISKY = /^'*[=+\-@\t\r\uFF0B\uFF0D\uFF1D\uFF20]/;
-
-const escaped = (cell: string): string => (RISKY.test(cell) ? `'${cell}` : cell);
-export const unescaped = (cell: string): string => (cell.startsWith("'") && RISKY.test(cell.slice(1)) ? cell.slice(1) : cell);
-
 export const joinList = (entries: readonly string[]): string =>
   entries.map((entry) => entry.replaceAll(/[\\|]/g, String.raw`\$&`)).join('|');
 
@@ -58,10 +49,7 @@ export function splitList(cell: string): string[] {
 
 /** Lines of a CSV file; with `header`, its first line too. */
 export const writeRows = (columns: readonly string[], rows: readonly Row[], { header }: { header: boolean }): string =>
-  stringify(
-    rows.map((row) => columns.map((column) => escaped(row[column] ?? ''))),
-    { ...(header && { header: true, columns: [...columns] }) },
-  );
+  csvLines([...(header ? [columns] : []), ...rows.map((row) => columns.map((column) => escapedCell(row[column] ?? '')))], '\n');
 
 /** What a product looks like in rows, one a variant; a product without variants has one row without a SKU. */
 export function rowsOf(product: Product, attributes: ReadonlyMap<string, Attribute>): Row[] {
