@@ -6,6 +6,7 @@ import { runStart, StartError } from '#shared/base/start-error.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import type { Migrations } from '#shared/runtime/migrations.ts';
 import type { OrphanedSessions } from '#shared/store/orphaned-sessions.ts';
+import { loadSubgraph } from './load-subgraph.ts';
 import { useRunningMarket } from './running-market.ts';
 
 /*
@@ -27,7 +28,8 @@ await runStart(async () => {
   await requireStores();
   const client = await connectMongo(env.MONGODB_URI);
   try {
-    for (const name of names) await migrate(client.useDb(env.DATABASE_PREFIX + name, { useCache: false }), await load(name), dryRun);
+    for (const name of names)
+      await migrate(client.useDb(env.DATABASE_PREFIX + name, { useCache: false }), await loadSubgraph(name), dryRun);
   } finally {
     await client.close();
   }
@@ -112,8 +114,4 @@ function parse() {
   } catch {
     throw new StartError(`Usage: ${USAGE}`);
   }
-}
-
-async function load(name: string): Promise<Subgraph> {
-  return ((await import(join(ROOT, 'subgraphs', name, 'subgraph.ts'))) as { subgraph: Subgraph }).subgraph;
 }

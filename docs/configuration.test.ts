@@ -5,11 +5,13 @@ import { z } from 'zod';
 import { ServeEnvironment } from '../gateway/serve-settings.ts';
 import { GatewayEnvironment } from '../gateway/settings.ts';
 import { AdmissionSettings } from '#shared/base/admission-settings.ts';
+import { DataKeySettings } from '#shared/base/data-keys.ts';
 import { environmentSchema } from '#shared/base/env.ts';
 import { COMMON_CODES } from '#shared/base/errors.ts';
 import { HttpSettings } from '#shared/transport/http-settings.ts';
 import { RoverOverrides, readRoverConfig } from '#shared/process/rover-config.ts';
 import { StoreSettings } from '#shared/store/mongo.ts';
+import { uploadSettings } from '#shared/uploads/uploads.ts';
 import type { RouteEntry } from '#shared/kit/define-route.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { AuditSettings } from '#shared/audit/settings.ts';
@@ -52,7 +54,17 @@ function readDirectly(): string[] {
 }
 
 test('docs/configuration.md lists every environment variable that the code reads, and no other', async () => {
-  const kit = [environmentSchema, AuditSettings, RoverOverrides, HttpSettings, AdmissionSettings, StoreSettings, SandboxSettings];
+  const kit = [
+    environmentSchema,
+    AuditSettings,
+    RoverOverrides,
+    HttpSettings,
+    AdmissionSettings,
+    StoreSettings,
+    SandboxSettings,
+    DataKeySettings,
+    uploadSettings,
+  ];
   const schemas = [...kit, GatewayEnvironment, ServeEnvironment].flatMap(fieldsOf);
   const variables = new Set([...schemas, ...(await environmentOfSubgraphs()), ...readDirectly()]);
 
@@ -79,7 +91,7 @@ test.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...globSync('docs/*.md
 test('README.md names only scripts that package.json has, and stays under 250 lines', () => {
   const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
   const named = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/*.md', { cwd: ROOT })].flatMap((file) =>
-    [...text(file).matchAll(/(?:`|^|-- |accounts )npm (?:run )?([a-z:]+)/gm)].map(([, name]) => name!),
+    [...text(file).matchAll(/(?:`|^|-- |accounts )npm (?:run )?([a-z:-]+)/gm)].map(([, name]) => name!),
   );
 
   expect([...new Set(named)].filter((name) => !(name in scripts) && !['install', 'config'].includes(name))).toEqual([]);

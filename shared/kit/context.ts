@@ -9,6 +9,8 @@ import type { EnqueueOptions, FoundRun, JobDefinition, JobMessage } from './defi
 import type { Identity, Viewer } from '../base/identity.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Live } from '../live/live.ts';
+import type { MessageInput } from './send-message.ts';
+import type { Sources, Template } from '../templates/define-templates.ts';
 import type { Saga, SagaRow, SagaStart } from './define-saga.ts';
 import type { Flag, FlagAttributes } from '../settings/definitions.ts';
 import type { FlagEvaluation } from '../settings/evaluate-flag.ts';
@@ -61,6 +63,13 @@ export interface Context<M, L, P = Record<never, never>> {
   cancelRun(job: JobDefinition<any, any>, id: string): Promise<void>;
   /** Enqueues a job in the running transaction: it runs when that commits, and only then. Returns the id of its run. */
   enqueue(message: JobMessage<any>, options?: EnqueueOptions): string;
+  /**
+   * Sends a message in the running transaction: it leaves when that commits, and only then. Throws a MessageParamsError for params that the
+   * template does not take. Returns the id of the run that sends it.
+   */
+  send<T>(template: Template<T>, message: MessageInput<T>): string;
+  /** The texts of a template of any subgraph, for the one subgraph that sends messages; the newest ones without a version. */
+  templateSources(name: string, version?: string): Promise<Sources | undefined>;
   /**
    * Runs `work` after the commit and before `transaction` returns: a cache invalidation, say. A crash or a failure may skip it, so nothing
    * may depend on it.

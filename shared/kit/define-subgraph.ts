@@ -13,6 +13,7 @@ import type { Permissions } from './permissions.ts';
 import type { Opened } from '../providers/define-provider.ts';
 import type { EntityMaxAge } from './entity-max-age.ts';
 import { refuseSameVersions, type Saga } from './define-saga.ts';
+import type { Template } from '../templates/define-templates.ts';
 import type { Flag, Setting } from '../settings/definitions.ts';
 
 export type Handler<C extends AnyContext = AnyContext> =
@@ -48,6 +49,8 @@ export interface Subgraph<M = any, L = any, P = any> {
   providers: (environment: unknown) => object;
   /** The environment variables of the providers. */
   environment: z.ZodType | undefined;
+  /** Messages that it sends: `defineTemplates`. */
+  templates: Template<any>[];
   /** Values that admins change while it runs. */
   settings: Setting<any, any>[];
   flags: Flag<any>[];
@@ -70,6 +73,7 @@ interface SubgraphOptions<M, L, D extends object, S extends z.ZodType, P = Opene
   sagas?: Saga<any, any>[];
   routes?: Route<any>[];
   environment?: S;
+  templates?: Readonly<Record<string, Template<any>>>;
   settings?: Readonly<Record<string, Setting<any, any>>>;
   flags?: Readonly<Record<string, Flag<any>>>;
   /** Definitions of `defineProvider` and `oneOf`, and values that are what they are; a function where these come from the environment. */
@@ -102,6 +106,7 @@ export function defineSubgraph<M, L, D extends object, S extends z.ZodType>(
     migrations: options.migrations ?? [],
     providers: (environment) => (typeof listed === 'function' ? (listed as (given: unknown) => D)(environment) : listed),
     environment: options.environment,
+    templates: Object.values(options.templates ?? {}),
     settings: ownedBy(name, options.settings),
     flags: ownedBy(name, options.flags),
     prepare: options.prepare,

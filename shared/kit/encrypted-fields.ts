@@ -1,11 +1,10 @@
-import { env } from '../base/env.ts';
 import type { EventDefinition } from './define-event.ts';
-import { createCipher } from '../base/encryption.ts';
+import { dataCipher } from '../base/data-keys.ts';
 
 type EncryptedEvent = Pick<EventDefinition, 'encrypted'>;
 
 // Created on demand: few events have secrets. All processes share this secret, since any of them may handle the event.
-const cipher = () => createCipher('events', env.INTERNAL_SECRET);
+const cipher = () => dataCipher('events');
 
 /** The payload for outbox, queue and dead letters: its secret fields are encrypted. */
 export const encryptFields = <T>({ encrypted: fields }: EncryptedEvent, data: T): T =>

@@ -6,7 +6,7 @@ import { isProblem, Problem } from '../base/errors.ts';
 import { withHolder, isReleased } from '../store/lease-holder.ts';
 import { createIndexes } from '../store/indexes.ts';
 import { isDuplicateKey } from '../store/mongo.ts';
-import { createCipher } from '../base/encryption.ts';
+import { dataCipher } from '../base/data-keys.ts';
 
 /** One request with an idempotency key: its holder while it runs, its response afterwards. */
 interface IdempotencyRow {
@@ -108,7 +108,7 @@ async function claimKey(db: Connection, mine: { _id: string; owner: string; inpu
   return undefined;
 }
 
-const cipher = () => createCipher('idempotency', env.INTERNAL_SECRET);
+const cipher = () => dataCipher('idempotency');
 
 /** As BSON, so that stored values come back with the same types. */
 const encryptAnswer = (answer: unknown): string =>

@@ -23,7 +23,9 @@ import type { SagaRunner } from '../sagas/runner.ts';
 import type { HostServices } from './runtime.ts';
 import { invalidateTags } from '../cache/cache-tags.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
+import { messageJob, type MessageInput } from '../kit/send-message.ts';
 import { signAddress } from '../kit/signed-address.ts';
+import type { Template } from '../templates/define-templates.ts';
 import { inTransaction, outsideTransactions } from '../store/mongo.ts';
 
 interface ContextsOptions {
@@ -102,6 +104,10 @@ export function createContexts(options: ContextsOptions) {
       enqueue(): string {
         throw new Error('Jobs are enqueued inside a transaction');
       },
+      send(): string {
+        throw new Error('Messages are sent inside a transaction');
+      },
+      templateSources: (name: string, version?: string) => host.templates.sourcesOf(name, version),
       afterCommit(): void {
         throw new Error('afterCommit is called inside a transaction');
       },
@@ -185,6 +191,7 @@ export function createContexts(options: ContextsOptions) {
           publish: { value: (...more: PublishedMessage[]) => void published.push(...more) },
           audit: { value: async (...args: [string, AuditEntry?]) => void audited.push(auditRow(writerOf(outer), ...args)) },
           enqueue: { value: enqueue },
+          send: { value: (template: Template, message: MessageInput<never>) => enqueue(messageJob(template, message)) },
           afterCommit: { value: (work: () => Promise<unknown>) => void afterCommits.push(work) },
         }) as AnyContext,
       );

@@ -1,12 +1,14 @@
 import { Redis } from 'ioredis';
 import { createAdmission } from '../base/admission.ts';
 import { readAdmissionLimits } from '../base/admission-settings.ts';
+import { dataKeys } from '../base/data-keys.ts';
 import { createLive } from '../live/live.ts';
 import { env } from '../base/env.ts';
 import { createLog } from '../base/log.ts';
 import { newHolderId } from '../store/lease-holder.ts';
 import { createConsumerRegistry } from '../messaging/consumers.ts';
 import { createQueues } from '../messaging/queues.ts';
+import { createTemplateRegistry } from '../templates/registry.ts';
 import { createHostSettings } from './host-settings.ts';
 import { openRuntime, type Runtime, type HostServices } from './runtime.ts';
 import { withoutPassword } from '../services/provided.ts';
@@ -47,6 +49,7 @@ export interface Host {
   queues: HostServices['queues'];
   live: HostServices['live'];
   settings: HostServices['settings'];
+  templates: HostServices['templates'];
   now(): Date;
   close(): Promise<void>;
 }
@@ -59,6 +62,8 @@ const COMMAND_TIMEOUT_MS = 5_000;
 /** Opens subgraphs side by side; everything is closed again when one of them cannot be opened. */
 export async function openHost(subgraphs: Subgraph[], options: HostOptions): Promise<Host> {
   const { redisPrefix = 'soko', databasePrefix = '', now = () => new Date(), background = true, environment = process.env } = options;
+  // A wrong key is told at the start, not at the first secret.
+  dataKeys();
   const log = createLog('soko');
   const openRedis = (settings: object = {}): Redis => {
     const redis = new Redis(options.redisUrl, { commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 2, ...settings });
@@ -83,10 +88,9 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   const live = createLive(() => openRedis({ maxRetriesPerRequest: null }), { prefix: redisPrefix });
   const runtimes = new Map<string, Runtime>();
 
-  const registry = createConsumerRegistry(client.useDb(`${databasePrefix}${KIT_DATABASE}`, { useCache: false }), {
-    redis,
-    prefix: redisPrefix,
-  });
+  const kitDatabase = client.useDb(`${databasePrefix}${KIT_DATABASE}`, { useCache: false });
+  const registry = createConsumerRegistry(kitDatabase, { redis, prefix: redisPrefix });
+  const templates = createTemplateRegistry(kitDatabase);
 
   const peer = (name: string): CommandTransport => {
     const found = runtimes.get(name) ?? options.remote?.(name);
@@ -108,6 +112,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     now,
     subgraphNames: options.subgraphNames ?? subgraphs.map(({ name }) => name),
     registry,
+    templates,
     peer,
     settings: settings.client,
     background,
@@ -133,7 +138,7 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
   }
 
   try {
-    await registry.prepare();
+    await Promise.all([registry.prepare(), templates.prepare()]);
     const opening = await Promise.allSettled(
       subgraphs.map(async (subgraph) =>
         runtimes.set(subgraph.name, await openRuntime(subgraph, services, options.providers?.[subgraph.name])),
@@ -150,5 +155,5 @@ export async function openHost(subgraphs: Subgraph[], options: HostOptions): Pro
     await close();
     throw error;
   }
-  return { runtimes, redis, client, queues, live, settings: settings.client, now, close };
+  return { runtimes, redis, client, queues, live, settings: settings.client, templates, now, close };
 }

@@ -34,6 +34,7 @@ import { createSagaRunner, type SagaRunner } from '../sagas/runner.ts';
 import { buildSchema, completeTypeDefs } from './build-schema.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import { applyVariables } from './setting-definitions.ts';
+import type { TemplateRegistry } from '../templates/registry.ts';
 import type { SettingsClient } from '../settings/settings-client.ts';
 import type { CommandRequest, CommandTransport, SubgraphRequest, SubgraphTransport } from '../kit/transport.ts';
 
@@ -50,6 +51,7 @@ export interface HostServices {
   redisPrefix: string;
   now(): Date;
   registry: ConsumerRegistry;
+  templates: TemplateRegistry;
   /** Names of all subgraphs of the system. */
   subgraphNames: readonly string[];
   peer(name: string): CommandTransport;
@@ -102,6 +104,7 @@ export async function openRuntime(subgraph: Subgraph, host: HostServices, replac
   await orphanedSessions.killOrphaned().catch((error) => log.warn({ err: error }, 'orphaned sessions stay open until the store ends them'));
   const migrations = createMigrations({ ...host, subgraph, db, models, providers: opened.providers, orphanedSessions, log });
   await prepareDatabase({ subgraph, db, models, migrations });
+  await host.templates.register(subgraph.templates);
   await host.registry.register(consumersOfHandlers(name, subgraph.handlers));
   applyVariables(subgraph, host.environment, host.settings);
   const leases = createLeases(db);

@@ -1,16 +1,20 @@
-import { createCipher } from '../base/encryption.ts';
-import { env } from '../base/env.ts';
+import { dataCipher } from '../base/data-keys.ts';
 import { validationMessage } from '../base/validation-messages.ts';
+import { holdsCiphertext } from '../store/encrypted.ts';
 import type { Setting } from './definitions.ts';
 
 /** JSON text never begins like this. */
 const ENCRYPTED = 'enc:';
+const PURPOSE = 'settings';
 
 // Created on demand: few settings are secrets. All processes share the secret, since any of them may read the value.
-const cipher = () => createCipher('settings', env.INTERNAL_SECRET);
+const cipher = () => dataCipher(PURPOSE);
 
 /** The text that is stored for a value. */
 export const encodeValue = (json: string, encrypted: boolean): string => (encrypted ? ENCRYPTED + cipher().encrypt(json) : json);
+
+/** For the options of a field that holds stored values: a rotation of keys includes it. */
+export const SETTING_CIPHERTEXT = holdsCiphertext(PURPOSE, ENCRYPTED);
 
 export const isEncryptedText = (stored: string): boolean => stored.startsWith(ENCRYPTED);
 

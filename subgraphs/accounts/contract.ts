@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { defineCommand } from '#shared/kit/define-command.ts';
 import { defineEvent } from '#shared/kit/define-event.ts';
-import { defineJob } from '#shared/kit/define-job.ts';
 
 const timestamp = z.iso.datetime();
 const userId = z.string();
@@ -38,12 +37,6 @@ export const accountMailAsked = defineEvent(
     timestamp,
   }),
 );
-
-/** One mail to one person; `template` decides the words. What its link lets in with is the `token`, never one of the params. */
-export const emailJob = defineJob('email', {
-  payload: z.object({ to: z.string(), template: z.string(), params: z.record(z.string(), z.string()), token: z.string().optional() }),
-  encrypted: ['token'],
-});
 
 const Account = z.object({
   id: userId,

@@ -1,6 +1,8 @@
 import { Schema, type Connection, type InferSchemaType } from 'mongoose';
 import { newId } from '#shared/base/ids.ts';
+import { encrypted } from '#shared/store/encrypted.ts';
 import { retain } from '#shared/store/retention.ts';
+import { unnamedSecret } from './providers/cipher.ts';
 import { ROLES } from './roles.ts';
 
 const TOKEN_PURPOSES = ['VERIFY_EMAIL', 'RESET_PASSWORD', 'CHANGE_EMAIL', 'DELETE_ACCOUNT', 'MFA_CHALLENGE'] as const;
@@ -25,11 +27,13 @@ const addressSchema = new Schema(
   { versionKey: false },
 );
 
+const MFA_SECRET = { purpose: 'accounts-vault', unnamedSecret };
+
 const mfaSchema = new Schema(
   {
-    /** Encrypted; null until a first code has shown that the authenticator has it. */
-    secret: { type: String, default: null },
-    pendingSecret: { type: String, default: null },
+    /** Null until a first code has shown that the authenticator has it. */
+    secret: encrypted(MFA_SECRET),
+    pendingSecret: encrypted(MFA_SECRET),
     enabledAt: { type: Date, default: null },
     /** The latest time step a code was accepted for: none at or before it is accepted again. */
     lastStep: { type: Number, default: -1 },

@@ -265,18 +265,6 @@ describe('the environment', () => {
     const minutesLeft = (time: string) => Math.round((new Date(time).getTime() - other.clock.now().getTime()) / 60_000);
     expect([minutesLeft(accessTokenExpiresAt), minutesLeft(refreshTokenExpiresAt)]).toEqual([5, 24 * 60]);
   });
-
-  test('seals what is sealed for one key only', () => {
-    const [one, other] = ['a'.repeat(32), 'b'.repeat(32)].map(
-      (key) => providers(schema.parse({ ACCOUNTS_ENCRYPTION_KEY: key })).cipher,
-    ) as [ReturnType<typeof providers>['cipher'], ReturnType<typeof providers>['cipher']];
-    const sealed = one.encrypt('a secret');
-
-    expect(one.decrypt(sealed)).toBe('a secret');
-    expect(one.encrypt('a secret')).not.toBe(sealed);
-    expect(() => other.decrypt(sealed)).toThrow();
-    expect(() => one.decrypt(`${sealed.slice(0, -2)}AA`)).toThrow();
-  });
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import { defineSubgraph } from '#shared/kit/define-subgraph.ts';
 import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
+import { messages } from './messages.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { providers } from './providers/providers.ts';
@@ -16,6 +17,7 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  templates: messages,
   settings,
   environment,
   providers,

@@ -1,6 +1,7 @@
 import { Schema, type Connection, type InferRawDocTypeFromSchema } from 'mongoose';
 import { newId } from '#shared/base/ids.ts';
 import { appendOnly } from '#shared/store/append-only.ts';
+import { SETTING_CIPHERTEXT } from '#shared/settings/setting-value.ts';
 import { retain } from '#shared/store/retention.ts';
 
 /** What the code of the owner says. Rows whose code is gone stay, with their values. */
@@ -69,7 +70,7 @@ const valueSchema = new Schema(
     of: { type: String, required: true },
     scope: { type: String, required: true },
     /** JSON text, or its ciphertext; null after a reset, so that versions go on. */
-    text: { type: String, default: null },
+    text: { type: String, default: null, ...SETTING_CIPHERTEXT },
     version: { type: Number, required: true },
     updatedAt: { type: Date, required: true },
     updatedBy: { type: String, required: true },
@@ -86,8 +87,8 @@ const changeSchema = new Schema(
     of: { type: String, required: true },
     scope: { type: String, required: true },
     version: { type: Number, required: true },
-    before: { type: String, default: null },
-    after: { type: String, default: null },
+    before: { type: String, default: null, ...SETTING_CIPHERTEXT },
+    after: { type: String, default: null, ...SETTING_CIPHERTEXT },
     reason: { type: String, required: true },
     by: { type: String, required: true },
     at: { type: Date, required: true },

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import type { Viewer } from '#shared/base/identity.ts';
+import { sendMessageJob } from '#shared/kit/send-message.ts';
 import { decryptFields } from '#shared/kit/encrypted-fields.ts';
 import { answering, open, viewer, type Answered, type Data, type TestApp } from '#shared/testing/open.ts';
 import { openFileServer } from '#shared/testing/file-server.ts';
-import { emailJob, findAccounts } from '../accounts/contract.ts';
+import { findAccounts } from '../accounts/contract.ts';
 import { findUnfinishedParts } from '../orders/contract.ts';
 import { takeIn } from './actions/members.ts';
 import type { Ctx } from './loaders.ts';
@@ -148,7 +149,8 @@ async function store(app: TestApp, owner: Viewer, name: string, rest: object): P
 }
 
 /** The token of the letter that went out last. */
-export const lastToken = async (app: TestApp): Promise<string> => decryptFields(emailJob, (await app.said('email')).at(-1)!.data).token;
+export const lastToken = async (app: TestApp): Promise<string> =>
+  decryptFields(sendMessageJob, (await app.said('email')).at(-1)!.data).token;
 
 async function joinByLetter(
   app: TestApp,

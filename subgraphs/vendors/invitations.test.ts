@@ -41,6 +41,7 @@ describe('an invitation', () => {
     expect(letter).toEqual({
       to: `${guest.id}@example.com`,
       template: 'vendor-invitation',
+      version: expect.any(String),
       params: { storeName: 'Welcome', role: 'CATALOG', expiresAt: invitation.expiresAt, timeZone: 'Africa/Lusaka' },
       token: expect.any(String),
     });

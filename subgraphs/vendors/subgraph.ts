@@ -2,6 +2,7 @@ import { defineSubgraph } from '#shared/kit/define-subgraph.ts';
 import { uploads } from '#shared/providers/uploads.ts';
 import { handlers } from './handlers.ts';
 import { loaders } from './loaders.ts';
+import { messages } from './messages.ts';
 import { models } from './model.ts';
 import { permissions } from './permissions.ts';
 import { resolvers } from './resolvers.ts';
@@ -16,6 +17,7 @@ export const subgraph = defineSubgraph({
   resolvers,
   permissions,
   handlers,
+  templates: messages,
   routes,
   settings,
   providers: { uploads },

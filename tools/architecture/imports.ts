@@ -65,7 +65,7 @@ const FOLDERS: Record<string, readonly string[]> = {
 const SANDBOX_SHARED = 'shared/base/';
 
 /** What a subgraph may use of `shared/`; its manifest also serves itself with `SERVE_PROCESS`. */
-const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'providers', 'kit'];
+const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'providers', 'templates', 'kit'];
 const SERVE_PROCESS = 'shared/process/serve-process.ts';
 
 /**
@@ -77,7 +77,7 @@ const LAYERS: Record<string, readonly (readonly string[])[]> = {
     ['base'],
     ['services', 'graph-contracts'],
     ['store', 'cache', 'live', 'uploads'],
-    ['settings'],
+    ['settings', 'templates'],
     ['limits', 'providers'],
     ['kit'],
     ['messaging', 'sagas', 'audit'],

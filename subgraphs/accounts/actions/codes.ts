@@ -1,4 +1,5 @@
 import { Problem } from '#shared/base/errors.ts';
+import { decryptField } from '#shared/store/encrypted.ts';
 import type { Ctx } from '../loaders.ts';
 import { hashRecoveryCode, looksLikeTotp, stepOf } from '../totp.ts';
 
@@ -18,7 +19,7 @@ export async function isRightCode(ctx: Ctx, userId: string, given: string): Prom
     );
     return modifiedCount > 0;
   }
-  const step = stepOf(ctx.providers.cipher.decrypt(user.mfa.secret!), typed, ctx.now());
+  const step = stepOf(decryptField(ctx.models.User, 'mfa.secret', user.mfa.secret!), typed, ctx.now());
   if (step === null) return false;
   const { modifiedCount } = await ctx.models.User.updateOne({ _id: userId, 'mfa.lastStep': { $lt: step } }, { 'mfa.lastStep': step });
   return modifiedCount > 0;

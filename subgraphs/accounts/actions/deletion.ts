@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { findMemberships } from '../../vendors/contract.ts';
-import { emailJob, userDeleted } from '../contract.ts';
+import { userDeleted } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
+import { messages } from '../messages.ts';
 import { givenPassword } from '../passwords.ts';
 import { requireOtherAdmin } from './admins.ts';
 import { requirePassword, viewerOf } from './own.ts';
@@ -19,7 +20,7 @@ export async function requestAccountDeletion(ctx: Ctx, { password }: z.infer<typ
   await refuseOwners(ctx, user._id);
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'DELETE_ACCOUNT' });
-    inner.enqueue(emailJob({ to: user.email, template: 'delete-account', params: {}, token: secret }));
+    inner.send(messages['delete-account'], { to: user.email, params: {}, token: secret });
   });
   return { accepted: true };
 }
@@ -40,7 +41,7 @@ export async function deleteAccount(ctx: Ctx, { token: secret }: z.infer<typeof 
       const ended = await endSessions(inner, { userId: user._id }, 'DELETED');
       await removePersonalData(inner, user._id, user.email);
       inner.publish(userDeleted({ userId: user._id }));
-      inner.enqueue(emailJob({ to: user.email, template: 'account-deleted', params: {} }));
+      inner.send(messages['account-deleted'], { to: user.email, params: {} });
       return { ended, answer: user._id };
     }),
   );

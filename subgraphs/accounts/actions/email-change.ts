@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { invalid, Problem } from '#shared/base/errors.ts';
 import { email } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
-import { emailJob, userProfileUpdated } from '../contract.ts';
+import { userProfileUpdated } from '../contract.ts';
 import { askerOf, guess, mayMail } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
+import { messages } from '../messages.ts';
 import { givenPassword } from '../passwords.ts';
 import { requirePassword, viewerOf } from './own.ts';
 import { badToken, issueToken, takeToken, tokenInput } from './tokens.ts';
@@ -20,10 +21,9 @@ export async function requestEmailChange(ctx: Ctx, { newEmail, password }: z.inf
   await ctx.transaction(async (inner) => {
     const { secret } = await issueToken(inner, { userId: user._id, purpose: 'CHANGE_EMAIL', email: newEmail });
     const taken = await inner.models.User.exists({ email: newEmail });
-    const invitation = emailJob({ to: newEmail, template: 'email-change', params: {}, token: secret });
-    const notice = emailJob({ to: newEmail, template: 'address-in-use', params: {} });
-    if (mayWrite) inner.enqueue(taken ? notice : invitation);
-    inner.enqueue(emailJob({ to: user.email, template: 'email-change-asked', params: {} }));
+    if (mayWrite && taken) inner.send(messages['address-in-use'], { to: newEmail, params: {} });
+    if (mayWrite && !taken) inner.send(messages['email-change'], { to: newEmail, params: {}, token: secret });
+    inner.send(messages['email-change-asked'], { to: user.email, params: {} });
   });
   return { accepted: true };
 }
@@ -45,7 +45,7 @@ export async function confirmEmailChange(ctx: Ctx, { token: secret }: z.infer<ty
       // Links that lie in the old mailbox end.
       await inner.models.Token.deleteMany({ userId: before._id });
       inner.publish(userProfileUpdated({ userId: before._id, changes: ['email'] }));
-      inner.enqueue(emailJob({ to: before.email, template: 'email-changed', params: {} }));
+      inner.send(messages['email-changed'], { to: before.email, params: {} });
       return changed;
     }),
   ).catch((error: unknown) => {

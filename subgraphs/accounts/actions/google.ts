@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { email, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
-import { emailJob, userProfileUpdated } from '../contract.ts';
+import { userProfileUpdated } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
+import { messages } from '../messages.ts';
 import type { User } from '../model.ts';
 import type { Google, Person } from '../providers/google.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
@@ -89,7 +90,7 @@ function linkOrCreate(ctx: Ctx, { subject, name }: Person, address: string): Pro
       : { googleSubject: subject, verified: true, passwordHash: null, mfa: {}, ...FORGOTTEN };
     const user = await inner.models.User.findOneAndUpdate({ _id: known._id }, change, { returnDocument: 'after' }).lean();
     inner.publish(userProfileUpdated({ userId: known._id, changes: ['google'] }));
-    inner.enqueue(emailJob({ to: address, template: 'google-linked', params: {} }));
+    inner.send(messages['google-linked'], { to: address, params: {} });
     return { ended: wasProven ? [] : await endSessions(inner, { userId: known._id }, 'REVOKED'), answer: user! };
   });
 }

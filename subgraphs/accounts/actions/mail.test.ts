@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
+import { sendMessageJob } from '#shared/kit/send-message.ts';
 import { deadLettersOf } from '#shared/messaging/consumer.ts';
-import { emailJob } from '../contract.ts';
+import { messages as vendorMessages } from '../../vendors/messages.ts';
+import { userProfileUpdated } from '../contract.ts';
 import { newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 import type { ReceivedMail } from '../../../sandbox/mail/mail.ts';
 import { openSandbox, type Sandbox } from '../../../sandbox/sandbox.ts';
@@ -31,11 +33,19 @@ beforeAll(async () => {
       PUBLIC_URL: 'https://soko.example',
     },
   });
+  // The process of another subgraph does so at its start.
+  await app.host.templates.register(Object.values(vendorMessages));
 });
 afterAll(async () => {
   await app.close();
   await sandbox.close();
 });
+
+const invitation = vendorMessages['vendor-invitation'];
+const params = { storeName: 'Clay', role: 'staff', expiresAt: '2026-12-06T07:34:12.534Z', timeZone: 'Africa/Lusaka' };
+const token = 'x'.repeat(43);
+const invite = (to: string, changes: Partial<typeof params> = {}) =>
+  app.ctx().transaction(async (ctx) => ctx.send(invitation, { to, params: { ...params, ...changes }, token }));
 
 const register = (email: string) => app.run('register', { email, password: PASSWORD, name: '<b>Mwape</b>' }, 'accepted', { as: null });
 
@@ -74,20 +84,14 @@ describe('with a mail server', () => {
 
   test('words for a store are filled in, and escaped', async () => {
     const email = newEmail();
-    const params = {
-      storeName: '<script>Clay & Co</script> {role}',
-      role: 'staff',
-      token: 'abcdefghijklmnopqrstuvwxyz',
-      expiresAt: '2026-12-01',
-    };
-    await app.ctx().transaction(async (ctx) => ctx.enqueue(emailJob({ to: email, template: 'vendor-invitation', params })));
+    await invite(email, { storeName: '<script>Clay & Co</script> {{role}}' });
 
     const [{ mail }] = (await mailsTo(email)) as [ReceivedMail];
 
-    expect(mail.subject).toBe('You are invited to <script>Clay & Co</script> {role}');
-    expect(mail.html).toContain('&lt;script&gt;Clay &amp; Co&lt;/script&gt; {role} on Soko');
+    expect(mail.subject).toBe('You are invited to <script>Clay & Co</script> {{role}}');
+    expect(mail.html).toContain('&lt;script&gt;Clay &amp; Co&lt;/script&gt; {{role}} on Soko');
     expect(mail.html).not.toContain('<script>');
-    expect(mail.text).toContain('https://soko.example/vendor-invitation?token=abcdefghijklmnopqrstuvwxyz');
+    expect(mail.text).toContain(`https://soko.example/vendor-invitation?token=${token}`);
   });
 
   test.each([
@@ -97,10 +101,7 @@ describe('with a mail server', () => {
   ])('a moment is written as its reader writes it (%s), in the time zone of the store', async (locale, words) => {
     const email = newEmail();
     if (locale) await app.run('register', { email, password: PASSWORD, name: 'Chipo', locale }, 'accepted', { as: null });
-    const params = { storeName: 'Clay', role: 'staff', expiresAt: '2026-12-06T07:34:12.534Z', timeZone: 'Africa/Lusaka' };
-    await app
-      .ctx()
-      .transaction(async (ctx) => ctx.enqueue(emailJob({ to: email, template: 'vendor-invitation', params, token: 'x'.repeat(43) })));
+    await invite(email);
 
     const mails = await mailsTo(email, locale ? 2 : 1);
 
@@ -110,17 +111,12 @@ describe('with a mail server', () => {
 
   test('a second line in a subject is no header', async () => {
     const email = newEmail();
-    const params = {
-      storeName: 'Clay\r\nBcc: thief@soko.example\r\n\r\nbody',
-      role: 'staff',
-      token: 'abcdefghijklmnopqrstuvwxyz',
-      expiresAt: '',
-    };
-    await app.ctx().transaction(async (ctx) => ctx.enqueue(emailJob({ to: email, template: 'vendor-invitation', params })));
+    await invite(email, { storeName: 'Clay\r\nBcc: thief@soko.example\r\n\r\nbody' });
 
     const [{ to, mail }] = (await mailsTo(email)) as [ReceivedMail];
 
     expect(to).toEqual([email]);
+    expect(mail.subject).toBe('You are invited to Clay Bcc: thief@soko.example body');
     expect(mail.bcc ?? []).toEqual([]);
     expect(received().flatMap((each) => each.to)).not.toContain('thief@soko.example');
   });
@@ -129,12 +125,65 @@ describe('with a mail server', () => {
     'a template called %p is kept as a dead letter',
     async (template) => {
       const before = await deadLettersOf(app.runtime().db).countDocuments();
-      await app.ctx().transaction(async (ctx) => ctx.enqueue(emailJob({ to: newEmail(), template, params: {} })));
+      await app.ctx().transaction(async (ctx) => ctx.enqueue(sendMessageJob({ to: newEmail(), template, params: {} })));
       await app.settled();
 
       expect(await deadLettersOf(app.runtime().db).countDocuments({ code: 'INVALID', message: /mail template/ })).toBe(before + 1);
     },
   );
+});
+
+describe('a message', () => {
+  test.each([
+    ['a missing param', { storeName: undefined }, token, ['storeName']],
+    ['an unknown param', { shop: 'Clay' }, token, ['shop']],
+    ['a param of another kind', { expiresAt: 'soon' }, token, ['expiresAt']],
+    ['a missing token', {}, undefined, ['token']],
+  ])('with %s fails where it is sent, and nothing is kept', async (_case, changes, given, paths) => {
+    const email = newEmail();
+    const sent = app.ctx().transaction(async (ctx) => {
+      ctx.publish(userProfileUpdated({ userId: email, changes: [] }));
+      ctx.send(invitation, { to: email, params: { ...params, ...changes } as never, ...(given && { token: given }) });
+    });
+
+    await expect(sent).rejects.toMatchObject({ name: 'MessageParamsError', template: 'vendor-invitation', paths });
+    expect((await app.said('User.ProfileUpdated')).filter(({ data }) => data.userId === email)).toEqual([]);
+  });
+
+  test('to a user goes to the address of now, in the language of the user; one who is gone gets none', async () => {
+    const email = newEmail();
+    await app.run('register', { email, password: PASSWORD, name: 'Chipo', locale: 'ny-ZM' }, 'accepted', { as: null });
+    await mailsTo(email);
+    const user = await app.ctx().models.User.findOne({ email }).lean();
+    await invite('usr_gone');
+    await invite(user!._id);
+
+    const mail = (await mailsTo(email, 2)).at(-1)!.mail;
+    await app.settled();
+
+    expect([mail.subject, mail.text!.trim().split('\n')[0]]).toEqual(['Mwaitanidwa ku Clay', 'Moni,']);
+    expect(mail.html).toContain('<html lang="ny">');
+  });
+
+  test('is written in the texts of the build that sent it', async () => {
+    const email = newEmail();
+    const newer = { ...invitation, version: 'newer', sources: { en: { subject: 'New', html: '<p>New</p>', text: 'New' } } };
+    await app.host.templates.register([newer]);
+    await invite(email);
+
+    const [{ mail }] = (await mailsTo(email)) as [ReceivedMail];
+
+    expect(mail.subject).toBe('You are invited to Clay');
+  });
+
+  test('of a build without versions is written in the newest texts', async () => {
+    const email = newEmail();
+    await app.ctx().transaction(async (ctx) => ctx.enqueue(sendMessageJob({ to: email, template: 'mfa-enabled', params: {} })));
+
+    const [{ mail }] = (await mailsTo(email)) as [ReceivedMail];
+
+    expect(mail.subject).toBe('The second step is on');
+  });
 });
 
 describe('without a mail server', () => {

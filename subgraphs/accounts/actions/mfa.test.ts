@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { TOTP, URI } from 'otpauth';
 import type { Viewer } from '#shared/base/identity.ts';
+import { decryptField } from '#shared/store/encrypted.ts';
 import { hashPassword } from '../passwords.ts';
 import { codeOf, newEmail, openAccounts, PASSWORD, type Accounts } from '../testing.ts';
 
@@ -45,7 +46,7 @@ describe('setting up', () => {
     const user = await app.ctx().models.User.findById(as.id).lean();
 
     expect(JSON.stringify(user)).not.toContain(secret);
-    expect(app.ctx().providers.cipher.decrypt(user!.mfa.secret!)).toBe(secret);
+    expect(decryptField(app.ctx().models.User, 'mfa.secret', user!.mfa.secret!)).toBe(secret);
   });
 
   test('asks for the password, and where there is none for a sign-in of these minutes', async () => {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
-import { emailJob, userProfileUpdated } from '../contract.ts';
+import { decryptField } from '#shared/store/encrypted.ts';
+import { userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
+import { messages } from '../messages.ts';
 import type { User } from '../model.ts';
 import { givenPassword } from '../passwords.ts';
 import { hashRecoveryCode, newRecoveryCodes, newTotpSecret, stepOf, totpUri } from '../totp.ts';
@@ -18,10 +20,7 @@ export async function setUpMfa(ctx: Ctx, { password }: z.infer<typeof SetUpMfa>)
   const user = await viewerOf(ctx);
   await requirePassword(ctx, user, password);
   const secret = newTotpSecret();
-  const { modifiedCount } = await ctx.models.User.updateOne(
-    { _id: user._id, 'mfa.enabledAt': null },
-    { 'mfa.pendingSecret': ctx.providers.cipher.encrypt(secret) },
-  );
+  const { modifiedCount } = await ctx.models.User.updateOne({ _id: user._id, 'mfa.enabledAt': null }, { 'mfa.pendingSecret': secret });
   if (modifiedCount === 0) throw new Problem('MFA_ALREADY_ENABLED', 'Turn the second step off first.');
   return { secret, otpauthUri: totpUri(secret, user.email) };
 }
@@ -32,22 +31,30 @@ export const ConfirmMfa = z.object({ code });
 export async function confirmMfa(ctx: Ctx, input: z.infer<typeof ConfirmMfa>) {
   const { _id, mfa } = await viewerOf(ctx);
   if (mfa.enabledAt) throw new Problem('MFA_ALREADY_ENABLED', 'The second step is on already.');
-  const { pendingSecret } = mfa;
-  if (!pendingSecret) throw new Problem('MFA_NOT_ENABLED', 'Call setUpMfa first.');
-  const step = await guess(ctx, _id, async () => stepOf(ctx.providers.cipher.decrypt(pendingSecret), input.code.trim(), ctx.now()));
+  const secret = pendingSecretOf(ctx, mfa);
+  if (!secret) throw new Problem('MFA_NOT_ENABLED', 'Call setUpMfa first.');
+  const step = await guess(ctx, _id, async () => stepOf(secret, input.code.trim(), ctx.now()));
   if (step === null) throw wrongCode();
   const recoveryCodes = newRecoveryCodes();
   const enabled = {
-    secret: pendingSecret,
+    secret,
     pendingSecret: null,
     enabledAt: ctx.now(),
     lastStep: step,
     recoveryCodes: recoveryCodes.map(hashRecoveryCode),
   };
-  const user = await changeMfa(ctx, { _id, 'mfa.enabledAt': null, 'mfa.pendingSecret': pendingSecret }, enabled, 'mfa-enabled');
+  const user = await ctx.transaction(async (inner) => {
+    const now = await inner.models.User.findOne({ _id, 'mfa.enabledAt': null }).lean();
+    // Another setUpMfa has made the secret void that the code belongs to.
+    if (!now || pendingSecretOf(inner, now.mfa) !== secret) return null;
+    return changeMfa(inner, { _id, 'mfa.enabledAt': null }, enabled, 'mfa-enabled');
+  });
   if (!user) throw wrongCode();
   return { user, recoveryCodes };
 }
+
+const pendingSecretOf = (ctx: Ctx, { pendingSecret }: User['mfa']): string | null =>
+  decryptField(ctx.models.User, 'mfa.pendingSecret', pendingSecret);
 
 export const DisableMfa = z.object({ code });
 
@@ -76,12 +83,17 @@ async function useCode(ctx: Ctx, given: string): Promise<User> {
   return user;
 }
 
-function changeMfa(ctx: Ctx, filter: Record<string, unknown>, mfa: User['mfa'], template: string): Promise<User | null> {
+function changeMfa(
+  ctx: Ctx,
+  filter: Record<string, unknown>,
+  mfa: User['mfa'],
+  template: 'mfa-enabled' | 'mfa-disabled',
+): Promise<User | null> {
   return ctx.transaction(async (inner) => {
     const user = await inner.models.User.findOneAndUpdate(filter, { mfa }, { returnDocument: 'after' }).lean();
     if (user) {
       inner.publish(userProfileUpdated({ userId: user._id, changes: ['mfa'] }));
-      inner.enqueue(emailJob({ to: user.email, template, params: {} }));
+      inner.send(messages[template], { to: user.email, params: {} });
     }
     return user;
   });

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { Problem } from '#shared/base/errors.ts';
 import { email } from '#shared/base/input.ts';
-import { emailJob, userProfileUpdated } from '../contract.ts';
+import { userProfileUpdated } from '../contract.ts';
 import { guess } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
+import { messages } from '../messages.ts';
 import { givenPassword, hashPassword, newPassword, refuseWeak } from '../passwords.ts';
 import { FORGOTTEN, requirePassword, viewerOf } from './own.ts';
 import { askForMail } from './register.ts';
@@ -55,7 +56,7 @@ async function writePassword(ctx: Ctx, userId: string, passwordHash: string, kee
   // Links in older mails and half-done sign-ins must not outlive the password they go with.
   await ctx.models.Token.deleteMany({ userId });
   ctx.publish(userProfileUpdated({ userId, changes: ['password'] }));
-  ctx.enqueue(emailJob({ to: user!.email, template: 'password-changed', params: {} }));
+  ctx.send(messages['password-changed'], { to: user!.email, params: {} });
   return endSessions(ctx, { userId, ...(keepSession && { _id: { $ne: keepSession } }) }, 'PASSWORD_CHANGED');
 }
 

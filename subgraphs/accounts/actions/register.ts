@@ -3,9 +3,10 @@ import { newId } from '#shared/base/ids.ts';
 import { email, idempotencyKey, phone, text } from '#shared/base/input.ts';
 import { isDuplicateKey } from '#shared/store/mongo.ts';
 import { textKey } from '#shared/base/text.ts';
-import { accountMailAsked, emailJob, userProfileUpdated, userRegistered } from '../contract.ts';
+import { accountMailAsked, userProfileUpdated, userRegistered } from '../contract.ts';
 import { askerOf, countRegistration, guess, mayMail, sendCounted } from '../limits.ts';
 import type { Ctx } from '../loaders.ts';
+import { messages } from '../messages.ts';
 import type { User } from '../model.ts';
 import { hashPassword, newPassword, refuseWeak } from '../passwords.ts';
 import { foremost, ROLES, type Role } from '../roles.ts';
@@ -72,7 +73,7 @@ export async function createUser(ctx: Ctx, person: Partial<User> & { email: stri
 
 async function mailVerification(ctx: Ctx, { _id: userId, email: to }: User): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'VERIFY_EMAIL', email: to });
-  ctx.enqueue(emailJob({ to, template: 'verify-email', params: {}, token: secret }));
+  ctx.send(messages['verify-email'], { to, params: {}, token: secret });
 }
 
 export const RequestEmailVerification = z.object({ email: email() });
@@ -118,9 +119,9 @@ export async function answerMailAsked(ctx: Ctx, { email: address, about, silent,
   await sendCounted(ctx, { to: address, purpose: about, asker, askId }, send);
 }
 
-async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: string): Promise<void> {
+async function mailReset(ctx: Ctx, { _id: userId, email: to }: User, template: 'reset-password' | 'already-registered'): Promise<void> {
   const { secret } = await issueToken(ctx, { userId, purpose: 'RESET_PASSWORD' });
-  ctx.enqueue(emailJob({ to, template, params: {}, token: secret }));
+  ctx.send(messages[template], { to, params: {}, token: secret });
 }
 
 export const VerifyEmail = z.object({ token: tokenInput() });

@@ -85,7 +85,7 @@ async function rotate(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
     { returnDocument: 'after' },
   ).lean();
   const user = session && (await Users.findOne({ _id: session.userId, isActive: true }).lean());
-  return user && { user, session, refreshToken: await issueRefreshToken(ctx, session, ctx.providers.cipher.derive(refreshToken)) };
+  return user && { user, session, refreshToken: await issueRefreshToken(ctx, session, ctx.providers.successorOf(refreshToken)) };
 }
 
 /**
@@ -97,7 +97,7 @@ async function repeat(ctx: Ctx, refreshToken: string): Promise<Opened | null> {
   const { RefreshToken, Session: Sessions, User: Users } = ctx.models;
   const graceBegan = new Date(now.getTime() - (await ctx.settings.get(settings.refreshGraceSeconds)) * 1_000);
   if (!(await RefreshToken.exists({ _id: hashSecret(refreshToken), usedAt: { $gt: graceBegan } }))) return null;
-  const next = ctx.providers.cipher.derive(refreshToken);
+  const next = ctx.providers.successorOf(refreshToken);
   const successor = await RefreshToken.findOne({ _id: hashSecret(next), usedAt: null, expiresAt: { $gt: now } }).lean();
   const session = successor && (await Sessions.findOne({ _id: successor.sessionId, revokedAt: null, userAgent: programOf(ctx) }).lean());
   const user = session && (await Users.findOne({ _id: session.userId, isActive: true }).lean());

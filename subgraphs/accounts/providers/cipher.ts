@@ -1,15 +1,15 @@
 import { createHmac } from 'node:crypto';
-import { env } from '#shared/base/env.ts';
-import { createCipher as createSharedCipher, deriveKey } from '#shared/base/encryption.ts';
-import type { Environment } from './environment.ts';
+import { env, parseEnv } from '#shared/base/env.ts';
+import { deriveKey } from '#shared/base/encryption.ts';
+import { environment, type Environment } from './environment.ts';
 
-/** Encrypts the secrets of this subgraph, and derives secrets from others. */
-export function createAccountsCipher({ ACCOUNTS_ENCRYPTION_KEY }: Environment) {
-  const secret = ACCOUNTS_ENCRYPTION_KEY ?? env.INTERNAL_SECRET;
-  const successors = deriveKey('accounts-successors', secret);
-  return {
-    ...createSharedCipher('accounts-vault', secret),
-    /** The successor of a secret: always the same, and unknown without the key. */
-    derive: (token: string): string => createHmac('sha256', successors).update(token).digest('base64url'),
-  };
+const secretOf = ({ ACCOUNTS_ENCRYPTION_KEY }: Environment): string => ACCOUNTS_ENCRYPTION_KEY ?? env.INTERNAL_SECRET;
+
+/** The secret of authenticator secrets from before DATA_KEYS. */
+export const unnamedSecret = (): string => secretOf(parseEnv(environment, process.env));
+
+/** The successor of a secret: always the same, and unknown without the key. */
+export function createSuccessors(settings: Environment): (token: string) => string {
+  const key = deriveKey('accounts-successors', secretOf(settings));
+  return (token) => createHmac('sha256', key).update(token).digest('base64url');
 }

@@ -3,14 +3,14 @@ import { createAccessTokens } from './access-tokens.ts';
 import { google } from './google.ts';
 import type { Environment } from './environment.ts';
 import { mailer } from './mailer.ts';
-import { createAccountsCipher } from './cipher.ts';
+import { createSuccessors } from './cipher.ts';
 
 /** Third parties, keys and what the environment says about this subgraph. */
 export const providers = (environment: Environment) => ({
   accessTokens: createAccessTokens(environment),
   google,
   mailer,
-  cipher: createAccountsCipher(environment),
+  successorOf: createSuccessors(environment),
   settings: {
     requireVerifiedEmail: environment.REQUIRE_VERIFIED_EMAIL,
     failedLoginMinMs: environment.FAILED_LOGIN_MIN_MS,

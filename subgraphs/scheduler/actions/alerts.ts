@@ -1,4 +1,4 @@
-import { emailJob } from '../../accounts/contract.ts';
+import { messages } from '../messages.ts';
 import type { Ctx } from '../loaders.ts';
 import type { JobAlert } from '../model.ts';
 
@@ -27,7 +27,7 @@ export async function recordFailure(ctx: Ctx, { subgraph, job, runId, code, time
   if (ctx.providers.alertEmails.length === 0 || (alert!.mailedAt && now.getTime() - alert!.mailedAt.getTime() < MAIL_PAUSE_MS)) return;
   await ctx.models.JobAlert.updateOne({ _id }, { $set: { mailedAt: now } });
   const params = { subgraph, job, code, runId };
-  for (const to of ctx.providers.alertEmails) ctx.enqueue(emailJob({ to, template: 'job-failed', params }));
+  for (const to of ctx.providers.alertEmails) ctx.send(messages['job-failed'], { to, params });
 }
 
 const MAX_ALERTS = 100;

@@ -2,11 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { forbidden, notFound, Problem, unauthenticated } from '#shared/base/errors.ts';
 import { email, idempotencyKey } from '#shared/base/input.ts';
-import { emailJob, findAccounts } from '../../accounts/contract.ts';
+import { findAccounts } from '../../accounts/contract.ts';
 import { refuseInactive } from '../contract.ts';
 import type { Ctx } from '../loaders.ts';
 import type { Invitation, Vendor } from '../model/vendor.ts';
 import { manages, VENDOR_ROLES } from '../roles.ts';
+import { messages } from '../messages.ts';
 import { settings } from '../settings.ts';
 import { closed } from './close-invitation.ts';
 import { takeIn } from './members.ts';
@@ -49,7 +50,7 @@ export async function inviteVendorMember(ctx: Ctx, { vendorId, email: to, role }
   };
   const [invitation] = await ctx.models.Invitation.create([draft]);
   const params = { storeName: vendor.name, role, expiresAt: expiresAt.toISOString(), timeZone: vendor.timeZone };
-  ctx.enqueue(emailJob({ to, template: 'vendor-invitation', params, token }));
+  ctx.send(messages['vendor-invitation'], { to, params, token });
   return { invitation: invitation!.toObject<Invitation>() };
 }
 
