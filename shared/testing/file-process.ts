@@ -12,12 +12,14 @@ const client = await connectMongo(process.env['MONGODB_URI']!);
 const db = client.useDb(process.argv[2]!, { useCache: false });
 const files = createFiles({ db, uploads: createUploads(uploadSettings.parse(process.env)), now: () => new Date() });
 
+/** One for all: what a source makes is not the memory of the writer. */
+const PIECE = Buffer.alloc(64 * 1024, 97);
 const megabytes = Number(process.argv[3] ?? Number.POSITIVE_INFINITY);
 let most = 0;
 
 async function* source(count: number): AsyncGenerator<Uint8Array> {
   for (let index = 0; index < count; index += 1) {
-    for (let piece = 0; piece < 16; piece += 1) yield Buffer.alloc(64 * 1024, 97);
+    for (let piece = 0; piece < 16; piece += 1) yield PIECE;
     most = Math.max(most, process.memoryUsage().rss);
     if (count !== Number.POSITIVE_INFINITY) continue;
     if (index === 12) console.log('begun');

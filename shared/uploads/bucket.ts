@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { AwsV4Signer } from 'aws4fetch';
+import { request } from 'undici';
 import { unavailable } from '../base/errors.ts';
-import { abandonMultipart, openMultipart, type BucketCall } from './multipart.ts';
+import { abandonMultipart, openMultipart, type BucketAnswer, type BucketCall } from './multipart.ts';
 import type { FileStore, UploadSettings } from './uploads.ts';
 import { SNIFFED_BYTES } from './file-types.ts';
 
@@ -39,7 +38,7 @@ export function openBucket(settings: UploadSettings): FileStore {
     return (await signer.sign()).url.href;
   }
 
-  async function send({ method, key, query, headers = {}, body, allowed = [404] }: BucketCall): Promise<Response> {
+  async function send({ method, key, query, headers = {}, body, allowed = [404] }: BucketCall): Promise<BucketAnswer> {
     const hash = createHash('sha256')
       .update(body ?? '')
       .digest('hex');
@@ -49,21 +48,24 @@ export function openBucket(settings: UploadSettings): FileStore {
     // Ends with the head of the answer: a large file may be read for minutes.
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), body ? WRITE_TIMEOUT_MS : TIMEOUT_MS);
-    const answer = await fetch(signed.url, {
+    // Sends the bytes where they are: `fetch` would copy each part of a file.
+    const answer = await request(signed.url, {
       method,
-      headers: signed.headers,
-      ...(body && { body: body as Uint8Array<ArrayBuffer> }),
+      headers: Object.fromEntries(signed.headers),
+      ...(body && { body }),
       signal: patience.signal,
     })
       .catch((error: unknown) => {
         throw unavailable('file store', error);
       })
       .finally(() => clearTimeout(timer));
-    if (!answer.ok && !allowed.includes(answer.status)) {
-      await answer.body?.cancel();
-      throw unavailable('file store', new Error(`${method} was answered with ${answer.status}`));
+    const { statusCode: status } = answer;
+    const ok = status >= 200 && status < 300;
+    if (!ok && !allowed.includes(status)) {
+      await answer.body.dump();
+      throw unavailable('file store', new Error(`${method} was answered with ${status}`));
     }
-    return answer;
+    return { ok, status, header: (name) => String(answer.headers[name] ?? ''), body: answer.body };
   }
 
   return {
@@ -75,29 +77,31 @@ export function openBucket(settings: UploadSettings): FileStore {
     },
     async head(key) {
       const answer = await send({ method: 'HEAD', key });
+      await answer.body.dump();
       if (answer.status === 404) return undefined;
-      const size = Number(answer.headers.get('content-length'));
-      const contentType = answer.headers.get('content-type') ?? '';
+      const size = Number(answer.header('content-length'));
+      const contentType = answer.header('content-type');
       const start = size > 0 ? await send({ method: 'GET', key, headers: { range: `bytes=0-${SNIFFED_BYTES - 1}` } }) : undefined;
-      return { contentType, size, start: start ? Buffer.from(await start.arrayBuffer()).subarray(0, SNIFFED_BYTES) : Buffer.alloc(0) };
+      return { contentType, size, start: start ? Buffer.from(await start.body.arrayBuffer()).subarray(0, SNIFFED_BYTES) : Buffer.alloc(0) };
     },
     async read(key) {
-      const answer = await send({ method: 'GET', key });
-      if (answer.status !== 404 && answer.body)
-        return { body: Readable.fromWeb(answer.body as ReadableStream), size: Number(answer.headers.get('content-length')) };
-      await answer.body?.cancel();
+      const { status, body, header } = await send({ method: 'GET', key });
+      if (status !== 404) return { body, size: Number(header('content-length')) };
+      await body.dump();
       return undefined;
     },
     open: async (key, { contentType, keep }) => openMultipart(send, { key, contentType, keep }),
     abandon: (key, token) => abandonMultipart(send, key, token),
     async write(key, contentType, body) {
-      await send({ method: 'PUT', key, headers: { 'content-type': contentType }, body });
+      const answer = await send({ method: 'PUT', key, headers: { 'content-type': contentType }, body });
+      await answer.body.dump();
     },
     publicUrl: (key) => `${S3_PUBLIC_URL?.replace(/\/+$/, '') ?? base}/${key}`,
     privateUrl: (key, { expiresAt, now, fileName }) =>
       presigned('GET', key, { query: { 'response-content-disposition': `attachment; filename="${fileName}"` }, expiresAt, now }),
     async remove(key) {
-      await send({ method: 'DELETE', key });
+      const answer = await send({ method: 'DELETE', key });
+      await answer.body.dump();
     },
   };
 }

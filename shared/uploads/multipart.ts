@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
 import { unavailable } from '../base/errors.ts';
 import type { FileWriter, KeepToken } from './uploads.ts';
 
@@ -12,9 +13,17 @@ export interface BucketCall {
   allowed?: readonly number[];
 }
 
-export type SendToBucket = (call: BucketCall) => Promise<Response>;
+export interface BucketAnswer {
+  ok: boolean;
+  status: number;
+  header(name: string): string;
+  /** Read, or dumped, by whoever asked. */
+  body: Dispatcher.ResponseData['body'];
+}
 
-/** A store takes parts of at least 5 MiB, but for the last, and at most 10,000 of them: 50 GB. One of them is in memory, and a copy on its way. */
+export type SendToBucket = (call: BucketCall) => Promise<BucketAnswer>;
+
+/** A store takes parts of at least 5 MiB, but for the last, and at most 10,000 of them: 50 GB. One of them is in memory. */
 const PART_BYTES = 5 * 1024 * 1024;
 const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 250;
@@ -35,7 +44,7 @@ export function openMultipart(
 
   async function begin(): Promise<string> {
     const answer = await repeated(() => send({ method: 'POST', key, query: 'uploads', headers: { 'content-type': contentType } }));
-    const id = /<UploadId>([^<]+)<\/UploadId>/.exec(await answer.text())?.[1];
+    const id = /<UploadId>([^<]+)<\/UploadId>/.exec(await answer.body.text())?.[1];
     if (!id) throw unavailable('file store', new Error('it began no upload'));
     // Before its first part is there: what is left of a process that ends is found again.
     await keep(unescaped(id));
@@ -46,8 +55,8 @@ export function openMultipart(
     uploadId ??= await begin();
     const query = `partNumber=${tags.length + 1}&uploadId=${encodeURIComponent(uploadId)}`;
     const answer = await repeated(() => send({ method: 'PUT', key, query, body: part.subarray(0, filled) }));
-    await answer.body?.cancel();
-    tags.push(answer.headers.get('etag') ?? '');
+    await answer.body.dump();
+    tags.push(answer.header('etag'));
     filled = 0;
   }
 
@@ -57,7 +66,7 @@ export function openMultipart(
     const query = `uploadId=${encodeURIComponent(id)}`;
     await repeated(async () => {
       const answer = await send({ method: 'POST', key, query, body, allowed: [404] });
-      const text = await answer.text();
+      const text = await answer.body.text();
       // A store answers 200 before it knows, and says in the body that it failed.
       if (answer.ok && !text.includes('<Error>')) return;
       if (answer.status === 404 && (await sizeOf(send, key)) === size) return;
@@ -79,7 +88,7 @@ export function openMultipart(
         const answer = await repeated(() =>
           send({ method: 'PUT', key, headers: { 'content-type': contentType }, body: part.subarray(0, filled) }),
         );
-        await answer.body?.cancel();
+        await answer.body.dump();
         return;
       }
       if (filled > 0) await flush();
@@ -94,12 +103,13 @@ export function openMultipart(
 /** Removes the parts of an upload that was not finished; of one that is gone already, too. */
 export async function abandonMultipart(send: SendToBucket, key: string, uploadId: string): Promise<void> {
   const answer = await send({ method: 'DELETE', key, query: `uploadId=${encodeURIComponent(uploadId)}`, allowed: [404] });
-  await answer.body?.cancel();
+  await answer.body.dump();
 }
 
 async function sizeOf(send: SendToBucket, key: string): Promise<number | undefined> {
   const answer = await send({ method: 'HEAD', key, allowed: [404] });
-  return answer.ok ? Number(answer.headers.get('content-length')) : undefined;
+  await answer.body.dump();
+  return answer.ok ? Number(answer.header('content-length')) : undefined;
 }
 
 /** Every call here may be repeated: a part replaces itself. */

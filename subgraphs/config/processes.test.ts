@@ -95,6 +95,8 @@ test('a process goes on with its last known values without config, Redis or both
   expect(await widthIn(second)).toBe(70);
 
   isConfigThere = false;
+  // The process of config would write its pages to Redis again.
+  first.settings.stop();
   await first.redis.eval(
     "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('UNLINK', key) end",
     0,

@@ -65,7 +65,7 @@ const FOLDERS: Record<string, readonly string[]> = {
 const SANDBOX_SHARED = 'shared/base/';
 
 /** What a subgraph may use of `shared/`; its manifest also serves itself with `SERVE_PROCESS`. */
-const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'templates', 'files', 'providers', 'kit'];
+const KIT = ['base', 'store', 'cache', 'live', 'uploads', 'settings', 'limits', 'providers', 'templates', 'files', 'kit'];
 const SERVE_PROCESS = 'shared/process/serve-process.ts';
 
 /**
