@@ -11,7 +11,6 @@ import { COMMON_CODES } from '#shared/base/errors.ts';
 import { HttpSettings } from '#shared/transport/http-settings.ts';
 import { RoverOverrides, readRoverConfig } from '#shared/process/rover-config.ts';
 import { StoreSettings } from '#shared/store/mongo.ts';
-import { uploadSettings } from '#shared/uploads/uploads.ts';
 import type { RouteEntry } from '#shared/kit/define-route.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import { AuditSettings } from '#shared/audit/settings.ts';
