@@ -86,6 +86,8 @@ export function openBucket(settings: UploadSettings): FileStore {
     },
     async read(key) {
       const { status, body, header } = await send({ method: 'GET', key });
+      // undici reports a reader that stops early as an error of the stream, which nobody may be listening to any more.
+      body.on('error', () => undefined);
       if (status !== 404) return { body, size: Number(header('content-length')) };
       await body.dump();
       return undefined;
