@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Connection } from 'mongoose';
 import { z } from 'zod';
 import { env } from '#shared/base/env.ts';
+import { databaseName } from '#shared/store/database-name.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import { useRunningMarket } from './running-market.ts';
 
@@ -35,7 +36,7 @@ await runStart(async () => {
   const client = await connectMongo(env.MONGODB_URI);
   try {
     for (const name of values.subgraph ? [values.subgraph] : known) {
-      const db = client.useDb(env.DATABASE_PREFIX + name, { useCache: false });
+      const db = client.useDb(databaseName(env.DATABASE_PREFIX, name), { useCache: false });
       if (action === 'verify') await verify(name, db, kept);
       else console.log(JSON.stringify((await newestRoot(db, name)) ?? { subgraph: name, block: 0, root: '' }));
     }

@@ -40,8 +40,8 @@ async function preview(name: string | undefined, { locale, part }: { locale: str
   console.log(parts[wanted]);
 }
 
-const listMails = (to: string | undefined): Promise<void> =>
-  withAccounts(async (ctx) => {
+function listMails(to: string | undefined): Promise<void> {
+  return withAccounts(async (ctx) => {
     const { listKeptMails } = await import('../subgraphs/accounts/actions/mail.ts');
     const mails = await listKeptMails(ctx, to ? { to } : {});
     for (const { to: address, subject, text, sentAt } of mails.slice(-MAX_MAILS)) {
@@ -49,6 +49,7 @@ const listMails = (to: string | undefined): Promise<void> =>
     }
     if (mails.length === 0) console.log('No mail is kept.');
   });
+}
 
 function readArguments() {
   try {

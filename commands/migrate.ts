@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Connection, Model } from 'mongoose';
 import { readRoverConfig } from '#shared/process/rover-config.ts';
+import { databaseName } from '#shared/store/database-name.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import type { Subgraph } from '#shared/kit/define-subgraph.ts';
 import type { Migrations } from '#shared/runtime/migrations.ts';
@@ -29,7 +30,7 @@ await runStart(async () => {
   const client = await connectMongo(env.MONGODB_URI);
   try {
     for (const name of names)
-      await migrate(client.useDb(env.DATABASE_PREFIX + name, { useCache: false }), await loadSubgraph(name), dryRun);
+      await migrate(client.useDb(databaseName(env.DATABASE_PREFIX, name), { useCache: false }), await loadSubgraph(name), dryRun);
   } finally {
     await client.close();
   }

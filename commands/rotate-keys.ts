@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { databaseName } from '#shared/store/database-name.ts';
 import { runStart, StartError } from '#shared/base/start-error.ts';
 import { readRoverConfig } from '#shared/process/rover-config.ts';
 import { loadSubgraph } from './load-subgraph.ts';
@@ -30,7 +31,7 @@ await runStart(async () => {
   let left = 0;
   try {
     for (const subgraph of subgraphs) {
-      const db = client.useDb(env.DATABASE_PREFIX + subgraph.name, { useCache: false });
+      const db = client.useDb(databaseName(env.DATABASE_PREFIX, subgraph.name), { useCache: false });
       for (const where of ciphertextPlaces(subgraph, subgraphs, db)) {
         const { rotated, current, overtaken, unreadable, fault } = await rotatePlace(db, where, { dryRun });
         left += overtaken + unreadable;

@@ -9,7 +9,7 @@ import type { Running } from './together.ts';
 const ROOT = join(import.meta.dirname, '..');
 
 /** Which subgraphs share a process; what the manifest names beyond these has one of its own. */
-const GROUPS = [['config', 'accounts', 'vendors'], ['categories', 'catalog', 'inventory'], ['orders']];
+const GROUPS = [['config', 'scheduler', 'accounts', 'vendors'], ['categories', 'catalog', 'inventory'], ['orders']];
 
 const READY_MS = 60_000;
 const POLL_MS = 50;

@@ -1,3 +1,4 @@
+import { dropDatabases } from '#shared/testing/drop-databases.ts';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -38,7 +39,7 @@ describe.each(releases)('this build on the data of %s', (file) => {
     });
   }, 60_000);
   afterAll(async () => {
-    for (const { db } of host.runtimes.values()) await db.dropDatabase();
+    await dropDatabases([...host.runtimes.values()].map(({ db }) => db));
     await host.close();
   }, 60_000);
   const db = (name: string) => host.runtimes.get(name)!.db;

@@ -1,3 +1,4 @@
+import { dropDatabases } from '#shared/testing/drop-databases.ts';
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { Connection } from 'mongoose';
@@ -70,7 +71,7 @@ export async function openCrashing(): Promise<Crashing> {
     faults: async () => [...(await faultsOf(db, subgraphs)), ...(await liveFaults(db, subgraphs, { redis, prefix: run }))],
     async close() {
       await nursery.close();
-      for (const { name } of subgraphs) await db(name).dropDatabase();
+      await dropDatabases(subgraphs.map(({ name }) => db(name)));
       const keys = await redis.keys(`${run}:*`);
       if (keys.length > 0) await redis.unlink(...keys);
       redis.disconnect();

@@ -9,6 +9,7 @@ import { defineEvent, onEvent, type Envelope, type PublishedMessage } from '../k
 import { defineExport, handleExport, readExport } from '../kit/define-export.ts';
 import { defineJob } from '../kit/define-job.ts';
 import { openHost, KIT_DATABASE, type Host } from '../runtime/host.ts';
+import { dropDatabases } from '../testing/drop-databases.ts';
 import { subgraph } from '../testing/fixture-subgraph/subgraph.ts';
 import { deadLettersOf } from './consumer.ts';
 import { outboxOf } from './outbox.ts';
@@ -37,8 +38,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   const [host] = hosts;
-  for (const name of ['things', 'watchers', 'late', KIT_DATABASE])
-    await host?.client.useDb(`${run}_${name}`, { useCache: false }).dropDatabase();
+  const names = ['things', 'watchers', 'late', KIT_DATABASE];
+  if (host) await dropDatabases(names.map((name) => host.client.useDb(`${run}_${name}`, { useCache: false })));
   for (const each of hosts) await each.close();
 });
 

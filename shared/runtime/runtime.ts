@@ -19,6 +19,7 @@ import { createCompiledExecution } from './compiled-execution.ts';
 import { newId } from '../base/ids.ts';
 import type { Identity } from '../base/identity.ts';
 import { createJobs, type Jobs } from '../jobs/jobs.ts';
+import { databaseName } from '../store/database-name.ts';
 import { createLeases } from '../store/leases.ts';
 import type { Live } from '../live/live.ts';
 import { createMigrations } from './migrations.ts';
@@ -96,7 +97,7 @@ const HEALTH_MS = 1_000;
 export async function openRuntime(subgraph: Subgraph, host: HostServices, replacements?: object): Promise<Runtime> {
   const { name } = subgraph;
   const log = host.log.child({ subgraph: name });
-  const db = host.client.useDb(host.databasePrefix + name, { useCache: false });
+  const db = host.client.useDb(databaseName(host.databasePrefix, name), { useCache: false });
   const models = subgraph.models(db) as Record<string, Model<unknown>>;
   const environment = subgraph.environment && parseEnv(subgraph.environment, host.environment);
   const opened = openProviders(subgraph.providers(environment), { ...host, log }, replacements);

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { noteOwnStore } from './drop-databases.ts';
 import { DataDirInUse, openServices } from '../services/services.ts';
 import type { Services } from '../services/services.ts';
 
@@ -19,6 +20,7 @@ declare global {
 export default async function globalSetup(): Promise<void> {
   // Ending through exit() takes the services along; the default way of ending on a signal would leave them behind.
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => process.exit(1));
+  if (!process.env.MONGODB_URI) noteOwnStore();
   const services = await openInFreeFolder();
   globalThis.testServices = services;
   process.env.MONGODB_URI = services.mongodb.uri;

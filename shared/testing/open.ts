@@ -13,6 +13,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { parseCommandInput, type Command } from '../kit/define-command.ts';
 import type { Subgraph } from '../kit/define-subgraph.ts';
 import type { CommandTransport } from '../kit/transport.ts';
+import { dropDatabases } from './drop-databases.ts';
 import { watched, watchPlans } from './plans.ts';
 
 export interface OpenOptions {
@@ -182,8 +183,8 @@ export async function open(subgraphs: Subgraph | Subgraph[], options: OpenOption
     wipeRedis: () => removeKeys(host, run),
     async close() {
       const faults = (await plans?.faults(host.runtimes.values())) ?? [];
-      for (const { db } of host.runtimes.values()) await db.dropDatabase();
-      await host.client.useDb(`${run}_${KIT_DATABASE}`, { useCache: false }).dropDatabase();
+      const kit = host.client.useDb(`${run}_${KIT_DATABASE}`, { useCache: false });
+      await dropDatabases([...[...host.runtimes.values()].map(({ db }) => db), kit]);
       await removeKeys(host, run);
       await host.close();
       if (faults.length > 0) throw new Error(`Queries that no index serves:\n${faults.join('\n')}`);

@@ -1,3 +1,4 @@
+import { dropDatabases } from '#shared/testing/drop-databases.ts';
 import { afterEach, expect, test } from '@jest/globals';
 import { openHost, type Host, type HostOptions } from '#shared/runtime/host.ts';
 import { newId } from '#shared/base/ids.ts';
@@ -27,7 +28,7 @@ async function openOne(subgraphs: Parameters<typeof openHost>[0], options: Parti
     ...options,
   });
   closing.push(async () => {
-    for (const { db } of host.runtimes.values()) await db.dropDatabase();
+    await dropDatabases([...host.runtimes.values()].map(({ db }) => db));
     await host.close();
   });
   return host;
