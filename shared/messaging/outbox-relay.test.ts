@@ -15,6 +15,8 @@ import { open, type TestApp } from '../testing/open.ts';
 /** Short, so that a test can outlast it; long enough for a busy machine to keep it. */
 const LEASE_MS = 1_500;
 const BATCH = 20;
+/** One object, as a registry gives until it has read again. */
+const NO_CONSUMERS = consumersFrom([]);
 
 let app: TestApp;
 let db: Connection;
@@ -47,7 +49,7 @@ function relaying(holder: string, on: On = async () => undefined, leases: Leases
       added.push(...envelopes.map(({ id }) => id));
     },
   };
-  const registry = { read: async () => consumersFrom([]) };
+  const registry = { read: async () => NO_CONSUMERS };
   const settings = { subgraph: 'boards', leases, log: createLog('test'), leaseMs: LEASE_MS, batch: BATCH };
   return { added, relay: createRelay({ ...settings, holder, db, redis, live, prefix, queues, registry }) };
 }
