@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph } from '@apollo/federation-internals';
 import { expect, test } from '@jest/globals';
@@ -16,7 +16,8 @@ test.each(operations)('fits the schema: %s', (query) => {
 });
 
 test('every path that a mail links to has a page', () => {
-  const linked = [...text('subgraphs/accounts/mails.ts').matchAll(/path: '(\/[\w-]+)'/g)].map(([, path]) => path!);
+  const templates = globSync('subgraphs/*/templates/*.hbs', { cwd: ROOT }).map(text).join('\n');
+  const linked = [...templates.matchAll(/\{\{link '(\/[\w-]+)' token=/g)].map(([, path]) => path!);
 
   expect(LINKS.map(({ path }) => path).sort()).toEqual([...new Set(linked)].sort());
 });

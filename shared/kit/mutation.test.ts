@@ -4,7 +4,7 @@ import type { AnyContext } from './context.ts';
 import { Problem, type InputPath } from '../base/errors.ts';
 import { mutation } from './mutation.ts';
 
-const ctx = { clearLoaders: () => undefined } as unknown as AnyContext;
+const ctx = { clearLoaders: () => undefined, audit: () => Promise.resolve() } as unknown as AnyContext;
 
 async function refusedWith(path: InputPath | undefined) {
   const refuse = () => Promise.reject(new Problem('TOO_LONG', 'It is too long.', path && { path }));

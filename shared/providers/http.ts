@@ -56,7 +56,7 @@ export interface ProviderHttp {
 
 interface FetchOptions {
   method?: string;
-  headers?: HeadersInit | Record<string, string>;
+  headers?: RequestInit['headers'] | Record<string, string>;
   body?: unknown;
   signal?: AbortSignal | null;
 }
@@ -208,7 +208,7 @@ export function createProviderHttp(provider: string, policy: HttpPolicy, log: Lo
         name: new URL(input).pathname,
         method,
         url: input,
-        headers: Object.fromEntries(new Headers(headers as HeadersInit)),
+        headers: Object.fromEntries(new Headers(headers as RequestInit['headers'])),
         ...(body !== undefined && body !== null && { body: body as string }),
         signal: signal ?? undefined,
       });
