@@ -206,6 +206,18 @@ describe('maskError', () => {
     },
   );
 
+  test.each([
+    ['broken in a bulk write', { name: 'MongoBulkWriteError', beforeHandshake: false }],
+    ['not found for a bulk write', { name: 'MongoBulkWriteError', reason: {} }],
+    ['in conflict to the end', { name: 'MongoServerError', code: 112, errorLabels: ['TransientTransactionError'] }],
+  ])('says of a store %s that it is worth another try', async (_case, fields) => {
+    const { answers } = await ask('{ note { text } }', () => {
+      throw Object.assign(new Error('read ECONNRESET'), fields);
+    });
+
+    expect(answers).toMatchObject([{ extensions: { code: 'UNAVAILABLE', retryable: true } }]);
+  });
+
   test('takes other errors of a store for what they are: ours', async () => {
     const { answers } = await ask('{ note { text } }', () => {
       throw Object.assign(new Error('E11000 duplicate key'), { name: 'MongoServerError' });

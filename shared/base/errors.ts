@@ -181,11 +181,32 @@ function placeOf(error: unknown): Place {
 const STORE_GONE =
   /^(Mongo(ose)?(ServerSelection|Network|NetworkTimeout|NotConnected|TopologyClosed|PoolCleared|PoolClosed|WaitQueueTimeout)Error|PoolClearedOnNetworkError|MaxRetriesPerRequestError)$/;
 
-/** True when a store could not be reached, so that nothing is wrong with the request or with us. */
+// What the driver says of a command that may be sent again: the transaction lost against another one, or its outcome is unknown.
+const REPEATABLE = ['TransientTransactionError', 'UnknownTransactionCommitResult', 'RetryableWriteError'];
+
+/** True when a store could not be reached or could not do it now, so that nothing is wrong with the request or with us. */
 const isStoreGone = (error: unknown): boolean => {
   const cause = error instanceof GraphQLError ? (error.originalError ?? error) : error;
-  return cause instanceof Error && STORE_GONE.test(cause.name);
+  if (!(cause instanceof Error)) return false;
+  const { errorLabels } = cause as { errorLabels?: unknown };
+  return (
+    STORE_GONE.test(cause.name) ||
+    isNetworkFailure(cause) ||
+    isSelectionFailure(cause) ||
+    (Array.isArray(errorLabels) && REPEATABLE.some((label) => errorLabels.includes(label)))
+  );
 };
+
+/**
+ * True when the store's connection broke under a command. MongoDB's driver wraps such an error of a bulk write in a MongoBulkWriteError, which
+ * keeps the fields of a MongoNetworkError, but neither its name nor its labels.
+ */
+export const isNetworkFailure = (error: unknown): boolean =>
+  error instanceof Error && error.name.startsWith('Mongo') && 'beforeHandshake' in error;
+
+/** True when the store did not come back while the driver waited for it; also of a bulk write. */
+export const isSelectionFailure = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'MongoServerSelectionError' || (error.name === 'MongoBulkWriteError' && 'reason' in error));
 
 /** The problem at the place in the answer where the error was. */
 const within = (error: unknown, problem: Problem): GraphQLError =>

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import type { Connection } from 'mongoose';
+import { mongo, type Connection } from 'mongoose';
 import { connectMongo, inTransaction } from './mongo.ts';
 
 interface Counter {
@@ -57,6 +57,26 @@ test('what fails leaves nothing behind, and its error is the caller’s', async 
 
   await expect(work).rejects.toThrow(new RangeError('half way'));
   expect(await countNow()).toBe(0);
+});
+
+test.each([
+  ['a command', (error: Error) => error],
+  ['a bulk write', (error: Error) => new mongo.MongoBulkWriteError(error, {} as mongo.BulkWriteResult)],
+])('a connection that breaks under %s costs the transaction another attempt, also without a label', async (_case, asThrown) => {
+  let attempts = 0;
+  const work = inTransaction(
+    db,
+    async (session) => {
+      attempts += 1;
+      await counters().updateOne({ _id: 'c' }, { $inc: { count: 1 } }, { session });
+      if (attempts === 1) throw asThrown(new mongo.MongoNetworkError('read ECONNRESET'));
+    },
+    soon(20_000),
+  );
+
+  await work;
+
+  expect([attempts, await countNow()]).toEqual([2, 1]);
 });
 
 test('whoever cannot win in time is told of the conflict, and does not try for ever', async () => {

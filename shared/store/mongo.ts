@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { mongo, Mongoose, type ClientSession, type Connection } from 'mongoose';
 import { z } from 'zod';
 import { parseEnv } from '../base/env.ts';
+import { isNetworkFailure, isSelectionFailure } from '../base/errors.ts';
 import { avoidSlowFindAndModify } from './find-and-modify.ts';
 
 /**
@@ -90,10 +91,14 @@ async function commit(session: ClientSession, until: number): Promise<void> {
 }
 
 /** True when the store did not come back while the driver waited for it. */
-export const isAway = (error: unknown): boolean => error instanceof mongo.MongoServerSelectionError;
+export const isAway: (error: unknown) => boolean = isSelectionFailure;
 
+/**
+ * The driver leaves the label away when another command has found the same connection broken first. A broken connection leaves an open
+ * transaction undone, and a commit can be sent twice.
+ */
 const mayRepeat = (error: unknown, label: string, until: number): boolean =>
-  error instanceof mongo.MongoError && error.hasErrorLabel(label) && !isAway(error) && Date.now() < until;
+  error instanceof mongo.MongoError && (error.hasErrorLabel(label) || isNetworkFailure(error)) && !isAway(error) && Date.now() < until;
 
 const DUPLICATE_KEY = 11_000;
 
